@@ -1,0 +1,195 @@
+"""Refuses wrong and contradictory answers before a file is written; it changes nothing."""
+
+import json
+import keyword
+import re
+import sys
+from urllib.parse import urlsplit
+
+NUMBERED = {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
+DEVICES = {"con", "prn", "aux", "nul"} | NUMBERED
+TAKEN_BY_FUNCTION_APP = {"app", "func", "host", "respond", "source"}
+COLUMN = (
+    "1 to 64 characters, at least one a letter or digit, "
+    "without quotes, backslashes, commas and braces"
+)
+NEEDS_KEY = {
+    "records": "a deletion is found by its primary key",
+    "soft_delete": "rows that come back are found by their primary key",
+}
+
+
+def refusals(answers):
+    """What is wrong with `answers`, a dict of texts: each answer with the rule and an example."""
+    checks = (
+        project_name,
+        project_slug,
+        function_name,
+        base_url,
+        entity,
+        primary_key,
+        cursor_field,
+    )
+    found = {check.__name__: check(answers[check.__name__]) for check in checks}
+    for name, text in answers.items():
+        found[name] = found.get(name) or plain_text(name, text)
+    if not any(found.values()):
+        found["together"] = contradiction(answers)
+    return [text for text in found.values() if text]
+
+
+def plain_text(name, text):
+    if len(text) > 300:
+        return refused(name, text, "an answer has at most 300 characters", "Acme Connector")
+    if not text.isprintable():
+        return refused(
+            name, text, "one line of printable characters, with plain spaces", "Acme Connector"
+        )
+    return None
+
+
+def project_name(text):
+    if not text.strip():
+        return refused("project_name", text, "a name that is not empty", "Acme Connector")
+    return None
+
+
+def project_slug(text):
+    rule = (
+        "a folder name of letters, digits, - and _ (A-Z, a-z, 0-9) that starts with a letter or "
+        "digit, has at most 60 characters and is no device name of Windows"
+    )
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,59}", text) or text.lower() in DEVICES:
+        return refused("project_slug", text, rule, "acme-connector")
+    return None
+
+
+def function_name(text):
+    rule = (
+        "letters, digits and _ (A-Z, a-z, 0-9) that start with a letter, at most 60 characters, no "
+        "word of Python's, none of app, func, host, respond, source, and not beginning with admin "
+        "or runtime (the Azure host keeps these)"
+    )
+    taken = keyword.iskeyword(text) or text.lower() in TAKEN_BY_FUNCTION_APP
+    reserved = text.lower().startswith(("admin", "runtime"))
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,59}", text) or taken or reserved:
+        return refused("function_name", text, rule, "acme_connector")
+    return None
+
+
+def base_url(text):
+    example = "https://api.example.com/v1"
+    if not re.fullmatch("[!-~]{1,200}", text) or re.search(r"""["'\\`<>^|]""", text):
+        rule = "an address of at most 200 ASCII characters, without spaces, quotes and backslashes"
+        return refused("base_url", text, rule, example)
+    if "{" in text or "}" in text:
+        rule = (
+            "an address without braces; a part that is typed in Fivetran's form, such as "
+            "a subdomain, is written into fetch.py afterwards"
+        )
+        return refused("base_url", text, rule, example)
+    try:
+        url = urlsplit(text)
+        local = url.hostname in ("localhost", "127.0.0.1", "::1")
+        whole = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return refused("base_url", text, "an address with a host and, if any, a port", example)
+    if not whole or not (url.scheme == "https" or (url.scheme == "http" and local)):
+        return refused("base_url", text, "https://, and http:// for localhost only", example)
+    if "@" in url.netloc:
+        return refused("base_url", text, "no user or password: credentials are secrets", example)
+    if "?" in text or "#" in text:
+        rule = "no query and no fragment: paths are appended to it"
+        return refused("base_url", text, rule, example)
+    return None
+
+
+def entity(text):
+    if not re.fullmatch("[a-z][a-z0-9_]{0,49}", text):
+        rule = "a to z, 0 to 9 and _, starting with a letter, at most 50 characters"
+        return refused("entity", text, rule, "transaction")
+    return None
+
+
+def primary_key(text):
+    if not text.strip():
+        return None
+    columns = [column.strip() for column in text.split(",")]
+    if not all(is_column(column) for column in columns):
+        rule = f"column names with commas between them, each {COLUMN}"
+        return refused("primary_key", text, rule, "order_id, line_no")
+    if len({meeting(column) for column in columns}) < len(columns):
+        rule = "columns that stay apart in the warehouse, where only a-z, 0-9 and _ are left"
+        return refused("primary_key", text, rule, "order_id, line_no")
+    return None
+
+
+def cursor_field(text):
+    name = text.strip()
+    if name and (not is_column(name) or "" in name.split(".")):
+        rule = f"one column, or a dotted path to one, {COLUMN}"
+        return refused("cursor_field", text, rule, "updated_at")
+    return None
+
+
+def is_column(name):
+    return (
+        0 < len(name) <= 64
+        and not re.search(r"""["'\\,{}]""", name)
+        and any(character.isalnum() for character in name)
+    )
+
+
+def meeting(column):
+    """A column's name without what the warehouse's naming takes away."""
+    return re.sub(r"[\W_]+", "", column).lower()
+
+
+def contradiction(answers):
+    """The first pair of answers that cannot both hold, or None."""
+    key, cursor = answers["primary_key"].strip(), answers["cursor_field"].strip()
+    columns = [column.strip() for column in key.split(",") if column.strip()]
+    deletes = answers["deletes"]
+    if deletes == "soft_delete" and cursor:
+        rule = "soft_delete reads everything at each sync, so it has no cursor"
+        return clash("cursor_field", cursor, "deletes=soft_delete", rule, "cursor_field=")
+    if deletes in NEEDS_KEY and not columns:
+        return clash("primary_key", key, f"deletes={deletes}", NEEDS_KEY[deletes], "primary_key=id")
+    if deletes == "records" and cursor in columns:
+        rule = "a deleted record keeps its key and gets a later cursor, so the two differ"
+        return clash("cursor_field", cursor, "deletes=records", rule, "cursor_field=updated_at")
+    if cursor not in columns and cursor.split(".")[0] in columns:
+        rule = "a dotted path leads into an object, and a column of the primary key is none"
+        return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
+    if cursor not in columns and meeting(cursor) in [meeting(column) for column in columns]:
+        rule = "columns stay apart in the warehouse, where only a-z, 0-9 and _ are left"
+        return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
+    return None
+
+
+def clash(name, text, beside, rule, example):
+    return f"{name} is {shown(text)} beside {shown(beside)}. Rule: {rule}. Example: {example}"
+
+
+def refused(name, text, rule, example):
+    return f"{name} is {shown(text)}. Rule: {rule}. Example: {example}"
+
+
+def shown(text):
+    """`text` as one ASCII line that cannot disturb a terminal, cut at 60 characters."""
+    return ascii(text if len(text) <= 60 else text[:57] + "...")
+
+
+def main(answers):
+    answers["project_slug"] = answers.pop("__asked_slug")
+    questions = {name: text for name, text in answers.items() if not name.startswith("_")}
+    found = refusals(questions)
+    if found:
+        print("Refused, nothing was written:", file=sys.stderr)
+        for text in found:
+            print(f"  {text}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(json.loads(r"""{{ cookiecutter | tojson }}"""))

@@ -1,0 +1,324 @@
+"""The commands, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from werkzeug import Request, Response
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[int, str]]
+Calls = Callable[[Path], list[dict[str, Any]]]
+SECRET = "s3cret-Ü&+/tökén"
+COMMANDS = ("test", "peek", "sync", "resync", "state", "reset")
+
+COMPLAINT = (
+    "return reply({'errorMessage': 'refused ' + request['secrets']['apiToken'], "
+    "'errorType': 'Auth', 'stackTrace': [['fetch.py', 12, 'thing', 'fetch.get()']]})"
+)
+
+
+def rows(folder: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(folder / ".fivetran/warehouse.duckdb"), read_only=True) as database:
+        return database.execute("SELECT id, name FROM acme.thing ORDER BY id").fetchall()
+
+
+def test_sync_fills_tables_and_keeps_the_state(project: Make, harness: Run) -> None:
+    folder = project()
+    code, written = harness("sync")
+    assert code == 0, written
+    assert rows(folder) == [(number, f"name {number}") for number in range(10)]
+    assert json.loads((folder / ".fivetran/state.json").read_text("utf-8")) == {"at": 10}
+    assert "done: 4 calls, 10 rows" in written
+
+
+def test_sync_shows_one_line_per_call_without_a_terminal(project: Make, harness: Run) -> None:
+    project()
+    lines = [line.split() for line in harness("sync")[1].splitlines() if line.startswith("call ")]
+    assert [(line[1], line[2], line[-1]) for line in lines] == [
+        ("1", "3", "hasMore"),
+        ("2", "3", "hasMore"),
+        ("3", "3", "hasMore"),
+        ("4", "1", "done"),
+    ]
+
+
+def test_the_next_sync_goes_on_from_the_state(project: Make, harness: Run, calls: Calls) -> None:
+    folder = project()
+    harness("sync", "--calls", "2")
+    harness("sync")
+    assert [call["state"].get("at", 0) for call in calls(folder)] == [0, 3, 6, 9]
+
+
+def test_a_state_edited_by_hand_is_where_the_next_sync_starts(
+    project: Make, harness: Run, calls: Calls
+) -> None:
+    folder = project()
+    harness("sync")
+    (folder / ".fivetran/state.json").write_text('{"at": 8}', encoding="utf-8")
+    _, written = harness("sync")
+    assert calls(folder)[-1]["state"] == {"at": 8}
+    assert "was edited" in written
+
+
+def test_a_harness_killed_before_it_wrote_the_file_goes_on_behind_the_last_reply(
+    project: Make, harness: Run, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.state.StateFile.write", killed)
+        assert harness("sync")[0] == 130
+    assert harness("sync")[0] == 0
+    assert [call["state"].get("at", 0) for call in calls(folder)] == [0, 3, 6, 9]
+    assert len(rows(folder)) == 10
+
+
+def test_an_error_is_shown_as_on_the_dashboard_without_the_secret(
+    project: Make, harness: Run
+) -> None:
+    folder = project(COMPLAINT)
+    code, written = harness("sync")
+    assert code == 1
+    assert "refused [secret]" in written
+    assert "Auth" in written
+    assert "fetch.py:12 in thing" in written
+    assert SECRET not in written
+    assert not (folder / ".fivetran/state.json").exists()
+
+
+def test_a_broken_protocol_ends_with_two_and_says_what_to_write(
+    project: Make, harness: Run
+) -> None:
+    project("return reply({'state': {}, 'hasMore': 'false'})")
+    code, written = harness("sync")
+    assert code == 2
+    assert "hasMore is the text 'false'" in written
+    assert "without quotes" in written
+
+
+def test_an_exception_of_the_function_is_shown(project: Make, harness: Run) -> None:
+    project("raise ValueError('what a ' + request['secrets']['apiToken'])")
+    code, written = harness("test")
+    assert code == 2
+    assert "ValueError: what a [secret]" in written
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "--nonsense"),
+        ("nonsense",),
+        ("sync", "--calls", "0"),
+        ("sync", "--url", "http://example.com/api/acme"),
+        ("sync", "--connection", "nowhere.json"),
+        ("reset",),
+    ],
+)
+def test_wrong_usage_ends_with_three(
+    project: Make, harness: Run, arguments: tuple[str, ...]
+) -> None:
+    project()
+    assert harness(*arguments)[0] == 3
+
+
+def test_no_command_shows_help(harness: Run) -> None:
+    _, written = harness()
+    for command in COMMANDS:
+        assert f" {command} " in written
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(harness: Run, command: str) -> None:
+    code, written = harness(command, "--help")
+    assert code == 0
+    assert f"Example: python -m harness {command}" in written
+
+
+def test_what_a_function_prints_is_redacted_too(project: Make, harness: Run) -> None:
+    project("print('token:', request['secrets']['apiToken'])\nreturn reply({**GOOD, 'n': 1})")
+    folder = Path()
+    code = (folder / "function_app.py").read_text(encoding="utf-8")
+    code = code.replace("{**GOOD, 'n': 1}", "{'state': {}, 'hasMore': False}")
+    (folder / "function_app.py").write_text(code, encoding="utf-8")
+    _, written = harness("sync")
+    assert "token: [secret]" in written
+
+
+def test_markup_and_control_characters_of_an_error_stay_text(project: Make, harness: Run) -> None:
+    project("return reply({'errorMessage': '[red]a[/red] \\x1b[31mb'})")
+    _, written = harness("sync")
+    assert "[red]a[/red] \ufffd[31mb" in written
+
+
+def test_json_is_one_object(project: Make, harness: Run) -> None:
+    project("print('noise')\n" + "return reply({'state': {'a': 1.10}, 'hasMore': False})")
+    _, written = harness("sync", "--json")
+    result = json.loads(written)
+    assert result["command"] == "sync"
+    assert (result["ok"], result["exit_code"], result["ended"]) == (True, 0, "done")
+    assert (result["calls"], result["state"]) == (1, {"a": 1.1})
+
+
+def test_json_of_an_error_says_what_happened_and_hides_secrets(project: Make, harness: Run) -> None:
+    project(COMPLAINT)
+    code, written = harness("sync", "--json")
+    result = json.loads(written)
+    assert (code, result["ok"], result["exit_code"]) == (1, False, 1)
+    assert result["error"]["message"] == "refused [secret]"
+    assert result["error"]["errorType"] == "Auth"
+
+
+def test_setup_test_passes(project: Make, harness: Run, calls: Calls) -> None:
+    folder = project("return reply({'state': {}, 'hasMore': False})")
+    code, written = harness("test")
+    assert code == 0
+    assert "passed" in written
+    assert calls(folder)[0]["setup_test"] is True
+
+
+def test_setup_test_shows_what_only_the_first_try_reported(project: Make, harness: Run) -> None:
+    project(
+        "if 'sync_id' in request:\n"
+        "    return reply({'errorMessage': 'first only'})\n"
+        "return reply({'state': {}, 'hasMore': False})"
+    )
+    code, written = harness("test")
+    assert code == 0
+    assert "the first try reported: first only" in written
+
+
+def test_resync_marks_what_does_not_come_again(project: Make, harness: Run, calls: Calls) -> None:
+    body = """
+    known = 3 if (HERE / "fewer").exists() else 5
+    return reply({
+        "state": {"at": 1},
+        "insert": {"thing": [{"id": n, "name": "x"} for n in range(known)]},
+        "schema": {"thing": {"primary_key": ["id"]}},
+        "hasMore": False,
+    })
+    """
+    folder = project(body)
+    harness("sync")
+    (folder / "fewer").touch()
+    code, written = harness("resync")
+    assert code == 0
+    assert calls(folder)[-1]["state"] == {}
+    assert "2 rows did not come again, marked as deleted" in written
+
+
+def test_a_resync_that_broke_off_is_finished_by_the_next_sync(project: Make, harness: Run) -> None:
+    body = """
+    at = state.get("at", 0)
+    if at == 1 and (HERE / "broken").exists():
+        return reply({"errorMessage": "down"})
+    return reply({
+        "state": {"at": at + 1},
+        "insert": {"thing": [{"id": at}, *([] if (HERE / "fewer").exists() else [{"id": 7}])]},
+        "schema": {"thing": {"primary_key": ["id"]}},
+        "hasMore": at < 1,
+    })
+    """
+    folder = project(body)
+    harness("sync")
+    (folder / "fewer").touch()
+    (folder / "broken").touch()
+    assert harness("resync")[0] == 1
+    (folder / "broken").unlink()
+    _, written = harness("sync")
+    assert "1 row did not come again" in written
+
+
+def test_state_is_shown_and_set(project: Make, harness: Run) -> None:
+    folder = project()
+    harness("sync", "--calls", "1")
+    assert '{"at":3}' in harness("state")[1]
+    assert harness("state", "--set", '{"at": 6.50}')[0] == 0
+    assert json.loads(harness("state", "--json")[1])["state"] == {"at": 6.5}
+    assert "6.50" in (folder / ".fivetran/state.json").read_text(encoding="utf-8")
+
+
+def test_a_state_that_is_no_object_is_refused(project: Make, harness: Run) -> None:
+    project()
+    for text in ("[]", "{"):
+        assert harness("state", "--set", text)[0] == 3
+
+
+def test_reset_drops_tables_and_state(project: Make, harness: Run, calls: Calls) -> None:
+    folder = project()
+    harness("sync", "--calls", "1")
+    code, written = harness("reset", "--yes")
+    assert (code, "dropped thing" in written) == (0, True)
+    harness("sync", "--calls", "1")
+    assert calls(folder)[-1]["state"] == {}
+
+
+def test_files_may_lie_elsewhere(project: Make, harness: Run, tmp_path: Path) -> None:
+    folder = project()
+    away = tmp_path / "away"
+    (folder / "connection.json").rename(tmp_path / "other.json")
+    code, _ = harness(
+        *("sync", "--state", str(away / "s.json"), "--warehouse", str(away / "w.duckdb")),
+        *("--connection", str(tmp_path / "other.json")),
+    )
+    assert code == 0
+    assert sorted(path.name for path in away.iterdir()) == ["s.json", "w.duckdb"]
+    assert not (folder / ".fivetran").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_the_folder_of_peoples_data_is_its_owners_alone(project: Make, harness: Run) -> None:
+    folder = project()
+    harness("sync")
+    assert (folder / ".fivetran").stat().st_mode & 0o777 == 0o700
+
+
+def test_settings_of_local_settings_reach_the_function_and_are_hidden(
+    project: Make, harness: Run
+) -> None:
+    folder = project("import os\nreturn reply({'errorMessage': 'x ' + os.environ['otherToken']})")
+    settings = {"Values": {"otherToken": "hidden-value", "FUNCTIONS_WORKER_RUNTIME": "python"}}
+    (folder / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    _, written = harness("sync")
+    assert "x [secret]" in written
+    assert "otherToken" not in os.environ
+
+
+def test_sync_over_http_takes_the_key_from_the_environment(
+    project: Make, harness: Run, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+    seen: list[str | None] = []
+
+    def handle(request: Request) -> Response:
+        seen.append(request.headers.get("x-functions-key"))
+        at = json.loads(request.get_data())["state"].get("at", 0)
+        body = {"state": {"at": at + 1}, "insert": {"thing": [{"id": at, "name": "x"}]}}
+        return Response(json.dumps({**body, "hasMore": at < 2}), mimetype="application/json")
+
+    monkeypatch.setenv("FUNCTION_KEY", "key-from-environment")
+    with served(handle) as url:
+        code, written = harness("sync", "--url", f"{url}/api/acme")
+    assert code == 0, written
+    assert seen == ["key-from-environment"] * 3
+    assert len(rows(folder)) == 3
+    assert "key-from-environment" not in written
+
+
+def test_a_missing_key_without_a_terminal_names_the_variable(
+    project: Make, harness: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project()
+    monkeypatch.delenv("FUNCTION_KEY", raising=False)
+    code, written = harness("sync", "--url", "https://acme.invalid/api/acme")
+    assert code == 3
+    assert "FUNCTION_KEY" in written

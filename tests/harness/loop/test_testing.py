@@ -1,0 +1,218 @@
+"""The conformance suite passes a sound function and finds what is wrong with others."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.bench import Bench
+from harness.errors import HarnessError
+from harness.redact import Redactor
+from harness.testing import FunctionConformance
+
+SAMPLE = """
+records = 250
+
+[auth]
+kind = "bearer"
+secrets = ["apiToken"]
+
+[entity.thing]
+path = "/things"
+pagination = "page_number"
+rows = "data"
+token = "page"
+size = "limit"
+primary_key = ["id"]
+
+[entity.thing.record]
+id = 1
+name = "a name"
+price = 10.50
+"""
+
+# A function without the template's runtime: one page a call, straight to the sample upstream.
+BODY = """
+import os
+import requests
+import traceback
+
+if "apiToken" not in request["secrets"]:
+    return reply({"errorMessage": "the secret apiToken is missing"})
+page = state.get("page", 1)
+answer = requests.get(
+    os.environ["UPSTREAM_BASE_URL"] + "/things",
+    params={"page": page, "limit": 50},
+    headers={"Authorization": "Bearer " + request["secrets"]["apiToken"]},
+    timeout=10,
+)
+if answer.status_code == 401:
+    return reply({"errorMessage": "the upstream refused the token"})
+if request.get("setup_test"):
+    return reply({"state": state, "hasMore": False})
+rows = answer.json()["data"]
+return reply({
+    "state": {"page": page + 1} if rows else {},
+    "insert": {"thing": rows},
+    "schema": {"thing": {"primary_key": ["id"]}},
+    "hasMore": bool(rows),
+})
+"""
+
+TESTS = [
+    name
+    for name, _ in inspect.getmembers(FunctionConformance, inspect.isfunction)
+    if name.startswith("test_") and name != "test_any_cut_gives_the_same_tables"
+]
+
+
+@pytest.fixture
+def bench(project: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Opens a bench for the sound function, or one in which a text is replaced."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+
+        def make(old: str = "", new: str = "") -> Bench:
+            assert old in BODY
+            folder = project(BODY.replace(old, new) if old else BODY)
+            (folder / "sample.toml").write_text(SAMPLE, encoding="utf-8")
+            return stack.enter_context(Bench.opened(folder, tmp_path))
+
+        yield make
+
+
+def run(name: str, bench: Bench) -> None:
+    getattr(FunctionConformance(), name)(bench)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_a_sound_function_passes(bench: Callable[..., Bench], name: str) -> None:
+    run(name, bench())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "says"),
+    [
+        pytest.param(
+            '"insert": {"thing": rows}',
+            '"insert": {"thing": rows[1:]}',
+            "test_sync_delivers_every_record",
+            r"5 of 250 records are missing or differ(.|\n)*override `expected`",
+            id="loses a record of each page",
+        ),
+        pytest.param(
+            '"insert": {"thing": rows}',
+            '"insert": {"thing": [{**row, "name": row["name"].upper()} for row in rows]}',
+            "test_sync_delivers_every_record",
+            "are missing or differ; the first should be .*, there is ",
+            id="changes records",
+        ),
+        pytest.param(
+            '"schema": {"thing": {"primary_key": ["id"]}},',
+            "",
+            "test_resync_gives_the_same_tables",
+            "",
+            id="without a key it appends, and a re-sync marks the older rows",
+        ),
+        pytest.param(
+            '"insert": {"thing": rows}',
+            '"insert": {"things": rows}',
+            "test_sync_delivers_every_record",
+            "there is no table thing: the tables are things",
+            id="another table",
+        ),
+        pytest.param(
+            '"/things"',
+            '"/stuff"',
+            "test_sync_delivers_every_record",
+            "HTTP 500",
+            id="asks for what the sample does not have",
+        ),
+        pytest.param(
+            "the upstream refused the token",
+            "the upstream refused {request}",
+            "test_wrong_secrets_are_reported",
+            "",
+            id="sound: braces are no secret",
+        ),
+        pytest.param(
+            '"the upstream refused the token"',
+            '"the upstream refused " + request["secrets"]["apiToken"]',
+            "test_wrong_secrets_are_reported",
+            "finds",
+            id="shows a wrong secret",
+        ),
+        pytest.param(
+            "if answer.status_code == 401:",
+            "if answer.status_code == 401 and False:",
+            "test_wrong_secrets_are_reported",
+            "HTTP 500",
+            id="raises on a wrong secret",
+        ),
+        pytest.param(
+            '"the secret apiToken is missing"',
+            '"no"',
+            "test_missing_secrets_are_reported_by_name",
+            "",
+            id="does not say what is missing",
+        ),
+        pytest.param(
+            'rows = answer.json()["data"]',
+            'rows = answer.json()["data"]\n'
+            'import logging; logging.getLogger("x").debug("%s", answer.request.headers)',
+            "test_no_secret_leaves_the_function",
+            r"a secret was logged: .*\[secret\]",
+            id="logs a secret",
+        ),
+        pytest.param(
+            '{"page": page + 1} if rows',
+            '{"page": page + 1, "key": request["secrets"]["apiToken"]} if rows',
+            "test_no_secret_leaves_the_function",
+            "a secret stands in a reply",
+            id="keeps a secret in the state",
+        ),
+        pytest.param(
+            'return reply({"state": state, "hasMore": False})',
+            "pass",
+            "test_setup_test_passes_and_delivers_nothing",
+            "hasMore is true in a setup test",
+            id="syncs in a setup test",
+        ),
+    ],
+)
+def test_a_fault_is_found(
+    bench: Callable[..., Bench], old: str, new: str, name: str, says: str
+) -> None:
+    opened = bench(old, new)
+    if not says:
+        return
+    with pytest.raises((AssertionError, HarnessError), match=says) as caught:
+        run(name, opened)
+    assert not Redactor(opened.secrets.values()).finds(str(caught.value))
+
+
+def test_what_fetch_changes_on_purpose_is_said_in_expected(bench: Callable[..., Bench]) -> None:
+    class Shouting(FunctionConformance):
+        def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
+            return {**record, "name": record["name"].upper()} if record["id"] % 2 else None
+
+    sound = textwrap.dedent("""
+        [{**row, "name": row["name"].upper()} for row in rows if row["id"] % 2]
+    """).strip()
+    opened = bench('"insert": {"thing": rows}', '"insert": {"thing": ' + sound + "}")
+    Shouting().test_sync_delivers_every_record(opened)
+
+
+def test_lost_replies_that_move_the_function_are_found(bench: Callable[..., Bench]) -> None:
+    """A function that remembers the page by itself loses records when a reply is lost."""
+    opened = bench(
+        'page = state.get("page", 1)',
+        'app.page = page = getattr(app, "page", 0) + 1 if state else 1',
+    )
+    with pytest.raises((AssertionError, HarnessError)):
+        run("test_lost_replies_change_nothing", opened)

@@ -1,0 +1,178 @@
+"""A baked project against a real server with a JSON API of its own: Datasette over SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+import requests
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = 5_003
+FETCH = '''
+from connector import Fetch, Page, Source
+
+source = Source(base_url="https://datasette.example.com")
+
+
+@source.entity("reading", primary_key=["id"], cursor="updated_at", page_size=250)
+def reading(fetch: Fetch) -> Page:
+    """One page of readings changed since the cursor."""
+    response = fetch.follow(
+        "/measurements/reading.json",
+        params={
+            "_shape": "objects",
+            "_size": fetch.page_size,
+            "_sort": "updated_at",
+            "updated_at__gte": fetch.since,
+        },
+    )
+    return Page(response.rows("rows"), next_token=response.value("next_url"))
+'''
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A SQLite file with some 5,000 rows of mixed kinds."""
+    path = tmp_path / "measurements.db"
+    chance = random.Random(7)
+    with sqlite3.connect(path) as db:
+        db.execute(
+            "CREATE TABLE reading (id INTEGER PRIMARY KEY, updated_at TEXT, place TEXT, "
+            "celsius REAL, counted INTEGER, note TEXT)"
+        )
+        db.executemany(
+            "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    number,
+                    f"2025-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}T"
+                    f"{chance.randint(0, 23):02d}:{chance.randint(0, 59):02d}:00Z",
+                    chance.choice(["Zürich", "東京", "São Paulo", "O'Hare"]),
+                    round(chance.uniform(-40, 45), 2),
+                    chance.randrange(2**40),
+                    chance.choice([None, "", 'with "quotes"', "line\nbreak", "😀"]),
+                )
+                for number in range(1, ROWS + 1)
+            ],
+        )
+    db.close()
+    return path
+
+
+@pytest.fixture
+def upstream(database: Path, tmp_path: Path) -> Iterator[str]:
+    """Datasette serving the file."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "datasette",
+            "serve",
+            str(database),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                requests.get(f"{url}/-/versions.json", timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def sync(project: Path, upstream: str) -> dict[str, object]:
+    """Run `python -m harness sync` in the project, as a user would."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "sync", "--json"],
+        cwd=project,
+        env={**os.environ, "UPSTREAM_BASE_URL": upstream, "CONNECTOR_CALL_BYTES": "150000"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
+
+
+def source_rows(database: Path) -> list[tuple[object, ...]]:
+    """What the SQLite file holds."""
+    with sqlite3.connect(database) as db:
+        rows = db.execute(
+            "SELECT id, updated_at, place, celsius, counted, note FROM reading ORDER BY id"
+        ).fetchall()
+    db.close()
+    return rows
+
+
+def synced_rows(project: Path, schema: str) -> list[tuple[object, ...]]:
+    """What the sync put into DuckDB."""
+    with duckdb.connect(str(project / ".fivetran" / "warehouse.duckdb"), read_only=True) as tables:
+        tables.execute("SET TimeZone = 'UTC'")
+        return tables.execute(
+            "SELECT id, strftime(updated_at, '%Y-%m-%dT%H:%M:%SZ'), place, celsius::DOUBLE, "
+            f'counted, note FROM "{schema}".reading ORDER BY id'
+        ).fetchall()
+
+
+def test_every_row_of_a_real_api_arrives_and_changes_follow(
+    database: Path, upstream: str, tmp_path: Path
+) -> None:
+    """Each row in DuckDB equals its row in SQLite, after a first sync and after changes."""
+    project = Path(
+        cookiecutter(
+            str(ROOT),
+            no_input=True,
+            output_dir=str(tmp_path / "bake"),
+            extra_context={
+                "entity": "reading",
+                "pagination": "next_url",
+                "auth": "none",
+                "base_url": "https://datasette.example.com",
+            },
+        )
+    )
+    (project / "fetch.py").write_text(FETCH.lstrip(), encoding="utf-8", newline="\n")
+    schema = json.loads((project / "connection.json").read_text(encoding="utf-8"))["schema"]
+
+    first = sync(project, upstream)
+    assert first["inserted"] == {"reading": ROWS}
+    assert int(str(first["calls"])) > 3, "the byte budget cuts the sync into calls"
+    assert synced_rows(project, schema) == source_rows(database)
+
+    with sqlite3.connect(database) as db:
+        db.execute(
+            "UPDATE reading SET celsius = 99.5, updated_at = '2026-01-15T10:00:00Z' "
+            "WHERE id % 97 = 0"
+        )
+        db.execute("INSERT INTO reading VALUES (9001, '2026-01-15T11:00:00Z', 'new', 1.5, 1, NULL)")
+    db.close()
+    second = sync(project, upstream)
+    assert second["inserted"]["reading"] < 100  # type: ignore[index]
+    assert synced_rows(project, schema) == source_rows(database)

@@ -1,0 +1,108 @@
+"""One bake per set of answers, of a copy of the template, in temporary folders."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[2]
+GENERATED = "{{cookiecutter.project_slug}}"
+ROOMS = ("connector", "harness")
+
+Bake = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template without what tools left in the checkout."""
+    copy = tmp_path_factory.mktemp("template") / "template"
+    copy.mkdir()
+    shutil.copy(ROOT / "cookiecutter.json", copy)
+    for name in ("hooks", "templates", GENERATED):
+        shutil.copytree(
+            ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*_cache")
+        )
+    return copy
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cookiecutter's own settings, so that no test reads or writes the home folder."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    path = folder / "config.yaml"
+    path.write_text(
+        f'replay_dir: "{folder.as_posix()}/a"\ncookiecutters_dir: "{folder.as_posix()}/b"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def bake_into(template: Path, config: Path) -> Bake:
+    """`bake_into(folder, answer=…)` bakes into `folder` and gives the project's path."""
+
+    def bake_into(folder: Path, /, *, overwrite: bool = False, **answers: str) -> Path:
+        made = cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(folder),
+            config_file=str(config),
+            overwrite_if_exists=overwrite,
+        )
+        return Path(made)
+
+    return bake_into
+
+
+@pytest.fixture(scope="session")
+def bake(bake_into: Bake, tmp_path_factory: pytest.TempPathFactory) -> Bake:
+    """`bake(answer=…)` gives a project to read; the same answers give the same folder."""
+    baked: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    def bake(**answers: str) -> Path:
+        key = tuple(sorted(answers.items()))
+        if key not in baked:
+            baked[key] = bake_into(tmp_path_factory.mktemp("bake"), **answers)
+        return baked[key]
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`run(project, "-m", "pytest")` runs this Python in a baked project."""
+
+    def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        settings = {
+            k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONPATH"))
+        }
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=project,
+            env={**settings, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=240,
+        )
+
+    return run
+
+
+def files(project: Path) -> set[str]:
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+
+
+def own_files(project: Path) -> list[Path]:
+    """What the template renders or writes: all but the rooms that it copies."""
+    return sorted(
+        project / name
+        for name in files(project)
+        if not name.startswith(tuple(f"{r}/" for r in ROOMS))
+    )

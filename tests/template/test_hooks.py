@@ -1,0 +1,64 @@
+"""The hooks: the same each time, harmless when run again, without traces of tools."""
+
+import shutil
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+from template.conftest import GENERATED, Bake, files
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    return {name: (project / name).read_bytes() for name in files(project)}
+
+
+def test_the_same_answers_give_the_same_bytes(bake_into: Bake, tmp_path: Path) -> None:
+    """Two bakes are equal byte for byte."""
+    answers = {"auth": "basic", "license": "MIT"}
+    first = contents(bake_into(tmp_path / "a", **answers))
+    assert contents(bake_into(tmp_path / "b", **answers)) == first
+
+
+def test_a_second_bake_keeps_secrets_that_were_typed(bake_into: Bake, tmp_path: Path) -> None:
+    """Baked over an existing project, connection.json and local.settings.json stay as they are."""
+    project = bake_into(tmp_path)
+    before = contents(project)
+    mine = {"connection.json": b'{"secrets": {"apiToken": "typed"}}', "local.settings.json": b"{}"}
+    for name, text in mine.items():
+        (project / name).write_bytes(text)
+        (project / name).chmod(0o644)
+    bake_into(tmp_path, overwrite=True)
+    assert contents(project) == before | mine
+    assert {(project / name).stat().st_mode & 0o777 for name in mine} == {0o600}
+
+
+def test_another_workflow_of_the_user_survives(bake_into: Bake, tmp_path: Path) -> None:
+    """Dropping what was not chosen drops nothing that the user wrote beside it."""
+    project = bake_into(tmp_path)
+    deploy = project / ".github/workflows/deploy.yml"
+    deploy.write_text("mine\n", encoding="utf-8")
+    bake_into(tmp_path, overwrite=True, ci="none")
+    assert deploy.is_file() and not (project / ".github/workflows/test.yml").exists()
+
+
+def test_caches_of_a_checkout_do_not_ship(template: Path, config: Path, tmp_path: Path) -> None:
+    """What Python, pytest, mypy and ruff leave in the template's rooms is in no bake."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(template, checkout)
+    before = files(checkout / GENERATED)
+    for place in (
+        "connector/__pycache__",
+        "harness/.mypy_cache",
+        "tests/__pycache__",
+        ".ruff_cache",
+    ):
+        folder = checkout / GENERATED / place
+        folder.mkdir(parents=True)
+        (folder / "left.json").write_text("{{ nothing.such }}", encoding="utf-8")
+        (folder / "left.pyc").write_bytes(b"\xa7\r\r\n\x00\x00{{")
+    made = cookiecutter(
+        str(checkout), no_input=True, output_dir=str(tmp_path), config_file=str(config)
+    )
+    assert [name for name in files(Path(made)) if "left." in name] == []
+    assert {name for name in before if name.startswith(("connector/", "harness/"))} <= files(
+        Path(made)
+    )

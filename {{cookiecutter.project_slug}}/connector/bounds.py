@@ -1,0 +1,126 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""Where a walk and each of its slices begin and end; it reads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from connector import clock
+from connector.cursors import Point
+from connector.entity import Entity, Payload
+from connector.errors import StepError
+from connector.secrets import Settings
+from connector.state import Cycle, Progress, State, cursor_of, seen_of
+
+LOOKBACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of one entity's walks."""
+
+    entity: Entity
+    state: State
+    payload: Settings
+
+    def begun(
+        self, *, first: bool, whole: bool = False, since: list[Any] | None = None
+    ) -> Progress:
+        """The progress of a walk that stands before its first page.
+
+        Args:
+            first: Whether there was no cursor when the entity's reading began.
+            whole: Whether to read from the beginning, whatever is committed.
+            since: A list of one: the lower bound, where it is known already.
+
+        Raises:
+            StepError: `start` can be no cursor of this entity.
+            MissingSetting: `start` is a payload key that is missing.
+        """
+        entity, now = self.entity, clock.now()
+        progress = Progress(
+            shape=entity.fingerprint,
+            page_size=entity.page_size,
+            started=now,
+            bound=now,
+            horizon=now,
+            first=first,
+            whole=whole,
+            since=since[0] if since is not None else self._since(whole),
+            skip=[] if whole else seen_of(entity, self.state.rest),
+        )
+        if entity.window is not None:
+            low = entity.cursors.read(progress.since)
+            if low is None or not entity.cursors.is_instant(low):
+                raise StepError(f"window needs a start that is an instant, not {progress.since!r}")
+            progress.until = self._until(progress, low)
+        return progress
+
+    def again(self, held: Progress) -> Progress:
+        """The same walk or slice from its first page, after its token was refused.
+
+        With order="asc" that is where the commits have come to.
+        """
+        entity = self.entity
+        committed = cursor_of(entity, self.state.rest)
+        ahead = entity.order == "asc" and not held.whole and committed is not None
+        progress = self.begun(
+            first=held.first, whole=held.whole, since=[committed if ahead else held.since]
+        )
+        if entity.window is not None:
+            progress.since, progress.until = held.since, held.until
+            progress.started, progress.bound = held.started, held.bound
+            progress.horizon = held.horizon
+        progress.restarted = [committed]
+        progress.marked, progress.expected = held.marked, held.expected
+        return progress
+
+    def next_slice(self, progress: Progress) -> bool:
+        """Move on to the slice that follows; False after the last."""
+        until = self.entity.cursors.read(progress.until)
+        if until is None or until.at >= self._target(progress, until).at:
+            return False
+        progress.since, progress.until = until.value, self._until(progress, until)
+        progress.token, progress.last = None, None
+        progress.digest, progress.cycle = "", Cycle()
+        return True
+
+    def _target(self, progress: Progress, like: Point) -> Point:
+        """Where the last slice ends: just after all clocks at the walk's start."""
+        return self.entity.cursors.after(progress.horizon, like=like)
+
+    def _until(self, progress: Progress, since: Point) -> Any:
+        cursors = self.entity.cursors
+        until = cursors.moved(since, self.entity.window or timedelta())
+        target = self._target(progress, since)
+        if until.at > target.at:
+            until = target
+        if until.at <= since.at:
+            until = cursors.moved(since, timedelta(), up=True)
+        return until.value
+
+    def _since(self, whole: bool) -> Any:
+        entity = self.entity
+        committed = None if whole else cursor_of(entity, self.state.rest)
+        if committed is None:
+            return self._begin()
+        point = entity.cursors.read(committed) if entity.cursor else None
+        if point is None or not entity.cursors.is_instant(point):
+            return committed
+        lookback = entity.lookback
+        if lookback is None:
+            lookback = LOOKBACK if entity.primary_key else timedelta()
+        return entity.cursors.moved(point, -lookback).value if lookback else committed
+
+    def _begin(self) -> Any:
+        start = self.entity.start
+        if isinstance(start, Payload):
+            start = start.of(self.payload)
+        if start is None or self.entity.cursor is None:
+            return start
+        try:
+            return self.entity.cursors.start(start)
+        except ValueError as error:
+            raise StepError(f"start: {error}") from None

@@ -1,0 +1,46 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The clock of the runtime, in one place so that tests can hold it; it must not know who asks."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the runtime needs of time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+
+current: Clock = SystemClock()
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return current.now()
+
+
+def monotonic() -> float:
+    """Seconds that never go back."""
+    return current.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait for so many seconds."""
+    current.sleep(seconds)

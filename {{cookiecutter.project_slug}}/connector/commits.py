@@ -1,0 +1,177 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""Which cursor may be committed after a page, and which records were delivered before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from connector.cursors import Point
+from connector.entity import Entity
+from connector.errors import StepError
+from connector.page import Packed
+from connector.records import choose
+from connector.state import Progress, State, cursor_of
+
+REMEMBERED = 1000  # records without a key at the committed cursor
+_A = {
+    "instant": "an instant with an offset",
+    "naive": "an instant without an offset",
+    "number": "a number",
+    "text": "text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """The committed cursor of one entity, and what a walk adds to it."""
+
+    entity: Entity
+    state: State
+
+    def point(self, value: Any) -> Point | None:
+        """A cursor value of this entity as a point."""
+        return self.entity.cursors.read(value)
+
+    def check(self, progress: Progress, packed: Packed) -> None:
+        """Refuse a page whose cursors cannot be gone by, before anything of it counts.
+
+        Raises:
+            StepError: A cursor changes its kind, comes out of order, or no record has one; or too
+                many records without a key would have to be remembered.
+        """
+        self._check_kinds(progress, packed)
+        if self.entity.order is not None:
+            self._check_order(progress, packed)
+        if not self.entity.primary_key and len(self._remembered(progress, packed)) > REMEMBERED:
+            raise StepError(
+                f"more than {REMEMBERED} records without a primary key stand at or after the "
+                "cursor that can be committed: declare primary_key"
+            )
+        if self._ends_undated(progress, packed):
+            raise StepError(
+                f"none of {progress.rows + packed.rows} records has the cursor "
+                f"{self.entity.cursor!r}: cursor= names a column or a dotted path as the API "
+                "spells it"
+            )
+
+    def note(self, progress: Progress, packed: Packed) -> None:
+        """Take a page's cursors into the progress, and leave out what was delivered before."""
+        if not self.entity.primary_key:
+            kept = self._remembered(progress, packed)
+            self._leave_out(progress, packed)
+            progress.seen = [(point.value, found) for point, found in kept]
+        high = self._highest(progress, packed)
+        progress.high = high.value if high is not None else None
+        progress.dated = progress.dated or _dated(packed)
+        last = next((point for point in reversed(packed.points) if point is not None), None)
+        if self.entity.order == "asc" and last is not None:
+            progress.last = last.value
+
+    def commit(self, progress: Progress) -> None:
+        """Put what the walk has earned into the state at rest; a cursor never goes backwards."""
+        entity, rest = self.entity, self.state.rest
+        if entity.soft_delete:
+            rest[entity.name] = {"rows": progress.rows}
+        elif entity.cursor is None:
+            if progress.given is not None:
+                rest[entity.name] = progress.given[0]
+        else:
+            value = cursor_of(entity, rest)
+            high, committed = self.point(progress.high), self.point(value)
+            if high is not None and (committed is None or high.at > committed.at):
+                value = high.value
+            seen = [found for _, found in progress.seen]
+            if not entity.primary_key and (value is not None or seen):
+                rest[entity.name] = {"cursor": value, "seen": seen}
+            elif value is not None:
+                rest[entity.name] = value
+
+    def _allowed(self, progress: Progress, point: Point) -> bool:
+        """Whether a cursor lies neither after the walk's start nor after the slice's end."""
+        until = self.point(progress.until)
+        within = until is None or point.at <= until.at
+        return within and not self.entity.cursors.held_back(point, progress.bound)
+
+    def _highest(self, progress: Progress, packed: Packed) -> Point | None:
+        points = [point for point in (*packed.points, *packed.gone) if point is not None]
+        points.sort(key=lambda point: point.at, reverse=True)
+        found = next((point for point in points if self._allowed(progress, point)), None)
+        high = self.point(progress.high)
+        if found is None or (high is not None and high.at >= found.at):
+            return high
+        return found
+
+    def _remembered(self, progress: Progress, packed: Packed) -> list[tuple[Point, str]]:
+        """Records without a key that stand at or after the cursor to be committed."""
+        floor = self._highest(progress, packed)
+        committed = self.point(cursor_of(self.entity, self.state.rest))
+        if committed is not None and (floor is None or committed.at > floor.at):
+            floor = committed
+        known = [(self.point(value), found) for value, found in progress.seen]
+        known += zip(packed.points, packed.prints, strict=True)
+        return [
+            (point, found)
+            for point, found in known
+            if point is not None and (floor is None or point.at >= floor.at)
+        ]
+
+    def _leave_out(self, progress: Progress, packed: Packed) -> None:
+        skip = Counter(progress.skip)
+        # What lies below the cursor came with an earlier walk (a feed without a filter).
+        committed = cursor_of(self.entity, self.state.rest) is not None
+        since = self.point(progress.since) if committed and not progress.whole else None
+        kept = []
+        for index, (point, found) in enumerate(zip(packed.points, packed.prints, strict=True)):
+            if skip[found] > 0:
+                skip[found] -= 1
+            elif point is None or since is None or point.at >= since.at:
+                kept.append(index)
+        progress.skip = list(skip.elements())
+        if len(kept) < packed.rows:
+            packed.pieces = [
+                choose(piece, kept) if piece.table == self.entity.name else piece
+                for piece in packed.pieces
+            ]
+            packed.pieces = [piece for piece in packed.pieces if piece.count]
+
+    def _check_kinds(self, progress: Progress, packed: Packed) -> None:
+        value = progress.high
+        known = self.point(cursor_of(self.entity, self.state.rest) if value is None else value)
+        for index, point in enumerate((*packed.points, *packed.gone)):
+            if point is None:
+                continue
+            if known is not None and point.kind != known.kind:
+                raise StepError(
+                    f"the cursor changes its kind: {point.value!r} is {_A[point.kind]}, and "
+                    f"{known.value!r} before it is {_A[known.kind]}",
+                    record=index if index < len(packed.points) else None,
+                )
+            known = point
+
+    def _check_order(self, progress: Progress, packed: Packed) -> None:
+        asc = self.entity.order == "asc"
+        before = self.point(progress.last) if asc else None
+        for index, point in enumerate(packed.points):
+            if point is None:
+                continue
+            if before is not None and (point.at < before.at if asc else point.at > before.at):
+                raise StepError(
+                    f'order="{self.entity.order}", but {point.value!r} comes after '
+                    f"{before.value!r}: sort the upstream by {self.entity.cursor!r}, or leave "
+                    "out order",
+                    record=index,
+                )
+            before = point
+
+    def _ends_undated(self, progress: Progress, packed: Packed) -> bool:
+        ends = packed.next_token is None and progress.until is None
+        records = progress.rows + packed.rows
+        return bool(
+            progress.first and ends and records and not progress.dated and not _dated(packed)
+        )
+
+
+def _dated(packed: Packed) -> bool:
+    return any(packed.points) or any(packed.gone)

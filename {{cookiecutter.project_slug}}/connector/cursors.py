@@ -1,0 +1,252 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""Cursor values: compared as what they mean, written as the upstream writes; it reads no clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import ROUND_FLOOR, Context, Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connector.errors import SourceError
+
+TYPES = ("sequence", "epoch", "epoch_ms")
+_EXACT = Context(prec=80)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_HALF_DAY = Decimal(12 * 3600)
+_FARTHEST_EAST = Decimal(14 * 3600)
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)"
+    r"(?:([Tt ])(\d\d):?(\d\d)(?::?(\d\d)(?:([.,])(\d+))?)?"
+    r"( ?(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?)?"
+)
+_DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
+_NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.]*Z?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A cursor value and where it stands.
+
+    Attributes:
+        value: The value as the upstream wrote it.
+        kind: "instant", "naive", "number" or "text"; only points of one kind compare.
+        at: Seconds since the epoch, the number, or the text.
+        written: How an instant was written, to write others in the same form.
+    """
+
+    value: Any
+    kind: str
+    at: Any
+    written: re.Match[str] | None = None
+
+
+class Cursors:
+    """How one entity's cursor values are read, compared and written.
+
+    Args:
+        cursor_type: "sequence", "epoch", "epoch_ms", or None to go by the value.
+        zone: IANA name of the time zone of instants without an offset, or None if unknown.
+
+    Raises:
+        SourceError: The type or the time zone is none that is known.
+    """
+
+    def __init__(self, cursor_type: str | None = None, zone: str | None = None) -> None:
+        if cursor_type not in (None, *TYPES):
+            raise SourceError(f"cursor_type is {cursor_type!r}; it is one of {', '.join(TYPES)}")
+        self.cursor_type = cursor_type
+        self.zone: tzinfo | None = None
+        if zone is not None:
+            try:
+                self.zone = ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError):
+                raise SourceError(
+                    f"timezone {zone!r} is not known here: use an IANA name such as "
+                    '"America/Denver" (on Windows also: pip install tzdata)'
+                ) from None
+
+    def read(self, value: Any) -> Point | None:
+        """The point of a value, or None for one that does not count (null, "", 0000-00-00).
+
+        Raises:
+            ValueError: The value can be no cursor of this entity; the text says why.
+        """
+        if value is None or value == "" or (isinstance(value, str) and _NO_DATE.fullmatch(value)):
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+            raise ValueError(f"{_short(value)} is no text and no number")
+        if self.cursor_type is not None:
+            return self._number(value)
+        if not isinstance(value, str) or _DIGITS.fullmatch(value):
+            raise ValueError(
+                f"{_short(value)} is a number: say what it counts with cursor_type= "
+                '"sequence" (ever growing), "epoch" (seconds) or "epoch_ms" (milliseconds)'
+            )
+        written = _ISO.fullmatch(value)
+        if written is not None:
+            try:
+                return self._instant(value, written)
+            except (ValueError, OverflowError):
+                pass
+        return Point(value, "text", value)
+
+    def start(self, value: Any) -> Any:
+        """A declared `start` as a lower bound: ISO text becomes a number where cursors are epochs.
+
+        Raises:
+            ValueError: It can be no cursor of this entity.
+        """
+        written = _ISO.fullmatch(value) if isinstance(value, str) else None
+        if written is not None and self.cursor_type in ("epoch", "epoch_ms"):
+            at = self._instant(value, written).at
+            value = int(at.scaleb(3) if self.cursor_type == "epoch_ms" else at)
+        self.read(value)
+        return value
+
+    def held_back(self, point: Point, instant: float) -> bool:
+        """Whether the point lies after the instant (epoch seconds), at the latest it can mean."""
+        if point.kind == "text" or self.cursor_type == "sequence":
+            return False
+        limit = Decimal(instant)
+        return bool(point.at > (limit - _HALF_DAY if self._unknown_zone(point) else limit))
+
+    def passed(self, point: Point, instant: float) -> bool:
+        """Whether the point surely lies after the instant (epoch seconds)."""
+        if point.kind == "text" or self.cursor_type == "sequence":
+            return False
+        limit = Decimal(instant)
+        return bool(point.at > (limit + _FARTHEST_EAST if self._unknown_zone(point) else limit))
+
+    def after(self, instant: float, *, like: Point) -> Point:
+        """The first value in the other's form that surely lies after the instant."""
+        seconds = Decimal(instant)
+        if self._unknown_zone(like):
+            seconds += _FARTHEST_EAST
+        return self.at(seconds, like=like, up=True)
+
+    def is_instant(self, point: Point) -> bool:
+        """Whether the point is a moment in time, so that a duration can be taken from it."""
+        return point.kind in ("instant", "naive") or self.cursor_type in ("epoch", "epoch_ms")
+
+    def moved(self, point: Point, by: timedelta, *, up: bool = False) -> Point:
+        """The point moved by a duration, in the same form; rounded down, or up to the next unit."""
+        seconds = Decimal(by.days * 86400 + by.seconds) + Decimal(by.microseconds).scaleb(-6)
+        return self.at(_EXACT.add(point.at, seconds), like=point, up=up)
+
+    def at(self, seconds: Decimal, *, like: Point, up: bool = False) -> Point:
+        """The instant in the form of another point; rounded down, or up to the next unit."""
+        unit = self._unit(like)
+        floor = _EXACT.multiply(_EXACT.divide(seconds, unit).to_integral_value(ROUND_FLOOR), unit)
+        if like.written is not None and like.written[4] is None:
+            floor = seconds  # days begin where the zone says: rounded when written
+        if up:
+            floor = _EXACT.add(floor, unit)
+        try:
+            point = self.read(self._written(floor, like))
+        except OverflowError:  # before the year 1 or after 9999: no bound is narrower
+            return like
+        assert point is not None
+        return point
+
+    def _number(self, value: Any) -> Point:
+        text = str(value)
+        if not re.fullmatch(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", text):
+            raise ValueError(
+                f'{_short(value)} is no number, as cursor_type="{self.cursor_type}" says'
+            )
+        at = Decimal(text)
+        return Point(
+            value, "number", at.scaleb(-3, _EXACT) if self.cursor_type == "epoch_ms" else at
+        )
+
+    def _instant(self, value: str, written: re.Match[str]) -> Point:
+        year, month, day, _, hour, minute, second, _, fraction, offset = written.groups()
+        seconds = (date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY) * 86400
+        hours, minutes, rest = int(hour or 0), int(minute or 0), int(second or 0)
+        if hours > 24 or minutes > 59 or rest > 60:
+            raise ValueError(value)
+        seconds += hours * 3600 + minutes * 60 + rest
+        kind = "naive" if offset is None else "instant"
+        if offset is not None:
+            seconds -= _offset(offset)
+        elif self.zone is not None:
+            local = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+            # fold=1: in the hour that comes twice, the later reading, so nothing is held too short
+            shift = local.replace(tzinfo=self.zone, fold=1).utcoffset() or timedelta()
+            seconds -= int(shift.total_seconds())
+        at = Decimal(seconds)
+        if fraction:
+            at = _EXACT.add(at, Decimal(f"0.{fraction}"))
+        return Point(value, kind, at, written)
+
+    def _unknown_zone(self, point: Point) -> bool:
+        return point.kind == "naive" and self.zone is None
+
+    def _unit(self, point: Point) -> Decimal:
+        if point.written is None:
+            places = -Decimal(str(point.value)).as_tuple().exponent  # type: ignore[operator]
+            unit = Decimal(1).scaleb(-max(places, 0))
+            return unit.scaleb(-3) if self.cursor_type == "epoch_ms" else unit
+        if point.written[4] is None:
+            return Decimal(86400)
+        if point.written[7] is None:
+            return Decimal(60)
+        return Decimal(1).scaleb(-len(point.written[9] or ""))
+
+    def _written(self, at: Decimal, like: Point) -> Any:
+        if like.written is None:
+            number = at.scaleb(3, _EXACT) if self.cursor_type == "epoch_ms" else at
+            if isinstance(like.value, str):
+                return format(number, "f")
+            return int(number) if number == number.to_integral_value() else number
+        form = like.written
+        offset = form[10]
+        whole = int(at.to_integral_value(ROUND_FLOOR))
+        local = datetime(1970, 1, 1) + timedelta(seconds=whole)
+        if offset is not None:
+            local += timedelta(seconds=_offset(offset))
+        elif self.zone is not None:
+            local = datetime.fromtimestamp(whole, UTC).astimezone(self.zone)
+        dash = "-" if like.value[4] == "-" else ""
+        text = f"{local.year:04d}{dash}{local.month:02d}{dash}{local.day:02d}"
+        if form[4] is None:
+            return text
+        colon = ":" if like.value[form.end(5)] == ":" else ""
+        text += f"{form[4]}{local.hour:02d}{colon}{local.minute:02d}"
+        if form[7] is not None:
+            text += f"{colon}{local.second:02d}"
+        if form[9]:
+            digits = len(form[9])
+            fraction = _EXACT.subtract(at, Decimal(whole)).scaleb(digits, _EXACT)
+            text += f"{form[8]}{int(fraction):0{digits}d}"
+        return text + (offset or "")
+
+
+def dotted(record: Mapping[str, Any], path: str) -> Any:
+    """The value at a top-level name or a dotted path of a record; None where there is none."""
+    if path in record:
+        return record[path]
+    value: Any = record
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _offset(text: str) -> int:
+    text = text.strip()
+    if text.upper() in ("Z", "UTC", "GMT"):
+        return 0
+    digits = text[1:].replace(":", "")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
+    return -seconds if text[0] == "-" else seconds
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,225 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The upstream's reply and its records, left as bytes until somebody looks; it sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableSequence
+from typing import Any, overload
+
+import msgspec
+import requests
+
+from connector import codec
+from connector.errors import UpstreamError
+
+_MISSING: Any = msgspec.UNSET
+_SHOWN = 200  # characters of a body that an error shows
+
+
+class Rows(MutableSequence[dict[str, Any]]):
+    """A list of records, kept as the upstream's bytes until it is read.
+
+    `len()` reads nothing. The first index, slice or iteration decodes once; from then on what the
+    step sees, changes included, is what is delivered.
+
+    Args:
+        raw: The JSON list.
+        count: How many items it has.
+    """
+
+    def __init__(self, raw: bytes, count: int) -> None:
+        self._raw: bytes | None = raw
+        self._count = count
+        self._decoded: list[dict[str, Any]] = []
+
+    @property
+    def untouched(self) -> bytes | None:
+        """The JSON list as the upstream wrote it, or None once it was read."""
+        return self._raw
+
+    def _read(self) -> list[dict[str, Any]]:
+        if self._raw is not None:
+            self._decoded = msgspec.json.decode(self._raw)
+            self._raw = None
+        return self._decoded
+
+    def __len__(self) -> int:
+        return self._count if self._raw is not None else len(self._decoded)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._read())
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return self._read()[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._read()[index] = value
+
+    def __delitem__(self, index: Any) -> None:
+        del self._read()[index]
+
+    def insert(self, index: int, value: dict[str, Any]) -> None:
+        """Insert a record before the index."""
+        self._read().insert(index, value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (list, Rows)) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Rows: {len(self)}>"
+
+
+class Response(requests.Response):
+    """The upstream's reply: all of `requests.Response`, and its JSON by dotted path.
+
+    The request it shows (`request`, `url`) is the one before credentials were added.
+    """
+
+    _redact: Callable[[str], str]
+
+    @classmethod
+    def of(
+        cls,
+        reply: requests.Response,
+        body: bytes,
+        sent: requests.PreparedRequest,
+        redact: Callable[[str], str],
+    ) -> Response:
+        """The reply with its whole body, shown beside the request as it was before signing.
+
+        Args:
+            redact: Takes secrets out of what an error quotes, before it is cut.
+        """
+        response = cls()
+        response.__dict__.update(reply.__dict__)
+        response._content = body
+        response.__dict__["_content_consumed"] = True
+        response.raw = None
+        response.request = sent
+        response.url = sent.url or ""
+        response.history = []
+        response._redact = redact
+        return response
+
+    def json(self, **_: Any) -> Any:
+        """The decoded body; integers are exact, other numbers floats.
+
+        Raises:
+            UpstreamError: The body is no JSON.
+        """
+        return self._parse(self._utf8(), Any)
+
+    def rows(self, path: str = "") -> Rows:
+        """The list of records at a dotted path, or the body itself.
+
+        Args:
+            path: Names joined by dots; a key that contains the dot is tried first. Empty: the
+                body is the list.
+
+        Raises:
+            UpstreamError: There is no such path, no list there, or the body is no JSON.
+        """
+        raw = self._at(path)
+        if raw is _MISSING:
+            raise UpstreamError(self._missing(path, "rows"), status=self.status_code)
+        try:
+            items = codec.parse(raw, list[msgspec.Raw])
+        except msgspec.ValidationError:
+            what = f"{path!r} in the reply" if path else "the reply"
+            raise UpstreamError(
+                f"{what} to {self._asked()} is no list of records but starts {self._start(raw)}: "
+                "give rows() the dotted path of the list",
+                status=self.status_code,
+            ) from None
+        return Rows(bytes(raw), len(items))
+
+    def value(self, path: str, default: Any = _MISSING) -> Any:
+        """One decoded value at a dotted path.
+
+        Args:
+            path: Names joined by dots; a key that contains the dot (`@odata.nextLink`) is tried
+                first.
+            default: What a missing path gives; without it a missing path is an error, for a
+                mistyped name must not end a walk after its first page.
+
+        Raises:
+            UpstreamError: There is no such path and no default, or the body is no JSON.
+        """
+        raw = self._at(path)
+        if raw is not _MISSING:
+            return self._parse(raw, Any)
+        if default is _MISSING:
+            raise UpstreamError(self._missing(path, "value"), status=self.status_code)
+        return default
+
+    def link(self, rel: str) -> str | None:
+        """The URL of a relation in the `Link` header (RFC 8288), or None."""
+        for name, link in self.links.items():
+            if rel in str(link.get("rel", name)).lower().split():
+                return str(link["url"])
+        return None
+
+    def _utf8(self) -> bytes:
+        kind = self.headers.get("Content-Type", "")
+        charset = kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
+        try:
+            return codec.utf8(self.content, charset)
+        except UnicodeError as error:
+            raise UpstreamError(
+                f"{self._asked()} answered {self.status_code} with {kind or 'no content type'}, "
+                f"and its text is not what it says: {error}",
+                status=self.status_code,
+            ) from None
+
+    def _parse(self, raw: bytes, type: Any) -> Any:
+        try:
+            return codec.parse(raw, type)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, RecursionError) as error:
+            kind = self.headers.get("Content-Type", "no content type")
+            body = self._start(raw) if raw.strip() else "an empty body"
+            raise UpstreamError(
+                f"{self._asked()} answered {self.status_code} with {kind}, which is no JSON "
+                f"({error}): {body}",
+                status=self.status_code,
+            ) from None
+
+    def _at(self, path: str) -> Any:
+        """The bytes at a path, or UNSET."""
+        raw: Any = self._parse(self._utf8(), msgspec.Raw)
+        rest = path
+        while rest:
+            try:
+                level = self._parse(raw, dict[str, msgspec.Raw])
+            except msgspec.ValidationError:
+                return _MISSING
+            if rest in level:
+                return level[rest]
+            name, _, rest = rest.partition(".")
+            if name not in level or not rest:
+                return _MISSING
+            raw = level[name]
+        return raw
+
+    def _missing(self, path: str, method: str) -> str:
+        body = self.json()
+        names = f"its keys are {', '.join(map(str, body))}" if isinstance(body, dict) else "a list"
+        why = f"the reply to {self._asked()} has no {path!r}: {names or 'it is empty'}"
+        if isinstance(body, dict) and body.get("errors"):
+            why += f"; errors: {self._start(codec.encode(body['errors']))}"
+        if method == "value":
+            why += "; if the upstream leaves it out on the last page, write default=None"
+        return why
+
+    def _asked(self) -> str:
+        return f"{self.request.method} {self.url}"
+
+    def _start(self, raw: Any) -> str:
+        return self._redact(bytes(raw).decode("utf-8", "replace"))[:_SHOWN]

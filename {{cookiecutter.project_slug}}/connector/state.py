@@ -1,0 +1,274 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The state that travels between calls: read and refused by name, written; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from connector.entity import Entity
+from connector.errors import StateError
+
+RESERVED = "_sync"
+VERSION = 1
+_ADVICE = (
+    "deploy the version that wrote it, or mend it through Fivetran's state API; "
+    "a re-sync in Fivetran reads everything again"
+)
+
+
+class Cycle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Brent's search for a token that comes back: constant size, over any number of calls."""
+
+    mark: str = ""
+    power: int = 1
+    steps: int = 0
+
+    def meets(self, digest: str) -> bool:
+        """Whether this token's digest is one that came before; it is remembered in turn."""
+        if digest == self.mark:
+            return True
+        self.steps += 1
+        if self.steps == self.power:
+            self.mark, self.power, self.steps = digest, self.power * 2, 0
+        return False
+
+
+class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A walk that is not through.
+
+    Attributes:
+        shape: Fingerprint of the declaration that the walk began with.
+        page_size: Records a page, the same for the whole walk.
+        started: Epoch seconds of the walk's start.
+        bound: Epoch seconds up to which cursors may be committed: the earlier of our clock at the
+            start and the upstream's.
+        horizon: Epoch seconds that have surely passed at the start: the later of the two.
+        first: Whether the walk began without a cursor.
+        since, until: Bounds of the walk, of the slice with a window.
+        token: Where the next page starts; None at the first page.
+        high: Highest cursor seen that may be committed.
+        last: Highest cursor of the page before, with order="asc".
+        given: A list of one: the position that the step gave with Page(cursor=).
+        page: Pages read, over all calls.
+        rows: Records read since the walk began or started over.
+        dated: Whether any of them carried a cursor.
+        digest: Digest of the last page that had records.
+        cycle: Search for tokens that come back.
+        marked: soft_delete: whether the table is marked, so that rows may follow.
+        expected: soft_delete: how many records the reading before the mark had.
+        restarted: The cursor from which the walk started over in this sync, in a list.
+        whole: Whether StartOver was raised: the entity is read from the beginning.
+        skip: Digests of records without a key that the last walk delivered.
+        seen: [cursor, digest] of records without a key at or after the highest cursor.
+        read_at: Epoch seconds of the last page.
+        wait_until: Epoch seconds before which the upstream does not want to be asked.
+    """
+
+    shape: str
+    page_size: int
+    started: float
+    bound: float
+    horizon: float
+    first: bool = False
+    since: Any = None
+    until: Any = None
+    token: Any = None
+    high: Any = None
+    last: Any = None
+    given: list[Any] | None = None
+    page: int = 0
+    rows: int = 0
+    dated: bool = False
+    digest: str = ""
+    cycle: Cycle = msgspec.field(default_factory=Cycle)
+    marked: bool = False
+    expected: int = 0
+    restarted: list[Any] | None = None
+    whole: bool = False
+    skip: list[str] = []
+    seen: list[tuple[Any, str]] = []
+    read_at: float = 0.0
+    wait_until: float = 0.0
+
+
+class Sync(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A sync that is not through.
+
+    Attributes:
+        version: Of this layout.
+        id: The sync id, or None where none was sent.
+        at: Epoch seconds of the last call.
+        empty: Empty replies in a row.
+        delivered: Whether this sync has delivered anything.
+        done: Entities that are through in this sync.
+        failed: Entities that failed and wait for the others to be through.
+        walks: Progress by entity.
+    """
+
+    version: int
+    id: str | None = None
+    at: float = 0.0
+    empty: int = 0
+    delivered: bool = False
+    done: list[str] = []
+    failed: list[str] = []
+    walks: dict[str, Progress] = {}
+
+
+class State:
+    """The state of one call.
+
+    Args:
+        sent: `state` of the request.
+        entities: The declared entities.
+
+    Raises:
+        StateError: It is of a shape that this version does not know; the text names the key.
+    """
+
+    def __init__(self, sent: Mapping[str, Any], entities: Mapping[str, Entity]) -> None:
+        self.rest = {name: value for name, value in sent.items() if name != RESERVED}
+        for name, entity in entities.items():
+            if name in self.rest:
+                _check(entity, self.rest[name])
+        self.sync = _sync(sent[RESERVED]) if RESERVED in sent else Sync(VERSION)
+        self.sync.walks = {
+            name: progress for name, progress in self.sync.walks.items() if name in entities
+        }
+        for name, progress in self.sync.walks.items():
+            if progress.shape == entities[name].fingerprint:
+                _check_progress(entities[name], progress)
+
+    def scratch(self) -> State:
+        """A copy whose walks begin anew and whose changes go nowhere."""
+        copy = State.__new__(State)
+        copy.rest, copy.sync = dict(self.rest), Sync(VERSION)
+        return copy
+
+    def turn(self, sync_id: str | None, now: float, pause: float) -> None:
+        """Begin a new sync if this call belongs to another than the last: nothing is done yet.
+
+        Args:
+            sync_id: Of the request, or None.
+            now: Epoch seconds.
+            pause: Seconds without a call after which a call without a sync id begins a new sync.
+        """
+        sync = self.sync
+        same = sync_id == sync.id if sync_id is not None else abs(now - sync.at) <= pause
+        if not same:
+            self.sync = Sync(VERSION, walks=sync.walks)
+            for progress in sync.walks.values():
+                progress.restarted = None
+        self.sync.id = sync_id if sync_id is not None else (sync.id if same else None)
+        self.sync.at = now
+
+    def written(self, entities: Mapping[str, Entity]) -> dict[str, Any]:
+        """The state as it goes into a reply; at rest it is the cursors alone."""
+        if all(name in self.sync.done for name in entities):
+            return dict(self.rest)
+        return {**self.rest, RESERVED: msgspec.to_builtins(self.sync, builtin_types=(Decimal,))}
+
+
+def cursor_of(entity: Entity, rest: Mapping[str, Any]) -> Any:
+    """The committed cursor of an entity, or None."""
+    value = rest.get(entity.name)
+    if entity.soft_delete:
+        return None
+    if entity.cursor and isinstance(value, Mapping):
+        return value["cursor"]
+    return value
+
+
+def seen_of(entity: Entity, rest: Mapping[str, Any]) -> list[str]:
+    """Digests of the records without a key that stand at the committed cursor."""
+    value = rest.get(entity.name)
+    keyless = entity.cursor and not entity.primary_key
+    return list(value["seen"]) if keyless and isinstance(value, Mapping) else []
+
+
+def count_of(entity: Entity, rest: Mapping[str, Any]) -> int:
+    """soft_delete: how many records the last reading had."""
+    value = rest.get(entity.name)
+    return int(value["rows"]) if isinstance(value, Mapping) else 0
+
+
+def _sync(sent: Any) -> Sync:
+    if not isinstance(sent, Mapping):
+        raise StateError(f"{RESERVED} in the state is {_kind(sent)}, not an object: {_ADVICE}")
+    if sent.get("version") != VERSION:
+        raise StateError(
+            f"{RESERVED} in the state is of version {sent.get('version')!r}, and this connector "
+            f"knows version {VERSION}: {_ADVICE}"
+        )
+    try:
+        sync = msgspec.convert(sent, Sync)
+    except msgspec.ValidationError as error:
+        raise StateError(
+            f"{RESERVED} in the state is of an unknown shape: {error}: {_ADVICE}"
+        ) from None
+    return sync
+
+
+def _check(entity: Entity, value: Any) -> None:
+    def refuse(why: str) -> None:
+        raise StateError(f"the state of {entity.name!r} is {why}: {_ADVICE}")
+
+    if entity.soft_delete:
+        if isinstance(value, Mapping):
+            rows = value.get("rows")
+            if (
+                set(value) != {"rows"}
+                or isinstance(rows, bool)
+                or not isinstance(rows, int)
+                or rows < 0
+            ):
+                refuse('an object, but not {"rows": how many the last reading had}')
+        return
+    if entity.cursor is None:
+        return
+    if isinstance(value, Mapping):
+        seen = value.get("seen")
+        known = set(value) == {"cursor", "seen"} and isinstance(seen, list)
+        if not known or not all(isinstance(digest, str) for digest in seen or ()):
+            refuse('an object, but not {"cursor": …, "seen": […]}')
+        value = value["cursor"]
+        if value is None:
+            return
+    try:
+        point = entity.cursors.read(value)
+    except ValueError as error:
+        refuse(f"no cursor of this entity: {error}")
+        return
+    if point is None:
+        refuse(f"{value!r}, which is no cursor")
+
+
+def _check_progress(entity: Entity, progress: Progress) -> None:
+    for name in ("since", "until", "high", "last"):
+        value = getattr(progress, name)
+        if value is None or entity.cursor is None:
+            continue
+        try:
+            entity.cursors.read(value)
+        except ValueError as error:
+            if name == "since" and entity.start is not None:
+                continue
+            raise StateError(
+                f"{RESERVED}.walks.{entity.name}.{name} in the state is no cursor of this entity: "
+                f"{error}: {_ADVICE}"
+            ) from None
+    if progress.page_size < 1:
+        raise StateError(
+            f"{RESERVED}.walks.{entity.name}.page_size in the state is "
+            f"{progress.page_size}: {_ADVICE}"
+        )
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "text", bool: "true or false", type(None): "null"}.get(
+        type(value), "a number"
+    )

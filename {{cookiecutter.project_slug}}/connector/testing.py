@@ -1,0 +1,195 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""For tests of fetch steps: one step on one canned reply, and a clock that the test holds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+from urllib3 import HTTPResponse
+
+from connector import clock, codec
+from connector.entity import Entity
+from connector.observed import Observed
+from connector.secrets import Redactor, Settings
+from connector.state import State
+from connector.step import Page
+from connector.upstream import Upstream
+from connector.walk import Walk
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A canned reply of the upstream.
+
+    Attributes:
+        json: The body, as Python values; or
+        body: the body as bytes.
+        status: HTTP status.
+        headers: HTTP headers.
+    """
+
+    json: Any = None
+    body: bytes | None = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that a step made, without credentials.
+
+    Attributes:
+        method: HTTP method.
+        url: Whole URL.
+        path: Path of the URL.
+        params: Query parameters.
+        headers: HTTP headers.
+        body: Body as bytes.
+    """
+
+    method: str
+    url: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+class StepPage(Page):
+    """What the step returned.
+
+    Attributes:
+        request: The last request that the step made.
+        requests: All of them.
+    """
+
+    request: Sent
+    requests: list[Sent]
+
+
+def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
+    """Run one fetch step on one canned reply, without a network.
+
+    Args:
+        step: A function decorated with `@source.entity`.
+        reply: What the upstream answers to each request: Python values (sent as JSON), bytes, or
+            a `Reply`.
+        **fetch: What the step is given: since, until, token, page_size, secrets, payload.
+
+    Returns:
+        The step's page, with `.request` to look at.
+
+    Raises:
+        TypeError: `step` is no fetch step, or a name in `fetch` is unknown.
+        Exception: Whatever the step raises.
+    """
+    entity = getattr(step, "entity", None)
+    if not isinstance(entity, Entity):
+        raise TypeError("call_step() takes a function that is decorated with @source.entity(...)")
+    secrets = Settings(
+        "secret",
+        {**dict.fromkeys(entity.source.secrets, "made-up-secret"), **fetch.pop("secrets", {})},
+    )
+    payload = Settings(
+        "payload key",
+        {**dict.fromkeys(entity.source.payload, "made-up"), **fetch.pop("payload", {})},
+    )
+    known = {"since", "until", "token", "page_size"}
+    if not fetch.keys() <= known:
+        raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
+    sent: list[Sent] = []
+
+    def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
+        return _response(reply if isinstance(reply, Reply) else _reply(reply), request)
+
+    redactor = Redactor()
+    upstream = Upstream(entity.source, secrets, payload, redactor, clock.monotonic() + 60, send)
+    walk = Walk(entity, State({}, {}), upstream.send, secrets, payload, redactor, None)
+    walk.begin()
+    for name, value in fetch.items():
+        setattr(walk.progress, name, value)
+    observed = Observed(keep=lambda request: sent.append(_sent(request)))
+    page = walk.page(observed)
+    result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
+    result.__dict__.update(page.__dict__)
+    result.requests = sent
+    if sent:
+        result.request = sent[-1]
+    return result
+
+
+class HeldClock:
+    """A clock that moves only when it is told to, or when somebody sleeps.
+
+    Attributes:
+        time: Epoch seconds.
+        slept: How long each sleep was.
+    """
+
+    def __init__(self, time: float) -> None:
+        self.time = time
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """The same."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Move on at once."""
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += seconds
+
+
+@contextmanager
+def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
+    """Nothing sleeps while this is open, and the clock is the test's.
+
+    Args:
+        time: Epoch seconds to begin with.
+    """
+    before, clock.current = clock.current, HeldClock(time)
+    try:
+        yield clock.current
+    finally:
+        clock.current = before
+
+
+def _reply(value: Any) -> Reply:
+    return Reply(body=value) if isinstance(value, bytes) else Reply(json=value)
+
+
+def _response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
+    body = reply.body if reply.body is not None else codec.encode(codec.plain(reply.json))
+    response = requests.Response()
+    response.status_code = reply.status
+    response.headers.update({"Content-Type": "application/json", **reply.headers})
+    response.url, response.request = request.url or "", request
+    response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+    return response
+
+
+def _sent(request: requests.PreparedRequest) -> Sent:
+    body = request.body or b""
+    parts = urlsplit(request.url or "")
+    return Sent(
+        method=request.method or "",
+        url=request.url or "",
+        path=parts.path,
+        params=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        headers=dict(request.headers),
+        body=body.encode() if isinstance(body, str) else bytes(body),
+    )

@@ -1,0 +1,256 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""One entity's reading, page by page; it builds no reply.
+
+`read` changes nothing and may run anywhere; `begin`, `accept`, `start_over` and `mark` move the
+progress and are called under the call's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from connector import clock, codec
+from connector.bounds import Bounds
+from connector.commits import Commits
+from connector.entity import Entity
+from connector.errors import ConnectorError, StartOver, StepError, TokenExpired, UpstreamError
+from connector.log import StepLog, line, logger
+from connector.observed import Observed
+from connector.page import Packed, digest, pack
+from connector.rows import Response
+from connector.secrets import Redactor, Settings
+from connector.state import Progress, State, count_of, cursor_of
+from connector.step import Fetch, Page
+
+_REFUSED = (400, 404, 410, 422)
+
+
+@dataclass
+class Walk:
+    """The walk of one entity within one call.
+
+    Attributes:
+        entity: What is read.
+        state: The call's state, of which this walk moves its own part.
+        send: `Upstream.send`.
+        secrets: The call's secrets.
+        payload: The call's custom payload.
+        redactor: Knows the secrets.
+        sync_id: As it may be logged.
+        done: Whether the walk is through.
+        pages: Pages accepted in this call.
+        fresh: Whether the token came from a page of this call.
+    """
+
+    entity: Entity
+    state: State
+    send: Callable[..., Response]
+    secrets: Settings
+    payload: Settings
+    redactor: Redactor
+    sync_id: str | None
+    done: bool = False
+    pages: int = 0
+    fresh: bool = False
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._commits = Commits(self.entity, self.state)
+        self._bounds = Bounds(self.entity, self.state, self.payload)
+
+    def begin(self) -> None:
+        """Go on with the walk that the state holds, or start one.
+
+        Raises:
+            ConnectorError: `start` is missing or can be no cursor.
+        """
+        held = self.state.sync.walks.get(self.entity.name)
+        if held is not None and held.shape == self.entity.fingerprint:
+            self.progress = held
+            return
+        first = self.entity.name not in self.state.rest or (held is not None and held.first)
+        self._follow(self._bounds.begun(first=first))
+
+    def read(self, observed: Observed) -> Packed:
+        """Read the next page and check it.
+
+        Raises:
+            ConnectorError: With entity, page and record.
+            Exception: Whatever the step itself raises.
+        """
+        entity, progress = self.entity, self.progress
+        before = clock.monotonic()
+        try:
+            packed = pack(entity, self.page(observed))
+            self._check(packed, observed)
+        except ConnectorError as error:
+            error.entity, error.page = entity.name, progress.page + 1
+            if progress.marked:
+                error.why += (
+                    f"; the table {entity.name} is marked as deleted until this walk is through"
+                )
+            raise
+        except Exception as error:
+            error.add_note(f"entity {entity.name}, page {progress.page + 1}")
+            raise
+        logger.info(
+            line(
+                "page",
+                **self._place(),
+                rows=packed.rows,
+                count=packed.count,
+                bytes=packed.size,
+                ms=round((clock.monotonic() - before) * 1000),
+                more=str(packed.next_token is not None).lower(),
+            )
+        )
+        return packed
+
+    def page(self, observed: Observed) -> Page:
+        """What the step returns for the next page, unchecked."""
+        entity, progress, place = self.entity, self.progress, self._place()
+
+        def send(method: str, path: str, **options: Any) -> Response:
+            return self.send(method, path, seen=observed.see, place=place, **options)
+
+        fetch = Fetch(
+            entity.name,
+            codec.loose(progress.since) if entity.cursor is None else progress.since,
+            progress.until,
+            codec.loose(progress.token),
+            progress.page_size,
+            datetime.fromtimestamp(progress.started, UTC),
+            self.secrets,
+            self.payload,
+            StepLog(line("step", **place)),
+            send,
+            entity.cursors,
+        )
+        return entity.step(fetch)
+
+    def accept(self, packed: Packed, observed: Observed) -> None:
+        """Move on past a page: what was read is going to be delivered with this progress."""
+        progress = self.progress
+        if progress.page == 0 and observed.at_sending is not None:
+            progress.bound = min(progress.started, observed.at_sending)
+            progress.horizon = max(progress.started, observed.at_sending + 1)
+        self.pages += 1
+        progress.page += 1
+        progress.rows += packed.rows
+        progress.read_at = clock.now()
+        progress.wait_until = 0.0
+        progress.digest = packed.digest or progress.digest
+        if packed.given is not None:
+            progress.given = packed.given
+        if self.entity.cursor is not None:
+            self._commits.note(progress, packed)
+        if packed.next_token is None or self._through(packed, observed):
+            self._commits.commit(progress)
+            self.done = not self._bounds.next_slice(progress)
+            return
+        progress.cycle.meets(digest(codec.encode(packed.next_token)))
+        progress.token, self.fresh = packed.next_token, True
+        if self.entity.order == "asc":
+            self._commits.commit(progress)
+
+    def start_over(self, error: Exception) -> bool:
+        """Whether the walk starts over after this error; it does so once in a sync.
+
+        With order="asc" it does so again whenever the committed cursor has moved since: search
+        APIs stop at 10,000 records.
+        """
+        held = self.progress
+        if isinstance(error, StartOver):
+            if held.whole or (held.since is None and held.token is None):
+                return False
+            self._follow(self._bounds.begun(first=held.first, whole=True))
+            return True
+        status = error.status if isinstance(error, UpstreamError) else None
+        refused = isinstance(error, TokenExpired) or status in _REFUSED
+        if not refused or held.token is None:
+            return False
+        if self.entity.order == "asc":
+            if held.restarted == [cursor_of(self.entity, self.state.rest)]:
+                return False
+        elif self.fresh or held.restarted is not None:
+            return False
+        self._follow(self._bounds.again(held))
+        return True
+
+    @property
+    def wants_mark(self) -> bool:
+        """Whether the table is yet to be marked before rows may be delivered (soft_delete)."""
+        return bool(self.entity.soft_delete) and not self.progress.marked
+
+    def mark(self, read: int) -> None:
+        """Begin the reading that follows the mark.
+
+        Args:
+            read: How many records the reading before the mark had.
+        """
+        held = self.progress
+        self._follow(self._bounds.begun(first=held.first))
+        self.progress.marked, self.progress.expected = True, read
+        self.progress.restarted = held.restarted
+        self.progress.read_at = clock.now()
+        self.pages += 1
+
+    def _follow(self, progress: Progress) -> None:
+        self.progress, self.fresh = progress, False
+        self.state.sync.walks[self.entity.name] = progress
+
+    def _place(self) -> dict[str, Any]:
+        return {
+            "sync_id": self.sync_id,
+            "entity": self.entity.name,
+            "page": self.progress.page + 1,
+        }
+
+    def _check(self, packed: Packed, observed: Observed) -> None:
+        progress, entity = self.progress, self.entity
+        if packed.digest and packed.digest == progress.digest:
+            raise StepError(
+                f"this page holds the same records as the page before it ({observed.request}): "
+                "does the step send fetch.token?"
+            )
+        if packed.next_token is not None:
+            self._check_token(packed.next_token, observed)
+        if entity.soft_delete and entity.soft_delete != "may_be_empty" and progress.page == 0:
+            had = progress.expected if progress.marked else count_of(entity, self.state.rest)
+            if packed.rows == 0 and had:
+                raise UpstreamError(
+                    f"the first page is empty and the last reading had {had} records: if the "
+                    'upstream may really have none, declare soft_delete="may_be_empty"'
+                )
+        if entity.cursor is not None:
+            self._commits.check(progress, packed)
+
+    def _check_token(self, token: Any, observed: Observed) -> None:
+        said = codec.encode(token)
+        if self.redactor.finds(said.decode()):
+            raise StepError(
+                "the next token holds a secret, and tokens are kept in the state: take it out, "
+                "or use ApiKey(param=...), which does so"
+            )
+        if token == self.progress.token or digest(said) == self.progress.cycle.mark:
+            raise StepError(
+                f"the next token came before in this walk ({observed.request}): "
+                "does the step send fetch.token?"
+            )
+
+    def _through(self, packed: Packed, observed: Observed) -> bool:
+        """Whether an ordered walk has read enough, whatever comes next."""
+        entity, progress = self.entity, self.progress
+        points = [point for point in packed.points if point is not None]
+        if entity.order == "desc" and points and progress.since is not None:
+            since = entity.cursors.read(progress.since)
+            return since is not None and all(point.at < since.at for point in points)
+        if entity.order == "asc" and progress.until is None:
+            now = max(clock.now(), observed.at_reply or 0.0)
+            passed = entity.cursors.passed
+            # A record dated in the future is no sign that the walk has caught up with itself.
+            return any(passed(at, progress.horizon) and not passed(at, now) for at in points)
+        return False

@@ -1,0 +1,215 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""What the warehouse knows of its tables, kept in the same file as they; it moves no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import msgspec
+
+from harness.columns import TEXT, Shape
+from harness.naming import quoted
+from harness.values import number_text, widened
+
+HOME = "_harness"
+INSTANT = "TIMESTAMP WITH TIME ZONE"
+
+
+@dataclass
+class StoredTable:
+    """A table of the destination.
+
+    Attributes:
+        name: The name in the destination.
+        primary_key: Columns of the primary key; empty when rows are appended.
+        columns: Shape of each source column, in the order seen.
+        deletable: Whether it has `_fivetran_deleted`.
+    """
+
+    name: str
+    primary_key: tuple[str, ...]
+    columns: dict[str, Shape] = field(default_factory=dict)
+    deletable: bool = False
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The DuckDB type of every column, the source's first."""
+        return {name: shape.sql for name, shape in self.columns.items()} | self.system
+
+    @property
+    def system(self) -> dict[str, str]:
+        """The columns of Fivetran's own and their DuckDB types."""
+        order = (
+            {} if self.primary_key else {"_fivetran_batch": "BIGINT", "_fivetran_index": "BIGINT"}
+        )
+        mark = {"_fivetran_deleted": "BOOLEAN"} if self.deletable else {}
+        return {**order, **mark, "_fivetran_synced": INSTANT}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A column that came or whose type was widened.
+
+    Attributes:
+        table: The table.
+        column: The column.
+        before: Its DuckDB type before, None for a new column.
+        after: Its DuckDB type now.
+    """
+
+    table: str
+    column: str
+    before: str | None
+    after: str
+
+
+class Catalog:
+    """Tables and settings of one connection, as they stand in the open transaction.
+
+    Attributes:
+        tables: By name.
+        changes: Columns that came or widened since the catalog was read.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+        self._connection = connection
+        # A schema may be named like the file, so every name says which of the two it means.
+        database = quoted(self._rows("SELECT current_database()")[0][0])
+        self._schema = f"{database}.{quoted(schema)}"
+        self._home = f"{database}.{HOME}"
+        self.tables: dict[str, StoredTable] = {}
+        self.changes: list[Change] = []
+
+    def prepare(self) -> None:
+        """Makes the schemas and the catalog's own tables where they are not there yet."""
+        self._connection.execute(
+            f"""
+            CREATE SCHEMA IF NOT EXISTS {self._schema};
+            CREATE SCHEMA IF NOT EXISTS {self._home};
+            CREATE TABLE IF NOT EXISTS {self._home}.settings (name VARCHAR, value VARCHAR);
+            CREATE TABLE IF NOT EXISTS {self._home}.tables
+                (name VARCHAR, primary_key VARCHAR[], deletable BOOLEAN);
+            CREATE TABLE IF NOT EXISTS {self._home}.columns
+                (table_name VARCHAR, name VARCHAR, position INTEGER, shape VARCHAR);
+            """
+        )
+
+    def load(self) -> None:
+        """Reads the tables."""
+        for name, key, deletable in self._rows(f"SELECT * FROM {self._home}.tables ORDER BY name"):
+            self.tables[name] = StoredTable(name, tuple(key), deletable=deletable)
+        columns = f"SELECT table_name, name, shape FROM {self._home}.columns ORDER BY position"
+        for table, name, shape in self._rows(columns):
+            self.tables[table].columns[name] = msgspec.json.decode(shape, type=Shape)
+
+    def get(self, setting: str) -> str | None:
+        """The value of a setting, None where it has none."""
+        rows = self._rows(f"SELECT value FROM {self._home}.settings WHERE name = ?", [setting])
+        return rows[0][0] if rows else None
+
+    def put(self, setting: str, value: str | None) -> None:
+        """Sets a setting; None removes it."""
+        self._connection.execute(f"DELETE FROM {self._home}.settings WHERE name = ?", [setting])
+        if value is not None:
+            self._connection.execute(
+                f"INSERT INTO {self._home}.settings VALUES (?, ?)", [setting, value]
+            )
+
+    def path(self, table: str) -> str:
+        """The table's qualified SQL name."""
+        return f"{self._schema}.{quoted(table)}"
+
+    def create(self, name: str, primary_key: tuple[str, ...]) -> StoredTable:
+        """A new table, without source columns yet."""
+        table = self.tables[name] = StoredTable(name, primary_key)
+        columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in table.system.items())
+        self._connection.execute(f"CREATE TABLE {self.path(name)} ({columns})")
+        self._connection.execute(
+            f"INSERT INTO {self._home}.tables VALUES (?, ?::VARCHAR[], false)",
+            [name, list(primary_key)],
+        )
+        return table
+
+    def widen(self, table: StoredTable, shapes: Mapping[str, Shape]) -> None:
+        """Makes room for values of these shapes; a column without any value is not created."""
+        for name, seen in shapes.items():
+            old = table.columns.get(name)
+            new = old.join(seen) if old else seen
+            if new == old or new.kind == "null":
+                continue
+            table.columns[name] = new
+            self._record(table, name, new)
+            if old is None or old.sql != new.sql:
+                self._alter(table.name, name, old, new)
+
+    def hash(self, table: str, column: str, salt: str) -> None:
+        """Turns what a column holds, if there is one, into hashes, as `Privacy.hash` makes them."""
+        stored = self.tables.get(table)
+        if stored and column in stored.columns:
+            self.widen(stored, {column: TEXT})
+            name = quoted(column)
+            self._connection.execute(
+                f"UPDATE {self.path(table)} SET {name} = sha256(? || {name})", [salt]
+            )
+
+    def make_deletable(self, table: StoredTable) -> None:
+        """Gives `table` its `_fivetran_deleted`, false in every row."""
+        if not table.deletable:
+            table.deletable = True
+            column = "_fivetran_deleted BOOLEAN DEFAULT false"
+            self._connection.execute(f"ALTER TABLE {self.path(table.name)} ADD COLUMN {column}")
+            self._connection.execute(
+                f"UPDATE {self._home}.tables SET deletable = true WHERE name = ?", [table.name]
+            )
+
+    def drop(self) -> None:
+        """Drops every table."""
+        for name in self.tables:
+            self._connection.execute(f"DROP TABLE {self.path(name)}")
+        self._connection.execute(
+            f"DELETE FROM {self._home}.columns; DELETE FROM {self._home}.tables"
+        )
+        self.tables.clear()
+
+    def _alter(self, table: str, name: str, old: Shape | None, new: Shape) -> None:
+        column = quoted(name)
+        change = (
+            f"ADD COLUMN {column} {new.sql}"
+            if old is None
+            else f"ALTER {column} TYPE {new.sql} USING ({widened(column, old, new)})"
+        )
+        self._connection.execute(f"ALTER TABLE {self.path(table)} {change}")
+        if old and (old.sql, new.sql) == ("DOUBLE", "VARCHAR"):
+            self._spell_out(table, column)
+        self.changes.append(Change(table, name, old.sql if old else None, new.sql))
+
+    def _spell_out(self, table: str, column: str) -> None:
+        """Numbers that DuckDB wrote with an exponent, as every other number in a VARCHAR column."""
+        path = self.path(table)
+        found = [text for (text,) in self._rows(f"SELECT DISTINCT {column} FROM {path}")]
+        short = [text for text in found if text and "e" in text]
+        self._connection.execute(
+            f"UPDATE {path} SET {column} = long FROM "
+            f"(SELECT unnest(?::VARCHAR[]) AS short, unnest(?::VARCHAR[]) AS long) "
+            f"WHERE {column} = short",
+            [short, [number_text(Decimal(text)) for text in short]],
+        )
+
+    def _record(self, table: StoredTable, name: str, shape: Shape) -> None:
+        position = list(table.columns).index(name)
+        text = msgspec.json.encode(shape).decode()
+        self._connection.execute(
+            f"DELETE FROM {self._home}.columns WHERE table_name = ? AND name = ?",
+            [table.name, name],
+        )
+        self._connection.execute(
+            f"INSERT INTO {self._home}.columns VALUES (?, ?, ?, ?)",
+            [table.name, name, position, text],
+        )
+
+    def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()

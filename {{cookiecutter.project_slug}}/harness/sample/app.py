@@ -1,0 +1,183 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The sample upstream as a WSGI app: what is asked for, who asks, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlencode
+
+import msgspec
+from werkzeug import Request, Response
+
+from harness.sample import pages
+from harness.sample.auth import Guard
+from harness.sample.records import set_at
+from harness.sample.spec import Entity, Spec, keys_of
+from harness.sample.store import Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class _Refused(Exception):
+    """The request gets an error: HTTP status, and a text that says what to change where."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class App:
+    """Answers requests from the stores, as the spec says."""
+
+    def __init__(self, spec: Spec, stores: Mapping[str, Store], guard: Guard) -> None:
+        self._spec = spec
+        self._stores = stores
+        self._guard = guard
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        request.get_data()  # what is left unread would be taken for the connection's next request
+        try:
+            response = self._answer(request)
+        except _Refused as refused:
+            response = _json({"message": self._masked(str(refused))}, refused.status)
+            response.headers.extend(refused.headers)
+        return response(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if self._grants(request.path):
+            _check_method(request, "POST", "OAuth2 tokens are got with POST")
+            status, body = self._guard.grant(request)
+            return _json(body, status)
+        entity = self._spec.entities.get(request.path)
+        if entity is None:
+            self._not_found(request)
+        _check_method(
+            request, entity.method, f"change method in [entity.{entity.name}] of {self._spec.file}"
+        )
+        self._check_credentials(request)
+        parameters = self._parameters(request, entity)
+        try:
+            page = pages.read(entity, self._stores[entity.name], parameters)
+        except pages.BadParameter as bad:
+            raise _Refused(400, str(bad)) from None
+        except pages.PastTheEnd:
+            raise _Refused(404, "there is no such page: the last one is before it") from None
+        return _page(request, entity, page, parameters)
+
+    def _grants(self, path: str) -> bool:
+        auth = self._spec.auth
+        return auth.kind == "oauth2_client_credentials" and path == auth.token_path
+
+    def _not_found(self, request: Request) -> NoReturn:
+        known = [f"{entity.method} {path}" for path, entity in self._spec.entities.items()]
+        raise _Refused(
+            404,
+            f"the sample upstream has no {request.method} {request.path}; it has "
+            f"{', '.join(known)}: set path in [entity.…] of {self._spec.file}",
+        )
+
+    def _check_credentials(self, request: Request) -> None:
+        why = self._guard.refusal(request)
+        if why is not None:
+            scheme = 'Basic realm="sample"' if self._spec.auth.kind == "basic" else "Bearer"
+            raise _Refused(
+                401,
+                f"the sample upstream wants {self._guard.wanted}, but {why}: "
+                f"see [auth] in {self._spec.file}",
+                WWW_Authenticate=scheme,
+            )
+
+    def _parameters(self, request: Request, entity: Entity) -> dict[str, str]:
+        given = list(request.args.items(multi=True))
+        if self._spec.auth.kind == "api_key_query":
+            given = [(name, value) for name, value in given if name != self._spec.auth.param]
+        if entity.method == "POST":
+            given += self._body_of(request, entity)
+        known = entity.parameters
+        read: dict[str, str] = {}
+        for name, value in given:
+            if any(name == other or name.startswith(f"{other}.") for other in entity.also):
+                continue
+            where = f"[entity.{entity.name}] of {self._spec.file}"
+            if name not in known:
+                raise _Refused(
+                    400,
+                    f"{entity.method} {entity.path} of the sample upstream has no {name}; "
+                    f"it has {', '.join(known) or 'none'}: rename it in {where}, "
+                    f'or add also = ["{name}"] there',
+                )
+            if name in read:
+                raise _Refused(400, f"{name} came twice")
+            if value:
+                read[name] = value
+        return read
+
+    def _body_of(self, request: Request, entity: Entity) -> list[tuple[str, str]]:
+        try:
+            body = msgspec.json.decode(request.get_data() or b"{}")
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            body = None
+        if not isinstance(body, dict):
+            raise _Refused(400, f"POST {entity.path} takes a JSON object as its body")
+        return list(_flat(body, ""))
+
+    def _masked(self, text: str) -> str:
+        for value in self._guard.secrets.values():
+            text = text.replace(value, "***")
+        return text
+
+
+def _flat(body: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+    """Parameters of a JSON body; those of an inner object have a dotted name, null is absent."""
+    for key, value in body.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str) else str(value)
+
+
+def _check_method(request: Request, method: str, todo: str) -> None:
+    if request.method != method:
+        raise _Refused(
+            405,
+            f"the sample upstream has no {request.method} {request.path}; it has {method}: {todo}",
+            Allow=method,
+        )
+
+
+def _page(
+    request: Request, entity: Entity, page: pages.Part, parameters: Mapping[str, str]
+) -> Response:
+    def url(token: str | None) -> str:
+        kept = {name: value for name, value in parameters.items() if name != entity.token}
+        query = urlencode({**kept, **({entity.token: token} if token else {})})
+        return request.host_url.rstrip("/") + entity.path + (f"?{query}" if query else "")
+
+    rows = [item.record for item in page.items if not item.deleted]
+    body: Any = rows
+    if entity.rows:
+        body = {}
+        set_at(body, keys_of(entity.rows), rows)
+    if entity.deleted is not None:
+        set_at(body, keys_of(entity.deleted), [i.record for i in page.items if i.deleted])
+    if entity.next is not None and (page.token or entity.last != "absent"):
+        end = "" if entity.last == "empty" else None
+        following = url(page.token) if entity.pagination == "next_url" else page.token
+        set_at(body, keys_of(entity.next), following if page.token else end)
+    if entity.more is not None:
+        set_at(body, keys_of(entity.more), page.more)
+    response = _json(body, 200)
+    if entity.pagination == "link_header":
+        following = f', <{url(page.token)}>; rel="next"' if page.token else ""
+        response.headers["Link"] = f'<{url(None)}>; rel="first"{following}'
+    return response
+
+
+def _json(body: Any, status: int) -> Response:
+    return Response(_ENCODER.encode(body), status, mimetype="application/json")

@@ -1,0 +1,190 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The one place where text leaves the harness: redacted by value, plain where no terminal is."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
+from harness.protocol import encode
+from harness.redact import Redactor
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TITLES = {1: "Error", 2: "The protocol is broken", 3: "This cannot be run"}
+
+
+class Screen:
+    """Writes for people to standard output, or one JSON object for machines.
+
+    Args:
+        redactor: Knows the secrets.
+        as_json: Whether only `result` and `failure` write, as JSON.
+        file: Where to write instead of standard output.
+    """
+
+    def __init__(
+        self,
+        redactor: Redactor | None = None,
+        *,
+        as_json: bool = False,
+        file: IO[str] | None = None,
+    ) -> None:
+        self.redactor = redactor or Redactor()
+        self.as_json = as_json
+        self._file = file or sys.stdout
+        # Without a terminal, lines are not to be broken at 80 columns.
+        wide = None if self._file.isatty() else 120
+        self.console = Console(
+            file=self._file,
+            quiet=as_json,
+            highlight=False,
+            soft_wrap=not self._file.isatty(),
+            width=wide,
+        )
+
+    def text(self, value: object, style: str = "") -> Text:
+        """A text that is safe to show: no secret, no markup, no control characters."""
+        return Text(_CONTROL.sub("\ufffd", self.redactor.text(str(value))), style=style)
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line or paragraph."""
+        self.console.print(self.text(text, style))
+
+    def show(self, *parts: RenderableType) -> None:
+        """Renderables whose texts were made with `text`."""
+        self.console.print(*parts, soft_wrap=False)
+
+    def table(self, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table; numbers stand to the right, None is a dot."""
+        if title:
+            self.say(title, "bold")
+        table = Table()
+        lines = [list(row) for row in rows]
+        for index, head in enumerate(heads):
+            cells = [line[index] for line in lines]
+            right = bool(cells) and all(isinstance(cell, (int, float)) for cell in cells)
+            table.add_column(self.text(head), justify="right" if right else "left", overflow="fold")
+        for line in lines:
+            table.add_row(*(self.text(_cell(cell)) for cell in line))
+        self.show(table)
+
+    def state(self, state: dict[str, Any], label: str = "state") -> None:
+        """A state, on one line where it fits."""
+        line = encode(self.redactor.value(state))
+        if len(line) > 100:
+            line = msgspec.json.format(line, indent=2)
+        self.say(f"{label}: {line.decode('utf-8')}")
+
+    def result(self, result: dict[str, Any]) -> None:
+        """The outcome of a command, for machines alone."""
+        if self.as_json:
+            line = encode(self.redactor.value(result)).decode("utf-8")
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    def failure(self, error: HarnessError, result: dict[str, Any]) -> None:
+        """An error, as Fivetran's dashboard would show it where the function reported it."""
+        kind, trace = getattr(error, "kind", None), getattr(error, "trace", None)
+        shown = {"message": str(error), "todo": error.todo, "errorType": kind, "stackTrace": trace}
+        self.result(
+            {
+                **result,
+                "ok": False,
+                "exit_code": error.exit_code,
+                "error": {name: value for name, value in shown.items() if value is not None},
+            }
+        )
+        parts: list[RenderableType] = [self.text(error)]
+        if kind:
+            parts.append(self.text(kind, "dim"))
+        if error.todo:
+            parts.append(self.text(f"→ {error.todo}", "cyan"))
+        if isinstance(error, FunctionFailed) and trace is not None:
+            parts.append(Text())
+            parts.extend(self.text(line, "dim") for line in frames(trace))
+        if isinstance(error, ProtocolBroken) and trace:
+            parts.append(Text())
+            parts.append(self.text(str(trace).rstrip(), "dim"))
+        self.show(
+            Panel(Group(*parts), title=_TITLES[error.exit_code], title_align="left", style="red")
+        )
+
+
+class Lines(io.TextIOBase):
+    """A file that a function's own `print` writes to: each line goes to the screen.
+
+    Args:
+        screen: Where the lines go.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._rest = ""
+
+    def writable(self) -> bool:
+        """It takes text."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Show every line that is complete by now."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._screen.say(line, "dim")
+        return len(text)
+
+
+def frames(trace: Any) -> list[str]:
+    """`stackTrace` of a reply as lines; its entries should be `[file, line, function, code]`."""
+    if not isinstance(trace, list):
+        return str(trace).splitlines()
+    lines = []
+    for frame in trace:
+        if isinstance(frame, list) and len(frame) == 4:
+            file, line, function, code = frame
+            lines.append(f"{file}:{line} in {function}")
+            if code:
+                lines.append(f"    {code}")
+        else:
+            lines.append(str(frame))
+    return lines
+
+
+def size(count: int) -> str:
+    """Bytes for people: `812 B`, `1.4 KiB`, `8.0 MiB`."""
+    if count < 1024:
+        return f"{count} B"
+    kib = count / 1024
+    return f"{kib:.1f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `0.4 s`, `2 min 05 s`, `1 h 02 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things: `1 row`, `2,500 rows`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "·"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)

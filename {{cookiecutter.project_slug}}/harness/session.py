@@ -1,0 +1,190 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""What a command works with (screen, connection, function, state, tables), opened from options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import typer
+
+from harness import connection as connections
+from harness.connection import Connection
+from harness.errors import HarnessError, UsageError
+from harness.loop import Caller
+from harness.project import local_settings
+from harness.redact import Redactor
+from harness.remote import HttpTarget, is_local, split_key
+from harness.sample import Sample, Server
+from harness.screen import Lines, Screen
+from harness.state import StateFile, private_folder
+from harness.target import FunctionTarget, Target
+from harness.warehouse import Warehouse
+
+HOME = Path(".fivetran")
+INTERRUPTED = 130
+# App settings that are no secrets, so that `python` is not blacked out everywhere.
+_PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_CALL_", "UPSTREAM_BASE_URL")
+
+
+class Ended(SystemExit):
+    """A command has ended with an exit code of the harness's own."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of a command say.
+
+    Attributes:
+        url: The function's URL, None for the one in this folder.
+        key: The function key.
+        warehouse: The DuckDB file, None for the usual place.
+        state: The state file, None for the usual place.
+        connection: The connection file, None for the usual place.
+        sample: Whether the sample upstream stands in for the real one.
+        as_json: Whether to write JSON for machines.
+        folder: The project's folder.
+    """
+
+    url: str | None = None
+    key: str | None = field(default=None, repr=False)
+    warehouse: Path | None = None
+    state: Path | None = None
+    connection: Path | None = None
+    sample: bool = False
+    as_json: bool = False
+    folder: Path = Path()
+
+    @property
+    def home(self) -> Path:
+        """Where tables and state lie; those of sample runs apart from the real ones."""
+        return self.folder / HOME / "sample" if self.sample else self.folder / HOME
+
+
+class Session:
+    """One command at work.
+
+    Args:
+        command: Its name.
+        options: What was asked.
+        screen: Where it shows.
+        stack: Closes what was opened.
+        result: What `--json` writes at the end.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        options: Options,
+        screen: Screen,
+        stack: contextlib.ExitStack,
+        result: dict[str, Any],
+    ) -> None:
+        self.command = command
+        self.options = options
+        self.screen = screen
+        self.result = result
+        self.connection = _connection(options)
+        self.state = StateFile(options.state or options.home / "state.json")
+        self.tables = options.warehouse or options.home / "warehouse.duckdb"
+        self.server: Server | None = None
+        self._stack = stack
+        screen.redactor = Redactor(self.connection.secrets.values())
+
+    def caller(self, settings: Mapping[str, str] | None = None) -> Caller:
+        """Reach the function, and start the sample upstream if it is asked for.
+
+        Args:
+            settings: App settings for the function of this folder, over all others.
+        """
+        target = self._remote() if self.options.url else self._function(settings or {})
+        where = f", against the sample upstream at {self.server.url}" if self.server else ""
+        self.screen.say(f"{self.command} of {target.name}{where}")
+        return Caller(target, self.connection, self.screen.redactor)
+
+    def warehouse(self) -> Warehouse:
+        """Open the tables."""
+        private_folder(self.tables.parent)
+        return self._stack.enter_context(
+            Warehouse(
+                self.tables,
+                schema=self.connection.schema,
+                blocked=self.connection.blocked,
+                hashed=self.connection.hashed,
+            )
+        )
+
+    def enter(self, context: Any) -> Any:
+        """Enter a context that ends with the command."""
+        return self._stack.enter_context(context)
+
+    def _function(self, settings: Mapping[str, str]) -> Target:
+        folder = self.options.folder
+        if self.options.sample:
+            sample = Sample.load(folder / "sample.toml")
+            self.server = self._stack.enter_context(sample.serve())
+            self.connection = self.connection.with_secrets(sample.secrets())
+            found = {"UPSTREAM_BASE_URL": self.server.url}
+            hidden = [*self.connection.secrets.values()]
+        else:
+            # As func start does: a variable that is set already wins.
+            local = local_settings(folder)
+            found = {name: value for name, value in local.items() if name not in os.environ}
+            hidden = [*self.connection.secrets.values()]
+            hidden += [value for name, value in local.items() if not name.startswith(_PUBLIC)]
+            hidden += [os.environ[name] for name in self.connection.secrets if name in os.environ]
+        self.screen.redactor = Redactor(hidden)
+        return FunctionTarget(folder, {**found, **settings})
+
+    def _remote(self) -> Target:
+        url, key = split_key(str(self.options.url))
+        if self.options.sample:
+            raise UsageError(
+                "--sample runs the function of this folder, --url another one",
+                todo="for a started function run `python -m harness.sample` and start the "
+                "function with UPSTREAM_BASE_URL set to what it prints",
+            )
+        key = self.options.key if self.options.key is not None else key
+        if key is None and not is_local(url):
+            if not sys.stdin.isatty():
+                raise UsageError("the function key is missing", todo="set FUNCTION_KEY")
+            key = typer.prompt("Function key", default="", hide_input=True, show_default=False)
+        self.screen.redactor = Redactor([*self.connection.secrets.values(), key or ""])
+        return HttpTarget(url, key)
+
+
+@contextlib.contextmanager
+def opened(command: str, options: Options) -> Iterator[Session]:
+    """Run a command's block: errors are shown, and end it with their exit code.
+
+    What a function prints in this process goes through the screen too.
+    """
+    screen = Screen(as_json=options.as_json)
+    result: dict[str, Any] = {"command": command, "ok": True, "exit_code": 0}
+    with contextlib.ExitStack() as stack:
+        try:
+            session = Session(command, options, screen, stack, result)
+            printed = cast("TextIO", Lines(screen))
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                yield session
+            screen.result(result)
+        except HarnessError as error:
+            screen.failure(error, result)
+            raise Ended(error.exit_code) from None
+        except KeyboardInterrupt:
+            screen.say("stopped: what was applied is kept, and the next run goes on from there")
+            raise Ended(INTERRUPTED) from None
+
+
+def _connection(options: Options) -> Connection:
+    if options.connection is not None:
+        return connections.load(options.connection)
+    path = options.folder / connections.FILE
+    if options.sample and not path.exists():
+        path = options.folder / connections.EXAMPLE
+    return connections.load(path)

@@ -1,0 +1,117 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""The commands `sync` and `resync`: the loop at work, and what is shown of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from harness.loading import Counts
+from harness.loop import Summary, Sync
+from harness.progress import Progress
+from harness.screen import Screen, counted, duration, size
+from harness.session import Session
+from harness.state import settle
+from harness.tap import Tap
+from harness.warehouse import Warehouse
+
+_ENDED = {
+    "done": "done",
+    "calls": "stopped after as many calls as asked; the next sync goes on",
+    "hours": "stopped after six hours, as Fivetran does; the next sync goes on",
+}
+
+
+def run(session: Session, calls: int | None, *, again: bool = False) -> None:
+    """One sync, or a re-sync, shown while it runs and when it ends.
+
+    Args:
+        session: Gives function, state and tables.
+        calls: At most so many, None for no end.
+        again: Whether to re-sync: from `{}`, rows that do not come again are marked as deleted.
+
+    Raises:
+        HarnessError: What ended it; what was applied before is shown and kept.
+    """
+    screen = session.screen
+    caller, warehouse = session.caller(), session.warehouse()
+    state, notice = settle(session.state, warehouse)
+    if notice:
+        screen.say(notice, "yellow")
+    if again:
+        # The file first: killed in between, the next sync reads everything and marks nothing.
+        state = {}
+        session.state.write(state)
+        warehouse.begin_resync()
+    work = Sync(caller, warehouse, session.state, state)
+    try:
+        with Progress(screen) as progress, Tap(progress.heard):
+            caller.watcher = progress
+            work.run(calls)
+        if work.summary.ended == "done" and warehouse.resyncing:
+            unseen = {table: count for table, count in warehouse.finish_resync().items() if count}
+            session.result["unseen"] = unseen
+            for table, count in unseen.items():
+                screen.say(
+                    f"{table}: {counted(count, 'row')} did not come again, marked as deleted"
+                )
+    finally:
+        if work.summary.calls:
+            _show(session, work.summary, warehouse)
+        session.result |= _result(work.summary, warehouse)
+
+
+def _show(session: Session, summary: Summary, warehouse: Warehouse) -> None:
+    screen = session.screen
+    rows = []
+    for table in warehouse.tables():
+        done = summary.tables.get(table.name, Counts())
+        new = done.inserted - done.replaced
+        changed = (new, done.replaced, done.deleted, done.marked)
+        rows.append((table.name, *changed, table.rows, table.deleted, len(table.columns)))
+    screen.table(
+        "",
+        ("table", "new", "updated", "deleted", "marked", "rows now", "of these deleted", "columns"),
+        rows,
+    )
+    for change in summary.widened:
+        screen.say(f"{change.table}.{change.column} became {change.after} (was {change.before})")
+    _numbers(screen, summary)
+    screen.state(summary.state)
+    screen.say(f"tables in {session.tables}, schema {session.connection.schema}", "dim")
+
+
+def _numbers(screen: Screen, summary: Summary) -> None:
+    pace = summary.rows / summary.seconds if summary.seconds else 0.0
+    screen.say(
+        f"{_ENDED.get(summary.ended, 'broken off')}: {counted(summary.calls, 'call')}, "
+        f"{counted(summary.rows, 'row')} "
+        f"({pace:,.0f} rows/s), {size(summary.size)}, {duration(summary.seconds)}",
+        "green" if summary.ended == "done" else "yellow",
+    )
+
+
+def _result(summary: Summary, warehouse: Warehouse) -> dict[str, Any]:
+    return {
+        "sync_id": summary.sync_id,
+        "ended": summary.ended or "error",
+        "calls": summary.calls,
+        "inserted": dict(summary.inserted),
+        "deleted": dict(summary.deleted),
+        "marked": dict(summary.marked),
+        "applied": {name: asdict(counts) for name, counts in summary.tables.items()},
+        "bytes": summary.size,
+        "seconds": summary.seconds,
+        "state_before": summary.before,
+        "state": summary.state,
+        "tables": [
+            {
+                "name": table.name,
+                "rows": table.rows,
+                "deleted": table.deleted,
+                "primary_key": list(table.primary_key),
+                "columns": [{"name": column.name, "type": column.type} for column in table.columns],
+            }
+            for table in warehouse.tables()
+        ],
+    }
