@@ -34,6 +34,7 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
         state = asked.state
         redactor.add(*map(str, asked.secrets.values()))
         redactor.add(*source.settings_in_use())
+        source.check()
         if asked.setup_test:
             return 200, trial.check(source, asked, redactor, send)
         return 200, Call(source, asked, redactor, send).perform()

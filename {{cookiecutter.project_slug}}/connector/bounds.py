@@ -59,23 +59,31 @@ class Bounds:
         return progress
 
     def again(self, held: Progress) -> Progress:
-        """The same walk or slice from its first page, after its token was refused.
-
-        With order="asc" that is where the commits have come to.
-        """
+        """The same walk or slice from its first page, after its token was refused."""
         entity = self.entity
-        committed = cursor_of(entity, self.state.rest)
-        ahead = entity.order == "asc" and not held.whole and committed is not None
-        progress = self.begun(
-            first=held.first, whole=held.whole, since=[committed if ahead else held.since]
-        )
+        since = self.again_from(held)
+        progress = self.begun(first=held.first, whole=held.whole, since=[since])
         if entity.window is not None:
             progress.since, progress.until = held.since, held.until
             progress.started, progress.bound = held.started, held.bound
             progress.horizon = held.horizon
-        progress.restarted = [committed]
+        progress.restarted = [since]
         progress.marked, progress.expected = held.marked, held.expected
         return progress
+
+    def again_from(self, held: Progress) -> Any:
+        """Where a walk whose token was refused is read again from.
+
+        With order="asc" everything up to the last cursor read was read, so that is far enough
+        back, unless less is committed.
+        """
+        if self.entity.order != "asc" or held.last is None:
+            return held.since
+        last = self.entity.cursors.read(held.last)
+        committed = self.entity.cursors.read(cursor_of(self.entity, self.state.rest))
+        if last is None or committed is None:
+            return held.since
+        return min(last, committed, key=lambda point: point.at).value
 
     def next_slice(self, progress: Progress) -> bool:
         """Move on to the slice that follows; False after the last."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from connector import clock, codec, log, transport
 from connector.budget import Budget
 from connector.entity import Entity
-from connector.errors import ConnectorError, DeadlineExceeded, RetryLater, StateError
+from connector.errors import ConnectorError, DeadlineExceeded, RetryLater, StateError, text_of
 from connector.observed import Observed
 from connector.page import Packed
 from connector.reply import Reply
@@ -69,9 +69,12 @@ class Call:
             Failures: No page could be read; or a first reading would look complete.
         """
         began = clock.monotonic()
-        side_by_side(self._lanes(), self._source.workers, self._run_lane, self._end)
+        lanes, workers = self._lanes(), self._source.workers
+        raised = side_by_side(lanes, workers, self._run_lane, self._end)
         with self._lock:
             self._closed = True
+        if raised:
+            raise raised[0]
         more = has_more(
             self._source.entities,
             self._state.sync,
@@ -204,7 +207,7 @@ class Call:
                             "start_over",
                             sync_id=self._request.shown_id,
                             entity=walk.entity.name,
-                            why=self._redactor.redact(str(packed)),
+                            why=self._redactor.redact(text_of(packed)),
                         )
                     )
                     return True
@@ -219,12 +222,23 @@ class Call:
                 walk.accept(packed, observed)
                 if reply is not None:
                     reply.add(packed.pieces)
+                    self._look_for_secrets(walk, packed)
                     if walk.done:
                         self._state.sync.walks.pop(walk.entity.name, None)
                         self._state.sync.done.append(walk.entity.name)
         if wait:
             clock.sleep(wait)
         return True
+
+    def _look_for_secrets(self, walk: Walk, packed: Packed) -> None:
+        """Log that a secret stands in a record; records are the user's and go out as they are."""
+        for piece in packed.pieces:
+            if self._redactor.in_bytes(piece.data):
+                where = {"entity": walk.entity.name, "table": piece.table}
+                page = walk.progress.page
+                log.logger.warning(
+                    log.line("secret_in_row", sync_id=self._request.shown_id, page=page, **where)
+                )
 
     def _wait_for(self, walk: Walk, seconds: float) -> bool:
         """Wait as an earlier call was asked to; False where that does not fit into this one."""
@@ -258,7 +272,7 @@ class Call:
                     sync_id=self._request.shown_id,
                     entity=walk.entity.name,
                     error=type(error).__name__,
-                    why=self._redactor.redact(str(error)),
+                    why=self._redactor.redact(text_of(error)),
                 )
             )
         return None

@@ -64,7 +64,7 @@ class Commits:
             progress.seen = [(point.value, found) for point, found in kept]
         high = self._highest(progress, packed)
         progress.high = high.value if high is not None else None
-        progress.dated = progress.dated or _dated(packed)
+        progress.dated = progress.dated or packed.dated or bool(packed.gone)
         last = next((point for point in reversed(packed.points) if point is not None), None)
         if self.entity.order == "asc" and last is not None:
             progress.last = last.value
@@ -137,6 +137,7 @@ class Commits:
             packed.pieces = [piece for piece in packed.pieces if piece.count]
 
     def _check_kinds(self, progress: Progress, packed: Packed) -> None:
+        since = self.point(progress.since)
         value = progress.high
         known = self.point(cursor_of(self.entity, self.state.rest) if value is None else value)
         for index, point in enumerate((*packed.points, *packed.gone)):
@@ -147,6 +148,11 @@ class Commits:
                     f"the cursor changes its kind: {point.value!r} is {_A[point.kind]}, and "
                     f"{known.value!r} before it is {_A[known.kind]}",
                     record=index if index < len(packed.points) else None,
+                )
+            if since is not None and not point.compares(since):
+                raise StepError(
+                    f"the cursor {point.value!r} does not compare with {since.value!r}, where the "
+                    "walk began: write start= as the upstream writes cursors"
                 )
             known = point
 
@@ -168,10 +174,4 @@ class Commits:
     def _ends_undated(self, progress: Progress, packed: Packed) -> bool:
         ends = packed.next_token is None and progress.until is None
         records = progress.rows + packed.rows
-        return bool(
-            progress.first and ends and records and not progress.dated and not _dated(packed)
-        )
-
-
-def _dated(packed: Packed) -> bool:
-    return any(packed.points) or any(packed.gone)
+        return bool(progress.first and ends and records and not progress.dated and not packed.dated)

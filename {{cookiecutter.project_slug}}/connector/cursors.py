@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import SourceError
 
 TYPES = ("sequence", "epoch", "epoch_ms")
 _EXACT = Context(prec=80)
+_EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HALF_DAY = Decimal(12 * 3600)
 _FARTHEST_EAST = Decimal(14 * 3600)
@@ -27,21 +27,22 @@ _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 _NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.]*Z?)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """A cursor value and where it stands.
 
     Attributes:
         value: The value as the upstream wrote it.
         kind: "instant", "naive", "number" or "text"; only points of one kind compare.
         at: Seconds since the epoch, the number, or the text.
-        written: How an instant was written, to write others in the same form.
     """
 
     value: Any
     kind: str
     at: Any
-    written: re.Match[str] | None = None
+
+    def compares(self, other: Point) -> bool:
+        """Whether one of the two can be said to be the higher: texts compare with texts alone."""
+        return (self.kind == "text") == (other.kind == "text")
 
 
 class Cursors:
@@ -75,6 +76,10 @@ class Cursors:
         Raises:
             ValueError: The value can be no cursor of this entity; the text says why.
         """
+        if type(value) is str and self.cursor_type is None and self.zone is None:
+            point = _usual(value)
+            if point is not None:
+                return point
         if value is None or value == "" or (isinstance(value, str) and _NO_DATE.fullmatch(value)):
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
@@ -141,7 +146,8 @@ class Cursors:
         """The instant in the form of another point; rounded down, or up to the next unit."""
         unit = self._unit(like)
         floor = _EXACT.multiply(_EXACT.divide(seconds, unit).to_integral_value(ROUND_FLOOR), unit)
-        if like.written is not None and like.written[4] is None:
+        form = _form(like)
+        if form is not None and form[4] is None:
             floor = seconds  # days begin where the zone says: rounded when written
         if up:
             floor = _EXACT.add(floor, unit)
@@ -181,29 +187,30 @@ class Cursors:
         at = Decimal(seconds)
         if fraction:
             at = _EXACT.add(at, Decimal(f"0.{fraction}"))
-        return Point(value, kind, at, written)
+        return Point(value, kind, at)
 
     def _unknown_zone(self, point: Point) -> bool:
         return point.kind == "naive" and self.zone is None
 
     def _unit(self, point: Point) -> Decimal:
-        if point.written is None:
+        form = _form(point)
+        if form is None:
             places = -Decimal(str(point.value)).as_tuple().exponent  # type: ignore[operator]
             unit = Decimal(1).scaleb(-max(places, 0))
             return unit.scaleb(-3) if self.cursor_type == "epoch_ms" else unit
-        if point.written[4] is None:
+        if form[4] is None:
             return Decimal(86400)
-        if point.written[7] is None:
+        if form[7] is None:
             return Decimal(60)
-        return Decimal(1).scaleb(-len(point.written[9] or ""))
+        return Decimal(1).scaleb(-len(form[9] or ""))
 
     def _written(self, at: Decimal, like: Point) -> Any:
-        if like.written is None:
+        form = _form(like)
+        if form is None:
             number = at.scaleb(3, _EXACT) if self.cursor_type == "epoch_ms" else at
             if isinstance(like.value, str):
                 return format(number, "f")
             return int(number) if number == number.to_integral_value() else number
-        form = like.written
         offset = form[10]
         whole = int(at.to_integral_value(ROUND_FLOOR))
         local = datetime(1970, 1, 1) + timedelta(seconds=whole)
@@ -226,16 +233,42 @@ class Cursors:
         return text + (offset or "")
 
 
-def dotted(record: Mapping[str, Any], path: str) -> Any:
-    """The value at a top-level name or a dotted path of a record; None where there is none."""
+def dotted(record: Mapping[str, Any], path: str, missing: Any = None) -> Any:
+    """The value at a top-level name or a dotted path of a record, or what is given for none."""
     if path in record:
         return record[path]
     value: Any = record
     for name in path.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
+        if not isinstance(value, Mapping) or name not in value:
+            return missing
+        value = value[name]
     return value
+
+
+def _usual(value: str) -> Point | None:
+    """The point of an instant as most upstreams write it, read quickly; None for other forms.
+
+    Fractions beyond microseconds, which `fromisoformat` would cut off, are among the others.
+    """
+    if value[4:5] != "-" or value[10:11] not in ("T", " ") or not 19 <= len(value) <= 27:
+        return None
+    if value[16] != ":" or (len(value) > 19 and value[-1] != "Z"):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    since = moment.replace(tzinfo=None) - _EPOCH
+    seconds = since.days * 86400 + since.seconds
+    at = Decimal(seconds)
+    if since.microseconds:
+        at = _EXACT.add(at, Decimal(since.microseconds).scaleb(-6))
+    return Point(value, "naive" if moment.tzinfo is None else "instant", at)
+
+
+def _form(point: Point) -> re.Match[str] | None:
+    """How an instant is written, to write others in the same form; None for a number."""
+    return _ISO.fullmatch(point.value) if point.kind in ("instant", "naive") else None
 
 
 def _offset(text: str) -> int:

@@ -28,6 +28,14 @@ class ConnectorError(Exception):
         return f"{place}: {self.why}" if place else self.why
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an error, also of one whose own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
 class RequestError(ConnectorError):
     """The caller sent something that is no request of the protocol."""
 

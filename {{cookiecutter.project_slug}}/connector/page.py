@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector import codec
+from connector.auth import ApiKey
 from connector.cursors import Point
 from connector.entity import Entity
 from connector.errors import StepError
@@ -26,6 +27,7 @@ class Packed:
         count: How many records it gave in all, deleted ones and those of other tables included.
         points: Cursor of each record that has one, in order; `None` for the others.
         gone: Cursors of the deleted records that carry one.
+        dated: Whether any record has the column of the cursor, be it null.
         digest: Of everything in the page; "" for an empty page.
         prints: Digest of each record, where the entity has a cursor and no primary key.
         next_token: Where the next page starts, or None.
@@ -37,6 +39,7 @@ class Packed:
     count: int = 0
     points: list[Point | None] = field(default_factory=list)
     gone: list[Point] = field(default_factory=list)
+    dated: bool = False
     digest: str = ""
     prints: list[str] = field(default_factory=list)
     next_token: Any = None
@@ -58,11 +61,11 @@ def pack(entity: Entity, page: Page) -> Packed:
         raise StepError(
             f"the step returned a {type(page).__name__}: return Page(rows, next_token=...)"
         )
-    packed = Packed(next_token=_token(page.next_token))
+    packed = Packed(next_token=_token(entity, page.next_token))
     if page.has_cursor:
         if entity.cursor is not None:
             raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
-        packed.given = [codec.plain(page.cursor)]
+        packed.given = [_kept(entity, page.cursor, "Page(cursor=)")]
     gone = {
         table: read(table, _key(entity, table), rows, entity.cursor)
         for table, rows in _deleted(entity, page).items()
@@ -71,6 +74,7 @@ def pack(entity: Entity, page: Page) -> Packed:
     packed.rows = len(own.records)
     if entity.cursor is not None:
         packed.points = own.points(entity.cursor, entity.cursors)
+        packed.dated = own.dated
     if entity.cursor and not entity.primary_key:
         packed.prints = [digest(bytes(row)) for row in own.apart()]
     tables = {
@@ -121,10 +125,27 @@ def _key(entity: Entity, table: str, *, adds: bool = False) -> Sequence[str]:
     return keys[table]
 
 
-def _token(value: Any) -> Any:
-    if value is None or value is False or value == "":
-        return None
+def _token(entity: Entity, value: Any) -> Any:
+    ends = value is None or value is False or value == ""
+    return None if ends else _kept(entity, value, "next_token")
+
+
+def _kept(entity: Entity, value: Any, name: str) -> Any:
+    """A value of the step's that goes into the state."""
     try:
-        return codec.plain(value)
+        return _stripped(entity, codec.plain(value))
     except TypeError as error:
-        raise StepError(f"the next_token is no JSON value: {error}") from None
+        raise StepError(f"{name} is no JSON value: {error}") from None
+
+
+def _stripped(entity: Entity, value: Any) -> Any:
+    """A value for the state without the parameter that carries the API key; it is added on use."""
+    auth = entity.source.auth
+    if isinstance(auth, ApiKey):
+        if isinstance(value, str):
+            return auth.strip(value)
+        if isinstance(value, list):
+            return [_stripped(entity, item) for item in value]
+        if isinstance(value, dict):
+            return {name: _stripped(entity, item) for name, item in value.items()}
+    return value

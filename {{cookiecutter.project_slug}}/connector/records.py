@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -61,21 +62,23 @@ class Records:
             ) from None
         self.keys = self._keys(key)
         self.kept: list[int] | None = None
+        self.dated = False
 
     def _keys(self, key: Sequence[str]) -> list[tuple[Any, ...]]:
         if not key:
             return []
-        fields = [f"f{self.names.index(name)}" for name in key]
-        keys = [tuple([getattr(record, name) for name in fields]) for record in self.records]
-        for index, values in enumerate(keys):
-            for name, value in zip(key, values, strict=True):
-                if value is None or value is _UNSET or isinstance(value, (list, dict)):
-                    what = "is no single value" if isinstance(value, (list, dict)) else "is missing"
+        columns = []
+        for name in key:
+            field = attrgetter(f"f{self.names.index(name)}")
+            columns.append([field(record) for record in self.records])
+            for index, value in enumerate(columns[-1]):
+                if value is None or value is _UNSET or type(value) in (list, dict):
+                    what = "is no single value" if type(value) in (list, dict) else "is missing"
                     raise StepError(
                         f"the primary key {name!r} of a {self.table} {what}: every record needs it",
                         record=index,
                     )
-        return keys
+        return list(zip(*columns, strict=True))
 
     def points(self, path: str, cursors: Cursors) -> list[Point | None]:
         """The cursor of each record, None where it has none that counts.
@@ -91,7 +94,8 @@ class Records:
             value = getattr(record, whole)
             if value is _UNSET and below:
                 inner = getattr(record, root)
-                value = dotted(inner, below) if isinstance(inner, dict) else None
+                value = dotted(inner, below, _UNSET) if isinstance(inner, dict) else _UNSET
+            self.dated = self.dated or value is not _UNSET
             try:
                 points.append(None if value is _UNSET else cursors.read(value))
             except ValueError as error:

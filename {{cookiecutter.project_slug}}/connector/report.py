@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connector import codec
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, text_of
 from connector.secrets import Redactor
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -44,12 +44,12 @@ def report(errors: Sequence[BaseException], state: Mapping[str, Any], redactor: 
 def message(error: BaseException) -> str:
     """What happened, where, and what to do."""
     if isinstance(error, ConnectorError):
-        return str(error)
+        return text_of(error)
     frame = next(iter(reversed(_project_frames(error))), None)
     where = f" in {_relative(frame.filename)}, line {frame.lineno}" if frame else ""
-    place = ", ".join(getattr(error, "__notes__", ()))
-    said = f"{type(error).__name__}{where}: {error}"
-    return f"{place}: {said}" if place else said
+    said = f"{type(error).__name__}{where}: {text_of(error)}"
+    place, *more = getattr(error, "__notes__", ()) or ("",)
+    return "; ".join([f"{place}: {said}" if place else said, *more])
 
 
 def _project_frames(error: BaseException) -> list[traceback.FrameSummary]:

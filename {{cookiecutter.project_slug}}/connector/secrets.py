@@ -3,49 +3,35 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import os
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
+from connector import spellings
 from connector.errors import MissingSetting
 
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
 KEY_VAULT = "@Microsoft.KeyVault("
-
-
-def forms(value: str) -> Iterator[str]:
-    """Every spelling under which `value` may stand in a text."""
-    raw = value.encode("utf-8", "replace")
-    yield value
-    for text in (quote(value, safe=""), quote(value), quote_plus(value)):
-        yield text
-        yield re.sub("%..", lambda code: code[0].lower(), text)
-    yield base64.b64encode(raw).decode().rstrip("=")
-    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
-        yield text[1:-1]
-        yield text[1:-1].replace("/", "\\/")
-        yield re.sub("[&<>']", lambda char: f"\\u{ord(char[0]):04x}", text[1:-1])
-    yield repr(value)[1:-1]
-    yield repr(raw)[2:-1]
-    yield html.escape(value)
-    yield html.escape(value).replace("&#x27;", "&#39;")
+_PASSING = 64  # values kept that auth made for one request, as signatures: the latest
 
 
 class Redactor:
-    """Replaces the values it was given, in all their forms, longest first."""
+    """Replaces the values it was given, in all their spellings, longest first."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._values = _Quiet()
+        self._passing: OrderedDict[str, None] = _Quiet()
+        self._short = _Quiet()
+        self._bytes = _Quiet()
+        self._longest = 0
+        # The pattern itself is not kept here: its repr shows what it looks for.
+        self._search, self._sub = _NOTHING.search, _NOTHING.sub
         self.add(*values)
 
     def __repr__(self) -> str:
@@ -53,21 +39,82 @@ class Redactor:
 
     def add(self, *values: str) -> None:
         """Count these texts as secrets from now on; those under six characters are left alone."""
-        found = {form for value in values if len(value) >= SHORTEST for form in forms(value)}
-        with self._lock:
-            if found <= self._forms:
-                return
-            self._forms |= found
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+        # What is sent is stripped, so a value counts with and without the space around it.
+        for value in {text for value in values for text in (value, value.strip())}:
+            if len(value) >= SHORTEST:
+                self._learn(self._values, value)
+            elif value:
+                with self._lock:
+                    self._short[value] = None
+
+    def add_passing(self, *values: str) -> None:
+        """Count what auth put on the wire as secrets too; of values that vary, the latest 64."""
+        for value in values:
+            if len(value) < SHORTEST:
+                continue
+            if value in self._passing:
+                with self._lock:
+                    if value in self._passing:
+                        self._passing.move_to_end(value)
+                continue
+            self._learn(self._passing, value)
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        return self._sub(MASK, text)
+
+    def shorten(self, text: str, length: int) -> str:
+        """The start of a text, redacted before it is cut, without going through all of it."""
+        return self.redact(text[: self.window(length)])[:length]
+
+    def window(self, length: int) -> int:
+        """How many characters give `length` redacted ones, were there nothing but secrets."""
+        return length + (length // len(MASK) + 1) * self._longest
 
     def finds(self, text: str) -> bool:
         """Whether a secret stands in the text."""
-        return bool(self._pattern and self._pattern.search(text))
+        return self._search(text) is not None
+
+    def in_header(self, text: str) -> bool:
+        """Whether a secret stands in a header's value; a short one counts as a word of its own."""
+        words = set(re.split(r"[^\w.~+/-]+", text)) | {text}
+        return self.finds(text) or not words.isdisjoint(self._short)
+
+    def in_bytes(self, data: bytes) -> bool:
+        """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
+        return any(value in data for value in list(self._bytes))
+
+    def patterns(self) -> list[str]:
+        """What it looks for, as regular expressions, longest text first."""
+        with self._lock:
+            values = sorted({*self._values, *self._passing}, key=len, reverse=True)
+        return [spellings.pattern(value) for value in values]
+
+    def _learn(self, known: dict[str, None], value: str) -> None:
+        with self._lock:
+            if value in known:
+                return
+            known[value] = None
+            if known is self._passing and len(known) > _PASSING:
+                self._passing.popitem(last=False)
+            if known is self._values:
+                for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+                    self._bytes[text[1:-1].encode("utf-8", "replace")] = None
+            # An escape of one character has twelve at the most: `\U0001f511`, or one of UTF-8's
+            # four bytes, percent-encoded.
+            self._longest = max(self._longest, 12 * len(value))
+        found = re.compile("|".join(self.patterns()))
+        self._search, self._sub = found.search, found.sub
+
+
+class _Quiet(OrderedDict[Any, Any]):
+    """A dictionary whose repr shows how many values it has."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} values>"
+
+
+_NOTHING = re.compile(r"(?!)")
 
 
 class Settings(Mapping[str, Any]):
@@ -75,7 +122,7 @@ class Settings(Mapping[str, Any]):
 
     def __init__(self, kind: str, values: Mapping[str, Any]) -> None:
         self._kind = kind
-        self._values = values
+        self._values = _Quiet(values)
 
     def __getitem__(self, name: str) -> Any:
         """The value of a key that is there and not blank.
@@ -84,7 +131,7 @@ class Settings(Mapping[str, Any]):
             MissingSetting: The key is missing, blank, or an unresolved Key Vault reference.
         """
         value = self._values.get(name)
-        if isinstance(value, str) and value.startswith(KEY_VAULT):
+        if isinstance(value, str) and value.strip().startswith(KEY_VAULT):
             raise MissingSetting(
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
                 "check the reference's vault and name, and that the app's identity may read it"

@@ -144,6 +144,15 @@ class Source:
         """Values of app settings that may serve as secrets, to be kept out of texts."""
         return [os.environ[name] for name in self.secrets if name in os.environ]
 
+    def check(self) -> None:
+        """Refuse a source without entities.
+
+        Raises:
+            SourceError: fetch.py declares none.
+        """
+        if not self.entities:
+            raise SourceError("fetch.py declares no entity: decorate a step with @source.entity")
+
     @property
     def schema(self) -> dict[str, dict[str, list[str]]]:
         """The reply's `schema`: every declared table with its key, the same in every reply."""

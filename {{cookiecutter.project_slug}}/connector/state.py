@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from connector import clock
 from connector.entity import Entity
 from connector.errors import StateError
 
@@ -19,13 +21,17 @@ _ADVICE = (
     "a re-sync in Fivetran reads everything again"
 )
 
+Count = Annotated[int, Meta(ge=0)]
+Moment = Annotated[float, Meta(ge=0)]
+_AHEAD = 86400.0  # seconds; a moment farther in the future than a day was made up
+
 
 class Cycle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Brent's search for a token that comes back: constant size, over any number of calls."""
 
     mark: str = ""
-    power: int = 1
-    steps: int = 0
+    power: Annotated[int, Meta(ge=1)] = 1
+    steps: Count = 0
 
     def meets(self, digest: str) -> bool:
         """Whether this token's digest is one that came before; it is remembered in turn."""
@@ -55,7 +61,7 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         given: A list of one: the position that the step gave with Page(cursor=).
         page: Pages read, over all calls.
         rows: Records read since the walk began or started over.
-        dated: Whether any of them carried a cursor.
+        dated: Whether any of them had the column of the cursor.
         digest: Digest of the last page that had records.
         cycle: Search for tokens that come back.
         marked: soft_delete: whether the table is marked, so that rows may follow.
@@ -69,10 +75,10 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     shape: str
-    page_size: int
-    started: float
-    bound: float
-    horizon: float
+    page_size: Annotated[int, Meta(ge=1)]
+    started: Moment
+    bound: Moment
+    horizon: Moment
     first: bool = False
     since: Any = None
     until: Any = None
@@ -80,19 +86,19 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     high: Any = None
     last: Any = None
     given: list[Any] | None = None
-    page: int = 0
-    rows: int = 0
+    page: Count = 0
+    rows: Count = 0
     dated: bool = False
     digest: str = ""
     cycle: Cycle = msgspec.field(default_factory=Cycle)
     marked: bool = False
-    expected: int = 0
+    expected: Count = 0
     restarted: list[Any] | None = None
     whole: bool = False
     skip: list[str] = []
     seen: list[tuple[Any, str]] = []
-    read_at: float = 0.0
-    wait_until: float = 0.0
+    read_at: Moment = 0.0
+    wait_until: Moment = 0.0
 
 
 class Sync(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,8 +117,8 @@ class Sync(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     version: int
     id: str | None = None
-    at: float = 0.0
-    empty: int = 0
+    at: Moment = 0.0
+    empty: Count = 0
     delivered: bool = False
     done: list[str] = []
     failed: list[str] = []
@@ -141,7 +147,7 @@ class State:
         }
         for name, progress in self.sync.walks.items():
             if progress.shape == entities[name].fingerprint:
-                _check_progress(entities[name], progress)
+                _check_progress(entities[name], progress, self.rest)
 
     def scratch(self) -> State:
         """A copy whose walks begin anew and whose changes go nowhere."""
@@ -247,25 +253,34 @@ def _check(entity: Entity, value: Any) -> None:
         refuse(f"{value!r}, which is no cursor")
 
 
-def _check_progress(entity: Entity, progress: Progress) -> None:
+def _check_progress(entity: Entity, progress: Progress, rest: Mapping[str, Any]) -> None:
+    def refuse(name: str, why: str) -> None:
+        raise StateError(f"{RESERVED}.walks.{entity.name}.{name} in the state {why}: {_ADVICE}")
+
+    latest = clock.now() + _AHEAD
+    for name in ("started", "bound", "horizon", "read_at", "wait_until"):
+        if getattr(progress, name) > latest:
+            refuse(name, "lies in the future")
+    committed = cursor_of(entity, rest)
+    if progress.since is None and committed is not None and not (progress.whole or progress.first):
+        refuse("since", f"is missing, and {committed!r} is committed")
+    if entity.cursor is None:
+        if committed is not None and not progress.whole and progress.since != committed:
+            refuse("since", f"is {progress.since!r}, and {committed!r} is committed")
+        return
+    known = entity.cursors.read(committed)
     for name in ("since", "until", "high", "last"):
         value = getattr(progress, name)
-        if value is None or entity.cursor is None:
-            continue
         try:
-            entity.cursors.read(value)
+            point = entity.cursors.read(value)
         except ValueError as error:
-            if name == "since" and entity.start is not None:
-                continue
-            raise StateError(
-                f"{RESERVED}.walks.{entity.name}.{name} in the state is no cursor of this entity: "
-                f"{error}: {_ADVICE}"
-            ) from None
-    if progress.page_size < 1:
-        raise StateError(
-            f"{RESERVED}.walks.{entity.name}.page_size in the state is "
-            f"{progress.page_size}: {_ADVICE}"
-        )
+            refuse(name, f"is no cursor of this entity: {error}")
+            return
+        if point is None and value is not None:
+            refuse(name, f"is {value!r}, which is no cursor")
+        if point is not None and known is not None and not point.compares(known):
+            refuse(name, f"is {value!r}, which does not compare with {known.value!r}")
+        known = known or point
 
 
 def _kind(value: Any) -> str:

@@ -16,6 +16,7 @@ from urllib3 import HTTPResponse
 from connector import clock, codec
 from connector.entity import Entity
 from connector.observed import Observed
+from connector.rows import Response
 from connector.secrets import Redactor, Settings
 from connector.state import State
 from connector.step import Page
@@ -110,7 +111,11 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
     redactor = Redactor()
     upstream = Upstream(entity.source, secrets, payload, redactor, clock.monotonic() + 60, send)
-    walk = Walk(entity, State({}, {}), upstream.send, secrets, payload, redactor, None)
+
+    def unsigned(method: str, path: str, **options: Any) -> Response:
+        return upstream.send(method, path, **{**options, "signed": False})
+
+    walk = Walk(entity, State({}, {}), unsigned, secrets, payload, redactor, None)
     walk.begin()
     for name, value in fetch.items():
         setattr(walk.progress, name, value)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from connector.errors import UpstreamError
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes, unpacked
 CONNECT_SECONDS = 10.0
+_CHUNK = 64 * 1024
 HEADERS = {
     "User-Agent": "fivetran-azfn-connector",
     "Accept": "application/json",
@@ -56,15 +58,16 @@ def body(reply: requests.Response, left: Callable[[], float]) -> bytes:
     Raises:
         UpstreamError: The body is larger than 64 MiB, or it did not arrive in time.
     """
-    chunks, size = [], 0
-    shutdown = getattr(reply.raw, "shutdown", None)
-    # A drip of bytes never times out by itself: the socket is shut when the time is over.
-    watch = threading.Timer(left(), shutdown) if shutdown else None
-    if watch:
-        watch.daemon = True
-        watch.start()
+    chunks: list[bytes] = []
+    size = 0
     try:
-        for chunk in reply.iter_content(64 * 1024):
+        while True:
+            _hurry(reply, left())
+            # One read of the socket at a time: a slow drip comes back here after each drop.
+            chunk = reply.raw.read1(_CHUNK, decode_content=True)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise UpstreamError(
@@ -72,17 +75,19 @@ def body(reply: requests.Response, left: Callable[[], float]) -> bytes:
                     "ask for smaller pages (page_size=)",
                     status=reply.status_code,
                 )
-            chunks.append(chunk)
-            left()
-        left()
-    except (requests.RequestException, OSError):
+    except (urllib3.exceptions.HTTPError, OSError):
         left()
         raise
     finally:
-        if watch:
-            watch.cancel()
         reply.close()
-    return b"".join(chunks)
+
+
+def _hurry(reply: requests.Response, seconds: float) -> None:
+    """Let the next read of the socket take no longer than this."""
+    connection = getattr(reply.raw, "connection", None)
+    sock = getattr(connection, "sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
 
 
 def _session(ca_bundle: str, proxy: str) -> requests.Session:

@@ -102,7 +102,8 @@ class Upstream:
                     raise UpstreamError(
                         f"{_shown(request)} got no reply, {attempt} times: {_cause(error)}"
                     ) from None
-                self._wait(waits.backoff(attempt), "the connection failed")
+                why = f"{_shown(request)} got no reply: {_cause(error)}"
+                self._wait(waits.backoff(attempt), why, asked=False)
                 continue
             status = reply.status_code
             self._note(request, place, status, sent[1], attempt, bytes=len(body))

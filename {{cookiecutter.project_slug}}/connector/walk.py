@@ -22,10 +22,11 @@ from connector.observed import Observed
 from connector.page import Packed, digest, pack
 from connector.rows import Response
 from connector.secrets import Redactor, Settings
-from connector.state import Progress, State, count_of, cursor_of
+from connector.state import Progress, State, count_of
 from connector.step import Fetch, Page
 
 _REFUSED = (400, 404, 410, 422)
+_MARKED = "the table {} is marked as deleted until this walk is through"
 
 
 @dataclass
@@ -88,13 +89,18 @@ class Walk:
             self._check(packed, observed)
         except ConnectorError as error:
             error.entity, error.page = entity.name, progress.page + 1
-            if progress.marked:
+            status = getattr(error, "status", None)
+            if status in _REFUSED and progress.token is not None:
                 error.why += (
-                    f"; the table {entity.name} is marked as deleted until this walk is through"
+                    f"; if {status} means that there are no more pages, say so with ok=[{status}]"
                 )
+            if progress.marked:
+                error.why += f"; {_MARKED.format(entity.name)}"
             raise
         except Exception as error:
             error.add_note(f"entity {entity.name}, page {progress.page + 1}")
+            if progress.marked:
+                error.add_note(_MARKED.format(entity.name))
             raise
         logger.info(
             line(
@@ -129,7 +135,12 @@ class Walk:
             send,
             entity.cursors,
         )
-        return entity.step(fetch)
+        try:
+            return entity.step(fetch)
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # sys.exit() in a step must not end the worker
+            raise StepError(f"the step raised {type(error).__name__}({error})") from error
 
     def accept(self, packed: Packed, observed: Observed) -> None:
         """Move on past a page: what was read is going to be delivered with this progress."""
@@ -142,7 +153,7 @@ class Walk:
         progress.rows += packed.rows
         progress.read_at = clock.now()
         progress.wait_until = 0.0
-        progress.digest = packed.digest or progress.digest
+        progress.digest = packed.digest
         if packed.given is not None:
             progress.given = packed.given
         if self.entity.cursor is not None:
@@ -173,7 +184,7 @@ class Walk:
         if not refused or held.token is None:
             return False
         if self.entity.order == "asc":
-            if held.restarted == [cursor_of(self.entity, self.state.rest)]:
+            if held.restarted == [self._bounds.again_from(held)]:
                 return False
         elif self.fresh or held.restarted is not None:
             return False

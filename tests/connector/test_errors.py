@@ -1,0 +1,403 @@
+"""Every error path: a reply of the protocol that says what happened, where, and what to do."""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import connector
+import jsonschema
+import pytest
+import requests
+from connector import Fetch, Page, RetryLater, StartOver, TokenExpired, UpstreamError
+from connector.answer import answer
+from connector.testing import Reply
+
+from .play import SECRETS, Player, Upstream, checked, encoded, one, script, source
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+REPORT = {
+    "type": "object",
+    "required": ["state", "hasMore", "errorMessage", "errorType", "stackTrace"],
+    "additionalProperties": False,
+    "properties": {
+        "state": {"type": "object"},
+        "hasMore": {"const": False},
+        "errorMessage": {"type": "string", "minLength": 10, "maxLength": 10000},
+        "errorType": {"type": "string", "pattern": "^[A-Za-z_]+$"},
+        "stackTrace": {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "minItems": 4,
+                "maxItems": 4,
+                "prefixItems": [
+                    {"type": "string", "pattern": r"^(?!/)(?!\.\.)[^\\:]+\.py$"},
+                    {"type": "integer", "minimum": 1},
+                    {"type": "string", "minLength": 1},
+                    {"type": "string"},
+                ],
+            },
+        },
+    },
+}
+
+
+def report(status: int, body: bytes, expected: int = 200) -> dict[str, Any]:
+    """An error report, checked against the protocol."""
+    assert status == expected
+    reply = checked(status, body)
+    jsonschema.validate(json.loads(body), REPORT)
+    return reply
+
+
+def failing(step: Callable[[Fetch], Any], **options: Any) -> dict[str, Any]:
+    """The report of a call whose one entity has this step."""
+    made = source()
+    made.entity("thing", **{"primary_key": ["id"], "tables": {"part": ["id"]}, **options})(step)
+    upstream = Upstream(lambda asked: Reply(json={"error": "teapot"}, status=418))
+    return report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), upstream))
+
+
+# ---- the request
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "JSON"),
+        (b"hello", "JSON"),
+        (b"\xff\xfe\x00", "JSON"),
+        (b'{"state": {}', "JSON"),
+        (b'{"state": {"a": "\xfc"}}', "JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "JSON"),
+        (b"[]", "object"),
+        (b"null", "object"),
+        (b"{}", "state"),
+        (b'{"state": []}', "state"),
+        (b'{"state": null}', "state"),
+        (b'{"state": {}, "secrets": "x"}', "secrets"),
+        (b'{"state": {}, "customPayload": [1]}', "customPayload"),
+        (b'{"state": {}, "setup_test": "yes"}', "setup_test"),
+    ],
+)
+def test_a_body_that_is_no_request_of_the_protocol_gets_400_and_the_reason(
+    body: bytes, said: str
+) -> None:
+    reply = report(*answer(one(), body, script({None: []})), expected=400)
+    assert said in reply["errorMessage"]
+
+
+@pytest.mark.parametrize("extra", [b"", b' "sync_id": 17,', b' "unknown": {"a": [1]},'])
+def test_a_request_may_have_more_fields_than_are_known(extra: bytes) -> None:
+    body = b'\xef\xbb\xbf{"agent": "x", %b "state": {}, "secrets": {"apiToken": "made-up-token-1"}}'
+    assert "errorMessage" not in checked(*answer(one(), body % extra, script({None: []})))
+
+
+@pytest.mark.parametrize("secrets", [{}, {"apiToken": ""}, {"apiToken": "  "}, {"apiToken": None}])
+def test_a_missing_secret_is_named_with_every_place_where_it_can_be_given(
+    secrets: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("apiToken", raising=False)
+    body = encoded({"state": {}, "secrets": secrets})
+    message = report(*answer(one(), body, script({None: []})))["errorMessage"]
+    for place in ("'apiToken'", "setup form", "app setting", "connection.json"):
+        assert place in message
+
+
+def test_a_key_vault_reference_that_azure_could_not_resolve_is_a_missing_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("apiToken", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/x)")
+    message = report(*answer(one(), b'{"state": {}}', script({None: []})))["errorMessage"]
+    assert "'apiToken'" in message and "Key Vault" in message
+
+
+# ---- the step's page
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def raising(error: BaseException) -> Callable[[Fetch], Page]:
+    def step(fetch: Fetch) -> Page:
+        raise error
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (None, "NoneType"),
+        ([{"id": 1}], "list"),
+        (Page({"id": 1}), "dict"),
+        (Page("abc"), "str"),
+        (Page(17), "int"),
+        (Page([{"id": 1}, "abc"]), "record 1"),
+        (Page([[1]]), "record 0"),
+        (Page([{"id": 1}, {"id": None}]), "record 1"),
+        (Page([{"key": 1}]), "primary key 'id'"),
+        (Page([{"id": [1]}]), "primary key 'id'"),
+        (Page([{"id": 1, "tags": {"a", "b"}}]), "field tags"),
+        (Page([{"id": 1, "deep": {"x": [0, b"raw"]}}]), "field deep.x.1"),
+        (Page([{"id": 1, 2: 3}]), "key 2"),
+        (Page([], object()), "next_token"),
+        (Page([], {"at": {1, 2}}), "next_token"),
+        (Page([], deleted=[{"x": 1}]), "primary key 'id'"),
+        (Page([], deleted={"elsewhere": [{"id": 1}]}), "'elsewhere'"),
+        (Page([], tables={"elsewhere": [{"id": 1}]}), "'elsewhere'"),
+        (Page([], tables={"part": [{"id": 1}, {}]}), "record 1"),
+        (Page([], cursor=object()), "cursor"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_page_that_breaks_the_contract_is_an_error_with_its_place(page: Any, said: str) -> None:
+    reply = failing(lambda fetch: page)
+    assert said in reply["errorMessage"]
+    assert "entity thing" in reply["errorMessage"] and "page 1" in reply["errorMessage"]
+    assert reply["errorType"] == "StepError"
+
+
+def test_a_record_left_as_bytes_that_is_no_object_is_named_by_its_index() -> None:
+    for data in (b"[7]", b'[{"id": 1}, [2]]', b'[{"id": 1}, null]', b'[{"id": 1}, "x"]'):
+        upstream = Upstream(lambda asked, data=data: b'{"data": ' + data + b"}")
+        sync = Player(one(cursor=None), upstream).sync()
+        assert f"record {data.count(b',')}" in sync.error and "JSON object" in sync.error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("colour"), "KeyError"),
+        (ZeroDivisionError("division by zero"), "division by zero"),
+        (RecursionError("too deep"), "too deep"),
+        (MemoryError("no memory"), "no memory"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "utf-8"),
+        (ValueError("half an emoji \ud83d"), "half an emoji"),
+        (ValueError("x" * 10**6), "xxx"),
+        (ExceptionGroup("several", [ValueError("a"), KeyError("b")]), "several"),
+        (UpstreamError("the tenant is closed"), "the tenant is closed"),
+        (StartOver("no position"), "no position"),
+        (TokenExpired("no scroll"), "no scroll"),
+        (RetryLater(9999, "not ready"), "not ready"),
+        (RetryLater(float("inf"), "never ready"), "never ready"),
+        (Unprintable(), "Unprintable"),
+        (SystemExit("the step gave up"), "SystemExit"),
+        (GeneratorExit("closed"), "GeneratorExit"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whatever_a_step_raises_is_reported(error: BaseException, said: str, workers: int) -> None:
+    made = source(workers=workers)
+    for name in ("thing", "other"):
+        made.entity(name, primary_key=["id"])(raising(error))
+    reply = report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), script({})))
+    assert said in reply["errorMessage"]
+    assert "thing" in reply["errorMessage"]
+
+
+# ---- the upstream's reply
+
+
+def get(look: Callable[[Any], Any]) -> Callable[[Fetch], Page]:
+    def step(fetch: Fetch) -> Page:
+        return Page(look(fetch.get("/thing", params={"q": "a b"})))
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("reply", "look", "said"),
+    [
+        (b'{"items": [], "total": 0}', lambda r: r.rows("data"), ["'data'", "items, total"]),
+        (b'{"data": {"a": 1}}', lambda r: r.rows("data"), ["'data'", '{"a": 1}']),
+        (b'{"data": null}', lambda r: r.rows("data"), ["'data'", "null"]),
+        (b'{"a": 1}', lambda r: r.rows(), ['{"a": 1}']),
+        (b'{"a": {"c": 1}}', lambda r: r.value("a.b"), ["'a.b'", "default=None"]),
+        (
+            b'{"data": null, "errors": [{"message": "field x is unknown"}]}',
+            lambda r: r.value("data.x"),
+            ["field x is unknown"],
+        ),
+        (b"<html>Sign in</html>", lambda r: r.json(), ["<html>Sign in</html>", "200", "text/html"]),
+        (b"<html>Sign in</html>", lambda r: r.rows(), ["<html>Sign in</html>", "200"]),
+        (b"", lambda r: r.rows(), ["empty body"]),
+        (b'{"data": [1, 2', lambda r: r.rows("data"), ['{"data": [1, 2']),
+        (b'{"data": ["\xff"]}', lambda r: r.rows("data"), ["utf-8"]),
+        (b"[" * 50_000 + b"]" * 50_000, lambda r: r.json(), ["GET"]),
+    ],
+)
+def test_a_reply_that_cannot_be_read_says_where_and_what_came(
+    reply: bytes, look: Callable[[Any], Any], said: list[str]
+) -> None:
+    made = source()
+    made.entity("thing", primary_key=["id"])(get(look))
+    kind = "text/html" if reply[:1] == b"<" else "application/json"
+    upstream = Upstream(lambda asked: Reply(body=reply, headers={"Content-Type": kind}))
+    message = report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), upstream))[
+        "errorMessage"
+    ]
+    for text in ["https://api.example.com/thing?q=a+b", "entity thing", *said]:
+        assert text in message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 418, 500, 501, 502, 504, 599])
+def test_a_status_that_is_no_success_quotes_the_upstream(status: int) -> None:
+    upstream = Upstream(lambda asked: Reply(body=b"it's a teapot", status=status))
+    reply = report(*answer(one(), encoded({"state": {}, "secrets": SECRETS}), upstream))
+    for said in (str(status), "it's a teapot", "GET https://api.example.com/thing"):
+        assert said in reply["errorMessage"]
+    assert ("apiToken" in reply["errorMessage"]) == (status in (401, 403))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("refused"),
+        requests.Timeout("too slow"),
+        requests.exceptions.ChunkedEncodingError("cut off"),
+        requests.exceptions.SSLError("certificate has expired"),
+        OSError("network is unreachable"),
+    ],
+)
+def test_a_connection_that_fails_says_why(error: Exception) -> None:
+    def answers(asked: Any) -> Any:
+        raise error
+
+    reply = report(*answer(one(), encoded({"state": {}, "secrets": SECRETS}), Upstream(answers)))
+    assert str(error) in reply["errorMessage"]
+    assert "GET https://api.example.com/thing" in reply["errorMessage"]
+
+
+@pytest.mark.parametrize("where", ["https://elsewhere.example.net/x", "http://api.example.com/x"])
+def test_a_next_url_of_another_origin_is_refused_and_told_how_to_allow_it(where: str) -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        return Page([{"id": 1}], fetch.get(where).value("next"))
+
+    upstream = script({})
+    reply = report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), upstream))
+    assert "allowed_hosts" in reply["errorMessage"]
+    assert upstream.asked == []
+
+
+# ---- where it happened
+
+
+PROJECT = {
+    "fetch.py": """
+        from connector import Fetch, Page, Source
+        from helpers.tidy import tidy
+
+        source = Source(base_url="https://api.example.com", workers=WORKERS)
+
+
+        @source.entity("thing", primary_key=["id"])
+        def thing(fetch: Fetch) -> Page:
+            return Page([tidy({"id": 1})])
+        """,
+    "helpers/tidy.py": """
+        import json
+
+
+        def tidy(row):
+            return json.loads("{" + row["colour"])
+        """,
+    "run.py": """
+        import sys
+        sys.path.insert(0, PROJECT)
+        from fetch import source
+        from connector.answer import answer
+        sys.stdout.buffer.write(answer(source, b'{"state": {}}')[1])
+        """,
+}
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, workers: int) -> None:
+    """Whatever the folder in which the worker was started."""
+    project = tmp_path / "my connector"
+    shutil.copytree(Path(connector.__file__).parent, project / "connector")
+    for name, text in PROJECT.items():
+        text = text.replace("PROJECT", repr(str(project))).replace("WORKERS", str(workers))
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, str(project / "run.py")], cwd=tmp_path, capture_output=True, check=True
+    )
+    reply = report(200, ran.stdout)
+    assert reply["errorType"] == "KeyError"
+    assert "helpers/tidy.py, line 5" in reply["errorMessage"]
+    assert "colour" in reply["errorMessage"]
+    assert reply["stackTrace"][-2:] == [
+        ["fetch.py", 9, "thing", 'return Page([tidy({"id": 1})])'],
+        ["helpers/tidy.py", 5, "tidy", 'return json.loads("{" + row["colour"])'],
+    ]
+    assert str(tmp_path) not in ran.stdout.decode()
+
+
+# ---- declarations
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"primary_key": "id"}, 'primary_key=["id"]'),
+        ({"cursor_type": "seconds"}, "cursor_type"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"order": "up"}, "order"),
+        ({"order": "asc", "cursor": None}, "order needs cursor"),
+        ({"window": timedelta(days=1)}, "window needs start"),
+        ({"window": timedelta(0), "start": "2020-01-01"}, "window"),
+        ({"lookback": timedelta(seconds=-1)}, "lookback"),
+        ({"lookback": timedelta(1), "cursor_type": "sequence"}, "lookback"),
+        ({"page_size": 0}, "page_size"),
+        ({"page_size": True}, "page_size"),
+        ({"soft_delete": "yes", "cursor": None}, "soft_delete"),
+        ({"tables": {"Order Line": ["id"]}}, "Order Line"),
+        ({"tables": {"part": "id"}}, 'primary_key=["id"]'),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_refused_where_it_stands(
+    options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(connector.ConnectorError) as caught:
+        one(**options)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Thing", "1thing", "thing-x", "", "thing ", "_sync", "thíng"])
+def test_an_entitys_name_is_a_tables_name(name: str) -> None:
+    with pytest.raises(connector.ConnectorError, match=r"\[a-z\]\[a-z0-9_\]\*"):
+        source().entity(name)(lambda fetch: Page())
+
+
+def test_an_entity_is_declared_once() -> None:
+    made = one()
+    with pytest.raises(connector.ConnectorError, match="declared twice"):
+        made.entity("thing")(lambda fetch: Page())
+
+
+def test_a_table_has_one_primary_key_wherever_it_is_declared() -> None:
+    made = one()
+    with pytest.raises(connector.ConnectorError, match="a schema never varies"):
+        made.entity("other", tables={"thing": ["key"]})(lambda fetch: Page())
+
+
+@pytest.mark.parametrize("url", ["http://api.example.com", "api.example.com", "ftp://x.y", ""])
+def test_a_base_url_is_https_or_localhost(url: str) -> None:
+    with pytest.raises(connector.ConnectorError, match="https://"):
+        source(base_url=url)
