@@ -352,7 +352,10 @@ class Upstream:
     # -- changes
 
     def change(self, kind: str, index: int, number: int) -> None:
-        """Insert, update, delete or restore a record of an entity; or nothing, where it cannot."""
+        """Insert, update, delete or restore a record of an entity; or nothing, where it cannot.
+
+        A sweep updates all of them, one after the other: those that a walk has passed first.
+        """
         setting = list(self.settings.values())[index % len(self.settings)]
         setting = self.settings[setting.store]
         table = self.tables[setting.name]
@@ -369,6 +372,10 @@ class Upstream:
             twin = replace(entry, id=self._new_id(setting))
             if len([e for e in table.entries.values() if e.shown_id == entry.shown_id]) == 1:
                 self._show(setting, twin)
+        elif kind == "sweep":
+            for entry in sorted(alive, key=lambda entry: entry.id):
+                self.time.sleep(1)
+                self._put(setting, entry.id)
         elif kind == "update" and alive:
             self._put(setting, alive[number % len(alive)].id)
         elif kind == "delete" and len(alive) > (setting.deletes == "soft"):

@@ -1,8 +1,9 @@
 """What a walk commits: never more than was surely read, and always what the upstream wrote."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from connector import Fetch, Page
@@ -142,6 +143,28 @@ def test_naive_local_time_west_of_utc_is_not_committed_past_the_start(clock: Hel
     assert {key: row["at"] for key, row in player.alive().items()} == {
         row["id"]: row["at"] for row in listing.records
     }
+
+
+@pytest.mark.parametrize(
+    "changes", ["2026-11-01T06:00:00+00:00", "2026-03-08T07:00:00+00:00"], ids=["autumn", "spring"]
+)
+def test_the_hour_that_comes_twice_and_the_one_that_is_left_out_lose_nothing(
+    clock: HeldClock, changes: str
+) -> None:
+    """Denver's wall clock, a record every seven minutes, a sync every eleven."""
+    zone, listing = ZoneInfo("America/Denver"), Listing()
+    clock.time = datetime.fromisoformat(changes).timestamp()
+    player = Player(one(timezone="America/Denver", lookback=timedelta()), Upstream(listing))
+    for minute in range(300):
+        if minute % 7 == 0:
+            wall = datetime.fromtimestamp(clock.time, UTC).astimezone(zone)
+            listing.records.append({"id": minute, "at": f"{wall:%Y-%m-%dT%H:%M:%S}"})
+        if minute % 11 == 0:
+            assert player.sync().error == ""
+        clock.advance(60)
+    clock.advance(7200)
+    player.sync()
+    assert sorted(player.alive()) == [row["id"] for row in listing.records]
 
 
 def test_without_a_zone_the_start_counts_as_twelve_hours_earlier() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from .model import COUNTS, INSTANTS, ORDERS, Player, Setting, Time, Upstream, differences
+from .model import COUNTS, INSTANTS, ORDERS, Form, Player, Setting, Time, Upstream, differences
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
@@ -41,9 +41,9 @@ def quiet() -> Iterator[None]:
 
 # ---- what happens
 
-CHANGES = ["update", "update", "insert", "delete", "restore", "undated", "future", "twin"]
+CHANGES = ["update", "sweep", "insert", "delete", "restore", "undated", "future", "twin"]
 EVENTS = [
-    *["", "update", "update", "update", "insert", "insert", "delete", "restore"],
+    *["", "update", "update", "sweep", "sweep", "sweep", "insert", "insert", "delete", "restore"],
     *["expire", "expire", "short", "empty", "slow", "fail", "reset", "busy"],
     *["down", "refused", "wait", "undated", "future", "twin", "forget"],
 ]
@@ -65,7 +65,7 @@ turns = st.fixed_dictionaries(
         "deploy": st.sampled_from([None, None, None, 1, 3]),
     }
 )
-ages = st.lists(st.integers(0, 40), max_size=9)
+ages = st.lists(st.integers(0, 40), min_size=1, max_size=9)
 latencies = st.sampled_from([0.125, 1.0, 3.0])
 
 
@@ -135,7 +135,9 @@ def cursor_settings(draw: st.DrawFn, name: str = "thing", **fixed: Any) -> Setti
         choose("tokens", ["cursor", "frozen_rows"])
     else:
         choose("tokens", ["id", "cursor", "frozen_ids", "frozen_rows"])
-    choose("lookback", [None, timedelta(0), timedelta(hours=1)] if form.step else [None])
+    choose(
+        "lookback", [timedelta(0), timedelta(0), None, timedelta(hours=1)] if form.step else [None]
+    )
     choose("window", [None])
     choose("deletes", ["none", "rows", "keys"])
     choose("end", ["null", "empty", "404"])
@@ -155,11 +157,13 @@ def cursor_settings(draw: st.DrawFn, name: str = "thing", **fixed: Any) -> Setti
     return setting
 
 
-@given(cursor_settings(), clocks(), latencies, st.booleans(), st.lists(turns, max_size=8))
-@examples(100)
+@pytest.mark.parametrize("form", [*INSTANTS, *COUNTS], ids=repr)
+@given(st.data(), clocks(), latencies, st.booleans(), st.lists(turns, max_size=8))
+@examples(30)
 def test_cursor(
-    setting: Setting, clock: dict[str, Any], latency: float, ids: bool, schedule: Any
+    form: Form, data: st.DataObject, clock: dict[str, Any], latency: float, ids: bool, schedule: Any
 ) -> None:
+    setting = data.draw(cursor_settings(form=form))
     upstream = Upstream(Time(), [setting], **clock)
     upstream.latency = latency
     play(upstream, schedule, ids=ids)

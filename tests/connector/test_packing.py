@@ -317,7 +317,9 @@ def test_what_still_runs_when_the_time_is_over_is_left_out_of_the_reply(
     assert player.state == {"a": "2020-01-01", "b": "2020-01-01"}
 
 
-def test_when_all_that_runs_is_left_out_the_call_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_all_that_runs_is_left_out_the_report_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
     release = threading.Event()
 
@@ -330,4 +332,4 @@ def test_when_all_that_runs_is_left_out_the_call_says_so(monkeypatch: pytest.Mon
         reply = checked(*answer(several(2, workers=2), body, Upstream(answers)))
     finally:
         release.set()
-    assert reply["errorMessage"]
+    assert "entity a" in reply["errorMessage"] and "entity b" in reply["errorMessage"]

@@ -33,6 +33,7 @@ from .play import (
 KNOWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 
 
+@functools.cache
 def everything() -> Source:
     """An entity of each kind."""
     made = source()
@@ -55,7 +56,7 @@ def everything() -> Source:
 
 
 class Pages(Upstream):
-    """Nine pages of each entity, a second each; a token that it never gave is refused."""
+    """Four pages of each entity, a second each; a token that it never gave is refused."""
 
     def __init__(self, clock: HeldClock) -> None:
         super().__init__(self._answers)
@@ -64,12 +65,12 @@ class Pages(Upstream):
     def _answers(self, asked: Asked) -> Any:
         self._clock.advance(1)
         token = asked.params.get("token", "0")
-        if not token.isdecimal() or int(token) > 8:
+        if not token.isdecimal() or int(token) > 3:
             return Reply(json={"error": "unknown token"}, status=400)
         page = int(token)
         seconds = page if "desc" not in asked.path else -page
         row = {"id": page, "at": iso(-9000 + seconds), "n": page, "e": START - 9000 + page}
-        return {"data": [row], "next": page + 1 if page < 8 else None}
+        return {"data": [row], "next": page + 1 if page < 3 else None}
 
 
 @functools.cache
@@ -88,7 +89,7 @@ def in_progress() -> str:
             "gone": "an entity of last year",
         }
         player = Player(everything(), Pages(clock), state=state)
-        player.sync(calls=40)
+        player.sync(calls=20)
         assert set(player.state["_sync"]["walks"]) == set(player.source.entities)
         return encoded(player.state).decode()
 

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import requests
 
@@ -27,7 +27,7 @@ class BearerToken:
     secret: str
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
-        request.headers["Authorization"] = f"Bearer {_text(secrets, self.secret)}"
+        request.headers["Authorization"] = f"Bearer {text_of(secrets, self.secret)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,22 @@ class ApiKey:
             raise SourceError('ApiKey takes header="X-Api-Key" or param="api_key", one of them')
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
-        key = self.prefix + _text(secrets, self.secret)
+        key = self.prefix + text_of(secrets, self.secret)
         if self.header is not None:
             request.headers[self.header] = key
         else:
-            request.prepare_url(request.url, {self.param: key})
+            # One that stands there already would leave the choice to the upstream.
+            request.prepare_url(self.strip(request.url or ""), {self.param: key})
 
     def strip(self, url: str) -> str:
         """The URL without this key's parameter; another text comes back as it is."""
-        if self.param is None or f"{self.param}=" not in url:
+        head, mark, rest = url.partition("?")
+        query, hash_mark, fragment = rest.partition("#")
+        pairs = query.split("&")
+        kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != self.param]
+        if self.param is None or not mark or len(kept) == len(pairs):
             return url
-        parts = urlsplit(url)
-        pairs = [
-            pair
-            for pair in parts.query.split("&")
-            if next(iter(parse_qsl(pair, keep_blank_values=True)), ("",))[0] != self.param
-        ]
-        return urlunsplit(parts._replace(query="&".join(pairs)))
+        return head + (mark if kept else "") + "&".join(kept) + hash_mark + fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,12 @@ class BasicAuth:
     password_secret: str
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
-        pair = f"{_text(secrets, self.username_secret)}:{_text(secrets, self.password_secret)}"
+        username = text_of(secrets, self.username_secret)
+        if ":" in username:
+            raise SourceError(
+                f"the secret {self.username_secret!r} holds a colon, and a user name has none"
+            )
+        pair = f"{username}:{text_of(secrets, self.password_secret)}"
         request.headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
 
 
@@ -99,12 +103,24 @@ class OAuth2ClientCredentials:
         client_id_secret: Name of the secret with the client id.
         client_secret_secret: Name of the secret with the client secret.
         scope: Scope to ask for.
+
+    Raises:
+        SourceError: `token_url` is a URL that the client's secret must not be sent to.
     """
 
     token_url: str
     client_id_secret: str
     client_secret_secret: str
     scope: str | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.token_url)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme not in ("", "https") and not (local and parts.scheme == "http"):
+            raise SourceError(
+                f"token_url is {self.token_url!r}; it is a path below base_url, or starts with "
+                "https:// (http:// for localhost only)"
+            )
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
         raise SourceError(
@@ -126,5 +142,6 @@ def names_of(auth: Auth | None) -> tuple[str, ...]:
     )
 
 
-def _text(secrets: Mapping[str, Any], name: str) -> str:
+def text_of(secrets: Mapping[str, Any], name: str) -> str:
+    """A secret as it is sent: without the space and line breaks around it."""
     return str(secrets[name]).strip()

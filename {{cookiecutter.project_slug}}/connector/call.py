@@ -24,6 +24,7 @@ from connector.workers import side_by_side
 
 PAUSE = 600.0  # seconds without a call after which, without a sync id, a new sync begins
 SHORTEST_WAIT = 0.1  # seconds; RetryLater(0) must not spin
+GRACE = 0.02  # the share of a call that is kept for telling what came of its requests
 LATE = 0.9  # a page that had less than this share of the call was late, not too slow
 
 
@@ -53,13 +54,18 @@ class Call:
         self._budget = Budget.read()
         self._end = clock.monotonic() + self._budget.seconds
         self._secrets, self._payload = settings_of(source, request)
-        self._upstream = Upstream(source, self._secrets, self._payload, redactor, self._end, send)
+        # A little earlier than the call, so that a request that hangs can still say so.
+        self._deadline = self._end - GRACE * self._budget.seconds
+        self._upstream = Upstream(
+            source, self._secrets, self._payload, redactor, self._deadline, send
+        )
         self._state = State(request.state, source.entities)
         self._state.turn(request.sync_id, clock.now(), PAUSE)
         self._reply = Reply()
         self._lock = threading.Lock()
         self._closed = False
         self._slowest = 0.0
+        self._reading: dict[str, Walk] = {}
         self._outcome = Outcome()
 
     def perform(self) -> bytes:
@@ -73,6 +79,8 @@ class Call:
         raised = side_by_side(lanes, workers, self._run_lane, self._end)
         with self._lock:
             self._closed = True
+            for walk in self._reading.values():
+                self._outcome.late.append((walk, self._left_behind(walk)))
         if raised:
             raise raised[0]
         more = has_more(
@@ -151,7 +159,7 @@ class Call:
 
     def _room(self, reply: Reply | None) -> bool:
         """Whether a page as slow as the slowest so far still fits."""
-        fits = clock.monotonic() + self._slowest < self._end
+        fits = clock.monotonic() + self._slowest < self._deadline
         return fits and (reply is None or reply.size < self._budget.size)
 
     def _run(self, walk: Walk) -> bool:
@@ -192,11 +200,13 @@ class Call:
         """Read one page into the reply; False where the walk can do no more in this call."""
         began, observed = clock.monotonic(), Observed()
         packed: Packed | Exception
+        self._reading[walk.entity.name] = real or walk
         try:
             packed = walk.read(observed)
         except Exception as error:
             packed = error
         with self._lock:
+            del self._reading[walk.entity.name]
             if self._closed:
                 return False
             took = clock.monotonic() - began
@@ -240,11 +250,19 @@ class Call:
                     log.line("secret_in_row", sync_id=self._request.shown_id, page=page, **where)
                 )
 
+    def _left_behind(self, walk: Walk) -> DeadlineExceeded:
+        late = DeadlineExceeded(
+            f"still being read when the {self._budget.seconds:.0f} s of the call were over: "
+            "ask for smaller pages (page_size=)"
+        )
+        late.entity, late.page = walk.entity.name, walk.progress.page + 1
+        return late
+
     def _wait_for(self, walk: Walk, seconds: float) -> bool:
         """Wait as an earlier call was asked to; False where that does not fit into this one."""
         if seconds <= 0:
             return True
-        if clock.monotonic() + seconds >= self._end:
+        if clock.monotonic() + seconds >= self._deadline:
             wait = RetryLater(seconds, "the upstream asked not to be called before")
             wait.entity = walk.entity.name
             with self._lock:
@@ -256,12 +274,12 @@ class Call:
     def _give_up(self, walk: Walk, error: Exception, began: float) -> float | None:
         """Note why a walk stops; or how long to wait before the same page is asked for again."""
         if isinstance(error, RetryLater):
-            if clock.monotonic() + error.seconds < self._end:
+            if clock.monotonic() + error.seconds < self._deadline:
                 return max(error.seconds, SHORTEST_WAIT)
             walk.progress.wait_until = clock.now() + error.seconds
             self._outcome.waiting.append((walk, error))
         elif isinstance(error, DeadlineExceeded) and (
-            self._end - began < LATE * self._budget.seconds
+            self._deadline - began < LATE * self._budget.seconds
         ):
             self._outcome.late.append((walk, error))
         else:

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections import OrderedDict
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from connector.secrets import Redactor
+from connector.secrets import MASK, Redactor
 
 logger = logging.getLogger("connector")
 
-_KEPT = 64  # redactors of recent calls: a thread that was left behind may still log
-_active: OrderedDict[int, Redactor] = OrderedDict()
-_lock = threading.Lock()
+# A redactor is looked at as long as anybody holds it, a thread that was left behind included;
+# the latest ones a while longer, for lines that are written after a call.
+_living: weakref.WeakSet[Redactor] = weakref.WeakSet()
+_latest: deque[Redactor] = deque(maxlen=16)
+_lock = threading.RLock()
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+?&%@,;~*")
 
 
@@ -27,7 +33,7 @@ def line(event: str, **fields: Any) -> str:
         text = str(value)
         if not text or not _PLAIN.issuperset(text):
             text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            text = text.replace("\n", "\\n").replace("\r", "\\r")
+            text = "".join(char if char.isprintable() else _escaped(char) for char in text)
         parts.append(f"{key}={text}")
     return " ".join(parts)
 
@@ -51,9 +57,8 @@ def guard(redactor: Redactor) -> None:
     user's own loggers write.
     """
     with _lock:
-        _active[id(redactor)] = redactor
-        while len(_active) > _KEPT:
-            _active.popitem(last=False)
+        _living.add(redactor)
+        _latest.append(redactor)
         made = logging.getLogRecordFactory()
         if getattr(made, "redacts", False):
             return
@@ -66,25 +71,82 @@ def guard(redactor: Redactor) -> None:
 
 
 def redact(text: str) -> str:
-    """The text without any secret of the calls that ran lately."""
-    for redactor in list(_active.values()):
-        text = redactor.redact(text)
-    return text
+    """The text without any secret of the calls that run or ran lately."""
+    with _lock:
+        known = frozenset(pattern for redactor in _living for pattern in redactor.patterns)
+    return _pattern(known).sub(MASK, text) if known else text
+
+
+@lru_cache(maxsize=8)
+def _pattern(known: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(sorted(known, key=len, reverse=True)))
+
+
+class _Fields(dict[str, Any]):
+    """A record's fields; what `extra=` adds after it was made is redacted as it comes in."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, _clean(value))
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Add fields, redacted."""
+        for name, value in dict(*args, **kwargs).items():
+            self[name] = value
 
 
 def _redacted(record: logging.LogRecord) -> logging.LogRecord:
+    # The arguments one by one first: "%.8s" would cut a secret before the line is looked at.
+    if isinstance(record.args, tuple):
+        record.args = tuple(_clean(value) for value in record.args)
+    elif isinstance(record.args, Mapping):
+        record.args = {name: _clean(value) for name, value in record.args.items()}
     try:
         said = record.getMessage()
     except Exception:
-        said = f"{record.msg!s} {record.args!r}"
+        said = f"{_shown(record.msg)} {record.args!r}"
+        record.msg, record.args = said, None
     clean = redact(said)
     if clean != said:
         record.msg, record.args = clean, None
+    record.msg = _clean(record.msg)
     if record.exc_info and record.exc_info[0] is not None:
         text = logging.Formatter().formatException(record.exc_info)
-        hidden = redact(text)
-        if hidden != text:
-            record.exc_info, record.exc_text = None, hidden
+        if redact(text) != text or _tells(record.exc_info[1]):
+            record.exc_info, record.exc_text = None, redact(text)
     if record.stack_info:
         record.stack_info = redact(record.stack_info)
+    record.__dict__ = _Fields(record.__dict__)
     return record
+
+
+def _clean(value: Any) -> Any:
+    """The value, or its text without secrets if some stand in it."""
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, str):
+        return redact(value)
+    told, quoted = _shown(value), _shown(value, repr)
+    return value if redact(told) == told and redact(quoted) == quoted else redact(told)
+
+
+def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
+    try:
+        return show(value)
+    except Exception:
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def _tells(error: BaseException | None) -> bool:
+    """Whether a secret stands in an exception, or in one that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        text = f"{_shown(error, repr)} {_shown(error.args, repr)}"
+        if redact(text) != text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -25,7 +25,7 @@ def report(errors: Sequence[BaseException], state: Mapping[str, Any], redactor: 
         state: The request's state; it is left out if a secret stands in it.
         redactor: Knows the secrets.
     """
-    said = [redactor.redact(message(error)) for error in errors]
+    said = [redactor.shorten(message(error), LONGEST) for error in errors]
     text = said[0]
     if len(said) > 1:
         text = "\n".join([f"{len(said)} things are wrong:", *(f"- {one}" for one in said)])
@@ -50,6 +50,13 @@ def message(error: BaseException) -> str:
     said = f"{type(error).__name__}{where}: {text_of(error)}"
     place, *more = getattr(error, "__notes__", ()) or ("",)
     return "; ".join([f"{place}: {said}" if place else said, *more])
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "it has no text that can be shown"
 
 
 def _project_frames(error: BaseException) -> list[traceback.FrameSummary]:

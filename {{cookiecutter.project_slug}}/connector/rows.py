@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import suppress
 from typing import Any, overload
+from urllib.parse import urljoin
 
 import msgspec
 import requests
 
 from connector import codec
 from connector.errors import UpstreamError
+from connector.secrets import Redactor
 
 _MISSING: Any = msgspec.UNSET
+_BYTE_CHARSETS = ("iso-8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252")
 _SHOWN = 200  # characters of a body that an error shows
 
 
@@ -81,7 +85,7 @@ class Response(requests.Response):
     The request it shows (`request`, `url`) is the one before credentials were added.
     """
 
-    _redact: Callable[[str], str]
+    _redactor: Redactor
 
     @classmethod
     def of(
@@ -89,22 +93,24 @@ class Response(requests.Response):
         reply: requests.Response,
         body: bytes,
         sent: requests.PreparedRequest,
-        redact: Callable[[str], str],
+        redactor: Redactor,
     ) -> Response:
         """The reply with its whole body, shown beside the request as it was before signing.
 
         Args:
-            redact: Takes secrets out of what an error quotes, before it is cut.
+            redactor: Takes secrets out of what an error quotes, before it is cut.
         """
         response = cls()
         response.__dict__.update(reply.__dict__)
+        # The adapter knows its proxy's password.
+        response.__dict__.pop("connection", None)
         response._content = body
         response.__dict__["_content_consumed"] = True
         response.raw = None
         response.request = sent
         response.url = sent.url or ""
         response.history = []
-        response._redact = redact
+        response._redactor = redactor
         return response
 
     def json(self, **_: Any) -> Any:
@@ -159,17 +165,36 @@ class Response(requests.Response):
         return default
 
     def link(self, rel: str) -> str | None:
-        """The URL of a relation in the `Link` header (RFC 8288), or None."""
+        """The whole URL of a relation in the `Link` header (RFC 8288), or None."""
         for name, link in self.links.items():
-            if rel in str(link.get("rel", name)).lower().split():
-                return str(link["url"])
+            if rel.lower() in str(link.get("rel", name)).lower().split():
+                return urljoin(self.url, str(link["url"]))
         return None
+
+    def start(self, length: int) -> str:
+        """So many characters of the body for an error, redacted before they are cut."""
+        # The widest character has four bytes, in UTF-8 as in UTF-16.
+        body = self.content[: 4 * self._redactor.window(length)]
+        try:
+            text = codec.utf8(body, self._charset).decode()
+        except UnicodeError:
+            text = body.decode("utf-8", "replace")
+        # UTF-16 without a mark reads as text with a NUL after each letter.
+        return self._redactor.shorten(text.replace("\0", "").strip(), length) or "an empty body"
+
+    @property
+    def _charset(self) -> str | None:
+        kind = self.headers.get("Content-Type", "").lower()
+        return kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
 
     def _utf8(self) -> bytes:
         kind = self.headers.get("Content-Type", "")
-        charset = kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
         try:
-            return codec.utf8(self.content, charset)
+            if self._charset in _BYTE_CHARSETS:
+                with suppress(UnicodeError):
+                    # JSON is UTF-8, whatever a server's default says; other text is hardly ever so.
+                    return codec.utf8(self.content)
+            return codec.utf8(self.content, self._charset)
         except UnicodeError as error:
             raise UpstreamError(
                 f"{self._asked()} answered {self.status_code} with {kind or 'no content type'}, "
@@ -184,10 +209,9 @@ class Response(requests.Response):
             raise
         except (msgspec.DecodeError, RecursionError) as error:
             kind = self.headers.get("Content-Type", "no content type")
-            body = self._start(raw) if raw.strip() else "an empty body"
             raise UpstreamError(
                 f"{self._asked()} answered {self.status_code} with {kind}, which is no JSON "
-                f"({error}): {body}",
+                f"({error}): {self.start(_SHOWN)}",
                 status=self.status_code,
             ) from None
 
@@ -222,4 +246,5 @@ class Response(requests.Response):
         return f"{self.request.method} {self.url}"
 
     def _start(self, raw: Any) -> str:
-        return self._redact(bytes(raw).decode("utf-8", "replace"))[:_SHOWN]
+        window = 4 * self._redactor.window(_SHOWN)
+        return self._redactor.shorten(bytes(raw)[:window].decode("utf-8", "replace"), _SHOWN)

@@ -24,12 +24,13 @@ class Redactor:
     """Replaces the values it was given, in all their spellings, longest first."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._values = _Quiet()
         self._passing: OrderedDict[str, None] = _Quiet()
         self._short = _Quiet()
         self._bytes = _Quiet()
         self._longest = 0
+        self._patterns = _Quiet()
         # The pattern itself is not kept here: its repr shows what it looks for.
         self._search, self._sub = _NOTHING.search, _NOTHING.sub
         self.add(*values)
@@ -40,7 +41,7 @@ class Redactor:
     def add(self, *values: str) -> None:
         """Count these texts as secrets from now on; those under six characters are left alone."""
         # What is sent is stripped, so a value counts with and without the space around it.
-        for value in {text for value in values for text in (value, value.strip())}:
+        for value in {text for given in values for text in (given, given.strip())}:
             if len(value) >= SHORTEST:
                 self._learn(self._values, value)
             elif value:
@@ -52,12 +53,11 @@ class Redactor:
         for value in values:
             if len(value) < SHORTEST:
                 continue
-            if value in self._passing:
-                with self._lock:
-                    if value in self._passing:
-                        self._passing.move_to_end(value)
-                continue
-            self._learn(self._passing, value)
+            with self._lock:
+                if value in self._passing:
+                    self._passing.move_to_end(value)
+                else:
+                    self._learn(self._passing, value)
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""
@@ -84,11 +84,10 @@ class Redactor:
         """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
         return any(value in data for value in list(self._bytes))
 
-    def patterns(self) -> list[str]:
+    @property
+    def patterns(self) -> Iterable[str]:
         """What it looks for, as regular expressions, longest text first."""
-        with self._lock:
-            values = sorted({*self._values, *self._passing}, key=len, reverse=True)
-        return [spellings.pattern(value) for value in values]
+        return self._patterns.values()
 
     def _learn(self, known: dict[str, None], value: str) -> None:
         with self._lock:
@@ -103,8 +102,10 @@ class Redactor:
             # An escape of one character has twelve at the most: `\U0001f511`, or one of UTF-8's
             # four bytes, percent-encoded.
             self._longest = max(self._longest, 12 * len(value))
-        found = re.compile("|".join(self.patterns()))
-        self._search, self._sub = found.search, found.sub
+            values = sorted({*self._values, *self._passing}, key=len, reverse=True)
+            self._patterns = _Quiet((value, spellings.pattern(value)) for value in values)
+            found = re.compile("|".join(self.patterns))
+            self._search, self._sub = found.search, found.sub
 
 
 class _Quiet(OrderedDict[Any, Any]):
@@ -136,7 +137,7 @@ class Settings(Mapping[str, Any]):
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
                 "check the reference's vault and name, and that the app's identity may read it"
             )
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if _blank(value):
             raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._places()}")
         return value
 
@@ -169,9 +170,13 @@ def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool)
         sent: `secrets` of the request.
         settings: Whether app settings count (not where the caller chooses the host).
     """
-    values = {name: value for name, value in sent.items() if value not in (None, "")}
+    values = {name: value for name, value in sent.items() if not _blank(value)}
     if settings:
         for name in names:
             if name not in values and name in os.environ:
                 values[name] = os.environ[name]
     return Settings("secret", values)
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

@@ -33,24 +33,24 @@ def _run(run: str, after_backslash: bool) -> str:
     if run[0] == "\\":
         # One quantifier for the whole run: one for each would try every way to share them out.
         escapes = "|".join(_escapes("\\", r"\\+"))
-        return rf"(?:(?:{escapes}){{{len(run)}}}|\\{{{len(run)},}})"
+        return rf"(?:(?:{escapes}){{{len(run)}}}|\\{{{len(run)},}}+)"
     if run.isascii():
         return run if run.isalnum() else _char(run, after_backslash)
-    exact = "".join(_char(char, after_backslash) for char in run)
+    exact = _char(run[0], after_backslash) + "".join(_char(char, False) for char in run[1:])
     size = len(run.encode("utf-8", "replace"))
     lost = [rf"\ufffd{{{size}}}", rf"\ufffd{{{len(run)}}}", rf"\?{{{len(run)}}}"]
     return f"(?:{'|'.join([exact, *lost])})"
 
 
 def _char(char: str, after_backslash: bool) -> str:
-    """One character; backslashes before it belong to a run of them, if there is one."""
-    ways = [*_escapes(char, "" if after_backslash else r"\\+")]
+    """One character; a run of backslashes before it has taken those of its escape too."""
+    ways = [*_escapes(char, r"\\*" if after_backslash else r"\\+")]
     if not char.isascii():
         raw = char.encode("utf-8", "replace")
         ways += [re.escape(raw.decode("latin-1")), re.escape(raw.decode("cp1252", "replace"))]
         ways.append(re.escape(char))
     else:
-        ways.append(("" if after_backslash else r"\\*") + re.escape(char))
+        ways.append(r"\\*" + re.escape(char))
     if char == " ":
         ways.append(r"\+")
     return f"(?:{'|'.join(dict.fromkeys(ways))})"
@@ -74,7 +74,7 @@ def _escapes(char: str, backslashes: str) -> Iterator[str]:
 
 
 def _base64(text: str) -> Iterator[str]:
-    """The text alone, and the part of it that stays the same wherever in a longer text it stands."""
+    """The text alone, and the part of it that stays the same within anything longer."""
     raws = [text.encode("utf-8", "replace")]
     if not text.isascii() and all(ord(char) < 0x100 for char in text):
         raws.append(text.encode("latin-1"))

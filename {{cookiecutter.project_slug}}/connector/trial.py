@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 
 from connector import clock, codec, log, transport
+from connector.budget import Budget
 from connector.call import settings_of
 from connector.entity import Entity
 from connector.errors import (
@@ -14,6 +15,7 @@ from connector.errors import (
     MissingSetting,
     RateLimited,
     RetryLater,
+    SourceError,
 )
 from connector.observed import Observed
 from connector.request import Request
@@ -37,6 +39,10 @@ def check(
         Failures: All that is missing or refused.
     """
     problems: list[Exception] = []
+    try:
+        Budget.read()
+    except SourceError as error:
+        problems.append(error)
     secrets, payload = settings_of(source, request)
     for names, settings in ((source.secrets, secrets), (source.payload, payload)):
         for name in names:

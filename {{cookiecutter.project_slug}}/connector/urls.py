@@ -6,23 +6,84 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from connector.errors import SourceError
+from connector.errors import SourceError, UpstreamError
 from connector.secrets import Settings
 from connector.source import Source
 
 _HOST_PART = re.compile(r"[A-Za-z0-9-]+")
+_WHOLE = re.compile(r"https?://", re.IGNORECASE)
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def base_url(source: Source, payload: Settings) -> str:
+class Home:
+    """Where the upstream is: the one place that credentials may be sent to.
+
+    Args:
+        source: What the user declared.
+        payload: The call's custom payload.
+
+    Raises:
+        SourceError: `UPSTREAM_BASE_URL` is no URL that credentials may be sent to.
+        MissingSetting: A payload key of `base_url` is missing.
+    """
+
+    def __init__(self, source: Source, payload: Settings) -> None:
+        self._base = _base_url(source, payload).rstrip("/")
+        self._origin = origin(self._base)
+        self._allowed = source.allowed_hosts
+
+    def url(self, path: str) -> str:
+        """The URL of a path below `base_url`; a full URL comes back as it is."""
+        if _WHOLE.match(path):
+            return path
+        return self._base + (path if not path or path[0] in "/?" else f"/{path}")
+
+    def owns(self, url: str) -> bool:
+        """Whether credentials may go to the URL.
+
+        Raises:
+            UpstreamError: It is of a host that may not be asked at all.
+        """
+        if origin(url) == self._origin:
+            return True
+        parts = _split(url)
+        host = ((parts.hostname if parts else None) or "").lower()
+        if parts and host in self._allowed and _safe(parts):
+            return False
+        shown = url.partition("?")[0]
+        if host in self._allowed:
+            raise UpstreamError(f"{shown} is not asked: it does not start with https://")
+        why = f"{shown} is not of {self._base}, where the credentials belong"
+        if parts and host and parts.scheme in ("http", "https"):
+            why += (
+                ": if records are to be read there, without credentials, name its host in "
+                f'Source(allowed_hosts=["{host}"])'
+            )
+        raise UpstreamError(why)
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port; of what is no URL, nothing."""
+    parts = _split(url)
+    if parts is None:
+        return "", "", None
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def param(value: Any) -> Any:
+    """A query parameter's value as it is sent."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return [param(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _base_url(source: Source, payload: Settings) -> str:
     base = os.environ.get("UPSTREAM_BASE_URL") or source.base_url
-    parts = urlsplit(base)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme != "https" and not (local and parts.scheme == "http"):
-        raise SourceError(
-            "the app setting UPSTREAM_BASE_URL starts with https:// (http:// for localhost only)"
-        )
     for key in source.url_keys:
         if "{" + key + "}" in base:
             value = str(payload[key])
@@ -32,25 +93,22 @@ def base_url(source: Source, payload: Settings) -> str:
                     "as acme-eu"
                 )
             base = base.replace("{" + key + "}", value)
+    parts = _split(base)
+    if parts is None or not parts.hostname or not _safe(parts):
+        raise SourceError(
+            "the app setting UPSTREAM_BASE_URL is a whole URL that starts with https:// "
+            "(http:// for localhost only), as https://api.example.com"
+        )
     return base
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
+def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-        return parts.scheme, (parts.hostname or "").lower(), port
+        return parts if parts.port != 0 else None
     except ValueError:
-        return "", "", None
+        return None
 
 
-def below(path: str) -> str:
-    return path if not path or path[0] in "/?" else f"/{path}"
-
-
-def param(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return [param(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _safe(parts: SplitResult) -> bool:
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)

@@ -1,0 +1,1 @@
+"""Speed of the generated project beside what people would use instead."""

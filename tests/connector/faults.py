@@ -1,0 +1,455 @@
+"""A real HTTP server on loopback, with a route for each thing that goes wrong with an upstream."""
+
+import base64
+import contextlib
+import email.utils
+import gzip
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+MIB = 2**20
+ROWS = [{"id": 1, "name": "Zoë"}, {"id": 2, "name": "10 €"}]
+GOOD = json.dumps({"data": ROWS, "next": None}, ensure_ascii=False)
+DROP = 0.03  # seconds between two bytes of a drip
+
+
+@dataclass
+class Visit:
+    """One request, and the means to answer it in ways that no framework would."""
+
+    server: "Faults"
+    handler: BaseHTTPRequestHandler
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    port: int
+    nth: int
+
+    def head(self, status: int = 200, **headers: Any) -> None:
+        """Send status and headers; `Content_Type` stands for Content-Type."""
+        lines = [f"HTTP/1.1 {status} Said"]
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named.setdefault("Content-Type", "application/json")
+        lines += [f"{name}: {value}" for name, value in named.items() if value is not None]
+        self.write("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n")
+
+    def reply(self, body: bytes | str = GOOD, status: int = 200, **headers: Any) -> None:
+        """Send a whole reply."""
+        raw = body.encode() if isinstance(body, str) else body
+        length = None if status in (204, 304) else len(raw)
+        self.head(status, **{"Content_Length": length, **headers})
+        self.write(raw)
+
+    def write(self, raw: bytes) -> None:
+        self.handler.wfile.write(raw)
+        self.handler.wfile.flush()
+
+    def drip(self, raw: bytes) -> None:
+        """Byte after byte, for as long as somebody listens."""
+        for byte in raw:
+            self.write(bytes([byte]))
+            if self.server.stopping.wait(DROP):
+                return
+        self.close()
+
+    def close(self) -> None:
+        self.handler.close_connection = True
+
+    def reset(self) -> None:
+        """Break the connection off (RST)."""
+        linger = struct.pack("ii", 1, 0)
+        self.handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The server's URL under the name by which it was asked."""
+        return f"{self.server.scheme}://{self.headers['Host']}"
+
+
+Route = Callable[[Visit], None]
+_ROUTES: dict[str, Route] = {}
+
+
+def route(path: str) -> Callable[[Route], Route]:
+    def named(function: Route) -> Route:
+        _ROUTES[path] = function
+        return function
+
+    return named
+
+
+class Faults:
+    """The server; use it as a context manager.
+
+    Attributes:
+        url: By the address 127.0.0.1.
+        elsewhere: The same server under another name, which is another origin.
+        visits: The requests that came, in order.
+        clients: OAuth clients that get a token, by id.
+        lives: Seconds that a token says it lives.
+        tokens: OAuth tokens that are taken.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.visits: list[Visit] = []
+        self.stopping = threading.Event()
+        self.clients = {"the-client-id": "the-client-secret"}
+        self.lives: Any = 3600
+        self.tokens: list[str] = []
+        self.scheme = "https" if tls else "http"
+        self._counts: Counter[str] = Counter()
+        self._tls = tls
+
+    def __enter__(self) -> "Faults":
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.faults = self  # type: ignore[attr-defined]
+        if self._tls:
+            self._http.tls = self._tls
+        self.port = self._http.server_address[1]
+        self.url = f"{self.scheme}://127.0.0.1:{self.port}"
+        self.elsewhere = f"{self.scheme}://localhost:{self.port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def paths(self) -> list[str]:
+        return [visit.path for visit in self.visits]
+
+    def at(self, host: str) -> list[Visit]:
+        """The requests that came under a host name."""
+        return [visit for visit in self.visits if visit.headers["Host"].startswith(host)]
+
+    def answer(self, visit: Visit) -> None:
+        self.visits.append(visit)
+        answered = _ROUTES.get(visit.path)
+        if answered is None:
+            visit.reply("no such route", 404, Content_Type="text/plain")
+        else:
+            answered(visit)
+
+    def count(self, path: str) -> int:
+        self._counts[path] += 1
+        return self._counts[path]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        with contextlib.suppress(OSError):
+            if self.tls:
+                request = self.tls.wrap_socket(request, server_side=True)
+            self.RequestHandlerClass(request, client_address, self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients go away in the middle; that is what they are tested for."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def answer(self) -> None:
+        faults = self.server.faults  # type: ignore[attr-defined]
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        visit = Visit(
+            faults,
+            self,
+            self.command,
+            parts.path,
+            dict(parse_qsl(parts.query, keep_blank_values=True)),
+            dict(self.headers.items()),
+            body,
+            self.client_address[1],
+            faults.count(self.path),
+        )
+        try:
+            faults.answer(visit)
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+# ---- replies that are slow, cut or large
+
+
+@route("/rows")
+def rows(visit: Visit) -> None:
+    visit.reply(GOOD)
+
+
+@route("/drip")
+def drip(visit: Visit) -> None:
+    visit.head(Content_Length=10**6)
+    visit.drip(b'{"data": [' + b" " * 10**6)
+
+
+@route("/drip-head")
+def drip_head(visit: Visit) -> None:
+    visit.drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 60_000)
+
+
+@route("/drip-chunks")
+def drip_chunks(visit: Visit) -> None:
+    visit.head(Transfer_Encoding="chunked")
+    visit.drip(b"0" * 60_000)
+
+
+@route("/drip-close")
+def drip_close(visit: Visit) -> None:
+    visit.head(Connection="close")
+    visit.drip(b'{"data": [' + b" " * 10**6)
+
+
+@route("/silent")
+def silent(visit: Visit) -> None:
+    visit.server.stopping.wait(60)
+    visit.close()
+
+
+@route("/stall")
+def stall(visit: Visit) -> None:
+    visit.head(Content_Length=len(GOOD), Connection=visit.params.get("connection"))
+    visit.write(GOOD.encode()[:20])
+    visit.server.stopping.wait(60)
+    visit.close()
+
+
+@route("/reset")
+def reset(visit: Visit) -> None:
+    """In the middle of the body; `times` of them, then a good reply."""
+    if visit.nth > int(visit.params.get("times", 99)):
+        return visit.reply()
+    visit.head(Content_Length=10_000)
+    visit.write(GOOD.encode()[:20])
+    time.sleep(0.02)
+    return visit.reset()
+
+
+@route("/cut")
+def cut(visit: Visit) -> None:
+    visit.head(Content_Length=10_000)
+    visit.write(GOOD.encode()[:20])
+    visit.close()
+
+
+@route("/cut-chunk")
+def cut_chunk(visit: Visit) -> None:
+    visit.head(Transfer_Encoding="chunked")
+    visit.write(b"400\r\n" + GOOD.encode()[:20])
+    visit.close()
+
+
+@route("/big")
+def big(visit: Visit) -> None:
+    """As many MiB as asked for; chunked where the length is not announced."""
+    size = int(visit.params["mb"])
+    if "announced" in visit.params:
+        visit.head(Content_Length=size * MIB)
+        for _ in range(size):
+            visit.write(b" " * MIB)
+        return
+    visit.head(Transfer_Encoding="chunked")
+    for _ in range(size):
+        visit.write(b"100000\r\n" + b" " * MIB + b"\r\n")
+    visit.write(b"0\r\n\r\n")
+
+
+@cache
+def _bomb(size: int) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(b" " * MIB) for _ in range(size)) + packer.flush()
+
+
+@route("/bomb")
+def bomb(visit: Visit) -> None:
+    visit.reply(_bomb(int(visit.params["mb"])), Content_Encoding="gzip")
+
+
+# ---- replies that are packed or spelled in some way
+
+
+@route("/packed")
+def packed(visit: Visit) -> None:
+    raw = GOOD.encode()
+    kinds = {
+        "gzip": (gzip.compress(raw), "gzip"),
+        "deflate": (zlib.compress(raw), "deflate"),
+        "raw-deflate": (zlib.compress(raw)[2:-4], "deflate"),
+        "bad-gzip": (raw, "gzip"),
+        "cut-gzip": (gzip.compress(raw)[:-12], "gzip"),
+    }
+    body, encoding = kinds[visit.params["as"]]
+    visit.reply(body, Content_Encoding=encoding)
+
+
+@route("/spelled")
+def spelled(visit: Visit) -> None:
+    """The good reply `in` one charset, and `said` to be in another."""
+    mark = {"bom": b"\xef\xbb\xbf", "utf-16": b"", "": b""}[visit.params.get("mark", "")]
+    said = visit.params.get("said")
+    kind = "application/json" + (f"; charset={said}" if said else "")
+    text = GOOD if visit.params.get("in", "utf-8").startswith("utf") else GOOD.replace("€", "EUR")
+    visit.reply(mark + text.encode(visit.params.get("in", "utf-8")), Content_Type=kind)
+
+
+@route("/html")
+def page(visit: Visit) -> None:
+    visit.reply("<html><h1>Maintenance</h1></html>", Content_Type="text/html")
+
+
+@route("/half")
+def half(visit: Visit) -> None:
+    visit.reply(GOOD.encode()[:30])
+
+
+@route("/deep")
+def deep(visit: Visit) -> None:
+    visit.reply('{"data": ' + "[" * 200_000 + "]" * 200_000 + "}")
+
+
+@route("/empty")
+def empty(visit: Visit) -> None:
+    visit.reply(b"")
+
+
+@route("/no-content")
+def no_content(visit: Visit) -> None:
+    visit.reply(b"", 204)
+
+
+# ---- statuses
+
+
+@route("/status")
+def status(visit: Visit) -> None:
+    """A status, `times` times, then a good reply; `after` and others become headers."""
+    params = visit.params
+    if visit.nth > int(params.get("times", 99)):
+        return visit.reply()
+    headers: dict[str, str] = {}
+    if "after" in params:
+        headers["Retry_After"] = params["after"]
+    if "date" in params:
+        headers["Date"] = email.utils.formatdate(float(params["date"]), usegmt=True)
+    if "after_date" in params:
+        headers["Retry_After"] = email.utils.formatdate(float(params["after_date"]), usegmt=True)
+    for name in ("remaining", "reset"):
+        if name in params:
+            headers[f"X_RateLimit_{name.title()}"] = params[name]
+    body = json.dumps({"message": f"said {params['code']}"})
+    return visit.reply(body, int(params["code"]), **headers)
+
+
+@route("/hop")
+def hop(visit: Visit) -> None:
+    """A redirect to where `to` says, with the status `code`."""
+    visit.reply(b"", int(visit.params.get("code", 302)), Location=visit.params["to"])
+
+
+@route("/loop")
+def loop(visit: Visit) -> None:
+    visit.reply(b"", 302, Location="/loop")
+
+
+@route("/big-hop")
+def big_hop(visit: Visit) -> None:
+    visit.head(302, Location="/rows", Content_Length=300 * MIB)
+    visit.drip(b" " * 10**6)
+
+
+# ---- what a client keeps
+
+
+@route("/who")
+def who(visit: Visit) -> None:
+    """What the request looked like, as rows."""
+    seen = {"id": visit.nth, "headers": visit.headers, "params": visit.params}
+    visit.reply(json.dumps({"data": [{**seen, "body": visit.body.decode("latin-1")}]}))
+
+
+@route("/cookies")
+def cookies(visit: Visit) -> None:
+    visit.reply(GOOD, Set_Cookie="session=kept-by-a-browser; Path=/; Max-Age=9999")
+
+
+@route("/link")
+def link(visit: Visit) -> None:
+    """Three pages by Link header; `form` says how the URL is written."""
+    number = int(visit.params.get("page", 1))
+    query = urlencode({**visit.params, "page": number + 1})
+    start = {"whole": f"{visit.url}/link", "rooted": "/link", "query": ""}[visit.params["form"]]
+    said = f'<{start}?{query}>; rel="next"' if number < 3 else None
+    visit.reply(json.dumps({"data": [{"id": number}]}), Link=said)
+
+
+@route("/next")
+def following(visit: Visit) -> None:
+    """Two pages by next URL, which repeats all parameters, an API key too; `to` says where."""
+    if visit.params.get("page") == "2":
+        return visit.reply(json.dumps({"data": [{"id": 2}], "next": None}))
+    start = visit.params.get("to") or f"{visit.url}/next"
+    url = f"{start}?{urlencode({**visit.params, 'page': 2})}"
+    return visit.reply(json.dumps({"data": [{"id": 1}], "next": url}))
+
+
+# ---- OAuth
+
+
+@route("/oauth/token")
+def token(visit: Visit) -> None:
+    """Gives tokens to known clients; `clients` and `lives` of the server say to whom, how long."""
+    form = dict(parse_qsl(visit.body.decode()))
+    scheme, _, coded = visit.headers.get("Authorization", "").partition(" ")
+    name, _, secret = base64.b64decode(coded).decode("latin-1").partition(":")
+    known = scheme == "Basic" and visit.server.clients.get(name) == secret
+    if not known or form.get("grant_type") != "client_credentials":
+        refusal = {"error": "invalid_client", "error_description": f"{name}:{secret} is unknown"}
+        return visit.reply(json.dumps(refusal), 401)
+    given = f"given-token-{len(visit.server.tokens) + 1}-{visit.server.port}"
+    visit.server.tokens.append(given)
+    said = {"access_token": given, "token_type": "Bearer", "scope": form.get("scope")}
+    if visit.server.lives is not None:
+        said["expires_in"] = visit.server.lives
+    return visit.reply(json.dumps(said))
+
+
+@route("/guarded")
+def guarded(visit: Visit) -> None:
+    sent = visit.headers.get("Authorization", "").removeprefix("Bearer ")
+    if sent not in visit.server.tokens:
+        return visit.reply(json.dumps({"message": f"the token {sent} is not taken"}), 401)
+    return visit.reply()
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[str]:
+    """The URL of a port on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -1,0 +1,402 @@
+"""What a step can ask with: how its requests go out, and what it is told about the reply."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from connector import BearerToken, Fetch, Page, Response, Source
+from connector.testing import Reply
+
+from .play import SECRETS, Asked, Player, Upstream, iso, script, source
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+TOKEN = "Bearer " + SECRETS["apiToken"]
+
+
+def asked(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> list[Asked]:
+    """The requests of a step that does this; the step must succeed."""
+    made = source(**options)
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        look(fetch)
+        return Page()
+
+    upstream = Upstream(lambda _: {} if reply is None else reply)
+    assert Player(made, upstream).sync().error == ""
+    return upstream.asked
+
+
+def seen(body: Any, look: Callable[[Response], Any], **headers: str) -> Any:
+    """What a step finds in a reply."""
+    found = []
+    asked(
+        lambda fetch: found.append(look(fetch.get("/thing"))),
+        Reply(json=body, headers=headers),
+    )
+    return found[0]
+
+
+def error(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> tuple[str, int]:
+    """The error of a step that does this, and how many requests it made."""
+    made = source(**options)
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        look(fetch)
+        return Page()
+
+    upstream = Upstream(lambda _: {} if reply is None else reply)
+    return Player(made, upstream).sync().error, len(upstream.asked)
+
+
+# ---- requests
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "whole"),
+    [
+        ("https://api.example.com", "/things", "/things"),
+        ("https://api.example.com/v2", "/things", "/v2/things"),
+        ("https://api.example.com/v2/", "/things", "/v2/things"),
+        ("https://api.example.com/v2", "things", "/v2/things"),
+        ("https://api.example.com/v2", "https://api.example.com/other", "/other"),
+        ("https://api.example.com/v2", "https://API.example.com:443/other", "/other"),
+    ],
+)
+def test_a_path_is_appended_to_the_base_url_and_a_full_url_stands_for_itself(
+    base: str, path: str, whole: str
+) -> None:
+    (ask,) = asked(lambda fetch: fetch.get(path), base_url=base)
+    assert (ask.path, ask.headers["Authorization"]) == (whole, TOKEN)
+
+
+def test_parameters_that_are_none_are_left_out_and_truth_is_lower_case() -> None:
+    params = {"a": None, "b": True, "c": False, "d": 0, "e": "", "f": "x y", "g": 1.5}
+    (ask,) = asked(lambda fetch: fetch.get("/thing?fixed=1", params=params))
+    expected = {"fixed": "1", "b": "true", "c": "false", "d": "0", "e": "", "f": "x y", "g": "1.5"}
+    assert ask.params == expected
+
+
+def test_headers_of_the_source_go_with_every_request_and_a_steps_own_win() -> None:
+    headers = {"X-Version": "1", "X-Tenant": "t"}
+    first, second = asked(
+        lambda fetch: (fetch.get("/a"), fetch.get("/b", headers={"X-Version": "2"})),
+        headers=headers,
+    )
+    assert (first.headers["X-Version"], second.headers["X-Version"]) == ("1", "2")
+    assert second.headers["X-Tenant"] == "t"
+
+
+def test_a_post_sends_json_or_a_form() -> None:
+    first, second = asked(
+        lambda fetch: (fetch.post("/a", json={"q": "é"}), fetch.post("/b", data={"q": "é"}))
+    )
+    assert (first.method, first.json) == ("POST", {"q": "é"})
+    assert first.headers["Content-Type"] == "application/json"
+    assert second.body == b"q=%C3%A9"
+
+
+def test_any_method_can_be_asked() -> None:
+    (ask,) = asked(lambda fetch: fetch.request("report", "/thing", json=[1]))
+    assert (ask.method, ask.json) == ("REPORT", [1])
+
+
+@pytest.mark.parametrize(
+    ("status", "retry", "tries"),
+    [(429, False, 2), (503, False, 2), (500, False, 1), (500, True, 2), (504, True, 2)],
+)
+def test_a_post_is_tried_again_on_429_and_503_alone_unless_told(
+    status: int, retry: bool, tries: int
+) -> None:
+    made, hiccups = source(), [Reply(json={}, status=status)]
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        return Page(fetch.post("/thing", json={}, retry=retry).rows())
+
+    upstream = Upstream(lambda _: hiccups.pop() if hiccups else [{"id": 1}])
+    sync = Player(made, upstream).sync(calls=1)
+    assert (bool(sync.error), len(upstream.asked)) == (tries == 1, tries)
+
+
+@pytest.mark.parametrize("status", [204, 404, 410])
+def test_a_status_listed_in_ok_is_given_to_the_step(status: int) -> None:
+    statuses = []
+    asked(
+        lambda fetch: statuses.append(fetch.get("/thing", ok=(404, 410)).status_code),
+        Reply(body=b"", status=status),
+    )
+    assert statuses == [status]
+
+
+def test_follow_asks_the_path_first_and_the_tokens_url_then() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        response = fetch.follow("/thing", params={"limit": 2})
+        return Page(response.rows("data"), response.value("next"))
+
+    def answers(ask: Asked) -> Any:
+        more = "https://api.example.com/thing?page=2&limit=2" if "page" not in ask.params else None
+        return {"data": [{"id": ask.params.get("page", "1")}], "next": more}
+
+    upstream = Upstream(answers)
+    assert Player(made, upstream).sync().ids() == ["1", "2"]
+    assert [ask.params for ask in upstream.asked] == [{"limit": "2"}, {"page": "2", "limit": "2"}]
+
+
+def test_follow_with_a_token_that_is_no_url_is_an_error() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        fetch.follow("/thing")
+        return Page([{"id": 1}], 2)
+
+    assert "URL" in Player(made, script({None: []})).sync().error
+
+
+# ---- where credentials go
+
+
+def test_auth_false_leaves_the_credentials_off() -> None:
+    (ask,) = asked(lambda fetch: fetch.get("/thing", auth=False))
+    assert "Authorization" not in ask.headers
+
+
+def test_an_allowed_host_is_asked_without_credentials() -> None:
+    (ask,) = asked(
+        lambda fetch: fetch.get("https://files.example.net/part?sig=1"),
+        allowed_hosts=["Files.example.net"],
+    )
+    assert "Authorization" not in ask.headers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com.evil.net/x",
+        "https://api.example.com:8443/x",
+        "http://api.example.com/x",
+        "https://user@evil.net/x",
+        "https://evil.net/api.example.com",
+    ],
+)
+def test_another_origin_is_refused(url: str) -> None:
+    message, requests = error(lambda fetch: fetch.get(url))
+    assert "credentials" in message and requests == 0
+
+
+def test_a_redirect_elsewhere_is_refused_and_one_at_home_is_followed() -> None:
+    def to(where: str) -> Any:
+        return Upstream(
+            lambda ask: (
+                Reply(json={}, status=302, headers={"Location": where})
+                if ask.path == "/thing"
+                else {"data": []}
+            )
+        )
+
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        return Page(fetch.get("/thing").rows("data"))
+
+    home, elsewhere = to("/moved"), to("https://evil.net/moved")
+    assert Player(made, home).sync().error == ""
+    assert [ask.headers["Authorization"] for ask in home.asked] == [TOKEN] * 2
+    assert "evil.net" in Player(made, elsewhere).sync().error
+    assert len(elsewhere.asked) == 1
+
+
+def test_the_response_shows_the_request_without_credentials() -> None:
+    headers = []
+    asked(lambda fetch: headers.append(dict(fetch.get("/thing").request.headers)))
+    assert "Authorization" not in headers[0]
+
+
+# ---- settings
+
+
+def test_secrets_may_be_app_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("apiToken", "from-the-settings")
+    made = source()
+    made.entity("thing", primary_key=["id"])(lambda fetch: Page(fetch.get("/thing").rows()))
+    upstream = Upstream(lambda _: [])
+    assert Player(made, upstream, secrets={}).sync().error == ""
+    Player(made, upstream).sync()
+    assert [ask.headers["Authorization"] for ask in upstream.asked] == [
+        "Bearer from-the-settings",
+        TOKEN,
+    ]
+
+
+def tenant() -> Source:
+    made = Source(base_url="https://{subdomain}.example.com", auth=BearerToken("apiToken"))
+    made.entity("thing", primary_key=["id"])(lambda fetch: Page(fetch.get("/thing").rows()))
+    return made
+
+
+def test_base_url_may_hold_payload_keys() -> None:
+    urls: list[str] = []
+
+    class Watched(Upstream):
+        def __call__(self, request: Any, seconds: float) -> Any:
+            urls.append(request.url)
+            return super().__call__(request, seconds)
+
+    player = Player(tenant(), Watched(lambda _: []), customPayload={"subdomain": "acme-eu"})
+    assert (player.sync().error, urls) == ("", ["https://acme-eu.example.com/thing"])
+
+
+@pytest.mark.parametrize("value", ["evil.net/", "a.b", "a@b", "", "ümlaut", "a b", None])
+def test_a_payload_key_of_base_url_is_a_name_and_nothing_else(value: Any) -> None:
+    upstream = Upstream(lambda _: [])
+    sync = Player(tenant(), upstream, customPayload={"subdomain": value}).sync()
+    assert "'subdomain'" in sync.error and upstream.asked == []
+
+
+def test_where_the_caller_chooses_the_host_secrets_come_from_the_request_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else anybody with the function's key could have the app's own secret sent to his host."""
+    monkeypatch.setenv("apiToken", "from-the-settings")
+    upstream = Upstream(lambda _: [])
+    player = Player(tenant(), upstream, secrets={}, customPayload={"subdomain": "evil"})
+    assert "'apiToken'" in player.sync().error
+    assert upstream.asked == []
+
+
+def test_upstream_base_url_replaces_the_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSTREAM_BASE_URL", "https://sandbox.example.com/v9")
+    (ask,) = asked(lambda fetch: fetch.get("/thing"))
+    assert ask.path == "/v9/thing"
+
+
+@pytest.mark.parametrize("url", ["http://sandbox.example.com", "file:///etc", "sandbox"])
+def test_upstream_base_url_is_https_or_localhost(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("UPSTREAM_BASE_URL", url)
+    assert "UPSTREAM_BASE_URL" in error(lambda fetch: fetch.get("/thing"))[0]
+
+
+def test_a_missing_payload_key_is_named_with_the_places_where_it_can_be_given() -> None:
+    message, _ = error(lambda fetch: fetch.payload["region"])
+    for said in ("'region'", "custom payload", "connection.json", "entity thing"):
+        assert said in message
+
+
+def test_secrets_and_payload_are_mappings_that_show_names_alone() -> None:
+    found = []
+    asked(lambda fetch: found.append((dict(fetch.secrets), repr(fetch.secrets), repr(fetch))))
+    values, shown, whole = found[0]
+    assert values == SECRETS
+    assert SECRETS["apiToken"] not in shown + whole and "apiToken" in shown
+
+
+# ---- replies
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "value"),
+    [
+        ({"next": "b"}, "next", "b"),
+        ({"meta": {"next": {"id": 7}}}, "meta.next", {"id": 7}),
+        ({"meta": {"next": None}}, "meta.next", None),
+        ({"@odata.nextLink": "u"}, "@odata.nextLink", "u"),
+        ({"a": {"@odata.nextLink": "u"}}, "a.@odata.nextLink", "u"),
+        ({"n": 123456789012345678901234567890}, "n", 123456789012345678901234567890),
+    ],
+)
+def test_value_is_one_decoded_value_at_a_dotted_path(body: Any, path: str, value: Any) -> None:
+    assert seen(body, lambda response: response.value(path)) == value
+
+
+@pytest.mark.parametrize("default", [None, "", 0])
+def test_value_takes_a_default_for_what_is_left_out_on_the_last_page(default: Any) -> None:
+    assert seen({}, lambda response: response.value("next", default=default)) == default
+    assert seen({"a": 1}, lambda response: response.value("a.b", default)) == default
+
+
+def test_a_mistyped_name_does_not_end_a_walk_after_its_first_page() -> None:
+    message, _ = error(lambda fetch: fetch.get("/thing").value("nxt"), {"data": [], "next": "b"})
+    for said in ("'nxt'", "data, next", "default=None", "GET https://api.example.com/thing"):
+        assert said in message
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ('<https://api.example.com/x?page=2>; rel="next"', "https://api.example.com/x?page=2"),
+        ('</p>; rel="prev", </n>; rel="next last"', "https://api.example.com/n"),
+        ("</n>; rel=next; title=a", "https://api.example.com/n"),
+        ('</p>; rel="prev"', None),
+    ],
+)
+def test_link_is_the_url_of_a_relation(link: str, url: str | None) -> None:
+    assert seen([], lambda response: response.link("next"), Link=link) == url
+
+
+def test_no_link_header_is_no_link() -> None:
+    assert seen([], lambda response: response.link("next")) is None
+
+
+def test_a_response_is_a_requests_response() -> None:
+    status, text, header = seen(
+        {"a": 1}, lambda r: (r.status_code, r.text, r.headers["X-Total"]), **{"X-Total": "7"}
+    )
+    assert (status, text, header) == (200, '{"a": 1}', "7")
+
+
+def test_a_body_of_more_than_64_mebibytes_is_an_error_that_says_what_to_do() -> None:
+    message, _ = error(lambda fetch: fetch.get("/thing"), b" " * (64 * 2**20 + 1))
+    assert "64 MiB" in message and "page_size" in message
+
+
+# ---- since in other forms
+
+
+@pytest.mark.parametrize(
+    ("since", "options", "form", "value"),
+    [
+        ("2025-12-31T20:00:00+05:30", {}, "iso", "2025-12-31T14:30:00Z"),
+        ("2025-12-31T20:00:00.25Z", {}, "iso", "2025-12-31T20:00:00.25Z"),
+        ("2025-12-31T20:00:00.75Z", {}, "epoch", 1767211200),
+        ("2025-12-31T20:00:00.75Z", {}, "epoch_ms", 1767211200750),
+        ("2025-12-31T20:00:00Z", {}, "%d/%m/%Y %H:%M", "31/12/2025 20:00"),
+        (1767211200, {"cursor_type": "epoch"}, "iso", "2025-12-31T20:00:00Z"),
+        (1767211200750, {"cursor_type": "epoch_ms"}, "epoch", 1767211200),
+        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "epoch", 1767236400),
+        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "%H:%M", "20:00"),
+        (None, {}, "iso", None),
+    ],
+)
+def test_since_can_be_had_in_another_form(
+    since: Any, options: dict[str, Any], form: str, value: Any
+) -> None:
+    made, found = source(), []
+
+    @made.entity("thing", primary_key=["id"], cursor="at", start=since, **options)
+    def thing(fetch: Fetch) -> Page:
+        found.append(fetch.since_as(form))
+        return Page()
+
+    assert Player(made, script({})).sync().error == ""
+    assert found == [value] and type(found[0]) is type(value)
+
+
+def test_since_that_is_no_instant_has_no_other_form() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], cursor="at")
+    def thing(fetch: Fetch) -> Page:
+        fetch.since_as("epoch")
+        return Page()
+
+    player = Player(made, script({}), state={"thing": "event-17"})
+    sync = player.sync()
+    assert "since_as('epoch')" in sync.error and "event-17" in sync.error
+    assert iso(0) not in sync.error

@@ -1,0 +1,161 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""Credentials: put on requests to `base_url`'s origin, kept off all others; it sends nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_plus, urlsplit
+
+import requests
+
+from connector.auth import ApiKey, Auth, OAuth2ClientCredentials, names_of
+from connector.errors import SourceError, UpstreamError
+from connector.secrets import Redactor
+from connector.urls import Home
+
+_PERSONAL = ("Authorization", "Proxy-Authorization", "Cookie")
+# What auth sets beside credentials: neither these headers nor a time is a secret.
+_ORDINARY = ("accept", "content-length", "content-type", "date", "host", "user-agent")
+_TIME = re.compile(r"[\d\s.,:TZ+-]+")
+_WORD = re.compile(r'[^\s,;="]{16,}')
+
+Post = Callable[[requests.PreparedRequest], requests.Response]
+
+
+class Signer:
+    """Signs the requests of one call, and tells the redactor what it put on the wire.
+
+    Args:
+        auth: As declared.
+        secrets: The call's secrets.
+        home: Where credentials belong.
+        redactor: Learns what auth made of the secrets.
+        post: Sends a request for an OAuth token.
+        left: Seconds that are left for a request; raises when there are none.
+    """
+
+    def __init__(
+        self,
+        auth: Auth | None,
+        secrets: Mapping[str, Any],
+        home: Home,
+        redactor: Redactor,
+        post: Post,
+        left: Callable[[], float],
+    ) -> None:
+        self._auth = auth
+        self._secrets = secrets
+        self._home = home
+        self._redactor = redactor
+        self._post = post
+        self._left = left
+
+    def stripped(self, url: str) -> str:
+        """A URL of the upstream without the query parameter that carries the API key."""
+        if isinstance(self._auth, ApiKey) and self._home.owns(url):
+            return self._auth.strip(url)
+        return url
+
+    def sent(
+        self, request: requests.PreparedRequest, *, signed: bool, redirected: bool
+    ) -> requests.PreparedRequest:
+        """The request as it goes over the wire.
+
+        Raises:
+            UpstreamError: A secret would go to another host.
+            SourceError: A header cannot be sent.
+        """
+        hop = request.copy()
+        if not self._home.owns(hop.url or ""):
+            self._bare(hop, redirected)
+        elif signed and self._auth is not None:
+            self._sign(hop, self._auth)
+        self._check_headers(hop)
+        return hop
+
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        """Forget the OAuth token that a request was refused with; whether there was one."""
+        auth = self._auth
+        _, _, token = str(refused.headers.get("Authorization", "")).partition("Bearer ")
+        if not isinstance(auth, OAuth2ClientCredentials) or not token:
+            return False
+        from connector import oauth
+
+        oauth.forget(auth, self._secrets, self._home.url(auth.token_url), token)
+        return True
+
+    def _sign(self, hop: requests.PreparedRequest, auth: Auth) -> None:
+        headers, url, body = dict(hop.headers), hop.url or "", hop.body
+        if isinstance(auth, OAuth2ClientCredentials):
+            # Authlib is there only where OAuth was chosen.
+            from connector import oauth
+
+            url_of_tokens = self._home.url(auth.token_url)
+            token = oauth.token(auth, self._secrets, url_of_tokens, self._token_reply, self._left)
+            self._redactor.add(token)
+            hop.headers["Authorization"] = f"Bearer {token}"
+        else:
+            auth(hop, self._secrets)
+        if not self._home.owns(hop.url or ""):
+            raise UpstreamError(f"auth changed the host of the request to {url.partition('?')[0]}")
+        for name, value in hop.headers.items():
+            if headers.get(name) != value and name.lower() not in _ORDINARY:
+                self._learn(_text(value))
+        for after, before in (
+            (urlsplit(hop.url or "").query, urlsplit(url).query),
+            *_forms(hop, body),
+        ):
+            for pair in set(after.split("&")) - set(before.split("&")):
+                self._learn(unquote_plus(pair.partition("=")[2]))
+
+    def _token_reply(self, request: requests.PreparedRequest) -> requests.Response:
+        self._learn(_text(request.headers.get("Authorization", "")))
+        self._check_headers(request)
+        return self._post(request)
+
+    def _learn(self, value: str) -> None:
+        """Count a value that auth made as a secret, and each long word of it."""
+        if _TIME.fullmatch(value):
+            return
+        scheme, _, rest = value.partition(" ")
+        whole = rest if rest and scheme.isalpha() else value
+        self._redactor.add_passing(whole, *_WORD.findall(whole))
+
+    def _bare(self, hop: requests.PreparedRequest, redirected: bool) -> None:
+        """Take off what is not another host's to see."""
+        for name, value in list(hop.headers.items()):
+            personal = redirected and name.title() in _PERSONAL
+            if personal or self._redactor.in_header(_text(value)):
+                del hop.headers[name]
+        body = hop.body or ""
+        for what, text in (("URL", hop.url or ""), ("body", _text(body))):
+            if self._redactor.finds(text):
+                raise UpstreamError(
+                    f"{hop.method} {(hop.url or '').partition('?')[0]} is not sent: its {what} "
+                    "holds a secret, and secrets go to base_url's host alone"
+                )
+
+    def _check_headers(self, hop: requests.PreparedRequest) -> None:
+        for name, value in hop.headers.items():
+            text = _text(value)
+            bad = next((at for at, char in enumerate(text) if char in "\r\n\0" or char > "ÿ"), None)
+            if bad is not None:
+                names = ", ".join(names_of(self._auth))
+                what = "a line break" if text[bad] in "\r\n\0" else "no character that HTTP knows"
+                raise SourceError(
+                    f"the header {name} cannot be sent, its character {bad + 1} is {what}: was "
+                    "something pasted that does not belong there?"
+                    + (f" (check the secrets {names})" if names else "")
+                )
+
+
+def _forms(hop: requests.PreparedRequest, before: Any) -> Iterator[tuple[str, str]]:
+    """The body after and before signing, if it is a form."""
+    if hop.body != before and "form" in _text(hop.headers.get("Content-Type", "")):
+        yield _text(hop.body or ""), _text(before or "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
