@@ -12,7 +12,7 @@ HOST = {
     "version": "2.0",
     "logging": {
         "applicationInsights": {
-            "samplingSettings": {"isEnabled": True, "excludedTypes": "Request"},
+            "samplingSettings": {"isEnabled": True, "excludedTypes": "Request;Trace"},
         },
     },
     "extensionBundle": {

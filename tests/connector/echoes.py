@@ -1,9 +1,10 @@
-"""Routes of the fault server that say back, in one way or another, what they were sent as credentials."""
+"""Routes of the fault server that say back what they were sent as credentials, in many ways."""
 
 import base64
 import contextlib
 import html
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, quote, quote_plus
 
@@ -34,7 +35,7 @@ def spellings(text: str) -> list[str]:
         quote(text, safe=""),
         quote(text),
         quote_plus(text),
-        quote(text, safe="").lower(),
+        re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
         quote(quote_plus(text)),
         base64.b64encode(raw).decode(),
         base64.urlsafe_b64encode(raw).decode().rstrip("="),

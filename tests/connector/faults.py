@@ -32,12 +32,14 @@ class Visit:
     server: "Faults"
     handler: BaseHTTPRequestHandler
     method: str
+    target: str
     path: str
     params: dict[str, str]
     headers: dict[str, str]
     body: bytes
     port: int
     nth: int
+    at: float
 
     def head(self, status: int = 200, **headers: Any) -> None:
         """Send status and headers; `Content_Type` stands for Content-Type."""
@@ -161,6 +163,10 @@ class _Server(ThreadingHTTPServer):
                 request = self.tls.wrap_socket(request, server_side=True)
             self.RequestHandlerClass(request, client_address, self)
 
+    def shutdown_request(self, request: Any) -> None:
+        """Close without a FIN of its own before, so that a reset is one."""
+        self.close_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients go away in the middle; that is what they are tested for."""
 
@@ -177,12 +183,14 @@ class _Handler(BaseHTTPRequestHandler):
             faults,
             self,
             self.command,
+            self.path,
             parts.path,
             dict(parse_qsl(parts.query, keep_blank_values=True)),
             dict(self.headers.items()),
             body,
             self.client_address[1],
             faults.count(self.path),
+            time.monotonic(),
         )
         try:
             faults.answer(visit)
@@ -281,21 +289,22 @@ def big(visit: Visit) -> None:
 
 
 @cache
-def _bomb(size: int) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+def packed(size: int) -> bytes:
+    """So many MiB of spaces, as gzip."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return b"".join(packer.compress(b" " * MIB) for _ in range(size)) + packer.flush()
 
 
 @route("/bomb")
 def bomb(visit: Visit) -> None:
-    visit.reply(_bomb(int(visit.params["mb"])), Content_Encoding="gzip")
+    visit.reply(packed(int(visit.params["mb"])), Content_Encoding="gzip")
 
 
 # ---- replies that are packed or spelled in some way
 
 
 @route("/packed")
-def packed(visit: Visit) -> None:
+def unpackable(visit: Visit) -> None:
     raw = GOOD.encode()
     kinds = {
         "gzip": (gzip.compress(raw), "gzip"),
@@ -431,7 +440,7 @@ def token(visit: Visit) -> None:
     if not known or form.get("grant_type") != "client_credentials":
         refusal = {"error": "invalid_client", "error_description": f"{name}:{secret} is unknown"}
         return visit.reply(json.dumps(refusal), 401)
-    given = f"given-token-{len(visit.server.tokens) + 1}-{visit.server.port}"
+    given = f"given-token-{visit.server.count('a token')}-{visit.server.port}"
     visit.server.tokens.append(given)
     said = {"access_token": given, "token_type": "Bearer", "scope": form.get("scope")}
     if visit.server.lives is not None:

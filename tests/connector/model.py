@@ -322,23 +322,30 @@ class Upstream:
         settings: The entities.
         skew: Seconds that the upstream's clock is ahead of ours.
         date: "true": replies carry `Date`; "cached": an old one, with `Age`; "": none.
+        latency: Seconds that a request takes.
 
     Attributes:
         script: One action for each request to come: (kind, index of an entity, number).
-        latency: Seconds that a request takes.
+        patient: Whether requests go on after their deadline, as a slow drip does.
         troubled: Whether anything was refused, failed or empty so far.
         expired: Names of entities whose tokens were refused.
     """
 
     def __init__(
-        self, time: Time, settings: Iterable[Setting], *, skew: int = 0, date: str = ""
+        self,
+        time: Time,
+        settings: Iterable[Setting],
+        *,
+        skew: int = 0,
+        date: str = "",
+        latency: float = 1.0,
     ) -> None:
         self.time = time
         self.settings = {setting.name: setting for setting in settings}
         self.skew = skew
         self.date = date
         self.script: deque[tuple[str, int, int]] = deque()
-        self.latency = 1.0
+        self.latency = latency
         self.patient = False
         self.troubled = False
         self.expired: set[str] = set()
@@ -354,7 +361,8 @@ class Upstream:
     def change(self, kind: str, index: int, number: int) -> None:
         """Insert, update, delete or restore a record of an entity; or nothing, where it cannot.
 
-        A sweep updates all of them, one after the other: those that a walk has passed first.
+        A sweep updates all of them, one after the other: those that a walk has passed first. Twins
+        are two records that are alike.
         """
         setting = list(self.settings.values())[index % len(self.settings)]
         setting = self.settings[setting.store]
@@ -367,11 +375,9 @@ class Upstream:
             self._put(setting, self._new_id(setting), undated=number)
         elif kind == "future" and setting.form and setting.form.step and not setting.window:
             self._put(setting, self._new_id(setting), hours=-80 * 365 * 24)
-        elif kind == "twin" and alive and not setting.keyed:
-            entry = alive[number % len(alive)]
-            twin = replace(entry, id=self._new_id(setting))
-            if len([e for e in table.entries.values() if e.shown_id == entry.shown_id]) == 1:
-                self._show(setting, twin)
+        elif kind == "twins" and not setting.keyed:
+            first = self._put(setting, self._new_id(setting))
+            self._show(setting, replace(first, id=self._new_id(setting)))
         elif kind == "sweep":
             for entry in sorted(alive, key=lambda entry: entry.id):
                 self.time.sleep(1)
@@ -395,7 +401,7 @@ class Upstream:
         hours: int = 0,
         alive: bool = True,
         undated: int | None = None,
-    ) -> None:
+    ) -> Entry:
         table = self.tables[setting.name]
         before = table.entries.get(number)
         version = before.version + 1 if before else 0
@@ -409,7 +415,9 @@ class Upstream:
             table.count += 1
             at = self._at(setting, hours) if setting.form.step else table.count
             value = setting.form.write(at, number + version)
-        self._show(setting, Entry(number, number, version, at, value, alive))
+        entry = Entry(number, number, version, at, value, alive)
+        self._show(setting, entry)
+        return entry
 
     def _at(self, setting: Setting, hours: int) -> int:
         assert setting.form is not None
@@ -450,8 +458,8 @@ class Upstream:
 
     def _pass(self, took: float, began: float, seconds: float, setting: Setting) -> None:
         left = began + seconds - self.time.monotonic()
-        if took > left and not self.patient:
-            self.time.sleep(left, setting.name)
+        if took >= left and not self.patient:
+            self.time.sleep(max(left, 0.0), setting.name)
             self.troubled = True
             raise requests.ReadTimeout("timed out")
         self.time.sleep(took, setting.name)
@@ -641,7 +649,7 @@ def _declare(source: Source, setting: Setting) -> None:
         response = fetch.get(
             f"/{setting.name}",
             params={
-                "since": None if setting.order == "desc" else fetch.since,
+                "since": fetch.since if setting.order != "desc" or setting.window else None,
                 "until": fetch.until,
                 "token": fetch.token,
                 "limit": fetch.page_size,

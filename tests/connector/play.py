@@ -54,6 +54,8 @@ class Upstream:
     The function gives a `Reply`, bytes, or Python values that are sent as JSON.
     """
 
+    most = 10_000  # requests; a walk that never ends fails its test instead of hanging it
+
     def __init__(self, answers: Callable[[Asked], Any]) -> None:
         self.answers = answers
         self.asked: list[Asked] = []
@@ -69,6 +71,8 @@ class Upstream:
             body.encode() if isinstance(body, str) else body,
         )
         self.asked.append(asked)
+        if len(self.asked) > self.most:
+            raise RuntimeError(f"the connector asked {self.most} times and does not stop")
         said = self.answers(asked)
         if not isinstance(said, Reply):
             said = Reply(body=said) if isinstance(said, bytes) else Reply(json=said)

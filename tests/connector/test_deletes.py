@@ -1,5 +1,6 @@
 """Deleted records: what goes to `delete`, and never beside an insert of the same key."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -194,7 +195,7 @@ def test_a_table_that_was_not_declared_is_an_error_that_says_how_to_declare_it(
     assert sync.replies == []
 
 
-def test_a_delete_feed_and_a_record_feed_for_one_table(page_by_page: None) -> None:
+def test_a_delete_feed_and_a_record_feed_for_one_table() -> None:
     """Read one after the other, as declared: a deleted record must not be inserted after it."""
     made = source(workers=4)
     reading(made, "order", primary_key=["id"], cursor="at")
@@ -204,14 +205,20 @@ def test_a_delete_feed_and_a_record_feed_for_one_table(page_by_page: None) -> No
         events = fetch.get("/deletions", params={"since": fetch.since}).json()["data"]
         return Page(events, deleted={"order": [{"id": event["order"]} for event in events]})
 
+    begun = threading.Event()
+
     def answers(asked: Asked) -> Any:
         if asked.path == "/deletions":
+            begun.set()
             return {"data": [{"event": 9, "order": 1, "at": iso(-30)}]}
+        begun.wait(0.2)
         token = asked.params.get("token")
         return {"data": [at(2)]} if token else {"data": [at(1)], "next": "b"}
 
-    player = Player(made, Upstream(answers))
+    upstream = Upstream(answers)
+    player = Player(made, upstream)
     sync = player.sync()
+    assert [ask.path for ask in upstream.asked][:3] == ["/order", "/order", "/deletions"]
     assert (sync.error, sync.ids("order"), sync.deleted("order")) == ("", [1, 2], [{"id": 1}])
     assert sorted(player.alive("order")) == [2]
     assert player.state == {"order": iso(-60), "order_deletion": iso(-30)}

@@ -399,7 +399,7 @@ class Together(HeldClock):
 
     def __init__(self, time: float) -> None:
         super().__init__(time)
-        self.meet = threading.Barrier(2, timeout=20)
+        self.meet = threading.Barrier(2, timeout=5)
 
     def sleep(self, seconds: float) -> None:
         self.meet.wait()
@@ -408,7 +408,8 @@ class Together(HeldClock):
 
 def test_a_429_cools_down_every_worker_of_that_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second worker has not been refused itself; it waits all the same."""
-    monkeypatch.setattr(clocks, "current", Together(START))
+    clock = Together(START)
+    monkeypatch.setattr(clocks, "current", clock)
     limited, refused = [True], threading.Event()
 
     def answers(asked: Asked) -> Any:
@@ -424,3 +425,4 @@ def test_a_429_cools_down_every_worker_of_that_host(monkeypatch: pytest.MonkeyPa
 
     sync = Player(several("a", "b", workers=2), Upstream(answers)).sync()
     assert (sync.error, sync.ids("a"), sync.ids("b")) == ("", [2], [1, 2])
+    assert clock.slept == [30, 30] and not clock.meet.broken

@@ -66,6 +66,19 @@ def test_each_slice_is_committed_when_it_is_through(page_by_page: None) -> None:
     ]
 
 
+def test_a_slice_commits_nothing_beyond_its_end(page_by_page: None) -> None:
+    """The upstream does not know `until`: what lies between is yet to be read."""
+    listing = Listing(days(2.5, 0.5, 1.5))
+
+    def answers(asked: Asked) -> Any:
+        asked.params.pop("until")
+        return listing(asked)
+
+    player = Player(one(window=DAY, start=iso(-3 * 86400)), Upstream(answers))
+    player.sync(calls=1)
+    assert player.state["thing"] == iso(-2.5 * 86400)
+
+
 def test_a_long_backfill_that_is_given_up_goes_on_with_its_slice(page_by_page: None) -> None:
     upstream = Upstream(Listing(days(9.5, 8.5, 7.5, 6.5)))
     player = Player(one(window=DAY, start=iso(-10 * 86400)), upstream)
@@ -225,7 +238,7 @@ def test_lookback_with_ascending_order_survives_a_token_that_expires(page_by_pag
 def test_a_descending_walk_ends_at_the_first_page_wholly_below_since() -> None:
     pages = {
         None: ([{"id": 9, "at": iso(-10)}, {"id": 8, "at": iso(-400)}], "b"),
-        "b": ([{"id": 7, "at": iso(-1000)}, {"id": 6, "at": iso(-3000)}], "c"),
+        "b": ([{"id": 7, "at": iso(-1000)}, {"id": 6, "at": iso(-3650)}], "c"),
         "c": ([{"id": 5, "at": iso(-3700)}, {"id": 4, "at": iso(-3800)}], "d"),
         "d": [{"id": 3, "at": iso(-4000)}],
     }

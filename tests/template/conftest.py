@@ -1,6 +1,8 @@
 """One bake per set of answers, of a copy of the template, in temporary folders."""
 
+import compileall
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -75,17 +77,46 @@ def bake(bake_into: Bake, tmp_path_factory: pytest.TempPathFactory) -> Bake:
 
 
 @pytest.fixture(scope="session")
+def compiled(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rooms' bytecode, checked by their sources' hash: 47 runs need not compile them again."""
+    folder = tmp_path_factory.mktemp("compiled")
+    for room in ROOMS:
+        shutil.copytree(bake() / room, folder / room)
+        compileall.compile_dir(
+            folder / room, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
+        )
+    return folder
+
+
+@pytest.fixture
+def project(bake: Bake, compiled: Path, tmp_path: Path) -> Callable[..., Path]:
+    """`project(answer=…)` gives a project to run, of the test's own."""
+
+    def project(**answers: str) -> Path:
+        own = shutil.copytree(bake(**answers), tmp_path / "project")
+        for cache in compiled.rglob("__pycache__"):
+            shutil.copytree(cache, own / cache.relative_to(compiled))
+        return own
+
+    return project
+
+
+@pytest.fixture(scope="session")
 def run() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`run(project, "-m", "pytest")` runs this Python in a baked project."""
 
     def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        settings = {
-            k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONPATH"))
+        ours = ("PYTEST_", "PYTHONPATH", "COV_")
+        settings = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+        plain = {
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUTF8": "1",
         }
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=project,
-            env={**settings, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+            env=settings | plain,
             capture_output=True,
             text=True,
             encoding="utf-8",

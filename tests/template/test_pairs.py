@@ -1,11 +1,9 @@
 """Every pair of option values, baked and used: what was never baked is what breaks."""
 
 import ast
-import shutil
 import subprocess
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from template.conftest import Bake
@@ -96,26 +94,24 @@ def test_each_pair_bakes_clean(bake: Bake, answers: dict[str, str]) -> None:
 
 
 @each_pair
-def test_each_pair_passes_its_own_tests(
-    bake: Bake, run: Run, tmp_path: Path, answers: dict[str, str]
-) -> None:
+def test_each_pair_passes_its_own_tests(project: Bake, run: Run, answers: dict[str, str]) -> None:
     """The generated tests, the conformance suite among them, pass in the baked folder, offline."""
-    project = shutil.copytree(bake(**answers), tmp_path / "project")
-    sample = project / "sample.toml"
+    folder = project(**answers)
+    sample = folder / "sample.toml"
     fewer = sample.read_text(encoding="utf-8").replace("records = 2500", "records = 250")
     sample.write_text(fewer, encoding="utf-8")
-    done = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    done = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("answers", FIRSTS, ids=map(label, FIRSTS))
 def test_each_value_does_what_the_readme_says(
-    bake: Bake, run: Run, tmp_path: Path, answers: dict[str, str]
+    project: Bake, run: Run, answers: dict[str, str]
 ) -> None:
     """`python -m harness sync --sample` brings all 2,500 records over; a second one works too."""
-    project = shutil.copytree(bake(**answers), tmp_path / "project")
+    folder = project(**answers)
     for _ in range(2):
-        done = run(project, "-m", "harness", "sync", "--sample")
+        done = run(folder, "-m", "harness", "sync", "--sample")
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
         assert "2,500" in done.stdout
 

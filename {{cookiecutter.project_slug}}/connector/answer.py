@@ -28,10 +28,11 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     """
     redactor = Redactor()
     state: Mapping[str, Any] = {}
+    sync_id = None
     log.guard(redactor)
     try:
         asked = request.parse(body)
-        state = asked.state
+        state, sync_id = asked.state, asked.shown_id
         redactor.add(*map(str, asked.secrets.values()))
         redactor.add(*source.settings_in_use())
         source.check()
@@ -44,5 +45,7 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
         return 400, report.report([error], {}, redactor)
     except Exception as error:
         errors = [error]
-    log.logger.error(log.line("error", why=redactor.redact(report.message(errors[0]))))
+    log.logger.error(
+        log.line("error", sync_id=sync_id, why=redactor.redact(report.message(errors[0])))
+    )
     return 200, report.report(errors, state, redactor)

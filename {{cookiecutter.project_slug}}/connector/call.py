@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from connector import clock, codec, log, transport
 from connector.budget import Budget
@@ -212,14 +213,7 @@ class Call:
             took = clock.monotonic() - began
             if isinstance(packed, Exception):
                 if walk.start_over(packed):
-                    log.logger.warning(
-                        log.line(
-                            "start_over",
-                            sync_id=self._request.shown_id,
-                            entity=walk.entity.name,
-                            why=self._redactor.redact(text_of(packed)),
-                        )
-                    )
+                    self._note("start_over", walk, why=text_of(packed))
                     return True
                 wait = self._give_up(real or walk, packed, began)
                 if wait is None:
@@ -229,26 +223,47 @@ class Call:
                 self._slowest = max(self._slowest, took)
                 if reply is not None and not reply.takes(packed.pieces):
                     return False
-                walk.accept(packed, observed)
-                if reply is not None:
-                    reply.add(packed.pieces)
-                    self._look_for_secrets(walk, packed)
-                    if walk.done:
-                        self._state.sync.walks.pop(walk.entity.name, None)
-                        self._state.sync.done.append(walk.entity.name)
+                self._take(walk, packed, observed, reply, took)
         if wait:
             clock.sleep(wait)
         return True
 
-    def _look_for_secrets(self, walk: Walk, packed: Packed) -> None:
-        """Log that a secret stands in a record; records are the user's and go out as they are."""
+    def _take(
+        self, walk: Walk, packed: Packed, observed: Observed, reply: Reply | None, took: float
+    ) -> None:
+        """Move on past a page, and put it into the reply if there is one."""
+        page, more = walk.progress.page + 1, packed.next_token is not None
+        walk.accept(packed, observed)
+        log.logger.info(
+            log.line(
+                "trial_page" if reply is None else "page",
+                sync_id=self._request.shown_id,
+                entity=walk.entity.name,
+                page=page,
+                rows=packed.rows,
+                count=packed.count,
+                bytes=packed.size,
+                ms=round(took * 1000),
+                more=str(more).lower(),
+            )
+        )
+        if reply is None:
+            return
+        reply.add(packed.pieces)
         for piece in packed.pieces:
+            # Records are the user's and go out as they are.
             if self._redactor.in_bytes(piece.data):
-                where = {"entity": walk.entity.name, "table": piece.table}
-                page = walk.progress.page
-                log.logger.warning(
-                    log.line("secret_in_row", sync_id=self._request.shown_id, page=page, **where)
-                )
+                self._note("secret_in_row", walk, page=page, table=piece.table)
+        if walk.done:
+            self._state.sync.walks.pop(walk.entity.name, None)
+            self._state.sync.done.append(walk.entity.name)
+
+    def _note(self, event: str, walk: Walk, **fields: Any) -> None:
+        """Log a warning; its `why` is cleaned of secrets before it is quoted."""
+        if "why" in fields:
+            fields["why"] = self._redactor.redact(fields["why"])
+        place = {"sync_id": self._request.shown_id, "entity": walk.entity.name}
+        log.logger.warning(log.line(event, **place, **fields))
 
     def _left_behind(self, walk: Walk) -> DeadlineExceeded:
         late = DeadlineExceeded(
@@ -284,15 +299,7 @@ class Call:
             self._outcome.late.append((walk, error))
         else:
             self._outcome.failed.append((walk, error))
-            log.logger.warning(
-                log.line(
-                    "failed",
-                    sync_id=self._request.shown_id,
-                    entity=walk.entity.name,
-                    error=type(error).__name__,
-                    why=self._redactor.redact(text_of(error)),
-                )
-            )
+            self._note("failed", walk, error=type(error).__name__, why=text_of(error))
         return None
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import SourceError
 
@@ -62,6 +61,9 @@ class Cursors:
         self.cursor_type = cursor_type
         self.zone: tzinfo | None = None
         if zone is not None:
+            # Not at the top: a cold start pays for each import, and few sources need this one.
+            from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
             try:
                 self.zone = ZoneInfo(zone)
             except (ZoneInfoNotFoundError, ValueError):

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
-from connector.secrets import MASK, Redactor
+from connector.secrets import Redactor, hidden
 
 logger = logging.getLogger("connector")
 
@@ -33,7 +31,8 @@ def line(event: str, **fields: Any) -> str:
         text = str(value)
         if not text or not _PLAIN.issuperset(text):
             text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            text = "".join(char if char.isprintable() else _escaped(char) for char in text)
+            # A space, not an escape: readers of key=value do not agree on what a backslash means.
+            text = "".join(char if char.isprintable() else " " for char in text)
         parts.append(f"{key}={text}")
     return " ".join(parts)
 
@@ -73,13 +72,8 @@ def guard(redactor: Redactor) -> None:
 def redact(text: str) -> str:
     """The text without any secret of the calls that run or ran lately."""
     with _lock:
-        known = frozenset(pattern for redactor in _living for pattern in redactor.patterns)
-    return _pattern(known).sub(MASK, text) if known else text
-
-
-@lru_cache(maxsize=8)
-def _pattern(known: frozenset[str]) -> re.Pattern[str]:
-    return re.compile("|".join(sorted(known, key=len, reverse=True)))
+        known = {value for redactor in _living for value in redactor.values}
+    return hidden(text, sorted(known, key=len, reverse=True))
 
 
 class _Fields(dict[str, Any]):
@@ -146,7 +140,3 @@ def _tells(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode()

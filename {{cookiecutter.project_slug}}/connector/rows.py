@@ -16,7 +16,7 @@ from connector.errors import UpstreamError
 from connector.secrets import Redactor
 
 _MISSING: Any = msgspec.UNSET
-_BYTE_CHARSETS = ("iso-8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252")
+_SEVEN_BIT = ("iso-2022", "hz", "utf-7")  # charsets whose text passes for ASCII
 _SHOWN = 200  # characters of a body that an error shows
 
 
@@ -176,26 +176,26 @@ class Response(requests.Response):
         # The widest character has four bytes, in UTF-8 as in UTF-16.
         body = self.content[: 4 * self._redactor.window(length)]
         try:
-            text = codec.utf8(body, self._charset).decode()
+            text = self._decoded(body).decode()
         except UnicodeError:
             text = body.decode("utf-8", "replace")
         # UTF-16 without a mark reads as text with a NUL after each letter.
         return self._redactor.shorten(text.replace("\0", "").strip(), length) or "an empty body"
 
-    @property
-    def _charset(self) -> str | None:
+    def _decoded(self, body: bytes) -> bytes:
+        """The body as UTF-8; what is UTF-8 already is taken for it, whatever a server says."""
         kind = self.headers.get("Content-Type", "").lower()
-        return kind.partition("charset=")[2].partition(";")[0].strip(" \"'") or None
+        charset = kind.partition("charset=")[2].partition(";")[0].strip(" \"'")
+        if not charset.startswith(_SEVEN_BIT) and b"\0" not in body:
+            with suppress(UnicodeError):
+                return codec.utf8(body)
+        return codec.utf8(body, charset)
 
     def _utf8(self) -> bytes:
-        kind = self.headers.get("Content-Type", "")
         try:
-            if self._charset in _BYTE_CHARSETS:
-                with suppress(UnicodeError):
-                    # JSON is UTF-8, whatever a server's default says; other text is hardly ever so.
-                    return codec.utf8(self.content)
-            return codec.utf8(self.content, self._charset)
+            return self._decoded(self.content)
         except UnicodeError as error:
+            kind = self.headers.get("Content-Type", "")
             raise UpstreamError(
                 f"{self._asked()} answered {self.status_code} with {kind or 'no content type'}, "
                 f"and its text is not what it says: {error}",

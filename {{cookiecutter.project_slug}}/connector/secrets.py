@@ -17,51 +17,62 @@ from connector.errors import MissingSetting
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
 KEY_VAULT = "@Microsoft.KeyVault("
-_PASSING = 64  # values kept that auth made for one request, as signatures: the latest
+_PASSING = 16  # values that auth made anew for a request, as signatures: so many are kept
 
 
 class Redactor:
     """Replaces the values it was given, in all their spellings, longest first."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._lock = threading.RLock()
-        self._values = _Quiet()
-        self._passing: OrderedDict[str, None] = _Quiet()
+        self._lock = threading.Lock()
+        self._lasting = _Quiet()
+        self._passing = _Quiet()
         self._short = _Quiet()
         self._bytes = _Quiet()
+        self._known = _Quiet()
         self._longest = 0
-        self._patterns = _Quiet()
-        # The pattern itself is not kept here: its repr shows what it looks for.
-        self._search, self._sub = _NOTHING.search, _NOTHING.sub
         self.add(*values)
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
+    @property
+    def values(self) -> Iterable[str]:
+        """What it looks for, longest first."""
+        return self._known.keys()
+
     def add(self, *values: str) -> None:
         """Count these texts as secrets from now on; those under six characters are left alone."""
         # What is sent is stripped, so a value counts with and without the space around it.
         for value in {text for given in values for text in (given, given.strip())}:
-            if len(value) >= SHORTEST:
-                self._learn(self._values, value)
-            elif value:
-                with self._lock:
+            with self._lock:
+                if not value or value in self._lasting:
+                    continue
+                if len(value) < SHORTEST:
                     self._short[value] = None
+                    continue
+                self._lasting[value] = None
+                for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+                    self._bytes[text[1:-1].encode("utf-8", "replace")] = None
+                self._sort()
 
     def add_passing(self, *values: str) -> None:
-        """Count what auth put on the wire as secrets too; of values that vary, the latest 64."""
+        """Count what auth put on the wire as secrets too; of those that vary, the latest 16."""
         for value in values:
-            if len(value) < SHORTEST:
-                continue
             with self._lock:
-                if value in self._passing:
-                    self._passing.move_to_end(value)
-                else:
-                    self._learn(self._passing, value)
+                if len(value) < SHORTEST or value in self._lasting:
+                    continue
+                known = value in self._passing
+                self._passing[value] = None
+                self._passing.move_to_end(value)
+                if not known:
+                    if len(self._passing) > _PASSING:
+                        self._passing.popitem(last=False)
+                    self._sort()
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""
-        return self._sub(MASK, text)
+        return hidden(text, self.values)
 
     def shorten(self, text: str, length: int) -> str:
         """The start of a text, redacted before it is cut, without going through all of it."""
@@ -73,7 +84,7 @@ class Redactor:
 
     def finds(self, text: str) -> bool:
         """Whether a secret stands in the text."""
-        return self._search(text) is not None
+        return any(spellings.stands_in(value, text) for value in self.values)
 
     def in_header(self, text: str) -> bool:
         """Whether a secret stands in a header's value; a short one counts as a word of its own."""
@@ -84,28 +95,19 @@ class Redactor:
         """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
         return any(value in data for value in list(self._bytes))
 
-    @property
-    def patterns(self) -> Iterable[str]:
-        """What it looks for, as regular expressions, longest text first."""
-        return self._patterns.values()
+    def _sort(self) -> None:
+        values = sorted({*self._lasting, *self._passing}, key=len, reverse=True)
+        # A new one each time: others may be reading the old one.
+        self._known = _Quiet((value, None) for value in values)
+        # An escape of one character has twelve at the most: four bytes, percent-encoded.
+        self._longest = 12 * len(values[0])
 
-    def _learn(self, known: dict[str, None], value: str) -> None:
-        with self._lock:
-            if value in known:
-                return
-            known[value] = None
-            if known is self._passing and len(known) > _PASSING:
-                self._passing.popitem(last=False)
-            if known is self._values:
-                for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
-                    self._bytes[text[1:-1].encode("utf-8", "replace")] = None
-            # An escape of one character has twelve at the most: `\U0001f511`, or one of UTF-8's
-            # four bytes, percent-encoded.
-            self._longest = max(self._longest, 12 * len(value))
-            values = sorted({*self._values, *self._passing}, key=len, reverse=True)
-            self._patterns = _Quiet((value, spellings.pattern(value)) for value in values)
-            found = re.compile("|".join(self.patterns))
-            self._search, self._sub = found.search, found.sub
+
+def hidden(text: str, values: Iterable[str]) -> str:
+    """The text with a mask for each of these values, which come longest first."""
+    for value in values:
+        text = spellings.replaced(value, text, MASK)
+    return text
 
 
 class _Quiet(OrderedDict[Any, Any]):
@@ -113,9 +115,6 @@ class _Quiet(OrderedDict[Any, Any]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} values>"
-
-
-_NOTHING = re.compile(r"(?!)")
 
 
 class Settings(Mapping[str, Any]):

@@ -11,22 +11,46 @@ from functools import cache, lru_cache
 from html.entities import html5
 
 _RUNS = re.compile(r"\\+|[^\x00-\x7f]+|.", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
 _CONTROLS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a"}
 
 
-@lru_cache(maxsize=512)
-def pattern(text: str) -> str:
-    """A regular expression for every spelling of a text.
+def stands_in(secret: str, text: str) -> bool:
+    """Whether a secret stands in a text, however it is spelled there."""
+    return _may_stand(secret, text) and _pattern(secret).search(text) is not None
+
+
+def replaced(secret: str, text: str, mask: str) -> str:
+    """The text with a mask wherever the secret stood."""
+    return _pattern(secret).sub(mask, text) if _may_stand(secret, text) else text
+
+
+def _may_stand(secret: str, text: str) -> bool:
+    """Quickly, whether the text is worth a closer look: hardly any is."""
+    return any(needle in text for needle in _needles(secret))
+
+
+@lru_cache(maxsize=1024)
+def _needles(secret: str) -> tuple[str, ...]:
+    """For each way to spell a secret, letters and digits of it that no encoding changes."""
+    return tuple(
+        max(_PLAIN.findall(way), key=len, default="") for way in (secret, *_base64(secret))
+    )
+
+
+@lru_cache(maxsize=256)
+def _pattern(secret: str) -> re.Pattern[str]:
+    """A regular expression for every spelling of a secret.
 
     As it is, URL-encoded (with %20 or +), JSON-escaped, HTML-escaped, as Python's `repr` and
     `ascii` write text and bytes, each also more than once and mixed; decoded with a wrong charset;
     in base64 of both alphabets, also as a part of something longer.
     """
     plain, after_backslash = "", False
-    for run in _RUNS.findall(text):
+    for run in _RUNS.findall(secret):
         plain += _run(run, after_backslash)
         after_backslash = run[0] == "\\"
-    return "|".join([plain, *_base64(text)])
+    return re.compile("|".join([plain, *map(_digits, _base64(secret))]))
 
 
 def _run(run: str, after_backslash: bool) -> str:
@@ -52,7 +76,7 @@ def _char(char: str, after_backslash: bool) -> str:
     else:
         ways.append(r"\\*" + re.escape(char))
     if char == " ":
-        ways.append(r"\+")
+        ways += [r"\+", "%(?:25)*2[bB]"]
     return f"(?:{'|'.join(dict.fromkeys(ways))})"
 
 
@@ -74,16 +98,14 @@ def _escapes(char: str, backslashes: str) -> Iterator[str]:
 
 
 def _base64(text: str) -> Iterator[str]:
-    """The text alone, and the part of it that stays the same within anything longer."""
+    """The part of a text's base64 that is the same wherever in a longer text it stands."""
     raws = [text.encode("utf-8", "replace")]
     if not text.isascii() and all(ord(char) < 0x100 for char in text):
         raws.append(text.encode("latin-1"))
     for raw in raws:
         for before in range(3):
-            coded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
-            whole = (before + len(raw)) * 8 // 6
-            rest = f"{_digits(coded[whole:])}?" if before == 0 and coded[whole:] else ""
-            yield _digits(coded[(0, 2, 3)[before] : whole]) + rest
+            coded = base64.b64encode(bytes(before) + raw).decode()
+            yield coded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
 
 
 def _digits(coded: str) -> str:

@@ -55,6 +55,7 @@ def check(
                 log.logger.warning(
                     log.line(
                         "short_secret",
+                        sync_id=request.shown_id,
                         name=name,
                         why=f"under {SHORTEST} characters: a text cannot be cleaned of it",
                     )

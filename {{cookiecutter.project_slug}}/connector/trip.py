@@ -89,12 +89,17 @@ class Way:
             DeadlineExceeded: The time is over.
         """
         shown = f"{request.method} {request.url}"
-        for hop in range(HOPS + 1):
-            sent = self._signer.sent(request, signed=signed, redirected=hop > 0)
+        sent = self._signer.sent(request, signed=signed, redirected=False)
+        for _ in range(HOPS + 1):
             arrival = self.once(request, sent, ok)
             if isinstance(arrival, Loss) or not _redirects(arrival.reply, ok):
                 return arrival
-            request = self._redirected(request, arrival.reply)
+            try:
+                request = self._redirected(request, arrival.reply)
+                sent = self._signer.sent(request, signed=signed, redirected=True)
+            except UpstreamError as error:
+                error.why = f"{shown} redirects elsewhere: {error.why}"
+                raise
         raise UpstreamError(f"{shown} redirects again and again, more than {HOPS} times")
 
     def once(
@@ -123,17 +128,13 @@ class Way:
     def _redirected(
         self, request: requests.PreparedRequest, reply: requests.Response
     ) -> requests.PreparedRequest:
-        shown = f"{request.method} {request.url}"
         place = reply.headers["Location"].encode("latin-1", "replace").decode("utf-8", "replace")
         request = request.copy()
         try:
             request.prepare_url(urljoin(request.url or "", place), {})
             request.url = self._signer.stripped(request.url or "")
-        except UpstreamError as error:
-            error.why = f"{shown} redirects elsewhere: {error.why}"
-            raise
         except (requests.RequestException, ValueError):
-            raise UpstreamError(f"{shown} redirects to {place!r}, which is no URL") from None
+            raise UpstreamError(f"{place!r} is no URL") from None
         if reply.status_code == 303 or (reply.status_code < 303 and request.method == "POST"):
             request.prepare_method("GET")
             request.body = None

@@ -17,7 +17,7 @@ from connector.bounds import Bounds
 from connector.commits import Commits
 from connector.entity import Entity
 from connector.errors import ConnectorError, StartOver, StepError, TokenExpired, UpstreamError
-from connector.log import StepLog, line, logger
+from connector.log import StepLog, line
 from connector.observed import Observed
 from connector.page import Packed, digest, pack
 from connector.rows import Response
@@ -83,10 +83,10 @@ class Walk:
             Exception: Whatever the step itself raises.
         """
         entity, progress = self.entity, self.progress
-        before = clock.monotonic()
         try:
             packed = pack(entity, self.page(observed))
             self._check(packed, observed)
+            return packed
         except ConnectorError as error:
             error.entity, error.page = entity.name, progress.page + 1
             status = getattr(error, "status", None)
@@ -102,18 +102,6 @@ class Walk:
             if progress.marked:
                 error.add_note(_MARKED.format(entity.name))
             raise
-        logger.info(
-            line(
-                "page",
-                **self._place(),
-                rows=packed.rows,
-                count=packed.count,
-                bytes=packed.size,
-                ms=round((clock.monotonic() - before) * 1000),
-                more=str(packed.next_token is not None).lower(),
-            )
-        )
-        return packed
 
     def page(self, observed: Observed) -> Page:
         """What the step returns for the next page, unchecked."""

@@ -9,9 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness import connection as connections
+from harness.caller import Caller
+from harness.chaos import Chaos, Outcome
 from harness.errors import FunctionFailed, LostReply
-from harness.loop import Caller, Summary, Sync
+from harness.judge import Judge
+from harness.loop import Summary, Sync
 from harness.protocol import decode, encode
 from harness.sample import Sample, Server
 from harness.state import StateFile
@@ -30,6 +35,7 @@ class Bench:
         server: The running sample upstream.
         secrets: The made-up secrets that it accepts.
         entities: Names of its entities.
+        tombstones: Whether it tells which records were deleted.
         room: An empty folder for tables.
     """
 
@@ -39,12 +45,14 @@ class Bench:
         server: Server,
         secrets: dict[str, str],
         entities: list[str],
+        tombstones: bool,
         room: Path,
     ) -> None:
         self.folder = folder
         self.server = server
         self.secrets = secrets
         self.entities = entities
+        self.tombstones = tombstones
         self._room = room
         self._numbers = count()
         given = connections.load(connections.find(folder))
@@ -56,27 +64,37 @@ class Bench:
     def opened(cls, folder: Path, room: Path) -> Iterator[Bench]:
         """A bench with the upstream of the folder's sample.toml running."""
         sample = Sample.load(folder / "sample.toml")
-        entities = [entity.name for entity in sample.spec.entities.values()]
+        entities = list(sample.spec.entities.values())
+        names = [entity.name for entity in entities]
+        told = all(entity.deleted for entity in entities)
         with sample.serve() as server:
-            yield cls(folder, server, sample.secrets(), entities, room)
+            yield cls(folder, server, sample.secrets(), names, told, room)
+
+    def target(self, **settings: str) -> FunctionTarget:
+        """The function, freshly loaded, with the upstream's address and these app settings."""
+        return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
 
     def caller(
-        self, secrets: Mapping[str, str] | None = None, wrap: Wrap | None = None, **settings: str
+        self,
+        secrets: Mapping[str, str] | None = None,
+        wrap: Wrap | None = None,
+        judge: Judge | None = None,
+        **settings: str,
     ) -> Caller:
         """Reach the function, freshly loaded.
 
         Args:
             secrets: What is sent instead of the secrets that the upstream accepts.
             wrap: Puts something around the function.
+            judge: Hears every call.
             settings: App settings.
         """
-        target: Target = FunctionTarget(
-            self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings}
-        )
+        target: Target = self.target(**settings)
         connection = self._connection
         if secrets is not None:
             connection = connection.with_secrets(secrets)
-        return Caller(wrap(target) if wrap else target, connection, sleep=lambda seconds: None)
+        reached = wrap(target) if wrap else target
+        return Caller(reached, connection, sleep=lambda seconds: None, judge=judge)
 
     def tables(self) -> Warehouse:
         """Empty tables; a context manager."""
@@ -89,12 +107,31 @@ class Bench:
         *,
         secrets: Mapping[str, str] | None = None,
         wrap: Wrap | None = None,
+        judge: Judge | None = None,
         **settings: str,
     ) -> Summary:
         """One whole sync from the state of the tables."""
-        caller = self.caller(secrets, wrap, **settings)
+        caller = self.caller(secrets, wrap, judge, **settings)
         file = StateFile(self._room / "state.json")
         return Sync(caller, tables, file, tables.state()).run()
+
+    def chaos(self, seed: int, records: int = 500) -> Outcome:
+        """Syncs on bad days, against an upstream of their own.
+
+        Args:
+            seed: Says what happens.
+            records: How many records each entity has at first, if sample.toml has more.
+        """
+        spec = Sample.load(self.folder / "sample.toml").spec
+        sample = Sample(msgspec.structs.replace(spec, records=min(spec.records, records)))
+        room = self._room / f"chaos-{next(self._numbers)}"
+        room.mkdir()
+        with sample.serve(chaos=seed) as server:
+
+            def load(settings: Mapping[str, str]) -> Target:
+                return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": server.url, **settings})
+
+            return Chaos(seed, load, self._connection, server, sample.repeating, room).run()
 
     def refused(self, tables: Warehouse, secrets: Mapping[str, str]) -> FunctionFailed:
         """The error that a sync with these secrets ends with."""
@@ -135,6 +172,18 @@ class Bench:
                     f"table {table.name}: {difference}\nWhere fetch.py changes records on purpose, "
                     "say in tests/test_function.py what it makes of one: override `expected`"
                 )
+
+
+class Fresh:
+    """A function that is loaded anew for each call."""
+
+    def __init__(self, load: Callable[[], Target]) -> None:
+        self.name = "a fresh process each time"
+        self._load = load
+
+    def call(self, body: bytes) -> Answer:
+        """Load, and call once."""
+        return self._load().call(body)
 
 
 class Losing:

@@ -17,6 +17,7 @@ from harness.values import number_text, widened
 
 HOME = "_harness"
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+_WIDER = "_harness_wider"
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Catalog:
                 (name VARCHAR, primary_key VARCHAR[], deletable BOOLEAN);
             CREATE TABLE IF NOT EXISTS {self._home}.columns
                 (table_name VARCHAR, name VARCHAR, position INTEGER, shape VARCHAR);
+            CREATE TABLE IF NOT EXISTS {self._home}.runs (began VARCHAR, record VARCHAR);
             """
         )
 
@@ -118,6 +120,19 @@ class Catalog:
             self._connection.execute(
                 f"INSERT INTO {self._home}.settings VALUES (?, ?)", [setting, value]
             )
+
+    def keep_run(self, began: str, record: str, most: int) -> None:
+        """Keeps a run's record instead of what was kept of it, and the newest `most` runs alone."""
+        runs = f"{self._home}.runs"
+        self._connection.execute(f"DELETE FROM {runs} WHERE began = ?", [began])
+        self._connection.execute(f"INSERT INTO {runs} VALUES (?, ?)", [began, record])
+        newest = f"SELECT began FROM {runs} ORDER BY began DESC LIMIT {most}"
+        self._connection.execute(f"DELETE FROM {runs} WHERE began NOT IN ({newest})")
+
+    def runs(self) -> list[str]:
+        """The records of runs, the newest first."""
+        found = self._rows(f"SELECT record FROM {self._home}.runs ORDER BY began DESC")
+        return [record for (record,) in found]
 
     def path(self, table: str) -> str:
         """The table's qualified SQL name."""
@@ -167,29 +182,36 @@ class Catalog:
             )
 
     def drop(self) -> None:
-        """Drops every table."""
+        """Drops every table and the records of runs."""
         for name in self.tables:
             self._connection.execute(f"DROP TABLE {self.path(name)}")
         self._connection.execute(
-            f"DELETE FROM {self._home}.columns; DELETE FROM {self._home}.tables"
+            f"DELETE FROM {self._home}.columns; DELETE FROM {self._home}.tables;"
+            f"DELETE FROM {self._home}.runs"
         )
         self.tables.clear()
 
     def _alter(self, table: str, name: str, old: Shape | None, new: Shape) -> None:
-        column = quoted(name)
-        change = (
-            f"ADD COLUMN {column} {new.sql}"
-            if old is None
-            else f"ALTER {column} TYPE {new.sql} USING ({widened(column, old, new)})"
-        )
-        self._connection.execute(f"ALTER TABLE {self.path(table)} {change}")
-        if old and (old.sql, new.sql) == ("DOUBLE", "VARCHAR"):
-            self._spell_out(table, column)
+        path, column = self.path(table), quoted(name)
+        if old is None:
+            self._connection.execute(f"ALTER TABLE {path} ADD COLUMN {column} {new.sql}")
+        else:
+            # ALTER … TYPE … USING would put the expression into DuckDB's log, and after a kill
+            # the log is replayed before there are functions.
+            self._connection.execute(
+                f"""
+                ALTER TABLE {path} ADD COLUMN {_WIDER} {new.sql};
+                UPDATE {path} SET {_WIDER} = {widened(column, old, new)};
+                ALTER TABLE {path} DROP COLUMN {column};
+                ALTER TABLE {path} RENAME COLUMN {_WIDER} TO {column};
+                """
+            )
+            if (old.sql, new.sql) == ("DOUBLE", "VARCHAR"):
+                self._spell_out(path, column)
         self.changes.append(Change(table, name, old.sql if old else None, new.sql))
 
-    def _spell_out(self, table: str, column: str) -> None:
+    def _spell_out(self, path: str, column: str) -> None:
         """Numbers that DuckDB wrote with an exponent, as every other number in a VARCHAR column."""
-        path = self.path(table)
         found = [text for (text,) in self._rows(f"SELECT DISTINCT {column} FROM {path}")]
         short = [text for text in found if text and "e" in text]
         self._connection.execute(

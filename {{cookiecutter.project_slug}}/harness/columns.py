@@ -95,7 +95,7 @@ TEXT = Shape("text")
 
 
 def observe(values: list[Any]) -> Shape:
-    """The shape of decoded JSON values: None, bool, int, float, Decimal, str, dict, list."""
+    """The shape of decoded JSON values: None, bool, int, Decimal, str, dict, list."""
     types = set(map(type, values)) - {type(None)}
     shape = NULL
     for kind in types:
@@ -128,10 +128,6 @@ def _decimals(values: list[Decimal]) -> Shape:
         exact=short or all(map(_is_exact, values)),
     )
     return TEXT if shape.sql == "VARCHAR" else shape
-
-
-def _floats(values: list[float]) -> Shape:
-    return _decimals([Decimal(repr(value)) for value in values])
 
 
 def _is_exact(value: Decimal) -> bool:
@@ -174,7 +170,6 @@ _OBSERVERS: dict[type, Callable[[list[Any]], Shape]] = {
     bool: lambda _: Shape("boolean"),
     int: _integers,
     Decimal: _decimals,
-    float: _floats,
     str: _texts,
     dict: lambda _: Shape("json"),
     list: lambda _: Shape("json"),

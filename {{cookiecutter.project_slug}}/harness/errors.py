@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.rules import RULES
+
 
 class HarnessError(Exception):
     """Base of all errors that the harness shows without a traceback of its own.
@@ -20,6 +22,8 @@ class HarnessError(Exception):
     def __init__(self, what: str, *, todo: str | None = None) -> None:
         super().__init__(what)
         self.todo = todo
+        if todo:
+            self.add_note(f"→ {todo}")
 
 
 class UsageError(HarnessError):
@@ -40,21 +44,54 @@ class FunctionFailed(HarnessError):
         super().__init__(message)
         self.kind = kind
         self.trace = trace
+        for line in frames(trace):
+            self.add_note(line)
+
+
+class SetupFailed(HarnessError):
+    """A setup test failed at Fivetran."""
+
+    exit_code = 1
 
 
 class ProtocolBroken(HarnessError):
     """The function answered with something that Fivetran cannot use.
 
     Attributes:
+        rule: Id of the rule that was broken.
         trace: Text of the exception that the function did not catch, or None.
     """
 
     exit_code = 2
 
-    def __init__(self, what: str, *, todo: str | None = None, trace: str | None = None) -> None:
-        super().__init__(what, todo=todo)
+    def __init__(
+        self, what: str, *, rule: str, todo: str | None = None, trace: str | None = None
+    ) -> None:
+        super().__init__(what, todo=todo or RULES[rule].mend)
+        self.rule = rule
         self.trace = trace
+        if trace:
+            self.add_note(trace)
 
 
 class LostReply(ProtocolBroken):
     """No reply came: a time-out, a broken connection, or a gateway that gave up waiting."""
+
+    def __init__(self, what: str, *, todo: str | None = None) -> None:
+        super().__init__(what, rule="no-reply", todo=todo)
+
+
+def frames(trace: Any) -> list[str]:
+    """`stackTrace` of a reply as lines; its entries should be `[file, line, function, code]`."""
+    if not isinstance(trace, list):
+        return [] if trace is None else str(trace).splitlines()
+    lines = []
+    for frame in trace:
+        if isinstance(frame, list) and len(frame) == 4:
+            file, line, function, code = frame
+            lines.append(f"{file}:{line} in {function}")
+            if code:
+                lines.append(f"    {code}")
+        else:
+            lines.append(str(frame))
+    return lines

@@ -14,8 +14,8 @@ from harness.catalog import Catalog, Change, StoredTable
 from harness.columns import TEXT, observe
 from harness.errors import ProtocolBroken, UsageError
 from harness.naming import quoted, to_name
-from harness.records import Columns, Privacy, check_key, to_columns
-from harness.values import encode
+from harness.records import Columns, Privacy, Records, check_key, to_columns
+from harness.values import decoded, encode
 
 _STAGE = "_harness_rows"
 _INDEX = "_fivetran_index"
@@ -79,15 +79,15 @@ class Loading:
 
     def run(self, reply: Mapping[str, Any], *, marks_last: bool) -> Applied:
         """Applies all of `reply` but its state; see `Warehouse.apply`."""
-        schema = reply.get("schema") or {}
-        marks = {to_name(entity) for entity in reply.get("softDelete") or []}
+        schema = reply.get("schema", {})
+        marks = {to_name(entity) for entity in reply.get("softDelete", [])}
         steps: list[tuple[str, Callable[[Counts], None]]] = []
         for table in sorted(marks):
             steps.append((table, partial(self._soft_delete, table)))
-        for entity, records in sorted((reply.get("delete") or {}).items()):
+        for entity, records in sorted(reply.get("delete", {}).items()):
             if to_name(entity) not in marks:
                 steps.append((to_name(entity), partial(self._delete, entity, records, schema)))
-        for entity, records in sorted((reply.get("insert") or {}).items()):
+        for entity, records in sorted(reply.get("insert", {}).items()):
             steps.append((to_name(entity), partial(self._insert, entity, records, schema)))
         applied = Applied(changes=self._catalog.changes)
         for table, step in reversed(steps) if marks_last else steps:
@@ -112,13 +112,15 @@ class Loading:
     def _soft_delete(self, table: str, counts: Counts) -> None:
         counts.marked += self.mark(table)
 
-    def _delete(self, entity: str, records: Any, schema: Mapping[str, Any], counts: Counts) -> None:
+    def _delete(
+        self, entity: str, records: Records, schema: Mapping[str, Any], counts: Counts
+    ) -> None:
         place = f'delete["{entity}"]'
         key = self._key(entity, schema)
         if records and not key:
             raise ProtocolBroken(
                 f'{place} has records, but schema names no primary key for "{entity}".',
-                todo=f'Send "schema": {{"{entity}": {{"primary_key": [...]}}}} in the same reply.',
+                rule="delete-without-schema",
             )
         columns = self._columns(place, entity, records, key)
         if records and to_name(entity) in self._catalog.tables:
@@ -126,7 +128,9 @@ class Loading:
             self._stage(table, {name: columns[name] for name in key}, len(records))
             counts.deleted += self.mark(table.name, _matches(key))
 
-    def _insert(self, entity: str, records: Any, schema: Mapping[str, Any], counts: Counts) -> None:
+    def _insert(
+        self, entity: str, records: Records, schema: Mapping[str, Any], counts: Counts
+    ) -> None:
         key = self._key(entity, schema)
         columns = self._columns(f'insert["{entity}"]', entity, records, key)
         if not records:
@@ -146,16 +150,15 @@ class Loading:
             f"INSERT INTO {path} BY NAME SELECT * EXCLUDE ({_INDEX}), {added} FROM {_STAGE}"
         )
 
-    def _columns(self, place: str, entity: str, records: Any, key: tuple[str, ...]) -> Columns:
+    def _columns(self, place: str, entity: str, records: Records, key: tuple[str, ...]) -> Columns:
         columns = to_columns(place, records, to_name(entity), self._privacy)
         check_key(place, columns, len(records), key)
         return columns
 
     def _key(self, entity: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
         """The columns of the entity's primary key; none when its rows are appended."""
-        key = tuple(
-            dict.fromkeys(map(to_name, (schema.get(entity) or {}).get("primary_key") or ()))
-        )
+        names = schema[entity]["primary_key"] if entity in schema else ()
+        key = tuple(dict.fromkeys(map(to_name, names)))
         for name in key:
             if self._privacy.blocks(table := to_name(entity), name):
                 raise UsageError(
@@ -171,6 +174,7 @@ class Loading:
             raise ProtocolBroken(
                 f'The primary key of "{entity}" is {_listed(key)} in this reply and was '
                 f"{_listed(table.primary_key)} when table {name} was made.",
+                rule="schema-varies",
                 todo="Send the same schema with every reply; after a change on purpose, run reset.",
             )
         return table
@@ -183,15 +187,12 @@ class Loading:
             if table.columns.get(name) != TEXT
         }
         self._catalog.widen(table, seen)
-        columns = {
-            name: encode(values, table.columns[name])
-            for name, values in columns.items()
-            if name in table.columns
-        }
-        values = [f"unnest(?::{table.columns[name].sql}[]) AS {quoted(name)}" for name in columns]
+        shapes = {name: table.columns[name] for name in columns if name in table.columns}
+        values = [f"{decoded(shape)} AS {quoted(name)}" for name, shape in shapes.items()]
         rows = ", ".join([*values, f"unnest(range({count})) AS {_INDEX}"])
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_STAGE} AS SELECT {rows}", list(columns.values())
+            f"CREATE OR REPLACE TEMP TABLE {_STAGE} AS SELECT {rows}",
+            [encode(columns[name], shape) for name, shape in shapes.items()],
         )
         if table.primary_key:
             key = ", ".join(map(quoted, table.primary_key))

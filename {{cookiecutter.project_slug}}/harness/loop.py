@@ -1,5 +1,5 @@
 # Owned by fivetran-azfn-template: updates replace this file.
-"""Fivetran's loop around a function: setup test, sync, re-sync; it must not print anything."""
+"""Fivetran's loop around a function: one sync into the warehouse; it must not print anything."""
 
 from __future__ import annotations
 
@@ -8,48 +8,18 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from harness import protocol
+from harness.caller import Caller
 from harness.catalog import Change
-from harness.connection import Connection
-from harness.errors import FunctionFailed, LostReply, ProtocolBroken
+from harness.errors import ProtocolBroken
 from harness.loading import Applied, Counts
 from harness.protocol import Reply
-from harness.redact import Redactor
 from harness.state import StateFile
-from harness.target import Answer, Target
 from harness.warehouse import Warehouse
 
 EMPTY_REPLIES = 10  # Fivetran's change log, May 2025: more in a row end the connection
 SYNC_SECONDS = 6 * 3600  # Fivetran's change log, August 2018: the rest waits for the next sync
-TRIES = 3  # of one call whose reply is lost
-
-
-class Watcher(Protocol):
-    """Who is told what happens."""
-
-    def calling(self, number: int) -> None:
-        """Call `number` of the sync, from 1, is about to be sent."""
-
-    def lost(self, why: LostReply, wait: float) -> None:
-        """A reply was lost; the same call is repeated after `wait` seconds."""
-
-    def replied(self, summary: Summary, reply: Reply, answer: Answer) -> None:
-        """A reply was applied and is counted in the summary."""
-
-
-class Silent:
-    """A watcher that does nothing."""
-
-    def calling(self, number: int) -> None:
-        """Nothing."""
-
-    def lost(self, why: LostReply, wait: float) -> None:
-        """Nothing."""
-
-    def replied(self, summary: Summary, reply: Reply, answer: Answer) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -88,76 +58,6 @@ class Summary:
     def rows(self) -> int:
         """Records in `insert` and `delete`."""
         return self.inserted.total() + self.deleted.total()
-
-
-class Caller:
-    """Sends requests for one connection, and repeats those whose reply is lost.
-
-    Args:
-        target: The function.
-        connection: What every request carries.
-        redactor: Cleans texts of replies before they are cut for an error.
-        watcher: Who is told.
-        sleep: Waits for so many seconds.
-    """
-
-    def __init__(
-        self,
-        target: Target,
-        connection: Connection,
-        redactor: Redactor | None = None,
-        watcher: Watcher | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.target = target
-        self.connection = connection
-        self.watcher: Watcher = watcher or Silent()
-        self._clean = (redactor or Redactor()).text
-        self._sleep = sleep
-
-    def call(
-        self, state: dict[str, Any], *, sync_id: str | None, setup_test: bool = False
-    ) -> tuple[Reply, Answer]:
-        """One call, tried again with the same state while no reply comes.
-
-        Raises:
-            FunctionFailed: The reply carries `errorMessage`.
-            ProtocolBroken: The reply cannot be used, or none came after three tries.
-        """
-        body = protocol.request(self.connection, state, sync_id=sync_id, setup_test=setup_test)
-        for tried in range(1, TRIES + 1):
-            try:
-                answer = self.target.call(body)
-                break
-            except LostReply as lost:
-                if tried == TRIES:
-                    raise LostReply(f"{lost} ({TRIES} tries)", todo=lost.todo) from None
-                self.watcher.lost(lost, float(tried))
-                self._sleep(float(tried))
-        return protocol.read(answer, self._clean), answer
-
-
-def setup_test(caller: Caller) -> tuple[Reply, Answer, FunctionFailed | None]:
-    """The setup test, and on an error the second try without `sync_id`.
-
-    Returns:
-        Reply and answer of the try that passed, and the error of the first try, if it had one.
-
-    Raises:
-        FunctionFailed: Both tries reported an error; this is the second one's.
-        ProtocolBroken: A reply cannot be used.
-    """
-    first = None
-    try:
-        reply, answer = caller.call({}, sync_id=protocol.SETUP_TEST, setup_test=True)
-    except FunctionFailed as error:
-        first = error
-        reply, answer = caller.call({}, sync_id=None, setup_test=True)
-    if reply.has_more:
-        raise ProtocolBroken(
-            "hasMore is true in a setup test", todo="answer setup_test with hasMore: false"
-        )
-    return reply, answer, first
 
 
 class Sync:
@@ -209,8 +109,7 @@ class Sync:
                 raise ProtocolBroken(
                     f"{empty} empty replies in a row: Fivetran ends a connection after more than "
                     f"{EMPTY_REPLIES}",
-                    todo="answer hasMore: false when there is nothing to deliver; the next sync "
-                    "goes on from the state",
+                    rule="empty-streak",
                 )
             if not reply.has_more:
                 summary.ended = "done"
@@ -218,7 +117,7 @@ class Sync:
                 raise ProtocolBroken(
                     "hasMore is true and the state is the one that was sent: the next call would "
                     "be the same again, without end",
-                    todo="put into the state how far the reply came",
+                    rule="state-stuck",
                 )
             elif summary.seconds > SYNC_SECONDS:
                 summary.ended = "hours"

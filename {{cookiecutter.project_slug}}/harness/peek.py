@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.loop import Caller
+from harness.caller import Caller
 from harness.protocol import Reply, encode
 from harness.screen import Screen, counted, size
 from harness.tap import fields
@@ -104,7 +104,8 @@ def show(screen: Screen, look: Look, entity: str | None, records: int) -> None:
         screen.say(f"nothing came for {entity}; this call brought {what}", "yellow")
     if look.marked:
         screen.say(f"all rows of {', '.join(look.marked)} would be marked as deleted")
-    _show_state(screen, look)
+    if look.calls:
+        _show_state(screen, look)
     calls = counted(look.calls, "call")
     screen.say(f"{calls}, {size(look.size)}, {look.seconds:.2f} s; nothing was written", "dim")
 

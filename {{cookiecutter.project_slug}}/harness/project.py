@@ -47,7 +47,7 @@ class Project:
         Raises:
             UsageError: It is not there, or raises when it is imported.
         """
-        path = self.folder / f"{name}.py"
+        path = self.folder.joinpath(*name.split(".")).with_suffix(".py")
         if not path.exists():
             raise UsageError(
                 f"{path} is not there",

@@ -7,7 +7,7 @@ Source of each rule: Fivetran's Azure Functions connector page.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -15,8 +15,11 @@ from typing import Any
 
 import msgspec
 
+from harness import structure
 from harness.connection import Connection
 from harness.errors import FunctionFailed, ProtocolBroken
+from harness.findings import Fault
+from harness.rules import ERROR, RULES
 from harness.target import Answer
 
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
@@ -107,134 +110,107 @@ class Reply:
         return not (any(self.rows.values()) or any(self.deleted.values()) or marks)
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A reply as it came, and what is wrong with it by itself.
+
+    Attributes:
+        data: The decoded body, None where it is no JSON.
+        size: Bytes of the body.
+        faults: What is wrong with it; several where there are.
+    """
+
+    data: Any
+    size: int
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be applied."""
+        return self.error is None and not self.reports
+
+    @property
+    def reports(self) -> bool:
+        """Whether it reports an error."""
+        return isinstance(self.data, dict) and self.data.get("errorMessage") is not None
+
+    @property
+    def error(self) -> Fault | None:
+        """The first fault for which Fivetran could not use it."""
+        return next((fault for fault in self.faults if RULES[fault.rule].severity == ERROR), None)
+
+
 def read(answer: Answer, clean: Callable[[str], str] = str) -> Reply:
     """Decode and check one reply.
 
-    Args:
-        answer: What came back from the function.
-        clean: Redacts a text before it is cut for an error.
+    Raises:
+        FunctionFailed, ProtocolBroken: As `settle` does.
+    """
+    return settle(parse(answer, clean))
+
+
+def settle(parsed: Parsed) -> Reply:
+    """A reply that can be applied.
 
     Raises:
         FunctionFailed: The reply carries `errorMessage`.
         ProtocolBroken: Fivetran could not use the reply; says why and what to write instead.
     """
+    fault, data = parsed.error, parsed.data
+    if parsed.reports and isinstance(data["errorMessage"], str) and data["errorMessage"].strip():
+        kind = data.get("errorType")
+        raise FunctionFailed(
+            data["errorMessage"],
+            kind=kind if isinstance(kind, str) else None,
+            trace=data.get("stackTrace"),
+        )
+    if fault:
+        raise ProtocolBroken(fault.what, rule=fault.rule, trace=fault.trace)
+    return Reply(data, parsed.size)
+
+
+def parse(answer: Answer, clean: Callable[[str], str] = str) -> Parsed:
+    """Decode one reply and look for all that is wrong with it by itself.
+
+    Args:
+        answer: What came back from the function.
+        clean: Redacts a text before it is cut.
+    """
     status, body = answer.status, answer.body
     if status != 200 and not body.strip():
-        raise ProtocolBroken(
-            f"the function answered HTTP {status} with an empty body",
-            todo="Azure does that when a function raises or returns nothing: look at its logs, "
-            "catch the exception and answer 200 with errorMessage",
-            trace=answer.failure,
-        )
-    data = _json(status, body, clean)
-    if isinstance(data, dict) and data.get("errorMessage") is not None:
-        raise _failure(data)
-    if status != 200:
-        raise ProtocolBroken(
-            f"the function answered HTTP {status}: {_start(body, clean)}",
-            todo="answer 200, and report an error in errorMessage: the body of another status may "
-            "never be read",
-        )
-    if answer.content_type.split(";")[0].strip().lower() != "application/json":
-        raise ProtocolBroken(
-            f"the reply's Content-Type is {clean(answer.content_type) or 'missing'}",
-            todo="answer with Content-Type: application/json",
-        )
-    if not isinstance(data, dict):
-        raise ProtocolBroken(
-            f"the reply is {_kind(data)}, not a JSON object: {_start(body, clean)}",
-            todo='answer {"state": {…}, "insert": {…}, "hasMore": false}',
-        )
-    _check(data)
-    return Reply(data, len(body))
-
-
-def _json(status: int, body: bytes, clean: Callable[[str], str]) -> Any:
+        what = f"the function answered HTTP {status} with an empty body"
+        return Parsed(None, len(body), (Fault("http-status", what, trace=answer.failure),))
     try:
-        return decode(body)
+        parsed = Parsed(decode(body), len(body))
     except ValueError as error:
-        why = str(error)
-    if status != 200:
-        return None
+        parsed = Parsed(None, len(body), (_no_json(body, str(error), clean),))
+    if status != 200 and not parsed.reports:
+        what = f"the function answered HTTP {status}: {_start(body, clean)}"
+        return Parsed(parsed.data, len(body), (Fault("http-status", what),))
+    if parsed.faults:
+        return parsed
+    return Parsed(parsed.data, len(body), tuple(_faults(answer, parsed, clean)))
+
+
+def _faults(answer: Answer, parsed: Parsed, clean: Callable[[str], str]) -> Iterator[Fault]:
+    if answer.status != 200:
+        yield Fault("error-status", f"errorMessage comes with HTTP {answer.status}")
+    if answer.content_type.split(";")[0].strip().lower() != "application/json":
+        given = clean(answer.content_type) or "missing"
+        yield Fault("content-type", f"the reply's Content-Type is {given}")
+    if isinstance(parsed.data, dict):
+        yield from structure.faults(parsed.data)
+    else:
+        what = f"the reply is {structure.kind(parsed.data)}, not a JSON object: "
+        yield Fault("not-an-object", what + _start(answer.body, clean))
+
+
+def _no_json(body: bytes, why: str, clean: Callable[[str], str]) -> Fault:
     try:
         json.loads(body)
     except ValueError:
-        raise ProtocolBroken(f"the reply is no JSON ({why}): {_start(body, clean)}") from None
-    raise ProtocolBroken(
-        f"the reply is no strict JSON ({why})",
-        todo="leave out NaN, Infinity, a byte order mark and halves of surrogate pairs: "
-        "Python writes and reads them, others do not",
-    )
-
-
-def _failure(data: Mapping[str, Any]) -> FunctionFailed | ProtocolBroken:
-    message = data["errorMessage"]
-    if not isinstance(message, str) or not message.strip():
-        return ProtocolBroken(
-            f"errorMessage is {_kind(message)}", todo="write what happened, as text"
-        )
-    kind = data.get("errorType")
-    return FunctionFailed(
-        message, kind=kind if isinstance(kind, str) else None, trace=data.get("stackTrace")
-    )
-
-
-def _check(data: Mapping[str, Any]) -> None:
-    if not isinstance(data.get("state"), dict):
-        found = _kind(data["state"]) if "state" in data else "missing"
-        raise ProtocolBroken(
-            f"state is {found}: Fivetran has nothing to go on from",
-            todo="answer with a state object each time: the request's own, when nothing moved",
-        )
-    if not isinstance(data.get("hasMore"), bool):
-        found = _kind(data["hasMore"]) if "hasMore" in data else "missing"
-        raise ProtocolBroken(
-            f"hasMore is {found}", todo="answer with hasMore: true or false, without quotes"
-        )
-    keyed = set()
-    for entity, entry in _object(data, "schema").items():
-        keys = entry.get("primary_key") if isinstance(entry, dict) else None
-        if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
-            raise ProtocolBroken(
-                f"schema.{entity} has no list of column names in primary_key",
-                todo=f'write "schema": {{"{entity}": {{"primary_key": ["id"]}}}}',
-            )
-        if keys:
-            keyed.add(entity)
-    for part in ("insert", "delete"):
-        for entity, rows in _object(data, part).items():
-            if not isinstance(rows, list):
-                raise ProtocolBroken(f"{part}.{entity} is {_kind(rows)}, not a list of records")
-            for index, row in enumerate(rows):
-                if not isinstance(row, dict):
-                    raise ProtocolBroken(f"{part}.{entity}[{index}] is {_kind(row)}, not an object")
-            if part == "delete" and rows and entity not in keyed:
-                raise ProtocolBroken(
-                    f"delete.{entity} comes without schema.{entity}.primary_key",
-                    todo="say in schema which columns tell the deleted rows",
-                )
-    marked = data.get("softDelete", [])
-    if not isinstance(marked, list) or not all(isinstance(name, str) for name in marked):
-        raise ProtocolBroken("softDelete must be a list of table names")
-
-
-def _object(data: Mapping[str, Any], part: str) -> dict[str, Any]:
-    value = data.get(part, {})
-    if not isinstance(value, dict):
-        raise ProtocolBroken(f"{part} is {_kind(value)}, not an object with an entry per table")
-    return value
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, str):
-        return f"the text {value!r}" if len(value) <= 40 else f"a text of {len(value)} characters"
-    if isinstance(value, (int, Decimal)):
-        return f"the number {value}"
-    return "an object" if isinstance(value, dict) else "a list"
+        return Fault("not-json", f"the reply is no JSON ({why}): {_start(body, clean)}")
+    return Fault("not-json", f"the reply is no strict JSON ({why})")
 
 
 def _start(body: bytes, clean: Callable[[str], str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from harness.errors import ProtocolBroken
@@ -13,6 +14,7 @@ from harness.values import as_text
 
 RESERVED = "_fivetran_"
 
+Records = list[dict[str, Any]]
 Columns = dict[str, list[Any]]
 
 
@@ -23,6 +25,10 @@ class Privacy:
         blocked: `"table"` or `"table.column"`, as the source or the destination spells it.
         hashed: `"table.column"`, likewise.
         salt: Goes into each hash, so that equal values of two connections do not show as equal.
+
+    Attributes:
+        hashed: Table and column of each hashed column, as the destination spells them.
+        salt: As given.
     """
 
     def __init__(self, blocked: Iterable[str], hashed: Iterable[str], salt: str) -> None:
@@ -43,7 +49,7 @@ class Privacy:
         return None if value is None else sha256((self.salt + as_text(value)).encode()).hexdigest()
 
 
-def to_columns(where: str, records: Any, table: str, privacy: Privacy) -> Columns:
+def to_columns(where: str, records: Records, table: str, privacy: Privacy) -> Columns:
     """The values of `records` by column, None where a record lacks one; blocked columns left out.
 
     Where several source names meet in one column, the one that sorts last wins in each record that
@@ -53,37 +59,23 @@ def to_columns(where: str, records: Any, table: str, privacy: Privacy) -> Column
         where: The place in the reply, for errors: `insert["transaction"]`.
 
     Raises:
-        ProtocolBroken: `records` is no list of objects, or uses a name of Fivetran's own.
+        ProtocolBroken: A column is named like Fivetran's own.
     """
-    if not isinstance(records, list):
-        raise ProtocolBroken(f"{where} is not a list of records.")
-    for index, record in enumerate(records):
-        if type(record) is not dict:
-            raise ProtocolBroken(
-                f"{where}, record {index}: not an object but {type(record).__name__}."
-            )
-    sources = list({source: None for record in records for source in record})
-    columns: Columns = {to_name(source): [] for source in sources}
-    for source in sorted(sources):
-        name = to_name(source)
-        values = [record.get(source) for record in records]
-        if columns[name]:
-            values = [
-                new if new is not None else old
-                for old, new in zip(columns[name], values, strict=True)
-            ]
-        columns[name] = values
+    names = {source: to_name(source) for source in dict.fromkeys(chain.from_iterable(records))}
+    columns: Columns = {name: [] for name in names.values() if not privacy.blocks(table, name)}
     for name in columns:
         if name.startswith(RESERVED):
             raise ProtocolBroken(
                 f"{where}: column {name} is named like Fivetran's own ({RESERVED}…).",
-                todo="Give the field another name in the fetch step.",
+                rule="reserved-name",
             )
-    return {
-        name: [privacy.hash(value) for value in values] if privacy.hashes(table, name) else values
-        for name, values in columns.items()
-        if not privacy.blocks(table, name)
-    }
+    for source in sorted(names):
+        if (name := names[source]) in columns:
+            columns[name] = _over(columns[name], [record.get(source) for record in records])
+    for name, values in columns.items():
+        if privacy.hashes(table, name):
+            columns[name] = [privacy.hash(value) for value in values]
+    return columns
 
 
 def check_key(where: str, columns: Columns, count: int, key: Collection[str]) -> None:
@@ -98,8 +90,15 @@ def check_key(where: str, columns: Columns, count: int, key: Collection[str]) ->
                 problem = "is missing or null" if value is None else "is no scalar"
                 raise ProtocolBroken(
                     f"{where}, record {index}: primary key column {name} {problem}.",
-                    todo="Every record needs a value in each column that schema names as key.",
+                    rule="record-without-key",
                 )
+
+
+def _over(under: list[Any], values: list[Any]) -> list[Any]:
+    """`values`, where they are null those `under` them; nothing may be under them yet."""
+    if not under:
+        return values
+    return [old if new is None else new for old, new in zip(under, values, strict=True)]
 
 
 def _place(text: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ class Redactor:
         found = {form for value in values if len(value) >= SHORTEST for form in _forms(value)}
         longest_first = sorted(found, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if found else None
+        self._encoded = [form.encode("utf-8", "replace") for form in found]
 
     def __repr__(self) -> str:
         return "<Redactor>"
@@ -33,6 +34,10 @@ class Redactor:
     def finds(self, text: str) -> bool:
         """Whether a secret stands in the text."""
         return bool(self._pattern and self._pattern.search(text))
+
+    def finds_in(self, data: bytes) -> bool:
+        """Whether a secret stands in UTF-8 text; many times faster than `finds`."""
+        return any(form in data for form in self._encoded)
 
     def value(self, value: Any) -> Any:
         """A copy of a JSON value with every text, key and number redacted; it stays JSON."""

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
+from harness.errors import FunctionFailed, HarnessError, ProtocolBroken, frames
 from harness.protocol import encode
 from harness.redact import Redactor
 
@@ -42,6 +42,9 @@ class Screen:
         self.redactor = redactor or Redactor()
         self.as_json = as_json
         self._file = file or sys.stdout
+        if isinstance(self._file, io.TextIOWrapper):
+            # A console that cannot write a character gets its number, not a traceback.
+            self._file.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
         # Without a terminal, lines are not to be broken at 80 columns.
         wide = None if self._file.isatty() else 120
         self.console = Console(
@@ -95,20 +98,23 @@ class Screen:
     def failure(self, error: HarnessError, result: dict[str, Any]) -> None:
         """An error, as Fivetran's dashboard would show it where the function reported it."""
         kind, trace = getattr(error, "kind", None), getattr(error, "trace", None)
-        shown = {"message": str(error), "todo": error.todo, "errorType": kind, "stackTrace": trace}
-        self.result(
-            {
-                **result,
-                "ok": False,
-                "exit_code": error.exit_code,
-                "error": {name: value for name, value in shown.items() if value is not None},
-            }
-        )
+        rule = getattr(error, "rule", None)
+        shown = {
+            "message": str(error),
+            "rule": rule,
+            "todo": error.todo,
+            "errorType": kind,
+            "stackTrace": trace,
+        }
+        told = {name: value for name, value in shown.items() if value is not None}
+        self.result({**result, "error": told})
         parts: list[RenderableType] = [self.text(error)]
         if kind:
             parts.append(self.text(kind, "dim"))
         if error.todo:
             parts.append(self.text(f"→ {error.todo}", "cyan"))
+        if rule:
+            parts.append(self.text(f"rule {rule} of harness/RULES.md", "dim"))
         if isinstance(error, FunctionFailed) and trace is not None:
             parts.append(Text())
             parts.extend(self.text(line, "dim") for line in frames(trace))
@@ -142,21 +148,11 @@ class Lines(io.TextIOBase):
             self._screen.say(line, "dim")
         return len(text)
 
-
-def frames(trace: Any) -> list[str]:
-    """`stackTrace` of a reply as lines; its entries should be `[file, line, function, code]`."""
-    if not isinstance(trace, list):
-        return str(trace).splitlines()
-    lines = []
-    for frame in trace:
-        if isinstance(frame, list) and len(frame) == 4:
-            file, line, function, code = frame
-            lines.append(f"{file}:{line} in {function}")
-            if code:
-                lines.append(f"    {code}")
-        else:
-            lines.append(str(frame))
-    return lines
+    def close(self) -> None:
+        """Show a last line that has no end."""
+        if self._rest and not self.closed:
+            self.write("\n")
+        super().close()
 
 
 def size(count: int) -> str:
@@ -168,7 +164,9 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: `0.4 s`, `2 min 05 s`, `1 h 02 min`."""
+    """Seconds for people: `42 ms`, `1.4 s`, `2 min 05 s`, `1 h 02 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)

@@ -6,25 +6,30 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
 
 from harness import connection as connections
+from harness.caller import Caller
 from harness.connection import Connection
 from harness.errors import HarnessError, UsageError
-from harness.loop import Caller
+from harness.judge import Judge
 from harness.project import local_settings
 from harness.redact import Redactor
 from harness.remote import HttpTarget, is_local, split_key
-from harness.sample import Sample, Server
+from harness.sample import Own, Sample, Server
 from harness.screen import Lines, Screen
+from harness.spelling import SAMPLE
 from harness.state import StateFile, private_folder
 from harness.target import FunctionTarget, Target
-from harness.warehouse import Warehouse
+from harness.verdict import conclude
+
+if TYPE_CHECKING:
+    from harness.warehouse import Warehouse
 
 HOME = Path(".fivetran")
 INTERRUPTED = 130
@@ -46,9 +51,10 @@ class Options:
         warehouse: The DuckDB file, None for the usual place.
         state: The state file, None for the usual place.
         connection: The connection file, None for the usual place.
-        sample: Whether the sample upstream stands in for the real one.
+        sample: What stands in for the real upstream: `sample.toml` or `module:app`; None for none.
         as_json: Whether to write JSON for machines.
         folder: The project's folder.
+        chaos: Seed of what goes wrong with the sample upstream, None for nothing.
     """
 
     url: str | None = None
@@ -56,9 +62,10 @@ class Options:
     warehouse: Path | None = None
     state: Path | None = None
     connection: Path | None = None
-    sample: bool = False
+    sample: str | None = None
     as_json: bool = False
     folder: Path = Path()
+    chaos: int | None = None
 
     @property
     def home(self) -> Path:
@@ -75,6 +82,7 @@ class Session:
         screen: Where it shows.
         stack: Closes what was opened.
         result: What `--json` writes at the end.
+        judge: Hears every call.
     """
 
     def __init__(
@@ -84,11 +92,13 @@ class Session:
         screen: Screen,
         stack: contextlib.ExitStack,
         result: dict[str, Any],
+        judge: Judge,
     ) -> None:
         self.command = command
         self.options = options
         self.screen = screen
         self.result = result
+        self.judge = judge
         self.connection = _connection(options)
         self.state = StateFile(options.state or options.home / "state.json")
         self.tables = options.warehouse or options.home / "warehouse.duckdb"
@@ -99,17 +109,36 @@ class Session:
     def caller(self, settings: Mapping[str, str] | None = None) -> Caller:
         """Reach the function, and start the sample upstream if it is asked for.
 
+        What the function prints in this process goes through the screen from then on.
+
         Args:
             settings: App settings for the function of this folder, over all others.
         """
         target = self._remote() if self.options.url else self._function(settings or {})
+        printed = cast("TextIO", self._stack.enter_context(Lines(self.screen)))
+        self._stack.enter_context(contextlib.redirect_stdout(printed))
+        self._stack.enter_context(contextlib.redirect_stderr(printed))
         where = f", against the sample upstream at {self.server.url}" if self.server else ""
         self.screen.say(f"{self.command} of {target.name}{where}")
-        return Caller(target, self.connection, self.screen.redactor)
+        self.judge.redactor = self.screen.redactor
+        return Caller(target, self.connection, self.screen.redactor, judge=self.judge)
+
+    def upstream(self) -> Sample | Own:
+        """What stands in for the real upstream, not yet running."""
+        folder, place = self.options.folder, str(self.options.sample)
+        if place == SAMPLE:
+            return Sample.load(folder / SAMPLE)
+        return Own.load(folder, place, self.connection.secrets)
 
     def warehouse(self) -> Warehouse:
         """Open the tables."""
+        from harness.warehouse import Warehouse  # DuckDB takes a while to load, and peek needs none
+
         private_folder(self.tables.parent)
+        home = self.options.folder / HOME
+        if home.exists():
+            # It holds people's data, and may be older than the first sync.
+            home.chmod(0o700)
         return self._stack.enter_context(
             Warehouse(
                 self.tables,
@@ -119,26 +148,34 @@ class Session:
             )
         )
 
-    def enter(self, context: Any) -> Any:
-        """Enter a context that ends with the command."""
-        return self._stack.enter_context(context)
+    def at_end(self, do: Callable[[], None]) -> None:
+        """Do this when the command has ended, its verdict in `result`; before the tables close."""
+        self._stack.callback(do)
+
+    def hide(self, *others: str) -> None:
+        """Let the screen redact all secrets that this folder knows, and others."""
+        known = [*self.connection.secrets.values(), *others]
+        known += [
+            value
+            for name, value in local_settings(self.options.folder).items()
+            if not name.startswith(_PUBLIC)
+        ]
+        known += [os.environ[name] for name in self.connection.secrets if name in os.environ]
+        self.screen.redactor = Redactor(known)
 
     def _function(self, settings: Mapping[str, str]) -> Target:
         folder = self.options.folder
         if self.options.sample:
-            sample = Sample.load(folder / "sample.toml")
-            self.server = self._stack.enter_context(sample.serve())
+            sample = self.upstream()
+            self.server = self._stack.enter_context(sample.serve(chaos=self.options.chaos))
             self.connection = self.connection.with_secrets(sample.secrets())
             found = {"UPSTREAM_BASE_URL": self.server.url}
-            hidden = [*self.connection.secrets.values()]
+            self.screen.redactor = Redactor(self.connection.secrets.values())
         else:
             # As func start does: a variable that is set already wins.
             local = local_settings(folder)
             found = {name: value for name, value in local.items() if name not in os.environ}
-            hidden = [*self.connection.secrets.values()]
-            hidden += [value for name, value in local.items() if not name.startswith(_PUBLIC)]
-            hidden += [os.environ[name] for name in self.connection.secrets if name in os.environ]
-        self.screen.redactor = Redactor(hidden)
+            self.hide()
         return FunctionTarget(folder, {**found, **settings})
 
     def _remote(self) -> Target:
@@ -160,23 +197,23 @@ class Session:
 
 @contextlib.contextmanager
 def opened(command: str, options: Options) -> Iterator[Session]:
-    """Run a command's block: errors are shown, and end it with their exit code.
-
-    What a function prints in this process goes through the screen too.
-    """
+    """Run a command's block: errors are shown, and end it with their exit code."""
     screen = Screen(as_json=options.as_json)
     result: dict[str, Any] = {"command": command, "ok": True, "exit_code": 0}
+    judge = Judge()
     with contextlib.ExitStack() as stack:
         try:
-            session = Session(command, options, screen, stack, result)
-            printed = cast("TextIO", Lines(screen))
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                yield session
+            yield Session(command, options, screen, stack, result, judge)
+            code = conclude(screen, judge, result)
             screen.result(result)
+            if code:
+                raise Ended(code)
         except HarnessError as error:
+            code = conclude(screen, judge, result, error)
             screen.failure(error, result)
-            raise Ended(error.exit_code) from None
+            raise Ended(code) from None
         except KeyboardInterrupt:
+            conclude(screen, judge, result)
             screen.say("stopped: what was applied is kept, and the next run goes on from there")
             raise Ended(INTERRUPTED) from None
 

@@ -56,14 +56,25 @@ class StateFile:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file in one step, readable by its owner alone."""
-        private_folder(self.path.parent)
-        fresh = self.path.with_name(self.path.name + ".new")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(msgspec.json.format(encode(state), indent=2) + b"\n")
-        fresh.replace(self.path)
+        write_private(self.path, msgspec.json.format(encode(state), indent=2) + b"\n")
 
 
 _MEND = "mend it, or run `python -m harness reset` to start from nothing"
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """A state that somebody typed.
+
+    Raises:
+        UsageError: It is no JSON object.
+    """
+    try:
+        value = decode(text.encode("utf-8"))
+    except ValueError as error:
+        raise UsageError(f"the new state is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UsageError('the new state must be a JSON object, as {"transaction": "2026-01-01"}')
+    return value
 
 
 def private_folder(folder: Path) -> None:
@@ -71,6 +82,19 @@ def private_folder(folder: Path) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file in one step, readable by its owner alone; its folder is made if it is missing.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    private_folder(path.parent)
+    fresh = path.with_name(path.name + ".new")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(data)
+    fresh.replace(path)
 
 
 def settle(file: StateFile, kept: Kept) -> tuple[dict[str, Any], str | None]:

@@ -1,18 +1,22 @@
 # Owned by fivetran-azfn-template: updates replace this file.
-"""The commands `sync` and `resync`: the loop at work, and what is shown of it."""
+"""The commands `sync` and `resync`: the loop at work, and what is shown of it, on bad days too."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from harness.chaos import Chaos
 from harness.loading import Counts
 from harness.loop import Summary, Sync
 from harness.progress import Progress
+from harness.recorder import Recorder
 from harness.screen import Screen, counted, duration, size
-from harness.session import Session
-from harness.state import settle
+from harness.session import HOME, Session
+from harness.state import private_folder, settle
 from harness.tap import Tap
+from harness.target import FunctionTarget, Target
 from harness.warehouse import Warehouse
 
 _ENDED = {
@@ -20,6 +24,7 @@ _ENDED = {
     "calls": "stopped after as many calls as asked; the next sync goes on",
     "hours": "stopped after six hours, as Fivetran does; the next sync goes on",
 }
+_BROKEN = "broken off; what came before is kept, and the next sync goes on from there"
 
 
 def run(session: Session, calls: int | None, *, again: bool = False) -> None:
@@ -44,10 +49,27 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
         session.state.write(state)
         warehouse.begin_resync()
     work = Sync(caller, warehouse, session.state, state)
+    progress = Progress(screen)
+    recorder = Recorder(
+        session.command,
+        caller.target.name,
+        work.summary,
+        warehouse.keep_run,
+        progress,
+        screen.redactor,
+    )
+    session.at_end(lambda: recorder.finish(session.result))
+    caller.watcher = recorder
     try:
-        with Progress(screen) as progress, Tap(progress.heard):
-            caller.watcher = progress
+        with progress, recorder, Tap(progress.heard):
             work.run(calls)
+        if work.summary.ended == "done":
+            session.judge.ended(
+                {
+                    table.name: [column.name for column in table.columns]
+                    for table in warehouse.tables()
+                }
+            )
         if work.summary.ended == "done" and warehouse.resyncing:
             unseen = {table: count for table, count in warehouse.finish_resync().items() if count}
             session.result["unseen"] = unseen
@@ -57,11 +79,13 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
                 )
     finally:
         if work.summary.calls:
-            _show(session, work.summary, warehouse)
-        session.result |= _result(work.summary, warehouse)
+            _show(session, work.summary, warehouse, progress.pages)
+        else:
+            screen.say("nothing was applied, the state has not moved", "yellow")
+        session.result |= {**_result(work.summary, warehouse), "pages": progress.pages}
 
 
-def _show(session: Session, summary: Summary, warehouse: Warehouse) -> None:
+def _show(session: Session, summary: Summary, warehouse: Warehouse, pages: int) -> None:
     screen = session.screen
     rows = []
     for table in warehouse.tables():
@@ -76,17 +100,18 @@ def _show(session: Session, summary: Summary, warehouse: Warehouse) -> None:
     )
     for change in summary.widened:
         screen.say(f"{change.table}.{change.column} became {change.after} (was {change.before})")
-    _numbers(screen, summary)
+    _numbers(screen, summary, pages)
     screen.state(summary.state)
     screen.say(f"tables in {session.tables}, schema {session.connection.schema}", "dim")
 
 
-def _numbers(screen: Screen, summary: Summary) -> None:
+def _numbers(screen: Screen, summary: Summary, pages: int) -> None:
     pace = summary.rows / summary.seconds if summary.seconds else 0.0
     screen.say(
-        f"{_ENDED.get(summary.ended, 'broken off')}: {counted(summary.calls, 'call')}, "
-        f"{counted(summary.rows, 'row')} "
-        f"({pace:,.0f} rows/s), {size(summary.size)}, {duration(summary.seconds)}",
+        f"{_ENDED.get(summary.ended, _BROKEN)}: {counted(summary.calls, 'call')}, "
+        + (f"{counted(pages, 'page')}, " if pages else "")
+        + f"{counted(summary.rows, 'row')} ({pace:,.0f} rows/s), {size(summary.size)}, "
+        f"{duration(summary.seconds)}",
         "green" if summary.ended == "done" else "yellow",
     )
 
@@ -115,3 +140,37 @@ def _result(summary: Summary, warehouse: Warehouse) -> dict[str, Any]:
             for table in warehouse.tables()
         ],
     }
+
+
+def disturbed(session: Session, seed: int) -> None:
+    """A run of chaos, with tables of its own, in which nothing is blocked or hashed.
+
+    Args:
+        session: Gives the function and the failing upstream.
+        seed: Says what happens.
+
+    Raises:
+        HarnessError: The tables are not those of an undisturbed sync, or no sync gets through.
+    """
+    screen, folder = session.screen, session.options.folder
+    session.caller()
+    server = session.server
+    assert server is not None
+
+    def load(settings: Mapping[str, str]) -> Target:
+        return FunctionTarget(folder, {"UPSTREAM_BASE_URL": server.url, **settings})
+
+    room = folder / HOME / "chaos"
+    private_folder(room)
+    repeating = session.upstream().repeating
+    chaos = Chaos(
+        seed, load, session.connection, server, repeating, room, session.judge, screen.say
+    )
+    screen.say(f"chaos {seed}: tables in {room}")
+    with Tap(lambda level, name, line: None):
+        outcome = chaos.run()
+    session.result["chaos"] = outcome.as_json()
+    happened = ", ".join(f"{count} × {name}" for name, count in sorted(outcome.done.items()))
+    screen.say(f"happened in {counted(outcome.calls, 'call')}: {happened or 'nothing'}")
+    outcome.check()
+    screen.say(f"same tables, {counted(outcome.rows, 'row')}", "green")

@@ -65,6 +65,9 @@ class FunctionTarget:
         folder: Folder with function_app.py.
         settings: App settings, set in the environment around calls alone.
 
+    Attributes:
+        route: What stands behind /api/ in its URL.
+
     Raises:
         UsageError: There is no function_app.py, it cannot be imported, or it has no HTTP function.
     """
@@ -76,7 +79,7 @@ class FunctionTarget:
             app = _app(self._project.load("function_app"), folder)
             function = _http_function(app, folder)
         trigger = function.get_trigger().get_dict_repr()
-        self._route = str(trigger.get("route") or function.get_function_name())
+        self.route = str(trigger.get("route") or function.get_function_name())
         self._parameter = str(trigger["name"])
         self._handler = function.get_user_function()
         self._check(trigger)
@@ -86,7 +89,7 @@ class FunctionTarget:
         """Call it as Azure's worker would: an exception is HTTP 500 with an empty body."""
         request = func.HttpRequest(
             "POST",
-            f"http://localhost:7071/api/{self._route}",
+            f"http://localhost:7071/api/{self.route}",
             headers={"content-type": "application/json", "content-length": str(len(body))},
             body=body,
         )
@@ -123,6 +126,7 @@ class FunctionTarget:
         if "POST" not in methods:
             raise ProtocolBroken(
                 f"the function takes {', '.join(methods)} alone: Fivetran's POST gets a 404",
+                rule="no-post",
                 todo='write methods=["POST"] in function_app.py',
             )
         known = inspect.signature(self._handler).parameters

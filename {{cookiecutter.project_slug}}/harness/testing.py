@@ -16,10 +16,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.bench import Bench, Losing, Recording
+from harness.bench import Bench, Fresh, Losing, Recording
+from harness.caller import setup_test
 from harness.errors import FunctionFailed
-from harness.loop import setup_test
+from harness.judge import Judge
 from harness.redact import Redactor
+from harness.rules import ERROR
 from harness.tap import Tap
 
 _SETUP_REPLY = 64 * 1024  # bytes
@@ -28,12 +30,17 @@ _SETUP_REPLY = 64 * 1024  # bytes
 class FunctionConformance:
     """Fivetran's rules, each as one test; to be inherited.
 
+    The secrets are made up by the sample upstream; `customPayload` is what
+    connection.example.json says, for it is committed where connection.json is not.
+
     Attributes:
         folder: The project's folder; None for the nearest one above the test's file that has a
             function_app.py.
+        chaos: Seeds of the runs of chaos; each takes about a second.
     """
 
     folder: ClassVar[Path | None] = None
+    chaos: ClassVar[tuple[int, ...]] = (5, 7, 8)
 
     def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
         """What the function makes of one upstream record; None where it leaves the record out.
@@ -55,7 +62,7 @@ class FunctionConformance:
         assert first is None, f"the first try reported: {first}"
         assert reply.empty, "a setup test delivers no rows"
         assert reply.state == {}, "a setup test answers with the state that it was sent"
-        assert reply.size < _SETUP_REPLY
+        assert reply.size < _SETUP_REPLY, f"a setup test's reply stays under {_SETUP_REPLY} bytes"
 
     def test_sync_delivers_every_record(self, bench: Bench) -> None:
         """After one sync the tables hold the upstream's records, each once."""
@@ -71,10 +78,10 @@ class FunctionConformance:
             bench.assert_holds(tables, self.expected)
 
     def test_changes_arrive_with_the_next_sync(self, bench: Bench) -> None:
-        """Records that are new or changed upstream come with the next sync."""
+        """What is new, changed or (where the function tells) deleted comes with the next sync."""
         with bench.tables() as tables:
-            bench.sync(tables)
-            bench.server.change(insert=5, update=7, seed=1)
+            told = bench.sync(tables).marked or bench.tombstones
+            bench.server.change(insert=5, update=7, delete=3 if told else 0, seed=1)
             bench.sync(tables)
             bench.assert_holds(tables, self.expected)
 
@@ -89,9 +96,16 @@ class FunctionConformance:
 
     @pytest.mark.parametrize("size", [1, 50_000, 300_000])
     def test_any_cut_gives_the_same_tables(self, bench: Bench, size: int) -> None:
-        """However small the replies, each call going on in a fresh process, nothing is lost."""
+        """However small the replies are cut, the tables come out the same."""
         with bench.tables() as tables:
             bench.sync(tables, CONNECTOR_CALL_BYTES=str(size))
+            bench.assert_holds(tables, self.expected, exactly=True)
+
+    def test_a_fresh_process_goes_on_from_the_state(self, bench: Bench) -> None:
+        """Calls that share nothing but the state, as on Azure's many workers, give the same."""
+        settings = {"CONNECTOR_CALL_BYTES": "100000"}
+        with bench.tables() as tables:
+            bench.sync(tables, wrap=lambda target: Fresh(lambda: bench.target(**settings)))
             bench.assert_holds(tables, self.expected, exactly=True)
 
     def test_lost_replies_change_nothing(self, bench: Bench) -> None:
@@ -99,6 +113,11 @@ class FunctionConformance:
         with bench.tables() as tables:
             bench.sync(tables, wrap=Losing, CONNECTOR_CALL_BYTES="100000")
             bench.assert_holds(tables, self.expected, exactly=True)
+
+    def test_chaos_gives_the_same_tables(self, bench: Bench) -> None:
+        """A failing upstream, lost replies, syncs given up: the tables come out the same."""
+        for seed in self.chaos:
+            bench.chaos(seed).check()
 
     def test_wrong_secrets_are_reported(self, bench: Bench) -> None:
         """With wrong secrets the function reports an error that does not show them."""
@@ -110,16 +129,40 @@ class FunctionConformance:
             error = bench.refused(tables, wrong)
             assert tables.state() == {}, "an error must not move the state"
         shown = f"{error} {error.kind} {error.trace}"
-        assert not Redactor([*names.values(), *wrong.values()]).finds(shown)
+        secret = Redactor([*names.values(), *wrong.values()])
+        assert not secret.finds(shown), f"the error shows a secret: {secret.text(shown)}"
 
     def test_missing_secrets_are_reported_by_name(self, bench: Bench) -> None:
         """Without secrets the function reports which one is missing, in the setup test too."""
         if not bench.secrets:
             pytest.skip("sample.toml has no secrets")
         with bench.tables() as tables:
-            assert any(name in str(bench.refused(tables, {})) for name in bench.secrets)
+            error = str(bench.refused(tables, {}))
+            assert any(name in error for name in bench.secrets), (
+                f"the error names none of {', '.join(bench.secrets)}: {error}"
+            )
         with pytest.raises(FunctionFailed):
             setup_test(bench.caller(secrets={}))
+
+    def test_no_rule_is_broken(self, bench: Bench) -> None:
+        """No reply of the setup test, a whole sync and the next one breaks a rule of RULES.md.
+
+        Warnings and notices do not count; `python -m harness sync` shows them.
+        """
+        redactor = Redactor(bench.secrets.values())
+        judges = [Judge(redactor) for _ in range(3)]
+        setup_test(bench.caller(judge=judges[0]))
+        with bench.tables() as tables:
+            bench.sync(tables, judge=judges[1], CONNECTOR_CALL_BYTES="100000")
+            bench.server.change(insert=5, update=7, delete=0, seed=2)
+            bench.sync(tables, judge=judges[2])
+        broken = [
+            redactor.text("\n".join([f"{found.rule.title} ({found.rule.id})", *found.lines()]))
+            for judge in judges
+            for found in judge.findings
+            if found.rule.severity == ERROR
+        ]
+        assert not broken, "\n".join(broken)
 
     def test_no_secret_leaves_the_function(self, bench: Bench) -> None:
         """No secret stands in a reply or in a log line, down to the level DEBUG."""

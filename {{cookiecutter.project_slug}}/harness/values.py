@@ -11,13 +11,25 @@ from typing import Any
 from harness.columns import MIXED, Shape
 from harness.jsontext import dump_sound, sound
 
+# What JSON itself carries exactly; all else travels as text, which DuckDB casts.
+_JSON_TYPES = ("BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE")
 
-def encode(values: list[Any], shape: Shape) -> list[Any]:
-    """`values` as DuckDB takes them for a parameter of type `shape.sql[]`."""
+
+def encode(values: list[Any], shape: Shape) -> str:
+    """`values` as one JSON list, for `decoded`."""
     convert = _converter(values, shape)
-    if convert is None:
-        return values
-    return [None if value is None else convert(value) for value in values]
+    if convert is not None:
+        values = [None if value is None else convert(value) for value in values]
+    return dump_sound(values)
+
+
+def decoded(shape: Shape) -> str:
+    """The SQL that unpacks a parameter from `encode`, a row each.
+
+    One JSON text a column loads five times as fast as a list of Python values.
+    """
+    wire = shape.sql if shape.sql in _JSON_TYPES else "VARCHAR"
+    return f"""unnest(from_json_strict(?, '["{wire}"]'))::{shape.sql}"""
 
 
 def as_text(value: Any) -> str:
@@ -29,9 +41,9 @@ def as_text(value: Any) -> str:
     return number_text(value)
 
 
-def number_text(value: int | float | Decimal) -> str:
+def number_text(value: int | Decimal) -> str:
     """A number without exponent and trailing zeros; beyond 400 digits with an exponent."""
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    number = Decimal(value)
     if not number:
         return "0"
     if abs(number.adjusted()) > 400:
@@ -77,17 +89,7 @@ def _converter(values: list[Any], shape: Shape) -> Callable[[Any], Any] | None:
     if shape.kind == "json":
         return dump_sound
     if shape.kind == "text":
-        return None if _is_sound_text(values) else as_text
+        return as_text if set(map(type, values)) - {str, type(None)} else None
     if shape.sql.startswith("DECIMAL"):
         return str
     return float if shape.sql == "DOUBLE" else None
-
-
-def _is_sound_text(values: list[Any]) -> bool:
-    if not set(map(type, values)) <= {str, type(None)}:
-        return False
-    try:
-        "".join(filter(None, values)).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

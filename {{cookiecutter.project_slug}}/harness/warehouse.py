@@ -22,6 +22,8 @@ from harness.naming import to_name
 from harness.records import Privacy
 from harness.tables import Table
 
+MOST_RUNS = 20  # whose records are kept
+
 
 class Warehouse:
     """One connection's tables and the state that belongs to them, in one DuckDB file.
@@ -100,7 +102,7 @@ class Warehouse:
             _set_state(catalog, state)
 
     def reset(self) -> None:
-        """Drops tables and state; the salt of hashed columns stays."""
+        """Drops tables, state and the records of runs; the salt of hashed columns stays."""
         with self._catalog() as catalog:
             catalog.drop()
             _set_state(catalog, {})
@@ -112,14 +114,15 @@ class Warehouse:
         """Writes a reply's rows and its state, in one transaction.
 
         Args:
-            reply: The decoded reply: integers exact, other numbers as Decimal.
+            reply: The decoded reply, of the protocol's shape: integers exact, other numbers as
+                Decimal.
             before: The state that it was called with.
             marks_last: The order inside one reply is documented nowhere. True applies `insert`,
                 `delete`, `softDelete`; else the reverse, as Fivetran's samples expect.
 
         Raises:
-            ProtocolBroken: A record without its primary key or no object, a delete without
-                schema, a primary key that is not the table's, a name of Fivetran's own.
+            ProtocolBroken: A record without its primary key, a delete without schema, a primary
+                key that is not the table's, a name of Fivetran's own.
             UsageError: A column of the primary key is blocked.
         """
         with self._catalog() as catalog:
@@ -173,6 +176,21 @@ class Warehouse:
         """
         with self._catalog() as catalog:
             return tables.read(self._connection, catalog, catalog.tables[table], limit)
+
+    def keep_run(self, began: str, record: str) -> None:
+        """Keeps a run's record instead of what was kept of it, and those of the last runs.
+
+        Args:
+            began: The instant at which the run began, which tells it from all others.
+            record: Text without secrets.
+        """
+        with self._catalog() as catalog:
+            catalog.keep_run(began, record, MOST_RUNS)
+
+    def runs(self) -> list[str]:
+        """The records of the last runs, the newest first."""
+        with self._catalog() as catalog:
+            return catalog.runs()
 
     def _settle(
         self, path: Path, catalog: Catalog, blocked: Iterable[str], hashed: Iterable[str]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,13 @@ Make = Callable[..., Path]
 Run = Callable[..., tuple[int, str]]
 Calls = Callable[[Path], list[dict[str, Any]]]
 SECRET = "s3cret-Ü&+/tökén"
+APPENDING = """
+at = state.get("at", 0)
+rows = [{"id": n, "name": f"name {n}"} for n in range(at, min(at + 3, 10))]
+return reply({
+    "state": {"at": at + len(rows)}, "insert": {"thing": rows}, "hasMore": at + len(rows) < 10
+})
+"""
 COMMANDS = ("test", "peek", "sync", "resync", "state", "reset")
 
 COMPLAINT = (
@@ -83,12 +93,32 @@ def test_a_harness_killed_before_it_wrote_the_file_goes_on_behind_the_last_reply
     assert len(rows(folder)) == 10
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_harness_killed_in_a_call_gives_the_same_tables(project: Make) -> None:
+    body = """
+    if state.get("at") == 6 and not (HERE / "killed").exists():
+        import os, signal
+        (HERE / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    # Without a primary key every row that is applied twice would stand there twice.
+    folder = project(textwrap.dedent(body) + APPENDING)
+    command = [sys.executable, "-m", "harness", "sync"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    codes = [
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True).returncode
+        for _ in range(2)
+    ]
+    assert codes == [-9, 0]
+    assert rows(folder) == [(number, f"name {number}") for number in range(10)]
+
+
 def test_an_error_is_shown_as_on_the_dashboard_without_the_secret(
     project: Make, harness: Run
 ) -> None:
     folder = project(COMPLAINT)
     code, written = harness("sync")
-    assert code == 1
+    assert code == 2, "it is an error that the function reported, and it shows a secret"
     assert "refused [secret]" in written
     assert "Auth" in written
     assert "fetch.py:12 in thing" in written
@@ -145,11 +175,10 @@ def test_every_command_explains_itself_with_an_example(harness: Run, command: st
 
 
 def test_what_a_function_prints_is_redacted_too(project: Make, harness: Run) -> None:
-    project("print('token:', request['secrets']['apiToken'])\nreturn reply({**GOOD, 'n': 1})")
-    folder = Path()
-    code = (folder / "function_app.py").read_text(encoding="utf-8")
-    code = code.replace("{**GOOD, 'n': 1}", "{'state': {}, 'hasMore': False}")
-    (folder / "function_app.py").write_text(code, encoding="utf-8")
+    project(
+        "print('token:', request['secrets']['apiToken'], end='')\n"
+        "return reply({'state': {}, 'hasMore': False})"
+    )
     _, written = harness("sync")
     assert "token: [secret]" in written
 
@@ -173,9 +202,30 @@ def test_json_of_an_error_says_what_happened_and_hides_secrets(project: Make, ha
     project(COMPLAINT)
     code, written = harness("sync", "--json")
     result = json.loads(written)
-    assert (code, result["ok"], result["exit_code"]) == (1, False, 1)
+    assert (code, result["ok"], result["exit_code"]) == (2, False, 2)
     assert result["error"]["message"] == "refused [secret]"
     assert result["error"]["errorType"] == "Auth"
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_console_without_unicode_is_no_obstacle(project: Make, option: tuple[str, ...]) -> None:
+    body = (
+        "return reply({'state': {'at': '東京'}, 'hasMore': False, 'insert': {'t': [{'a': '東'}]}})"
+    )
+    folder = project(body)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "peek", *option],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONIOENCODING": "cp1252",
+            "PYTHONUTF8": "0",
+        },
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("東京".encode() if option else b"\\u6771\\u4eac") in done.stdout, done.stdout
 
 
 def test_setup_test_passes(project: Make, harness: Run, calls: Calls) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.caller import Caller, setup_test
 from harness.connection import Connection
 from harness.errors import FunctionFailed, LostReply, ProtocolBroken
-from harness.loop import Caller, Summary, Sync, setup_test
+from harness.loop import Summary, Sync
 from harness.state import StateFile
 from harness.target import Answer
 from harness.warehouse import Warehouse

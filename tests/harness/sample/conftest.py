@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from harness.sample import Sample, Server
-from harness.sample.spec import dotted
+from harness.sample.paths import value_at
 
 ENTITY = {
     "path": "/transactions",
@@ -97,7 +97,7 @@ class Upstream:
                 case "page_number":
                     token = token + 1 if body[entity.rows] else None
                 case "offset":
-                    gone = dotted(body, entity.deleted) if entity.deleted else []
+                    gone = value_at(body, entity.deleted) if entity.deleted else []
                     seen = len(body[entity.rows]) + len(gone)
                     token = token + seen if seen else None
                 case _:

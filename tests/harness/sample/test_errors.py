@@ -55,7 +55,10 @@ def test_a_position_out_of_range_is_refused(serve, style, value):
 def test_a_token_that_was_not_given_out_is_refused(upstream, token):
     response = upstream.get(cursor=token)
     assert response.status_code == 400
-    assert response.json() == {"message": "cursor is no token that this upstream gave out"}
+    assert response.json() == {
+        "message": "cursor is no token that this upstream gave out: "
+        "see [entity.transaction] of sample.toml"
+    }
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2026-13-01", "05/01/2026", "1e3", "inf"])

@@ -189,6 +189,11 @@ CASES = {
         'primary_key = ["amount"]',
         "[entity.transaction] primary_key: amount of the record is no text and no whole number",
     ),
+    "cursor missing": (
+        'cursor = "updated_at"',
+        'cursor = "meta.changed_at"',
+        "[entity.transaction] record: has no meta.changed_at, which is its cursor",
+    ),
     "date": (
         '"2026-01-05T08:30:00Z"',
         "2026-01-05T08:30:00Z",
@@ -204,6 +209,11 @@ CASES = {
         'size = "limit"',
         'nulls = ["memo"]',
         "[entity.transaction] record: has no memo; it has id, updated_at, amount",
+    ),
+    "nulls in the key": (
+        'size = "limit"',
+        'nulls = ["id"]',
+        "[entity.transaction] nulls: id is never null: primary_key or cursor stands there",
     ),
     "no record": (
         GOOD[GOOD.index("[entity.transaction.record]") :],

@@ -1,12 +1,16 @@
 """A warehouse on a real file, with short ways to send it replies about one entity, `item`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.columns import observe
 from harness.loading import Applied
+from harness.values import as_text
 from harness.warehouse import Warehouse
 
 Record = dict[str, Any]
@@ -74,6 +78,17 @@ class Desk:
             self.insert({"id": index, "v": value})
         return self.types()["v"], [row["v"] for row in self.rows()]
 
+    @staticmethod
+    def meaning(value: Any) -> Any:
+        """What a value says, however it is written: one instant, one number, one text."""
+        if value is None:
+            return None
+        if isinstance(value, float):
+            value = Decimal(repr(value))
+        text = value.isoformat() if isinstance(value, date) else as_text(value)
+        kind = observe([text]).kind
+        return datetime.fromisoformat(text) if kind in ("instant", "timestamp") else text
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
@@ -81,3 +96,19 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "warehouse.duckdb")
     yield desk
     desk.warehouse.close()
+
+
+@pytest.fixture
+def desks(tmp_path: Path) -> Iterator[Callable[[], Desk]]:
+    """Makes desks with an empty warehouse each, for tests that want many."""
+    made: list[Desk] = []
+
+    def make() -> Desk:
+        for desk in made:
+            desk.warehouse.close()
+        made.append(Desk(tmp_path / f"{len(made)}.duckdb"))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.warehouse.close()

@@ -28,7 +28,6 @@ TOO_PRECISE = Decimal("0.1234567890123456789012345678901234567890")
         ([Decimal("1E+3")], "DECIMAL(18,0)"),
         ([Decimal("1E+300")], "DOUBLE"),
         ([Decimal("1E-30"), Decimal("1E+30")], "DOUBLE"),
-        ([0.1, 1e300], "DOUBLE"),
         ([Decimal("1E+400")], "VARCHAR"),
         ([TOO_PRECISE], "VARCHAR"),
         ([Decimal("1E+300"), 2**53 + 1], "VARCHAR"),
@@ -68,7 +67,7 @@ NUMBERS = st.one_of(
     st.integers(-(10**40), 10**40),
     st.integers(-40000, 40000),
     st.decimals(allow_nan=False, allow_infinity=False),
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr).map(Decimal),
 )
 VALUES = st.one_of(NUMBERS, STAMPS, st.none(), st.booleans(), st.just([]), st.just({}))
 SAME_KIND = st.one_of(st.lists(NUMBERS), st.lists(STAMPS), st.lists(VALUES))

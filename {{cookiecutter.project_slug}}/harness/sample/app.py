@@ -12,8 +12,8 @@ from werkzeug import Request, Response
 
 from harness.sample import pages
 from harness.sample.auth import Guard
-from harness.sample.records import set_at
-from harness.sample.spec import Entity, Spec, keys_of
+from harness.sample.paths import keys_of, put
+from harness.sample.spec import Entity, Spec
 from harness.sample.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class App:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        request.get_data()  # what is left unread would be taken for the connection's next request
         try:
             response = self._answer(request)
         except _Refused as refused:
@@ -53,22 +52,26 @@ class App:
         if self._grants(request.path):
             _check_method(request, "POST", "OAuth2 tokens are got with POST")
             status, body = self._guard.grant(request)
-            return _json(body, status)
+            response = _json(body, status)
+            if status == 401:
+                response.headers["WWW-Authenticate"] = 'Basic realm="sample"'
+            return response
         entity = self._spec.entities.get(request.path)
         if entity is None:
             self._not_found(request)
-        _check_method(
-            request, entity.method, f"change method in [entity.{entity.name}] of {self._spec.file}"
-        )
+        _check_method(request, entity.method, f"change method in {self._place(entity)}")
         self._check_credentials(request)
         parameters = self._parameters(request, entity)
         try:
             page = pages.read(entity, self._stores[entity.name], parameters)
         except pages.BadParameter as bad:
-            raise _Refused(400, str(bad)) from None
+            raise _Refused(400, f"{bad}: see {self._place(entity)}") from None
         except pages.PastTheEnd:
             raise _Refused(404, "there is no such page: the last one is before it") from None
         return _page(request, entity, page, parameters)
+
+    def _place(self, entity: Entity) -> str:
+        return f"[entity.{entity.name}] of {self._spec.file}"
 
     def _grants(self, path: str) -> bool:
         auth = self._spec.auth
@@ -85,12 +88,11 @@ class App:
     def _check_credentials(self, request: Request) -> None:
         why = self._guard.refusal(request)
         if why is not None:
-            scheme = 'Basic realm="sample"' if self._spec.auth.kind == "basic" else "Bearer"
             raise _Refused(
                 401,
                 f"the sample upstream wants {self._guard.wanted}, but {why}: "
                 f"see [auth] in {self._spec.file}",
-                WWW_Authenticate=scheme,
+                WWW_Authenticate=self._guard.challenge,
             )
 
     def _parameters(self, request: Request, entity: Entity) -> dict[str, str]:
@@ -104,12 +106,11 @@ class App:
         for name, value in given:
             if any(name == other or name.startswith(f"{other}.") for other in entity.also):
                 continue
-            where = f"[entity.{entity.name}] of {self._spec.file}"
             if name not in known:
                 raise _Refused(
                     400,
                     f"{entity.method} {entity.path} of the sample upstream has no {name}; "
-                    f"it has {', '.join(known) or 'none'}: rename it in {where}, "
+                    f"it has {', '.join(known) or 'none'}: rename it in {self._place(entity)}, "
                     f'or add also = ["{name}"] there',
                 )
             if name in read:
@@ -163,15 +164,15 @@ def _page(
     body: Any = rows
     if entity.rows:
         body = {}
-        set_at(body, keys_of(entity.rows), rows)
+        put(body, keys_of(entity.rows), rows)
     if entity.deleted is not None:
-        set_at(body, keys_of(entity.deleted), [i.record for i in page.items if i.deleted])
+        put(body, keys_of(entity.deleted), [i.record for i in page.items if i.deleted])
     if entity.next is not None and (page.token or entity.last != "absent"):
         end = "" if entity.last == "empty" else None
         following = url(page.token) if entity.pagination == "next_url" else page.token
-        set_at(body, keys_of(entity.next), following if page.token else end)
+        put(body, keys_of(entity.next), following if page.token else end)
     if entity.more is not None:
-        set_at(body, keys_of(entity.more), page.more)
+        put(body, keys_of(entity.more), page.more)
     response = _json(body, 200)
     if entity.pagination == "link_header":
         following = f', <{url(page.token)}>; rel="next"' if page.token else ""

@@ -13,6 +13,11 @@ from werkzeug import Request
 from harness.sample.spec import Auth
 
 
+def made_up(name: str) -> str:
+    """The value that stands in a sample run for the secret of this name."""
+    return "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
 class Guard:
     """Accepts the made-up credentials of one upstream and no others.
 
@@ -22,10 +27,7 @@ class Guard:
 
     def __init__(self, auth: Auth) -> None:
         self.auth = auth
-        self.secrets = {
-            name: "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
-            for name in auth.secrets
-        }
+        self.secrets = {name: made_up(name) for name in auth.secrets}
         self._values = tuple(self.secrets.values())
         self._expiry: dict[str, float] = {}
 
@@ -46,6 +48,13 @@ class Guard:
                 return f"Authorization: Bearer <a token from POST {self.auth.token_path}>"
             case _:
                 return "nothing"
+
+    @property
+    def challenge(self) -> str:
+        """What a 401 says in WWW-Authenticate."""
+        if self.auth.kind == "basic":
+            return 'Basic realm="sample"'
+        return "ApiKey" if self.auth.kind.startswith("api_key") else "Bearer"
 
     def refusal(self, request: Request) -> str | None:
         """Why the request is not let in, or None; never tells what it carried."""

@@ -15,7 +15,8 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.sample.forms import Form
-from harness.sample.spec import Auth, Entity, Spec, dotted, keys_of
+from harness.sample.paths import keys_of, value_at
+from harness.sample.spec import Auth, Entity, Spec
 
 _MOST_RECORDS = 100_000
 _SECRETS = {"basic": 2, "oauth2_client_credentials": 2, "none": 0}
@@ -147,7 +148,13 @@ def _rules(entity: Entity, auth: Auth) -> Iterator[tuple[bool, str, str]]:
     )
     yield entity.last == "404" and entity.pagination == "none", "last", f"{style} has one page"
     yield len(set(names)) < len(names), "also", f"two parameters have one name: {', '.join(names)}"
-    for key in ("since", "until", "newest_first"):
+    yield (
+        entity.by_change and entity.pagination not in ("page_number", "offset"),
+        "by_change",
+        'is said of positions: pagination = "page_number" or "offset"',
+    )
+    yield entity.by_change and entity.newest_first, "by_change", "does not go with newest_first"
+    for key in ("since", "until", "newest_first", "by_change"):
         yield bool(getattr(entity, key)) and entity.cursor is None, key, "needs cursor"
     yield bool(entity.deleted) and not entity.primary_key, "deleted", "needs primary_key"
     yield (
@@ -166,12 +173,18 @@ def _check_record(entity: Entity, fail: _Fail) -> None:
     for key in (*entity.primary_key, *(entity.nulls or ())):
         if key not in entity.record:
             fail("record", f"has no {key}; it has {', '.join(entity.record) or 'nothing'}")
+    for key in entity.nulls or ():
+        if key in (*entity.primary_key, entity.cursor, (entity.cursor or "").partition(".")[0]):
+            fail("nulls", f"{key} is never null: primary_key or cursor stands there")
     for key in entity.primary_key:
         if type(entity.record[key]) not in (int, str):
             fail("primary_key", f"{key} of the record is no text and no whole number")
     if entity.cursor is not None:
+        example = value_at(entity.record, entity.cursor)
+        if example is None:
+            fail("record", f"has no {entity.cursor}, which is its cursor")
         try:
-            Form(dotted(entity.record, entity.cursor))
+            Form(example)
         except ValueError as error:
             fail("cursor", f"{entity.cursor} of the record is {error}")
 

@@ -53,7 +53,9 @@ def read(entity: Entity, store: Store, parameters: Mapping[str, str]) -> Part:
     until = _moment(entity.until, entity, store, parameters)
     size = _whole(entity.size, parameters, least=1, default=DEFAULT_SIZE)
     if entity.pagination in ("none", "page_number", "offset"):
-        items = store.by_change[::-1] if entity.newest_first else store.by_creation
+        items = store.by_change if entity.by_change else store.by_creation
+        if entity.newest_first:
+            items = store.by_change[::-1]
         if since is not None or until is not None:
             low = -math.inf if since is None else since
             high = math.inf if until is None else until

@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from harness.sample.forms import Form
+from harness.sample.paths import put
 from harness.sample.spec import Entity
 
 YEAR = 365 * 86400
@@ -36,12 +37,15 @@ _Make = Callable[[int], Any]
 
 
 class Maker:
-    """Makes records of one entity; the first is the example itself."""
+    """Makes records of one entity, the same each time; the first is the example itself."""
 
     def __init__(self, entity: Entity) -> None:
         self._key = entity.primary_key
-        self._cursor = _split(entity)
         self._example = entity.record
+        self._cursor: list[str] = []
+        if entity.cursor is not None:
+            is_column = entity.cursor in entity.record
+            self._cursor = [entity.cursor] if is_column else entity.cursor.split(".")
         self._nulls = entity.nulls
         if self._nulls is None:
             prose = (key for key, value in entity.record.items() if _is_prose(value))
@@ -49,7 +53,7 @@ class Maker:
         self._makes = {
             key: _make(value, crc32(f"{entity.name}.{key}".encode()))
             for key, value in entity.record.items()
-            if key not in self._key
+            if key not in (*self._key, entity.cursor)
         }
 
     def make(self, number: int, revision: int, cursor: Any) -> dict[str, Any]:
@@ -68,14 +72,14 @@ class Maker:
             if seed and _draw(seed, crc32(key.encode())) % 11 == 0:
                 record[key] = None
         if self._cursor:
-            set_at(record, self._cursor, cursor)
+            put(record, self._cursor, cursor)
         return {key: record[key] for key in self._example}
 
     def tombstone(self, number: int, cursor: Any) -> dict[str, Any]:
         """What is told of a deleted record: its primary key and its cursor value."""
         record = self._keys(number)
         if self._cursor:
-            set_at(record, self._cursor, cursor)
+            put(record, self._cursor, cursor)
         return record
 
     def _keys(self, number: int) -> dict[str, Any]:
@@ -85,21 +89,6 @@ class Maker:
             values.append(_numbered(self._example[column], part))
         values += [_numbered(self._example[column], number) for column in self._key[:1]]
         return dict(zip(self._key, reversed(values), strict=True))
-
-
-def set_at(record: dict[str, Any], path: list[str], value: Any) -> None:
-    """Puts a value where a path of keys leads; objects on the way that are missing are made."""
-    for key in path[:-1]:
-        inner = record.get(key)
-        record[key] = dict(inner) if isinstance(inner, dict) else {}
-        record = record[key]
-    record[path[-1]] = value
-
-
-def _split(entity: Entity) -> list[str]:
-    if entity.cursor is None:
-        return []
-    return [entity.cursor] if entity.cursor in entity.record else entity.cursor.split(".")
 
 
 def _numbered(example: Any, number: int) -> Any:
@@ -160,16 +149,13 @@ def _text(example: str, salt: int) -> _Make:
     if form is not None:
         return lambda seed: form.write(form.at((_BASE + _draw(seed, salt) % YEAR) * 10**9))
     if _ID.fullmatch(example):
-        return lambda seed: str(
-            uuid.UUID(int=_draw(seed, salt) << 96 | salt << 64 | 1 << 63 | seed)
-        )
+        return lambda seed: str(uuid.UUID(int=_draw(seed, salt) << 96 | seed, version=4))
     if re.fullmatch(r"-?\d+\.\d+", example):
         number = _make(Decimal(example), salt)
         return lambda seed: str(number(seed))
     if re.fullmatch(r"\S+@\S+", example):
-        return lambda seed: (
-            f"{example.partition('@')[0]}.{_draw(seed, salt) % 10_000}@{example.partition('@')[2]}"
-        )
+        name, host = example.rsplit("@", 1)
+        return lambda seed: f"{name}.{_draw(seed, salt) % 10_000}@{host}"
     if " " in example:
         return lambda seed: f"{_PROSE[_draw(seed, salt) % len(_PROSE)]} {_draw(seed, salt) % 1000}"
     counted = _COUNTED.fullmatch(example)

@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import get_input_stream
 
 from harness.sample.app import App
 from harness.sample.auth import Guard
+from harness.sample.faults import Faults
 from harness.sample.file import load
-from harness.sample.spec import Spec
+from harness.sample.spec import Entity, Spec
 from harness.sample.store import Change, Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
@@ -55,31 +61,57 @@ class Sample:
         """Made-up values for the names in [auth]'s secrets; the upstream accepts these alone."""
         return dict(self._guard.secrets)
 
+    @property
+    def repeating(self) -> list[str]:
+        """Entities without primary key and cursor: read as a whole and appended at each sync."""
+        entities = self.spec.entities.values()
+        return [e.name for e in entities if not e.primary_key and e.cursor is None]
+
     def wanted(self) -> str:
         """What each request must carry, with the names of the secrets for their values."""
         return self._guard.wanted
 
-    @contextmanager
-    def serve(self, port: int = 0) -> Iterator[Server]:
+    def serve(self, port: int = 0, *, chaos: int | None = None) -> AbstractContextManager[Server]:
         """A running server with records of its own; it ends with the context.
 
         Args:
             port: Where it listens on 127.0.0.1; 0 takes a free one.
+            chaos: The seed of what goes wrong; None for nothing.
         """
-        stores = {
-            entity.name: Store(entity, self.spec.records) for entity in self.spec.entities.values()
-        }
-        listener = _Listener(_HOST, port, App(self.spec, stores, self._guard), _Handler)
-        thread = threading.Thread(
-            target=listener.serve_forever, args=(_POLL_SECONDS,), name="sample", daemon=True
-        )
-        thread.start()
-        try:
-            yield Server(listener, stores)
-        finally:
-            listener.shutdown()
-            thread.join()
-            listener.disconnect()
+        entities = self.spec.entities
+        stores = {entity.name: Store(entity, self.spec.records) for entity in entities.values()}
+        return running(App(self.spec, stores, self._guard), entities, stores, port, chaos)
+
+
+@contextmanager
+def running(
+    app: WSGIApplication,
+    entities: Mapping[str, Entity],
+    stores: dict[str, Store],
+    port: int = 0,
+    chaos: int | None = None,
+) -> Iterator[Server]:
+    """A WSGI app on a port of this machine, until the context ends.
+
+    Args:
+        app: The upstream.
+        entities: What it has, by path, where sample.toml describes it.
+        stores: Their records, by name.
+        port: Where it listens on 127.0.0.1; 0 takes a free one.
+        chaos: The seed of what goes wrong; None for nothing.
+    """
+    faults = None if chaos is None else Faults(app, chaos, entities, stores)
+    listener = _Listener(_HOST, port, faults or app, _Handler)
+    thread = threading.Thread(
+        target=listener.serve_forever, args=(_POLL_SECONDS,), name="sample", daemon=True
+    )
+    thread.start()
+    try:
+        yield Server(listener, stores, faults)
+    finally:
+        listener.shutdown()
+        thread.join()
+        listener.disconnect()
 
 
 class Server:
@@ -88,11 +120,15 @@ class Server:
     Attributes:
         url: Where it is, without a slash at the end.
         requests: What was answered so far, oldest first.
+        faults: What goes wrong, or None where nothing does.
     """
 
-    def __init__(self, listener: _Listener, stores: dict[str, Store]) -> None:
+    def __init__(
+        self, listener: _Listener, stores: dict[str, Store], faults: Faults | None
+    ) -> None:
         self.url = f"http://{_HOST}:{listener.port}"
         self.requests = listener.seen
+        self.faults = faults
         self._stores = stores
 
     def records(self, entity: str) -> list[dict[str, Any]]:
@@ -118,7 +154,7 @@ class Server:
 class _Listener(ThreadedWSGIServer):
     """Knows its open connections, so that none outlives it."""
 
-    def __init__(self, host: str, port: int, app: App, handler: type[_Handler]) -> None:
+    def __init__(self, host: str, port: int, app: WSGIApplication, handler: type[_Handler]) -> None:
         self.seen: list[Seen] = []
         self._open: set[Any] = set()
         super().__init__(host, port, app, handler)
@@ -140,7 +176,7 @@ class _Listener(ThreadedWSGIServer):
 class _Handler(WSGIRequestHandler):
     """Keeps the connection open between requests, as real upstreams do and Werkzeug's own does not.
 
-    The app must read the body of each request, or its rest is taken for the next one.
+    A body that is shorter than its Content-Length says ends the connection.
     """
 
     protocol_version = "HTTP/1.1"
@@ -148,16 +184,22 @@ class _Handler(WSGIRequestHandler):
     server: _Listener
 
     def run_wsgi(self) -> None:
-        chunks, status, headers = run_wsgi_app(self.server.app, self.make_environ(), buffered=True)
+        environ = self.make_environ()
+        # What an app leaves unread would be taken for the connection's next request.
+        environ["wsgi.input"] = io.BytesIO(get_input_stream(environ).read())
+        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         body = b"".join(chunks)
         code, _, reason = status.partition(" ")
         self.server.seen.append(Seen(self.command, self.path.partition("?")[0], int(code)))
         self.send_response(int(code), reason)
         for name, value in headers:
             self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+            self.close_connection |= len(body) < headers.get("Content-Length", 0, type=int)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Nothing: what was asked is in the server's `requests`."""

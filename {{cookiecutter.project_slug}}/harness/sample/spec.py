@@ -51,6 +51,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
         since_as: How the bounds are written (strptime), or None for ISO 8601 and numbers.
         also: Further request parameters, which change nothing.
         newest_first: Whether the last changed come first.
+        by_change: Whether positions count in the order of change, oldest first: what changes moves
+            to the end, and its neighbours slip past who reads. Else by creation.
         last: What the last page has for `next`; "404": a page more is asked for, and not found.
         short_pages: Whether pages are at times shorter than asked.
         nulls: Columns that are null now and then; None: those of free text.
@@ -74,6 +76,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     primary_key: tuple[str, ...] = ()
     cursor: str | None = None
     newest_first: bool = False
+    by_change: bool = False
     last: Literal["null", "absent", "empty", "404"] = "null"
     short_pages: bool = False
     nulls: tuple[str, ...] | None = None
@@ -99,18 +102,3 @@ class Spec(msgspec.Struct, frozen=True):
     records: int
     auth: Auth
     entities: dict[str, Entity]
-
-
-def keys_of(path: str) -> list[str]:
-    """The keys that a dotted path goes through; OData's (`@odata.nextLink`) hold their dot."""
-    return [path] if path.startswith("@") else path.split(".")
-
-
-def dotted(record: dict[str, Any], path: str) -> Any:
-    """The value at a top-level name or a dotted path; None where there is none."""
-    if path in record:
-        return record[path]
-    value: Any = record
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

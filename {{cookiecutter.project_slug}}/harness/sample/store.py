@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from harness.sample.forms import Form
+from harness.sample.paths import value_at
 from harness.sample.records import YEAR, Maker
-from harness.sample.spec import Entity, dotted
+from harness.sample.spec import Entity
 
 _HOUR = 3600
 _YEAR = YEAR * 10**9
@@ -59,7 +60,7 @@ class Store:
     def __init__(self, entity: Entity, count: int) -> None:
         self.form: Form | None = None
         if entity.cursor is not None:
-            self.form = Form(dotted(entity.record, entity.cursor))
+            self.form = Form(value_at(entity.record, entity.cursor))
         self._entity = entity
         self._maker = Maker(entity)
         self._lock = threading.Lock()

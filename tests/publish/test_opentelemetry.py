@@ -1,0 +1,99 @@
+"""docs/opentelemetry.md: its code, run with the real libraries and an in-memory exporter."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.sample import Sample
+from publish.conftest import Bake
+
+SPANS = Path(__file__).parent / "spans.py"
+
+
+def code_of(project: Path) -> tuple[str, str]:
+    """The page's telemetry.py, and the line that it has fetch.py import it with."""
+    page = (project / "docs" / "opentelemetry.md").read_text(encoding="utf-8")
+    module, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    return module, line
+
+
+def follow(project: Path) -> None:
+    """Do what the page says."""
+    module, line = code_of(project)
+    (project / "telemetry.py").write_text(module, encoding="utf-8", newline="\n")
+    fetch = project / "fetch.py"
+    text = fetch.read_text(encoding="utf-8")
+    fetch.write_text(line + text, encoding="utf-8", newline="\n")
+
+
+def spans_of(project: Path) -> tuple[list[Any], list[str], str]:
+    """The spans of a good and a bad call, the secrets, and the second call's error."""
+    sample = Sample.load(project / "sample.toml")
+    with sample.serve() as upstream:
+        done = subprocess.run(
+            [sys.executable, str(SPANS), upstream.url],
+            cwd=project,
+            env={**os.environ, **sample.secrets()},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    good, bad = said["replies"]
+    assert len(good["insert"]["transaction"]) == 2500
+    return said["spans"], list(sample.secrets().values()), bad["errorMessage"]
+
+
+@pytest.fixture
+def project(bake: Bake, tmp_path: Path) -> Path:
+    """A project whose secret travels in the query."""
+    return shutil.copytree(bake(auth="api_key_query"), tmp_path / "project")
+
+
+def test_spans_would_show_the_secret(project: Path) -> None:
+    """What the page warns of: left alone, URLs and exceptions in the spans hold the API key."""
+    spans, (secret,), _ = spans_of(project)
+    urls = [span["attributes"]["http.url"] for span in spans]
+    assert any(secret in url for url in urls)
+    assert any(secret in json.dumps(span["events"]) for span in spans)
+
+
+def test_the_pages_code_keeps_the_secret_out(project: Path) -> None:
+    """With it there is still a span per request, and in none of them a query or the secret."""
+    follow(project)
+    spans, (secret,), error = spans_of(project)
+    assert secret not in json.dumps(spans)
+    urls = [span["attributes"]["http.url"] for span in spans]
+    assert len([url for url in urls if url.endswith("/transactions")]) == len(urls) > 25
+    refused = [span for span in spans if span["status"]["status_code"] == "ERROR"]
+    assert refused and all(span["status"]["description"] for span in refused)
+    assert "127.0.0.1:9" in error
+
+
+def test_the_token_of_oauth2_is_no_exception(bake: Bake, tmp_path: Path) -> None:
+    """The token's request, which Authlib sends, has a span, and no span has a credential."""
+    project = shutil.copytree(bake(auth="oauth2_client_credentials"), tmp_path / "project")
+    follow(project)
+    spans, secrets, _ = spans_of(project)
+    assert any(span["attributes"]["http.url"].endswith("/oauth/token") for span in spans)
+    assert not any(secret in json.dumps(spans) for secret in secrets)
+
+
+def test_the_pages_code_is_as_clean_as_the_project(project: Path) -> None:
+    """Lint, format and types have nothing against it, with the project's own settings."""
+    follow(project)
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        files = ["telemetry.py", "fetch.py"]
+        done = subprocess.run(
+            [sys.executable, "-m", *command, *files], cwd=project, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout

@@ -1,0 +1,104 @@
+"""docs/telemetry.md: its queries and its table of fields, against what is logged in the worker."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from worker.conftest import Deployment, connect
+from worker.kusto import operators
+
+Deploy = Callable[..., Deployment]
+
+
+def queries(project: Path) -> list[str]:
+    """The queries of the page, in its order."""
+    page = (project / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    return re.findall(r"```kusto\n(.*?)```", page, re.DOTALL)
+
+
+def fields(project: Path) -> dict[str, set[str]]:
+    """The fields that the page's table promises for each event."""
+    page = (project / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    return {
+        row[0].strip(" `"): {"event", "sync_id", *re.findall(r"`(\w+)`", row[2])} for row in rows
+    }
+
+
+def messages(deployed: Deployment) -> list[str]:
+    """What the customer's log got, oldest first."""
+    return [line["message"] for line in deployed.front.log() if not line["system"]]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{}, {"deletes": "soft_delete", "cursor_field": ""}],
+    ids=["default", "soft_delete"],
+)
+def test_the_table_counts_what_was_delivered(deploy: Deploy, answers: dict[str, str]) -> None:
+    """Rows, pages and milliseconds per sync and entity come out of the first query's columns."""
+    deployed = deploy(answers, CONNECTOR_CALL_BYTES="150000")
+    synced = deployed.harness("sync")
+    query = queries(deployed.project)[0]
+    assert 'startswith "event=page "' in query
+    assert "rows = sum(rows), pages = count()" in query
+    assert "by sync_id, entity" in query
+    (parse,) = operators(query)
+    table = [parse(text) for text in messages(deployed) if text.startswith("event=page ")]
+    assert {(row["sync_id"], row["entity"]) for row in table} == {
+        (synced["sync_id"], "transaction")
+    }
+    assert len(table) == 25
+    assert sum(int(row["rows"] or 0) for row in table) == 2500
+    assert all(isinstance(row[name], int) for row in table for name in ("rows", "bytes", "ms"))
+
+
+def test_every_column_of_every_query_is_logged(deploy: Deploy) -> None:
+    """No query asks for a field that its lines do not have, nor for a number that is none."""
+    deployed = deploy()
+    deployed.harness("sync")
+    connect(deployed.project, {"apiToken": "token-that-is-wrong"})
+    deployed.harness("sync", code=1)
+    said = messages(deployed)
+    for query in queries(deployed.project):
+        wanted = re.findall(r'startswith "(event=\w+ )"', query) or ["event="]
+        (parse,) = operators(query)
+        rows = [parse(text) for text in said if text.startswith(tuple(wanted))]
+        assert rows, query
+        present = {name for row in rows for name, value in row.items() if value not in ("", None)}
+        assert present | {"attempt"} >= set(parse.types), query
+
+
+def test_every_line_has_the_fields_that_the_page_lists(deploy: Deploy) -> None:
+    """Each line is of an event in the page's table, and its fields stand there, sync_id first."""
+    deployed = deploy()
+    deployed.harness("test")
+    deployed.harness("sync")
+    connect(deployed.project, {"apiToken": "token-that-is-wrong"})
+    deployed.harness("sync", code=1)
+    listed = fields(deployed.project)
+    seen: Counter[str] = Counter()
+    for text in messages(deployed):
+        names = re.findall(r'(?:^| )(\w+)=(?:"(?:[^"\\]|\\.)*"|[^ "]*)(?= |$)', text)
+        event = text.removeprefix("event=").partition(" ")[0]
+        assert names[0] == "event", text
+        assert "sync_id" in names, text
+        assert set(names) <= listed[event], text
+        seen[event] += 1
+    assert seen["request"] > 25 and seen["page"] > 25 and seen["call"] and seen["failed"]
+
+
+def test_quoted_values_are_read_back() -> None:
+    """A text with spaces, quotes and delimiters comes back as it was, beside its neighbours."""
+    from connector.log import line
+
+    why = 'GET https://api.example.com/a?b=c answered 400: {"error": "no \\ such thing"}'
+    written = line("failed", sync_id="1", entity="order", why=why, page=3)
+    query = """| parse-kv message as (event: string, entity: string, why: string, page: long)
+        with (pair_delimiter=" ", kv_delimiter="=", quote='"', escape="\\\\")"""
+    (parse,) = operators(query)
+    assert parse(written) == {"event": "failed", "entity": "order", "why": why, "page": 3}

@@ -1,0 +1,22 @@
+# Owned by fivetran-azfn-template: updates replace this file.
+"""`--sample` with a value or without one, which Typer's options cannot; it parses nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SAMPLE = "sample.toml"  # what --sample alone means
+_PLAIN = f"--sample={SAMPLE}"
+_APP = re.compile(r"[\w.]+:\w+")  # no entity, which peek takes, has a colon
+
+
+def spelled(arguments: Iterable[str]) -> list[str]:
+    """The arguments with `--sample` and `--sample MODULE:APP` written as `--sample=…`."""
+    written: list[str] = []
+    for argument in arguments:
+        if written and written[-1] == _PLAIN and _APP.fullmatch(argument):
+            written[-1] = f"--sample={argument}"
+        else:
+            written.append(_PLAIN if argument == "--sample" else argument)
+    return written
