@@ -426,7 +426,9 @@ class Upstream:
             return at
         # A search that stops at a limit is of use only where fewer records share a cursor.
         taken = [entry.at for entry in self.tables[setting.name].ever if entry.at is not None]
-        return max([at, *(other + setting.form.step for other in taken if other < at + DAY)])
+        return max(
+            [at, *(other + setting.form.step for other in taken if other < at + DAY * _SECOND)]
+        )
 
     def _show(self, setting: Setting, entry: Entry) -> None:
         table = self.tables[setting.name]

@@ -556,6 +556,7 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
             "X-Coded": quote(fetch.secrets["apiToken"], safe=""),
             "X-Short": fetch.secrets["pin"],
             "X-Number": "47110",
+            f"X-{fetch.secrets['key']}": "1",
         }
         for url in ("/who", f"{server.elsewhere}/who", f"/hop?to={server.elsewhere}/who"):
             fetch.get(url, headers=headers)
@@ -563,7 +564,7 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
 
     call(reading(server.url, step, **options), secrets=secrets)
     (home, *_), away = server.at("127.0.0.1"), server.at("localhost")
-    custom = {"X-Source", "X-Pin", "X-Step", "X-Coded", "X-Short"}
+    custom = {"X-Source", "X-Pin", "X-Step", "X-Coded", "X-Short", "X-made-up-key"}
     assert custom <= home.headers.keys()
     assert len(away) == 2
     for visit in away:
@@ -571,14 +572,17 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
 
 
-def test_a_redirect_takes_no_authorization_along_whatever_it_holds(server: Faults) -> None:
+@pytest.mark.parametrize("way", ["asked", "redirected"])
+def test_no_authorization_and_no_cookie_goes_to_another_host_whatever_it_holds(
+    server: Faults, way: str
+) -> None:
     """A signature that the step made itself is nothing that the runtime knows."""
+    url = f"{server.elsewhere}/who"
 
     def step(fetch: Fetch) -> Page:
         headers = {"authorization": "Signature of-the-step", "Cookie": "of=the-step"}
-        return Page(
-            fetch.get(f"/hop?to={server.elsewhere}/who", headers=headers, auth=False).rows("data")
-        )
+        path = url if way == "asked" else f"/hop?to={url}"
+        return Page(fetch.get(path, headers=headers, auth=False).rows("data"))
 
     (seen,) = rows(reading(server.url, step, auth=None, allowed_hosts=["localhost"]))
     assert not {"Authorization", "authorization", "Cookie"} & seen["headers"].keys()

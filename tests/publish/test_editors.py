@@ -1,4 +1,4 @@
-"""The editor's files: F5 works as in Microsoft's own template, and the container has what it needs."""
+"""The editor's files: F5 works as in Microsoft's template, the container has what it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read(path: Path) -> Any:
 
 
 def test_f5_starts_the_functions_host(bake: Bake) -> None:
-    """The first launch configuration attaches to the port that Core Tools open, after their start."""
+    """The first launch configuration starts Core Tools and attaches to the port they open."""
     editor = bake() / ".vscode"
     first = read(editor / "launch.json")["configurations"][0]
     assert (first["type"], first["request"], first["connect"]["port"]) == (

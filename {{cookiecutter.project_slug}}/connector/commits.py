@@ -44,11 +44,13 @@ class Commits:
         self._check_kinds(progress, packed)
         if self.entity.order is not None:
             self._check_order(progress, packed)
-        if not self.entity.primary_key and len(self._remembered(progress, packed)) > REMEMBERED:
-            raise StepError(
-                f"more than {REMEMBERED} records without a primary key stand at or after the "
-                "cursor that can be committed: declare primary_key"
-            )
+        if not self.entity.primary_key:
+            _, skip = self._sifted(progress, packed)
+            if len(self._remembered(progress, packed)) + len(skip) > REMEMBERED:
+                raise StepError(
+                    f"more than {REMEMBERED} records without a primary key stand at or after the "
+                    "cursor that can be committed: declare primary_key"
+                )
         if self._ends_undated(progress, packed):
             raise StepError(
                 f"none of {progress.rows + packed.rows} records has the cursor "
@@ -69,8 +71,13 @@ class Commits:
         if self.entity.order == "asc" and last is not None:
             progress.last = last.value
 
-    def commit(self, progress: Progress) -> None:
-        """Put what the walk has earned into the state at rest; a cursor never goes backwards."""
+    def commit(self, progress: Progress, *, all_read: bool) -> None:
+        """Put what the walk has earned into the state at rest; a cursor never goes backwards.
+
+        Args:
+            all_read: Whether the walk came to the upstream's end: what it has not met again by
+                then is gone, and need not be remembered any longer.
+        """
         entity, rest = self.entity, self.state.rest
         if entity.soft_delete:
             rest[entity.name] = {"rows": progress.rows}
@@ -83,6 +90,7 @@ class Commits:
             if high is not None and (committed is None or high.at > committed.at):
                 value = high.value
             seen = [found for _, found in progress.seen]
+            seen += [] if all_read else progress.skip
             if not entity.primary_key and (value is not None or seen):
                 rest[entity.name] = {"cursor": value, "seen": seen}
             elif value is not None:
@@ -117,7 +125,8 @@ class Commits:
             if point is not None and (floor is None or point.at >= floor.at)
         ]
 
-    def _leave_out(self, progress: Progress, packed: Packed) -> None:
+    def _sifted(self, progress: Progress, packed: Packed) -> tuple[list[int], list[str]]:
+        """Which records are new, and the digests that are still to be left out after this page."""
         skip = Counter(progress.skip)
         # What lies below the cursor came with an earlier walk (a feed without a filter).
         committed = cursor_of(self.entity, self.state.rest) is not None
@@ -128,7 +137,10 @@ class Commits:
                 skip[found] -= 1
             elif point is None or since is None or point.at >= since.at:
                 kept.append(index)
-        progress.skip = list(skip.elements())
+        return kept, list(skip.elements())
+
+    def _leave_out(self, progress: Progress, packed: Packed) -> None:
+        kept, progress.skip = self._sifted(progress, packed)
         if len(kept) < packed.rows:
             packed.pieces = [
                 choose(piece, kept) if piece.table == self.entity.name else piece

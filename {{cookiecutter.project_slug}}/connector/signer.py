@@ -58,9 +58,7 @@ class Signer:
             return self._auth.strip(url)
         return url
 
-    def sent(
-        self, request: requests.PreparedRequest, *, signed: bool, redirected: bool
-    ) -> requests.PreparedRequest:
+    def sent(self, request: requests.PreparedRequest, *, signed: bool) -> requests.PreparedRequest:
         """The request as it goes over the wire.
 
         Raises:
@@ -69,7 +67,7 @@ class Signer:
         """
         hop = request.copy()
         if not self._home.owns(hop.url or ""):
-            self._bare(hop, redirected)
+            self._bare(hop)
         elif signed and self._auth is not None:
             self._sign(hop, self._auth)
         self._check_headers(hop)
@@ -123,11 +121,11 @@ class Signer:
         whole = rest if rest and scheme.isalpha() else value
         self._redactor.add_passing(whole, *_WORD.findall(whole))
 
-    def _bare(self, hop: requests.PreparedRequest, redirected: bool) -> None:
+    def _bare(self, hop: requests.PreparedRequest) -> None:
         """Take off what is not another host's to see."""
         for name, value in list(hop.headers.items()):
-            personal = redirected and name.title() in _PERSONAL
-            if personal or self._redactor.in_header(_text(value)):
+            secret = self._redactor.finds(name) or self._redactor.in_header(_text(value))
+            if secret or name.title() in _PERSONAL:
                 del hop.headers[name]
         body = hop.body or ""
         for what, text in (("URL", hop.url or ""), ("body", _text(body))):

@@ -89,14 +89,14 @@ class Way:
             DeadlineExceeded: The time is over.
         """
         shown = f"{request.method} {request.url}"
-        sent = self._signer.sent(request, signed=signed, redirected=False)
+        sent = self._signer.sent(request, signed=signed)
         for _ in range(HOPS + 1):
             arrival = self.once(request, sent, ok)
             if isinstance(arrival, Loss) or not _redirects(arrival.reply, ok):
                 return arrival
             try:
                 request = self._redirected(request, arrival.reply)
-                sent = self._signer.sent(request, signed=signed, redirected=True)
+                sent = self._signer.sent(request, signed=signed)
             except UpstreamError as error:
                 error.why = f"{shown} redirects elsewhere: {error.why}"
                 raise

@@ -146,14 +146,15 @@ class Walk:
             progress.given = packed.given
         if self.entity.cursor is not None:
             self._commits.note(progress, packed)
-        if packed.next_token is None or self._through(packed, observed):
-            self._commits.commit(progress)
+        ends = packed.next_token is None
+        if ends or self._through(packed, observed):
             self.done = not self._bounds.next_slice(progress)
+            self._commits.commit(progress, all_read=ends and self.done)
             return
         progress.cycle.meets(digest(codec.encode(packed.next_token)))
         progress.token, self.fresh = packed.next_token, True
         if self.entity.order == "asc":
-            self._commits.commit(progress)
+            self._commits.commit(progress, all_read=False)
 
     def start_over(self, error: Exception) -> bool:
         """Whether the walk starts over after this error; it does so once in a sync.

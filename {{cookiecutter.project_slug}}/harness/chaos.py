@@ -39,6 +39,7 @@ class Differs(HarnessError):
     """The tables are not those of an undisturbed sync."""
 
     exit_code = 2
+    title = "The tables differ"
 
 
 @dataclass

@@ -31,7 +31,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="A local Fivetran: calls the function of this folder (or of --url) as Fivetran would, "
     "and puts what it delivers into DuckDB.\n\n"
-    "Exit codes: 0 fine, 1 the function reported an error, 2 the protocol was broken, 3 usage.",
+    "Exit codes: 0 fine, 1 the function reported an error, 2 the protocol was broken "
+    "or chaos led to other tables, 3 usage.",
 )
 
 

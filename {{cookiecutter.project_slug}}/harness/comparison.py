@@ -34,12 +34,12 @@ class Difference:
     what: str = "differs"
 
     def __str__(self) -> str:
-        record = ", ".join(f"{name}={value!r}" for name, value in self.key.items())
+        record = ", ".join(f"{name}={_shown(value)}" for name, value in self.key.items())
         if self.column is None:
             return f"{self.table}: the record {record} is {self.what}"
         return (
-            f"{self.table}: the record {record} has {self.column}={self.found!r}, "
-            f"and should have {self.column}={self.expected!r}"
+            f"{self.table}: the record {record} has {self.column}={_shown(self.found)}, "
+            f"and should have {self.column}={_shown(self.expected)}"
         )
 
 
@@ -114,3 +114,7 @@ def _by_row(
 
 def _filled(row: Row) -> list[tuple[str, Any]]:
     return [(column, value) for column, value in row.items() if value is not None]
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value) if isinstance(value, str) else str(value)

@@ -122,7 +122,12 @@ class Screen:
             parts.append(Text())
             parts.append(self.text(str(trace).rstrip(), "dim"))
         self.show(
-            Panel(Group(*parts), title=_TITLES[error.exit_code], title_align="left", style="red")
+            Panel(
+                Group(*parts),
+                title=getattr(error, "title", _TITLES[error.exit_code]),
+                title_align="left",
+                style="red",
+            )
         )
 
 

@@ -26,7 +26,7 @@ return reply({
     "state": {"at": at + len(rows)}, "insert": {"thing": rows}, "hasMore": at + len(rows) < 10
 })
 """
-COMMANDS = ("test", "peek", "sync", "resync", "state", "reset")
+COMMANDS = ("test", "peek", "sync", "resync", "state", "reset", "report", "connect")
 
 COMPLAINT = (
     "return reply({'errorMessage': 'refused ' + request['secrets']['apiToken'], "

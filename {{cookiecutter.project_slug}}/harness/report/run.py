@@ -184,9 +184,15 @@ def _finding(finding: dict[str, Any]) -> Html:
 def _places(finding: dict[str, Any]) -> Iterator[str]:
     places = finding["places"]
     for place in places:
-        given = {name: value for name, value in place.items() if name != "call"}
-        fault = Fault(str(finding["rule"]), **given)
-        where = ", ".join(filter(None, (f"call {place['call']}", fault.where)))
+        fault = Fault(
+            str(finding["rule"]),
+            str(place.get("what", "")),
+            str(place.get("part", "")),
+            str(place.get("entity", "")),
+            place.get("record"),
+            place.get("key"),
+        )
+        where = ", ".join(filter(None, (f"call {place.get('call')}", fault.where)))
         yield f"{where}: {fault.what}"
     if finding["count"] > len(places):
         yield f"and {finding['count'] - len(places):,} more"

@@ -1,0 +1,180 @@
+"""`sync --chaos SEED` and `--sample MODULE:APP`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from harness.cli import main
+from harness.spelling import spelled
+
+from .conftest import SAMPLE, SOUND, by_hand, write
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[int, str]]
+
+APP = """
+import json
+from urllib.parse import parse_qs
+
+from harness.sample import made_up
+
+
+def answer(start_response, status, body):
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps(body).encode()]
+
+
+def app(environ, start_response):
+    if environ.get("HTTP_AUTHORIZATION") != "Bearer " + made_up("apiToken"):
+        return answer(start_response, "401 Unauthorized", {})
+    page = int(parse_qs(environ["QUERY_STRING"])["page"][0])
+    rows = [{"id": n, "name": f"name {n}"} for n in range(100)][40 * (page - 1) : 40 * page]
+    return answer(start_response, "200 OK", {"data": rows})
+
+
+def broken(environ, start_response):
+    raise LookupError("no such thing")
+
+
+nothing = 5
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes a project of the hand-made function, with texts of it replaced, and goes there."""
+
+    def make(**changes: str) -> Path:
+        body = SOUND
+        for old, new in changes.items():
+            assert old in body, old
+            body = body.replace(old, new)
+        files = {"function_app.py": by_hand(body), "upstream.py": textwrap.dedent(APP)}
+        write(tmp_path, SAMPLE, files)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def harness(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command of the harness in the current folder: its exit code and what it wrote."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(list(arguments))
+        return code, "".join(capsys.readouterr())
+
+    return run
+
+
+def test_same_tables_end_with_zero(project: Make, harness: Run) -> None:
+    project()
+    code, written = harness("sync", "--chaos", "7")
+    assert code == 0, written
+    assert "same tables, " in written
+    assert "undisturbed sync: " in written
+
+
+def test_other_tables_end_with_two_the_seed_and_the_record(project: Make, harness: Run) -> None:
+    project(**{'{"since": started}': '{"since": now}'})
+    for seed in range(20):
+        code, written = harness("sync", "--chaos", str(seed))
+        if code:
+            break
+    assert code == 2
+    flat = " ".join(written.replace("│", " ").split())
+    assert f"chaos {seed}: after " in flat
+    assert "thing: the record id=" in flat
+    assert f"python -m harness sync --chaos {seed}" in flat
+
+
+def test_machines_get_the_difference(project: Make, harness: Run) -> None:
+    project(**{'{"since": started}': '{"since": now}'})
+    outputs = (harness("sync", "--chaos", str(seed), "--json") for seed in range(20))
+    code, written = next(output for output in outputs if output[0])
+    result = json.loads(written)
+    assert (code, result["exit_code"], result["chaos"]["same"]) == (2, 2, False)
+    difference = result["chaos"]["difference"]
+    assert (difference["table"], list(difference["key"])) == ("thing", ["id"])
+
+
+def test_tables_of_chaos_lie_apart(project: Make, harness: Run) -> None:
+    folder = project()
+    harness("sync", "--chaos", "1", "--sample")
+    names = {path.name for path in (folder / ".fivetran").rglob("*") if path.is_file()}
+    assert names == {"disturbed.duckdb", "undisturbed.duckdb", "state.json"}
+    assert (folder / ".fivetran").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "option", [("--calls", "2"), ("--url", "http://localhost:7071/api/x"), ("--state", "x.json")]
+)
+def test_chaos_has_everything_of_its_own(
+    project: Make, harness: Run, option: tuple[str, ...]
+) -> None:
+    project()
+    code, written = harness("sync", "--chaos", "1", *option)
+    assert code == 3
+    assert "leave out --url, --calls, --warehouse and --state" in written
+
+
+def test_an_app_of_the_project_stands_in_for_the_upstream(project: Make, harness: Run) -> None:
+    folder = project()
+    code, written = harness("sync", "--sample", "upstream:app")
+    assert code == 0, written
+    with duckdb.connect(str(folder / ".fivetran/sample/warehouse.duckdb")) as database:
+        assert database.execute("SELECT count(*) FROM acme.thing").fetchall() == [(100,)]
+
+
+def test_an_app_of_the_project_fails_at_times_too(project: Make, harness: Run) -> None:
+    project()
+    code, written = harness("sync", "--chaos", "7", "--sample=upstream:app")
+    assert code == 0, written
+    assert "same tables, 100 rows" in written
+    assert " × 500" in written
+
+
+def test_an_app_that_raises_says_where(project: Make, harness: Run) -> None:
+    project(**{'"the upstream does not answer"': "answer.text"})
+    code, written = harness("sync", "--sample", "upstream:broken")
+    assert code == 1
+    flat = " ".join(written.replace("│", " ").split())
+    assert "upstream:broken raised LookupError: no such thing (" in flat
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("upstream:nothing", "has no app named nothing"),
+        ("upstream:missing", "has no app named missing"),
+        ("nowhere:app", "nowhere.py is not there"),
+    ],
+)
+def test_an_app_that_is_not_there_is_wrong_usage(
+    project: Make, harness: Run, place: str, says: str
+) -> None:
+    project()
+    code, written = harness("sync", "--sample", place)
+    assert code == 3
+    assert says in written
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        (["sync", "--sample"], ["sync", "--sample=sample.toml"]),
+        (["sync", "--sample", "a.b:app"], ["sync", "--sample=a.b:app"]),
+        (["sync", "--sample=a:app"], ["sync", "--sample=a:app"]),
+        (["peek", "--sample", "thing"], ["peek", "--sample=sample.toml", "thing"]),
+        (["sync", "--sample", "--calls", "1"], ["sync", "--sample=sample.toml", "--calls", "1"]),
+        (["state", "--set", "a:b"], ["state", "--set", "a:b"]),
+    ],
+)
+def test_sample_takes_an_app_or_nothing(typed: list[str], read: list[str]) -> None:
+    assert spelled(typed) == read
