@@ -74,7 +74,8 @@ def main() -> None:
     """Print what each import costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable)
-    python = parser.parse_args().python
+    given = parser.parse_args().python
+    python = str(Path(shutil.which(given) or given).absolute())
     with tempfile.TemporaryDirectory() as folder:
         app = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         for name in files(app) - as_git(app):
@@ -91,8 +92,8 @@ def main() -> None:
         table = Table(title="own time by package in ms, one run of -X importtime")
         table.add_column("package")
         table.add_column("ms", justify="right")
-        for name, spent in shares(python, app).most_common(15):
-            table.add_row(name, f"{spent:.1f}")
+        for name, own in shares(python, app).most_common(15):
+            table.add_row(name, f"{own:.1f}")
         Console().print(table)
 
 

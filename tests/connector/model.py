@@ -231,6 +231,7 @@ class Setting:
         lag: Seconds after which a change can be seen.
         exclusive: Whether `since` is taken for an exclusive bound.
         limit: How many records a search gives out before it refuses tokens; 0: all.
+        pads: Further bytes of a record, by its id.
         touched: Whether the step decodes the records.
         lines: Whether each record comes with a record of another table.
     """
@@ -252,6 +253,7 @@ class Setting:
     lag: float = 0.0
     exclusive: bool = False
     limit: int = 0
+    pads: Sequence[int] = (0,)
     touched: bool = False
     lines: bool = False
 
@@ -269,6 +271,8 @@ class Setting:
     def row(self, entry: "Entry") -> dict[str, Any]:
         """A record as the upstream shows it."""
         row: dict[str, Any] = {"id": entry.shown_id, "v": entry.version, "text": 'é "½"\n'}
+        if pad := self.pads[entry.shown_id % len(self.pads)]:
+            row["pad"] = "x" * pad
         if self.composite:
             row["region"] = entry.shown_id % 3
         if self.form is not None:
@@ -325,7 +329,7 @@ class Upstream:
         latency: Seconds that a request takes.
 
     Attributes:
-        script: One action for each request to come: (kind, index of an entity, number).
+        script: One action for each request to come: a change, or what becomes of the request.
         patient: Whether requests go on after their deadline, as a slow drip does.
         troubled: Whether anything was refused, failed or empty so far.
         expired: Names of entities whose tokens were refused.
@@ -452,11 +456,16 @@ class Upstream:
         status, body, headers = self._serve(setting, params, kind)
         if status != 200:
             self.troubled = True
-        self._pass(self.latency / 2 + 20 * (kind == "slow"), began, seconds, setting)
+        self._pass(self.latency / 2 + number * (kind == "slow"), began, seconds, setting)
         if kind == "reset":
             self.troubled = True
             raise requests.ConnectionError("the connection was reset")
-        return self._response(request, status, body, headers)
+        now = self.time.now() + self.skew
+        if self.date == "true":
+            headers["Date"] = formatdate(now // 1, usegmt=True)
+        elif self.date == "cached":
+            headers.update({"Date": formatdate(now - 7200, usegmt=True), "Age": "7200"})
+        return response(request, json.dumps(body).encode(), status, **headers)
 
     def _pass(self, took: float, began: float, seconds: float, setting: Setting) -> None:
         left = began + seconds - self.time.monotonic()
@@ -596,21 +605,17 @@ class Upstream:
         body = self._body(setting, net, str(place) if more else None)
         return 200, {**body, "position": place}, {}
 
-    def _response(
-        self, request: requests.PreparedRequest, status: int, body: Any, headers: dict[str, str]
-    ) -> requests.Response:
-        response = requests.Response()
-        response.status_code = status
-        response.url, response.request = request.url or "", request
-        response.headers.update({"Content-Type": "application/json", **headers})
-        now = self.time.now() + self.skew
-        if self.date == "true":
-            response.headers["Date"] = formatdate(now // 1, usegmt=True)
-        elif self.date == "cached":
-            response.headers.update({"Date": formatdate(now - 7200, usegmt=True), "Age": "7200"})
-        content = io.BytesIO(json.dumps(body).encode())
-        response.raw = HTTPResponse(content, preload_content=False)
-        return response
+
+def response(
+    request: requests.PreparedRequest, body: bytes, status: int = 200, **headers: str
+) -> requests.Response:
+    """A reply of an upstream, its body not read yet."""
+    made = requests.Response()
+    made.status_code = status
+    made.url, made.request = request.url or "", request
+    made.headers.update({"Content-Type": "application/json", **headers})
+    made.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+    return made
 
 
 # ---- the connector
@@ -740,6 +745,7 @@ class Player:
     Attributes:
         reports: Error messages so far.
         over: Whether the next call belongs to a new sync.
+        took, bytes: Seconds of the last call and length of its reply.
     """
 
     def __init__(self, upstream: Upstream, *, ids: bool = True) -> None:
@@ -753,6 +759,8 @@ class Player:
         self.syncs = 0
         self.empty = 0
         self.schema: Any = None
+        self.took = 0.0
+        self.bytes = 0
 
     def give_up(self) -> None:
         """The next call belongs to a new sync."""
@@ -810,11 +818,11 @@ class Player:
             assert self.destination.keyed == before, "a reply that is applied twice does more"
         return reply
 
-    def sync(self, most: int = 300) -> dict[str, Any]:
+    def sync(self, most: int = 300, **options: Any) -> dict[str, Any]:
         """Calls until a sync ends; an error fails the test."""
         self.give_up()
         for _ in range(most):
-            reply = self.call()
+            reply = self.call(**options)
             assert "errorMessage" not in reply, reply["errorMessage"]
             if not reply["hasMore"]:
                 return reply
@@ -845,7 +853,9 @@ class Player:
         random.seed(self.calls)
         with held(self.upstream.time), patch.dict(os.environ, budgets):
             source = connector(self.upstream.settings.values(), workers)
+            began = self.upstream.time.time
             status, body = answer(source, json.dumps(asked).encode(), self.upstream.send)
+            self.took, self.bytes = self.upstream.time.time - began, len(body)
             for thread in self.upstream.time.threads():
                 thread.join()
         checked(status, body)

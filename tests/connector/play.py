@@ -1,169 +1,47 @@
-"""A scripted upstream behind the transport, and a player that calls as Fivetran does."""
+"""A player that calls as Fivetran does, and holds every reply against the protocol."""
 
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+import jsonschema
 import msgspec
 import requests
-import urllib3
-from connector import BearerToken, Fetch, Page, Source
+from connector import Source
 from connector.answer import answer
 from connector.testing import Reply
 
-START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-SECRETS = {"apiToken": "made-up-token-1"}
+from .scripted import SECRETS, Upstream, one
+
 FIELDS = {"state", "insert", "delete", "schema", "softDelete", "hasMore"}
-REPORT = {"state", "hasMore", "errorMessage", "errorType", "stackTrace"}
-
-
-def iso(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
-    """An instant so many seconds after the clock's start, as an upstream writes it."""
-    return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime(form)
-
-
-def http_date(seconds: float) -> str:
-    """The `Date` header of an upstream whose clock is so many seconds after START."""
-    return iso(seconds, "%a, %d %b %Y %H:%M:%S GMT")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as the upstream saw it."""
-
-    method: str
-    path: str
-    params: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Upstream:
-    """Answers every request with what a function makes of it, and remembers what was asked.
-
-    The function gives a `Reply`, bytes, or Python values that are sent as JSON.
-    """
-
-    most = 10_000  # requests; a walk that never ends fails its test instead of hanging it
-
-    def __init__(self, answers: Callable[[Asked], Any]) -> None:
-        self.answers = answers
-        self.asked: list[Asked] = []
-
-    def __call__(self, request: requests.PreparedRequest, seconds: float) -> requests.Response:
-        parts = urlsplit(request.url or "")
-        body = request.body or b""
-        asked = Asked(
-            request.method or "",
-            parts.path,
-            dict(parse_qsl(parts.query, keep_blank_values=True)),
-            dict(request.headers),
-            body.encode() if isinstance(body, str) else body,
-        )
-        self.asked.append(asked)
-        if len(self.asked) > self.most:
-            raise RuntimeError(f"the connector asked {self.most} times and does not stop")
-        said = self.answers(asked)
-        if not isinstance(said, Reply):
-            said = Reply(body=said) if isinstance(said, bytes) else Reply(json=said)
-        content = said.body if said.body is not None else json.dumps(said.json).encode()
-        response = requests.Response()
-        response.status_code = said.status
-        response.headers.update({"Content-Type": "application/json", **said.headers})
-        response.url, response.request = request.url or "", request
-        response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
-        return response
-
-    def each(self, name: str, path: str | None = None) -> list[str | None]:
-        """The values of a query parameter, request by request."""
-        return [ask.params.get(name) for ask in self.asked if path in (None, ask.path)]
-
-
-def script(pages: Mapping[str | None, Any]) -> Upstream:
-    """An upstream whose pages hang on the token alone: rows, or (rows, the next token)."""
-
-    def answers(asked: Asked) -> Any:
-        page = pages[asked.params.get("token")]
-        if isinstance(page, Reply):
-            return page
-        rows, token = page if isinstance(page, tuple) else (page, None)
-        return {"data": rows, "next": token}
-
-    return Upstream(answers)
-
-
-@dataclass
-class Listing:
-    """Live records of one entity, filtered by `since` (inclusive) and `until`, sorted by a key.
-
-    A token names the last record that was given out, so that no page repeats or skips one.
-    """
-
-    records: list[dict[str, Any]] = field(default_factory=list)
-    sort: str = "id"
-    size: int | None = None
-
-    def __call__(self, asked: Asked) -> Any:
-        since, until, token = (asked.params.get(name) for name in ("since", "until", "token"))
-        rows = sorted(self.records, key=lambda row: (row[self.sort], row["id"]))
-        rows = [row for row in rows if not since or row["at"] >= since]
-        rows = [row for row in rows if not until or row["at"] < until]
-        if token:
-            after = json.loads(token)
-            rows = [row for row in rows if [row[self.sort], row["id"]] > after]
-        size = self.size or int(asked.params["limit"])
-        page = rows[:size]
-        more = len(rows) > size
-        return {
-            "data": page,
-            "next": json.dumps([page[-1][self.sort], page[-1]["id"]]) if more else None,
-        }
-
-
-def reading(source: Source, name: str = "thing", path: str | None = None, **options: Any) -> None:
-    """Declare an entity that pages by token, as the generated step does."""
-
-    @source.entity(name, **options)
-    def step(fetch: Fetch) -> Page:
-        response = fetch.get(
-            path or f"/{name}",
-            params={
-                "since": fetch.since,
-                "until": fetch.until,
-                "token": fetch.token,
-                "limit": fetch.page_size,
+REPORT = {
+    "type": "object",
+    "required": ["state", "hasMore", "errorMessage", "errorType", "stackTrace"],
+    "additionalProperties": False,
+    "properties": {
+        "state": {"type": "object"},
+        "hasMore": {"const": False},
+        "errorMessage": {"type": "string", "minLength": 10, "maxLength": 10000},
+        "errorType": {"type": "string", "pattern": "^[A-Za-z_]+$"},
+        "stackTrace": {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "minItems": 4,
+                "maxItems": 4,
+                "prefixItems": [
+                    {"type": "string", "pattern": r"^(?!/)(?!\.\.)[^\\:]+\.py$"},
+                    {"type": "integer", "minimum": 1},
+                    {"type": "string", "minLength": 1},
+                    {"type": "string"},
+                ],
             },
-        )
-        return Page(response.rows("data"), next_token=response.value("next", default=None))
-
-
-def source(**options: Any) -> Source:
-    """A source without entities; one worker unless said otherwise, for the order of requests."""
-    return Source(
-        **{
-            "base_url": "https://api.example.com",
-            "auth": BearerToken("apiToken"),
-            "workers": 1,
-            **options,
-        }
-    )
-
-
-def one(**options: Any) -> Source:
-    """A source with the entity `thing`: key `id`, cursor `at`, unless said otherwise."""
-    made = source()
-    reading(made, **{"primary_key": ["id"], "cursor": "at", **options})
-    return made
+        },
+    },
+}
 
 
 @dataclass
@@ -278,6 +156,17 @@ class Player:
                     table[at] = row if side == "insert" else None
 
 
+def committed(*cursors: Any, headers: dict[str, str] | None = None, **options: Any) -> Any:
+    """What the state holds after one sync of records with these cursors."""
+    rows = [{"id": index, "at": cursor} for index, cursor in enumerate(cursors)]
+    upstream = Upstream(lambda asked: Reply(json={"data": rows}, headers=headers or {}))
+    player = Player(one(**options), upstream)
+    sync = player.sync()
+    assert sync.error == ""
+    assert sync.inserted() == rows
+    return player.state.get("thing")
+
+
 def encoded(request: Any) -> bytes:
     """A request as Fivetran sends it; decimals are written as numbers."""
     return msgspec.json.Encoder(decimal_format="number").encode(request)
@@ -289,13 +178,7 @@ def checked(status: int, body: bytes) -> dict[str, Any]:
     assert isinstance(reply["state"], dict)
     assert isinstance(reply["hasMore"], bool)
     if "errorMessage" in reply:
-        assert reply.keys() <= REPORT
-        assert isinstance(reply["errorMessage"], str) and reply["errorMessage"]
-        assert isinstance(reply["errorType"], str) and reply["errorType"]
-        assert not reply["hasMore"]
-        for file, number, function, code in reply["stackTrace"]:
-            assert isinstance(number, int) and isinstance(function, str) and isinstance(code, str)
-            assert not file.startswith(("/", "..")) and ":" not in file and "\\" not in file
+        jsonschema.validate(json.loads(body), REPORT)
         return reply
     assert status == 200
     assert reply.keys() <= FIELDS
@@ -307,6 +190,13 @@ def checked(status: int, body: bytes) -> dict[str, Any]:
         key = schema[name]["primary_key"]
         both = keys(reply["insert"].get(name, ()), key) & keys(gone, key)
         assert not both, f"in insert and delete of one reply: {both}"
+    return reply
+
+
+def report(sent: int, body: bytes, status: int = 200) -> dict[str, Any]:
+    """A reply that must be an error report."""
+    reply = checked(sent, body)
+    assert "errorMessage" in reply and sent == status
     return reply
 
 

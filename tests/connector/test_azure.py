@@ -14,7 +14,8 @@ import azure.functions as func
 import pytest
 from connector import BearerToken, Fetch, Page, Source, respond
 
-from .play import SECRETS, checked, encoded
+from .play import checked, encoded
+from .scripted import SECRETS
 
 Handler = Callable[[BaseHTTPRequestHandler, str, dict[str, str]], None]
 

@@ -6,15 +6,10 @@ from typing import Any
 import pytest
 from connector import Fetch, Page, Source
 
-from .play import Asked, Player, Upstream, iso, reading, script, source
+from .play import Player
+from .scripted import Asked, Upstream, iso, reading, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-
-@pytest.fixture
-def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call delivers one page."""
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
 
 
 def feed(**options: Any) -> Source:

@@ -1,60 +1,24 @@
 """Every error path: a reply of the protocol that says what happened, where, and what to do."""
 
-import json
 import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import connector
-import jsonschema
 import pytest
 import requests
 from connector import Fetch, Page, RetryLater, StartOver, TokenExpired, UpstreamError
 from connector.answer import answer
 from connector.testing import Reply
 
-from .play import SECRETS, Player, Upstream, checked, encoded, one, script, source
+from .play import Player, encoded, report
+from .scripted import SECRETS, Upstream, one, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-REPORT = {
-    "type": "object",
-    "required": ["state", "hasMore", "errorMessage", "errorType", "stackTrace"],
-    "additionalProperties": False,
-    "properties": {
-        "state": {"type": "object"},
-        "hasMore": {"const": False},
-        "errorMessage": {"type": "string", "minLength": 10, "maxLength": 10000},
-        "errorType": {"type": "string", "pattern": "^[A-Za-z_]+$"},
-        "stackTrace": {
-            "type": "array",
-            "items": {
-                "type": "array",
-                "minItems": 4,
-                "maxItems": 4,
-                "prefixItems": [
-                    {"type": "string", "pattern": r"^(?!/)(?!\.\.)[^\\:]+\.py$"},
-                    {"type": "integer", "minimum": 1},
-                    {"type": "string", "minLength": 1},
-                    {"type": "string"},
-                ],
-            },
-        },
-    },
-}
-
-
-def report(status: int, body: bytes, expected: int = 200) -> dict[str, Any]:
-    """An error report, checked against the protocol."""
-    assert status == expected
-    reply = checked(status, body)
-    jsonschema.validate(json.loads(body), REPORT)
-    return reply
 
 
 def failing(step: Callable[[Fetch], Any], **options: Any) -> dict[str, Any]:
@@ -63,60 +27,6 @@ def failing(step: Callable[[Fetch], Any], **options: Any) -> dict[str, Any]:
     made.entity("thing", **{"primary_key": ["id"], "tables": {"part": ["id"]}, **options})(step)
     upstream = Upstream(lambda asked: Reply(json={"error": "teapot"}, status=418))
     return report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), upstream))
-
-
-# ---- the request
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (b"", "JSON"),
-        (b"hello", "JSON"),
-        (b"\xff\xfe\x00", "JSON"),
-        (b'{"state": {}', "JSON"),
-        (b'{"state": {"a": "\xfc"}}', "JSON"),
-        (b"[" * 100_000 + b"]" * 100_000, "JSON"),
-        (b"[]", "object"),
-        (b"null", "object"),
-        (b"{}", "state"),
-        (b'{"state": []}', "state"),
-        (b'{"state": null}', "state"),
-        (b'{"state": {}, "secrets": "x"}', "secrets"),
-        (b'{"state": {}, "customPayload": [1]}', "customPayload"),
-        (b'{"state": {}, "setup_test": "yes"}', "setup_test"),
-    ],
-)
-def test_a_body_that_is_no_request_of_the_protocol_gets_400_and_the_reason(
-    body: bytes, said: str
-) -> None:
-    reply = report(*answer(one(), body, script({None: []})), expected=400)
-    assert said in reply["errorMessage"]
-
-
-@pytest.mark.parametrize("extra", [b"", b' "sync_id": 17,', b' "unknown": {"a": [1]},'])
-def test_a_request_may_have_more_fields_than_are_known(extra: bytes) -> None:
-    body = b'\xef\xbb\xbf{"agent": "x", %b "state": {}, "secrets": {"apiToken": "made-up-token-1"}}'
-    assert "errorMessage" not in checked(*answer(one(), body % extra, script({None: []})))
-
-
-@pytest.mark.parametrize("secrets", [{}, {"apiToken": ""}, {"apiToken": "  "}, {"apiToken": None}])
-def test_a_missing_secret_is_named_with_every_place_where_it_can_be_given(
-    secrets: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("apiToken", raising=False)
-    body = encoded({"state": {}, "secrets": secrets})
-    message = report(*answer(one(), body, script({None: []})))["errorMessage"]
-    for place in ("'apiToken'", "setup form", "app setting", "connection.json"):
-        assert place in message
-
-
-def test_a_key_vault_reference_that_azure_could_not_resolve_is_a_missing_secret(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("apiToken", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/x)")
-    message = report(*answer(one(), b'{"state": {}}', script({None: []})))["errorMessage"]
-    assert "'apiToken'" in message and "Key Vault" in message
 
 
 # ---- the step's page
@@ -347,57 +257,3 @@ def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, work
         ["helpers/tidy.py", 5, "tidy", 'return json.loads("{" + row["colour"])'],
     ]
     assert str(tmp_path) not in ran.stdout.decode()
-
-
-# ---- declarations
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"primary_key": "id"}, 'primary_key=["id"]'),
-        ({"cursor_type": "seconds"}, "cursor_type"),
-        ({"timezone": "Mars/Olympus"}, "timezone"),
-        ({"order": "up"}, "order"),
-        ({"order": "asc", "cursor": None}, "order needs cursor"),
-        ({"window": timedelta(days=1)}, "window needs start"),
-        ({"window": timedelta(0), "start": "2020-01-01"}, "window"),
-        ({"lookback": timedelta(seconds=-1)}, "lookback"),
-        ({"lookback": timedelta(1), "cursor_type": "sequence"}, "lookback"),
-        ({"page_size": 0}, "page_size"),
-        ({"page_size": True}, "page_size"),
-        ({"soft_delete": "yes", "cursor": None}, "soft_delete"),
-        ({"tables": {"Order Line": ["id"]}}, "Order Line"),
-        ({"tables": {"part": "id"}}, 'primary_key=["id"]'),
-    ],
-)
-def test_a_declaration_that_contradicts_itself_is_refused_where_it_stands(
-    options: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(connector.ConnectorError) as caught:
-        one(**options)
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["Thing", "1thing", "thing-x", "", "thing ", "_sync", "thíng"])
-def test_an_entitys_name_is_a_tables_name(name: str) -> None:
-    with pytest.raises(connector.ConnectorError, match=r"\[a-z\]\[a-z0-9_\]\*"):
-        source().entity(name)(lambda fetch: Page())
-
-
-def test_an_entity_is_declared_once() -> None:
-    made = one()
-    with pytest.raises(connector.ConnectorError, match="declared twice"):
-        made.entity("thing")(lambda fetch: Page())
-
-
-def test_a_table_has_one_primary_key_wherever_it_is_declared() -> None:
-    made = one()
-    with pytest.raises(connector.ConnectorError, match="a schema never varies"):
-        made.entity("other", tables={"thing": ["key"]})(lambda fetch: Page())
-
-
-@pytest.mark.parametrize("url", ["http://api.example.com", "api.example.com", "ftp://x.y", ""])
-def test_a_base_url_is_https_or_localhost(url: str) -> None:
-    with pytest.raises(connector.ConnectorError, match="https://"):
-        source(base_url=url)

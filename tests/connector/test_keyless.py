@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from connector.testing import HeldClock
 
-from .play import Asked, Listing, Player, Upstream, iso, one, reading, script, source
+from .play import Player
+from .scripted import Asked, Listing, Upstream, iso, one, reading, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -3,17 +3,39 @@
 `MODEL_EXAMPLES=2000` tries many more schedules than the default does.
 """
 
+import copy
+import gc
+import json
 import logging
 import os
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
+from connector import Fetch, Page, Source
+from connector.answer import answer
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from .model import COUNTS, INSTANTS, ORDERS, Form, Player, Setting, Time, Upstream, differences
+from .model import (
+    COUNTS,
+    INSTANTS,
+    ORDERS,
+    Form,
+    Player,
+    Setting,
+    Time,
+    Upstream,
+    differences,
+    held,
+    response,
+    stripped,
+)
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 
@@ -307,3 +329,224 @@ def test_a_feed_of_deletes_beside_a_feed_of_records(
     gone = data.draw(dated(name="gone", deletes="thing", lines=False, ages=(), **common))
     things = data.draw(dated(name="thing", deletes="elsewhere", **common))
     play(Upstream(Time(), [gone, things], latency=latency, **clock), schedule, ids=ids)
+
+
+# ---- several entities
+
+
+@given(st.data(), clocks(), latencies, st.booleans(), st.sampled_from([1, 3, 3]), schedules)
+@examples(60)
+def test_several_entities_side_by_side(
+    data: st.DataObject,
+    clock: dict[str, Any],
+    latency: float,
+    ids: bool,
+    workers: int,
+    schedule: Any,
+) -> None:
+    form = data.draw(st.sampled_from(INSTANTS))
+    everything = Choices(data.draw, {"name": "all"})
+    everything("deletes", "none", "soft", "soft")
+    everything("tokens", "id", "frozen_ids", "frozen_rows")
+    shared(everything)
+    kinds = {
+        "unordered": [data.draw(dated(name="unordered"))],
+        "ordered": [data.draw(dated(name="ordered", order="asc", tokens="cursor"))],
+        "everything": [Setting(**everything.made)],
+        "log": [
+            Setting(name="log", form=form, keyed=False, order="asc", tokens="cursor", ages=[3, 1])
+        ],
+        "pair": [
+            data.draw(dated(name="gone", deletes="thing", lines=False, form=form, composite=False)),
+            data.draw(dated(name="thing", deletes="elsewhere", form=form, composite=False)),
+        ],
+    }
+    chosen = data.draw(st.permutations(sorted(kinds)))[:3]
+    entities = [setting for kind in chosen for setting in kinds[kind]]
+    schedule = [{**turn, "deploy": None} for turn in schedule]
+    play(Upstream(Time(), entities, latency=latency, **clock), schedule, ids=ids, workers=workers)
+
+
+# ---- the same call again
+
+
+@given(dated(), clocks(), latencies, schedules)
+@examples(60)
+def test_a_call_that_is_made_later_does_the_same(
+    setting: Setting, clock: dict[str, Any], latency: float, schedule: Any
+) -> None:
+    """It hangs on nothing but its request and the upstream; clock stamps aside."""
+    upstream = Upstream(Time(), [setting], latency=latency, **clock)
+    player = Player(upstream)
+    for turn in schedule:
+        upstream.script.extend(turn["script"])
+        player.call(seconds=turn["seconds"], size=turn["size"])
+        upstream.script.clear()
+    upstream.time.sleep(3 * 86_400)  # no cursor is held back any more
+    budgets = {"seconds": 40, "size": 300}
+    tables = copy.deepcopy(upstream.tables)
+    first = player.call(fate="lost", **budgets)
+    upstream.tables, upstream.time.time = tables, upstream.time.time + 5
+    again = player.call(fate="lost", **budgets)
+    assert bare(first) == bare(again)
+
+
+def bare(reply: dict[str, Any]) -> dict[str, Any]:
+    """A reply without clock stamps."""
+    return {**reply, "state": stripped(reply["state"])}
+
+
+# ---- progress
+
+
+@given(
+    st.integers(0, 150),
+    st.sampled_from([0.5, 2.0, 3.0, 6.0]),
+    st.booleans(),
+    st.sampled_from(["none", "soft"]),
+)
+@examples(40)
+def test_quiet_pages_pause_a_sync_before_fivetran_gives_it_up(
+    quiet: int, latency: float, first: bool, deletes: str
+) -> None:
+    """Nine empty replies, then a pause; a first reading that pauses must not look complete."""
+    upstream = Upstream(Time(), [Setting("thing", ages=[1] * 6, deletes=deletes)], latency=latency)
+    player = Player(upstream)
+    if not first:
+        player.sync()
+    upstream.change("insert", 0, 0)
+    before = {str(number) for number in upstream.tables["thing"].entries}
+    upstream.script.extend([("", 0, 0), *[("empty", 0, 0)] * quiet])
+    for _ in range(quiet + 30):
+        reply = player.call(seconds=10)
+        if reply["hasMore"]:
+            continue
+        if "errorMessage" not in reply and "_sync" not in reply["state"]:
+            break
+        if first and "errorMessage" not in reply:
+            raise AssertionError("a first reading that is not through looks complete")
+        player.give_up()
+    else:
+        raise AssertionError("it was never through")
+    assert before == {key for (key,) in player.destination.alive("thing")}
+
+
+@pytest.mark.parametrize("order", ["asc", "desc", "window", "frozen_ids", "frozen_rows", "id"])
+def test_a_sync_ends_though_the_upstream_never_rests(order: str) -> None:
+    """Each request, and all records change. Only a list that is sorted by the change, read without
+    order="asc", can run away from its reader."""
+    setting = Setting("thing", INSTANTS[0], ages=range(8), tokens="cursor", lookback=timedelta(0))
+    if order == "window":
+        setting.window = timedelta(days=1)
+    elif order in ("asc", "desc"):
+        setting.order = order
+    else:
+        setting.tokens = order
+    upstream = Upstream(Time(), [setting])
+    upstream.script.extend([("sweep", 0, 0)] * 1000)
+    player = Player(upstream)
+    for _ in range(3):
+        player.sync(most=50)
+    player.settle()
+    assert not differences(player)
+
+
+# ---- budgets
+
+pages = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 8)), min_size=1, max_size=30)
+
+
+@given(
+    st.lists(pages, min_size=1, max_size=3),
+    st.sampled_from([1, 3]),
+    st.sampled_from([10, 30, 190]),
+    st.sampled_from([1, 500, 5000, 2**20]),
+)
+@examples(60)
+def test_no_call_goes_far_beyond_its_budgets(
+    entities: list[list[tuple[int, int]]], workers: int, seconds: int, size: int
+) -> None:
+    """Beyond its seconds by one page at most, though the upstream heeds no deadline; beyond its
+    bytes by the pages in flight; and it stops before neither is spent."""
+    settings = [
+        Setting(f"e{index}", ages=[1] * len(each), page_size=1, pads=[pad for pad, _ in each])
+        for index, each in enumerate(entities)
+    ]
+    upstream = Upstream(Time(), settings, latency=0.5)
+    upstream.patient = True
+    upstream.script.extend(("slow", 0, slow) for each in entities for _, slow in each)
+    player = Player(upstream)
+    slowest = 0.5 + max(slow for each in entities for _, slow in each)
+    largest = 120 + max(pad for each in entities for pad, _ in each)
+    for _ in range(100):
+        reply = player.call(seconds=seconds, size=size, workers=workers)
+        rest = len(json.dumps([reply["state"], reply.get("schema")])) + 200
+        assert player.took < seconds + slowest
+        assert player.bytes < size + workers * largest + rest
+        if not reply["hasMore"]:
+            break
+        if len(entities) == 1:
+            assert player.took + slowest >= seconds or player.bytes >= size
+    assert "errorMessage" not in reply
+    assert not differences(player)
+
+
+@pytest.mark.parametrize("kind", ["keyed", "keyless", "deletes", "soft"])
+def test_memory_does_not_grow_with_the_number_of_pages(kind: str) -> None:
+    """A soft_delete's first reading takes all pages in one call and delivers none of them."""
+    tracemalloc.start()
+    try:
+        long_sync(kind, 200)  # fills what is cached within bounds
+        assert peak(kind, 500) < peak(kind, 50) * 1.2
+    finally:
+        tracemalloc.stop()
+
+
+def peak(kind: str, count: int) -> int:
+    """Bytes that a sync of so many pages takes at most."""
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    long_sync(kind, count)
+    return tracemalloc.get_traced_memory()[1] - before
+
+
+def long_sync(kind: str, count: int) -> None:
+    """A sync of so many pages, a few of which fit into a reply."""
+    time = Time()
+
+    def send(request: requests.PreparedRequest, _: float) -> requests.Response:
+        time.sleep(0.125)
+        number = int(parse_qs(urlsplit(request.url or "").query)["page"][0])
+        rows = [
+            {"id": f"{number}.{n}", "at": number * 10 + n, "pad": "x" * 2000} for n in range(10)
+        ]
+        return response(request, json.dumps(rows).encode())
+
+    source = Source(base_url="https://api.example.com", workers=1)
+    counted: dict[str, Any] = {"cursor": "at", "cursor_type": "sequence"}
+    options = {
+        "keyed": {"primary_key": ["id"], **counted},
+        "keyless": {"order": "asc", **counted},
+        "deletes": {"primary_key": ["id"]},
+        "soft": {"primary_key": ["id"], "soft_delete": True},
+    }[kind]
+
+    @source.entity("thing", **options)
+    def thing(fetch: Fetch) -> Page:
+        page = fetch.token or 0
+        rows = fetch.get("/thing", params={"page": page}).rows()
+        following = page + 1 if page + 1 < count else None
+        return Page((), following, deleted=rows) if kind == "deletes" else Page(rows, following)
+
+    state: dict[str, Any] = {}
+    more, calls = True, 0
+    with held(time), patch.dict(os.environ, {"CONNECTOR_CALL_BYTES": "50000"}):
+        while more:
+            body = answer(source, json.dumps({"state": state}).encode(), send)[1]
+            assert len(body) < 100_000
+            reply = json.loads(body)
+            assert "errorMessage" not in reply, reply["errorMessage"]
+            state, more, calls = reply["state"], reply["hasMore"], calls + 1
+            del body, reply
+            gc.collect(1)
+    assert calls > count / 4

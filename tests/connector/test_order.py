@@ -1,153 +1,19 @@
-"""Walks cut into slices, and walks of sorted upstreams: what each commits, and when it ends."""
+"""Walks of sorted upstreams: what they commit page by page, and when they end."""
 
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from connector import Fetch, Page
+from connector import Fetch, Page, Source
 from connector.testing import HeldClock, Reply
 
-from .play import Asked, Listing, Player, Upstream, iso, one, script, source
+from .play import Player
+from .scripted import Asked, Listing, Upstream, days, http_date, iso, one, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call delivers one page."""
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
-
-
-def days(*ago: float) -> list[dict[str, Any]]:
-    """Records that changed so many days ago, numbered in this order."""
-    return [{"id": i, "at": iso(-86400 * days)} for i, days in enumerate(ago)]
-
-
-def slices(upstream: Upstream) -> list[tuple[str, str]]:
-    """The bounds that were asked for, each once, in order."""
-    asked = [(ask.params["since"], ask.params["until"]) for ask in upstream.asked]
-    return list(dict.fromkeys(asked))
-
-
-def test_a_window_walks_slices_that_touch_and_reach_past_the_start() -> None:
-    upstream = Upstream(Listing(days(2.5, 1.5, 0.5)))
-    made = one(window=DAY, start=iso(-3 * 86400))
-    assert Player(made, upstream).sync().ids() == [0, 1, 2]
-    asked = slices(upstream)
-    assert asked[0] == (iso(-3 * 86400), iso(-2 * 86400))
-    assert [since for since, _ in asked[1:]] == [until for _, until in asked[:-1]]
-    assert asked[-1][1] > iso(0)
-
-
-def test_a_record_at_a_slices_edge_comes_once() -> None:
-    """`until` is exclusive and `since` inclusive."""
-    upstream = Upstream(Listing(days(2, 1)))
-    assert Player(one(window=DAY, start=iso(-3 * 86400)), upstream).sync().ids() == [0, 1]
-
-
-def test_a_record_as_old_as_the_start_of_the_walk_lies_in_the_last_slice() -> None:
-    upstream = Upstream(Listing(days(0)))
-    player = Player(one(window=DAY, start=iso(-86400)), upstream)
-    assert player.sync().ids() == [0]
-    assert player.state == {"thing": iso(0)}
-
-
-def test_each_slice_is_committed_when_it_is_through(page_by_page: None) -> None:
-    upstream = Upstream(Listing(days(2.5, 2.4, 1.5, 0.5), size=1))
-    sync = Player(one(window=DAY, start=iso(-3 * 86400)), upstream).sync()
-    assert [reply["state"].get("thing") for reply in sync.replies if reply["insert"]] == [
-        None,
-        iso(-2.4 * 86400),
-        iso(-1.5 * 86400),
-        iso(-0.5 * 86400),
-    ]
-
-
-def test_a_slice_commits_nothing_beyond_its_end(page_by_page: None) -> None:
-    """The upstream does not know `until`: what lies between is yet to be read."""
-    listing = Listing(days(2.5, 0.5, 1.5))
-
-    def answers(asked: Asked) -> Any:
-        asked.params.pop("until")
-        return listing(asked)
-
-    player = Player(one(window=DAY, start=iso(-3 * 86400)), Upstream(answers))
-    player.sync(calls=1)
-    assert player.state["thing"] == iso(-2.5 * 86400)
-
-
-def test_a_long_backfill_that_is_given_up_goes_on_with_its_slice(page_by_page: None) -> None:
-    upstream = Upstream(Listing(days(9.5, 8.5, 7.5, 6.5)))
-    player = Player(one(window=DAY, start=iso(-10 * 86400)), upstream)
-    ids = [player.sync(calls=1).ids() for _ in range(4)]
-    assert ids == [[0], [1], [2], [3]]
-
-
-def test_empty_slices_cost_no_reply_of_their_own() -> None:
-    upstream = Upstream(Listing(days(999, 1)))
-    sync = Player(one(window=DAY, start=iso(-1000 * 86400)), upstream).sync()
-    assert sync.ids() == [0, 1]
-    assert len(upstream.asked) > 1000
-    assert len(sync.replies) == 1
-
-
-def test_page_numbers_that_repeat_from_slice_to_slice_are_no_cycle() -> None:
-    made = source()
-
-    @made.entity(
-        "thing", primary_key=["id"], cursor="at", window=DAY, start=iso(-3 * 86400), page_size=2
-    )
-    def thing(fetch: Fetch) -> Page:
-        page = fetch.token or 1
-        response = fetch.get(
-            "/thing", params={"since": fetch.since, "until": fetch.until, "page": page}
-        )
-        rows = response.rows("data")
-        return Page(rows, page + 1 if rows else None)
-
-    records = days(2.9, 2.8, 2.7, 1.9, 1.8, 1.7, 0.9, 0.8, 0.7)
-
-    def answers(asked: Asked) -> Any:
-        since, until = asked.params["since"], asked.params["until"]
-        rows = [row for row in records if since <= row["at"] < until]
-        first = (int(asked.params["page"]) - 1) * 2
-        return {"data": rows[first : first + 2]}
-
-    sync = Player(made, Upstream(answers)).sync()
-    assert (sync.error, sync.ids()) == ("", list(range(9)))
-
-
-def test_equal_pages_of_two_slices_are_no_repetition() -> None:
-    """A record without a cursor of its own stands in every slice."""
-    upstream = script({None: [{"id": 1, "at": None}]})
-    sync = Player(one(window=DAY, start=iso(-2 * 86400)), upstream).sync()
-    assert "holds the same records" not in sync.error
-
-
-def test_a_window_of_epoch_numbers_has_numbers_as_bounds() -> None:
-    upstream = script({None: []})
-    Player(one(window=DAY, start="2025-12-30T00:00:00Z", cursor_type="epoch"), upstream).sync()
-    assert slices(upstream)[:2] == [("1767052800", "1767139200"), ("1767139200", "1767225600")]
-
-
-def test_what_changes_during_a_windowed_walk_is_read_by_the_next(clock: HeldClock) -> None:
-    listing = Listing(days(2.5, 1.5, 0.5))
-
-    def answers(asked: Asked) -> Any:
-        said = listing(asked)
-        clock.advance(20)
-        listing.records[0]["at"] = iso(10)
-        return said
-
-    player = Player(one(window=DAY, start=iso(-3 * 86400)), Upstream(answers))
-    player.sync()
-    assert player.state["thing"] <= iso(0)
-    clock.advance(86400)
-    player.sync()
-    assert player.alive() == {row["id"]: row for row in listing.records}
 
 
 # ---- order="asc"
@@ -174,10 +40,27 @@ def test_an_ascending_walk_over_a_list_that_grows_ends_when_it_has_passed_its_st
         listing.records.append({"id": len(listing.records), "at": iso(len(listing.records))})
         return listing(asked)
 
-    player = Player(one(order="asc"), Upstream(answers))
+    upstream = Upstream(answers)
+    upstream.most = 100
+    player = Player(one(order="asc"), upstream)
     sync = player.sync()
     assert 1 < len(sync.ids()) < 10
     assert player.state["thing"] <= iso(0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"order": "asc"}, {"window": DAY, "start": iso(-86400)}], ids=["asc", "window"]
+)
+def test_an_upstream_clock_an_hour_ahead_does_not_end_a_walk_early(
+    options: dict[str, Any],
+) -> None:
+    """What it stamped within that hour lies after our start and before its own."""
+    listing = Listing([{"id": i, "at": iso(600 * i)} for i in range(6)], sort="at", size=1)
+    headers = {"Date": http_date(3600)}
+    upstream = Upstream(lambda asked: Reply(json=listing(asked), headers=headers))
+    player = Player(one(**options), upstream)
+    assert player.sync().ids() == list(range(6))
+    assert player.state == {"thing": iso(0)}
 
 
 def test_an_ascending_walk_does_not_end_at_a_record_dated_in_the_future() -> None:
@@ -230,6 +113,53 @@ def test_lookback_with_ascending_order_survives_a_token_that_expires(page_by_pag
     player = Player(one(order="asc"), Upstream(answers), state={"thing": iso(-220)})
     player.sync()
     assert sorted(player.alive()) == list(range(10))
+
+
+def test_a_deleted_record_ahead_of_its_page_does_not_carry_an_ascending_walk_past_what_is_unread(
+    page_by_page: None,
+) -> None:
+    """The first page brings a tombstone of just now; then a deployment changes the declaration,
+    and the walk starts over from what is committed."""
+
+    def declared(**options: Any) -> Source:
+        made = source()
+
+        @made.entity("thing", primary_key=["id"], cursor="at", order="asc", **options)
+        def thing(fetch: Fetch) -> Page:
+            response = fetch.get("/thing", params={"since": fetch.since, "token": fetch.token})
+            gone = response.rows("gone")
+            return Page(response.rows("data"), response.value("next"), deleted=gone)
+
+        return made
+
+    listing = Listing([{"id": i, "at": iso(-9000 + 1000 * i)} for i in range(4)], "at", size=1)
+
+    def answers(asked: Asked) -> Any:
+        gone = [] if asked.params.get("token") else [{"id": 9, "at": iso(-10)}]
+        return {**listing(asked), "gone": gone}
+
+    player = Player(declared(), Upstream(answers))
+    player.sync(calls=1)
+    player.source = declared(window=DAY, start=iso(-86400))
+    assert player.go_on().error == ""
+    assert sorted(player.alive()) == [0, 1, 2, 3]
+
+
+def test_a_deleted_record_ahead_of_its_page_counts_when_the_ascending_walk_is_through() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], cursor="at", order="asc")
+    def thing(fetch: Fetch) -> Page:
+        body = fetch.get("/thing", params={"token": fetch.token}).json()
+        return Page(body["data"], body["next"], deleted=body["gone"])
+
+    pages = {
+        None: {"data": days(2), "gone": [{"id": 9, "at": iso(-10)}], "next": "b"},
+        "b": {"data": days(1), "gone": [], "next": None},
+    }
+    player = Player(made, Upstream(lambda asked: pages[asked.params.get("token")]))
+    assert player.sync().error == ""
+    assert player.state == {"thing": iso(-10)}
 
 
 # ---- order="desc"

@@ -12,7 +12,8 @@ from connector import Fetch, Page, Response
 from connector.answer import answer
 from connector.testing import Reply
 
-from .play import SECRETS, Player, Upstream, encoded, one, script, source
+from .play import Player, encoded
+from .scripted import SECRETS, Upstream, one, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -9,7 +9,8 @@ from connector import clock as clocks
 from connector.answer import answer
 from connector.testing import HeldClock, Reply
 
-from .play import SECRETS, START, Asked, Upstream, checked, encoded, iso, one, reading, source
+from .play import checked, encoded
+from .scripted import SECRETS, START, Asked, Upstream, iso, one, reading, several, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -27,13 +28,6 @@ def setup_test(made: Source, upstream: Any, state: Any = None, **request: Any) -
         }
     )
     return checked(*answer(made, body, upstream))
-
-
-def several(*names: str, **options: Any) -> Source:
-    made = source(**options)
-    for name in names:
-        reading(made, name, primary_key=["id"], cursor="at")
-    return made
 
 
 def healthy(asked: Asked) -> Any:

@@ -6,17 +6,12 @@ import pytest
 from connector import Fetch, Page, Source
 from connector.testing import HeldClock, Reply
 
-from .play import Asked, Player, Upstream, reading, source
+from .play import Player
+from .scripted import Asked, Upstream, reading, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 DOWN = Reply(json={"error": "maintenance"}, status=403)
-
-
-@pytest.fixture
-def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call delivers one page."""
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
 
 
 def soft(*names: str, how: bool | str = True, **options: Any) -> Source:

@@ -15,20 +15,8 @@ from connector.testing import HeldClock, Reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .play import (
-    SECRETS,
-    START,
-    Asked,
-    Player,
-    Upstream,
-    checked,
-    encoded,
-    iso,
-    one,
-    reading,
-    script,
-    source,
-)
+from .play import Player, checked, encoded
+from .scripted import SECRETS, START, Asked, Upstream, iso, one, reading, script, source
 
 KNOWN_ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 

@@ -6,17 +6,12 @@ import pytest
 from connector import ApiKey, Fetch, Page, Source, TokenExpired
 from connector.testing import Reply
 
-from .play import SECRETS, Asked, Listing, Player, Upstream, iso, one, script, source
+from .play import Player
+from .scripted import SECRETS, Asked, Listing, Upstream, iso, one, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 REFUSED = (400, 404, 410, 422)
-
-
-@pytest.fixture
-def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call delivers one page."""
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
 
 
 def expiring(listing: Listing, refusals: list[Any]) -> Upstream:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +65,23 @@ class Commits:
             kept = self._remembered(progress, packed)
             self._leave_out(progress, packed)
             progress.seen = [(point.value, found) for point, found in kept]
+        if self.entity.order == "asc":
+            # Tombstones may run ahead of records on pages to come: they count at the end.
+            gone = self._allowed_highest(progress, packed.gone, progress.gone)
+            progress.gone = gone.value if gone is not None else None
         high = self._highest(progress, packed)
         progress.high = high.value if high is not None else None
         progress.dated = progress.dated or packed.dated or bool(packed.gone)
         last = next((point for point in reversed(packed.points) if point is not None), None)
         if self.entity.order == "asc" and last is not None:
             progress.last = last.value
+
+    def close(self, progress: Progress) -> None:
+        """Count what had to wait for the end of the walk, or of the slice."""
+        high, gone = self.point(progress.high), self.point(progress.gone)
+        if gone is not None and (high is None or gone.at > high.at):
+            progress.high = gone.value
+        progress.gone = None
 
     def commit(self, progress: Progress, *, all_read: bool) -> None:
         """Put what the walk has earned into the state at rest; a cursor never goes backwards.
@@ -103,10 +115,16 @@ class Commits:
         return within and not self.entity.cursors.held_back(point, progress.bound)
 
     def _highest(self, progress: Progress, packed: Packed) -> Point | None:
-        points = [point for point in (*packed.points, *packed.gone) if point is not None]
+        gone = packed.gone if self.entity.order != "asc" else []
+        return self._allowed_highest(progress, (*packed.points, *gone), progress.high)
+
+    def _allowed_highest(
+        self, progress: Progress, seen: Iterable[Point | None], before: Any
+    ) -> Point | None:
+        points = [point for point in seen if point is not None]
         points.sort(key=lambda point: point.at, reverse=True)
         found = next((point for point in points if self._allowed(progress, point)), None)
-        high = self.point(progress.high)
+        high = self.point(before)
         if found is None or (high is not None and high.at >= found.at):
             return high
         return found

@@ -52,13 +52,6 @@ def message(error: BaseException) -> str:
     return "; ".join([f"{place}: {said}" if place else said, *more])
 
 
-def _told(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "it has no text that can be shown"
-
-
 def _project_frames(error: BaseException) -> list[traceback.FrameSummary]:
     frames = traceback.extract_tb(error.__traceback__)
     return [frame for frame in frames if _inside(frame.filename)]

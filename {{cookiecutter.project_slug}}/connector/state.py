@@ -57,6 +57,7 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         since, until: Bounds of the walk, of the slice with a window.
         token: Where the next page starts; None at the first page.
         high: Highest cursor seen that may be committed.
+        gone: Highest cursor of a deleted record that may be when the walk ends, with order="asc".
         last: Highest cursor of the page before, with order="asc".
         given: A list of one: the position that the step gave with Page(cursor=).
         page: Pages read, over all calls.
@@ -84,6 +85,7 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     until: Any = None
     token: Any = None
     high: Any = None
+    gone: Any = None
     last: Any = None
     given: list[Any] | None = None
     page: Count = 0
@@ -269,7 +271,7 @@ def _check_progress(entity: Entity, progress: Progress, rest: Mapping[str, Any])
             refuse("since", f"is {progress.since!r}, and {committed!r} is committed")
         return
     known = entity.cursors.read(committed)
-    for name in ("since", "until", "high", "last"):
+    for name in ("since", "until", "high", "gone", "last"):
         value = getattr(progress, name)
         try:
             point = entity.cursors.read(value)

@@ -148,6 +148,7 @@ class Walk:
             self._commits.note(progress, packed)
         ends = packed.next_token is None
         if ends or self._through(packed, observed):
+            self._commits.close(progress)
             self.done = not self._bounds.next_slice(progress)
             self._commits.commit(progress, all_read=ends and self.done)
             return

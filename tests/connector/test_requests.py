@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from connector import BearerToken, Fetch, Page, Response, Source
+from connector import BearerToken, Fetch, Page, Source
 from connector.testing import Reply
 
-from .play import SECRETS, Asked, Player, Upstream, iso, script, source
+from .play import Player
+from .scripted import SECRETS, Asked, Upstream, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -26,16 +27,6 @@ def asked(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> li
     upstream = Upstream(lambda _: {} if reply is None else reply)
     assert Player(made, upstream).sync().error == ""
     return upstream.asked
-
-
-def seen(body: Any, look: Callable[[Response], Any], **headers: str) -> Any:
-    """What a step finds in a reply."""
-    found = []
-    asked(
-        lambda fetch: found.append(look(fetch.get("/thing"))),
-        Reply(json=body, headers=headers),
-    )
-    return found[0]
 
 
 def error(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> tuple[str, int]:
@@ -295,108 +286,3 @@ def test_secrets_and_payload_are_mappings_that_show_names_alone() -> None:
     values, shown, whole = found[0]
     assert values == SECRETS
     assert SECRETS["apiToken"] not in shown + whole and "apiToken" in shown
-
-
-# ---- replies
-
-
-@pytest.mark.parametrize(
-    ("body", "path", "value"),
-    [
-        ({"next": "b"}, "next", "b"),
-        ({"meta": {"next": {"id": 7}}}, "meta.next", {"id": 7}),
-        ({"meta": {"next": None}}, "meta.next", None),
-        ({"@odata.nextLink": "u"}, "@odata.nextLink", "u"),
-        ({"a": {"@odata.nextLink": "u"}}, "a.@odata.nextLink", "u"),
-        ({"n": 123456789012345678901234567890}, "n", 123456789012345678901234567890),
-    ],
-)
-def test_value_is_one_decoded_value_at_a_dotted_path(body: Any, path: str, value: Any) -> None:
-    assert seen(body, lambda response: response.value(path)) == value
-
-
-@pytest.mark.parametrize("default", [None, "", 0])
-def test_value_takes_a_default_for_what_is_left_out_on_the_last_page(default: Any) -> None:
-    assert seen({}, lambda response: response.value("next", default=default)) == default
-    assert seen({"a": 1}, lambda response: response.value("a.b", default)) == default
-
-
-def test_a_mistyped_name_does_not_end_a_walk_after_its_first_page() -> None:
-    message, _ = error(lambda fetch: fetch.get("/thing").value("nxt"), {"data": [], "next": "b"})
-    for said in ("'nxt'", "data, next", "default=None", "GET https://api.example.com/thing"):
-        assert said in message
-
-
-@pytest.mark.parametrize(
-    ("link", "url"),
-    [
-        ('<https://api.example.com/x?page=2>; rel="next"', "https://api.example.com/x?page=2"),
-        ('</p>; rel="prev", </n>; rel="next last"', "https://api.example.com/n"),
-        ("</n>; rel=next; title=a", "https://api.example.com/n"),
-        ('</p>; rel="prev"', None),
-    ],
-)
-def test_link_is_the_url_of_a_relation(link: str, url: str | None) -> None:
-    assert seen([], lambda response: response.link("next"), Link=link) == url
-
-
-def test_no_link_header_is_no_link() -> None:
-    assert seen([], lambda response: response.link("next")) is None
-
-
-def test_a_response_is_a_requests_response() -> None:
-    status, text, header = seen(
-        {"a": 1}, lambda r: (r.status_code, r.text, r.headers["X-Total"]), **{"X-Total": "7"}
-    )
-    assert (status, text, header) == (200, '{"a": 1}', "7")
-
-
-def test_a_body_of_more_than_64_mebibytes_is_an_error_that_says_what_to_do() -> None:
-    message, _ = error(lambda fetch: fetch.get("/thing"), b" " * (64 * 2**20 + 1))
-    assert "64 MiB" in message and "page_size" in message
-
-
-# ---- since in other forms
-
-
-@pytest.mark.parametrize(
-    ("since", "options", "form", "value"),
-    [
-        ("2025-12-31T20:00:00+05:30", {}, "iso", "2025-12-31T14:30:00Z"),
-        ("2025-12-31T20:00:00.25Z", {}, "iso", "2025-12-31T20:00:00.25Z"),
-        ("2025-12-31T20:00:00.75Z", {}, "epoch", 1767211200),
-        ("2025-12-31T20:00:00.75Z", {}, "epoch_ms", 1767211200750),
-        ("2025-12-31T20:00:00Z", {}, "%d/%m/%Y %H:%M", "31/12/2025 20:00"),
-        (1767211200, {"cursor_type": "epoch"}, "iso", "2025-12-31T20:00:00Z"),
-        (1767211200750, {"cursor_type": "epoch_ms"}, "epoch", 1767211200),
-        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "epoch", 1767236400),
-        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "%H:%M", "20:00"),
-        (None, {}, "iso", None),
-    ],
-)
-def test_since_can_be_had_in_another_form(
-    since: Any, options: dict[str, Any], form: str, value: Any
-) -> None:
-    made, found = source(), []
-
-    @made.entity("thing", primary_key=["id"], cursor="at", start=since, **options)
-    def thing(fetch: Fetch) -> Page:
-        found.append(fetch.since_as(form))
-        return Page()
-
-    assert Player(made, script({})).sync().error == ""
-    assert found == [value] and type(found[0]) is type(value)
-
-
-def test_since_that_is_no_instant_has_no_other_form() -> None:
-    made = source()
-
-    @made.entity("thing", primary_key=["id"], cursor="at")
-    def thing(fetch: Fetch) -> Page:
-        fetch.since_as("epoch")
-        return Page()
-
-    player = Player(made, script({}), state={"thing": "event-17"})
-    sync = player.sync()
-    assert "since_as('epoch')" in sync.error and "event-17" in sync.error
-    assert iso(0) not in sync.error
