@@ -271,7 +271,7 @@ def test_an_upstream_that_drips_is_reported_when_the_calls_time_is_over(
 
     def dripping(request: BaseHTTPRequestHandler, path: str, query: dict[str, str]) -> None:
         request.send_response(200)
-        request.send_header("Content-Length", "100000")
+        request.send_header("Content-Length", "600")
         request.end_headers()
         try:
             while not release.wait(0.05):
@@ -281,7 +281,6 @@ def test_an_upstream_that_drips_is_reported_when_the_calls_time_is_over(
             pass
         request.close_connection = True
 
-    began = time.monotonic()
     with served(dripping) as url:
         try:
             reply = call(made(url, *names))
@@ -289,13 +288,13 @@ def test_an_upstream_that_drips_is_reported_when_the_calls_time_is_over(
             release.set()
     for name in names:
         assert f"entity {name}" in reply["errorMessage"]
-    assert time.monotonic() - began < 30
+    assert "of one call" in reply["errorMessage"] or "of the call" in reply["errorMessage"]
 
 
 def test_one_entity_that_hangs_does_not_keep_the_others_from_being_delivered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "2")
     release = threading.Event()
 
     def one_hangs(request: BaseHTTPRequestHandler, path: str, query: dict[str, str]) -> None:

@@ -81,7 +81,7 @@ def test_what_comes_while_the_reply_is_being_written_is_left_out_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rows without the state that goes with them would come twice."""
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.5")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
     release, late = threading.Event(), []
 
     class Written(Source):
