@@ -78,6 +78,7 @@ def test_an_api_key_that_stands_in_a_url_already_is_replaced(server: Faults, nam
     path = f"/who?{name}=an-old-key&x=1&myapi_key=2"
     seen = who(server, ApiKey("key", param="api_key"), {"key": "made-up-key"}, path)
     assert seen["params"] == {"x": "1", "myapi_key": "2", "api_key": "made-up-key"}
+    assert "an-old-key" not in server.visits[0].target
 
 
 @pytest.mark.parametrize(
