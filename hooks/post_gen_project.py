@@ -24,6 +24,13 @@ LOCAL_SETTINGS = {
     "IsEncrypted": False,
     "Values": {"FUNCTIONS_WORKER_RUNTIME": "python", "AzureWebJobsStorage": ""},
 }
+NEXT = """
+{folder} is made. In it, in a virtual environment:
+
+    pip install -r requirements-dev.txt
+    python -m harness sync --sample
+
+Then fit fetch.py to your API; README.md goes on from there."""
 
 
 def connection(schema, secrets):
@@ -92,6 +99,7 @@ def main(answers, project):
     write_private(project / "local.settings.json", LOCAL_SETTINGS)
     drop_unchosen(project, answers["ci"], answers["license"])
     drop_caches(project)
+    print(NEXT.format(folder=project.name))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,20 @@ def test_an_entitys_name_is_a_tables_name(name: str) -> None:
         source().entity(name)(lambda fetch: Page())
 
 
+@pytest.mark.parametrize(
+    "step",
+    [lambda: Page(), lambda fetch, page: Page(), lambda *, fetch: Page()],
+    ids=["none", "two", "by name"],
+)
+def test_a_step_takes_one_argument(step: Any) -> None:
+    with pytest.raises(connector.ConnectorError, match="a step takes one argument"):
+        source().entity("thing")(step)
+
+
+def test_a_step_may_have_arguments_with_defaults() -> None:
+    source().entity("thing")(lambda fetch, size=10: Page())
+
+
 def test_an_entity_is_declared_once() -> None:
     made = one()
     with pytest.raises(connector.ConnectorError, match="declared twice"):

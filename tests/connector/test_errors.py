@@ -77,6 +77,18 @@ def test_a_page_that_breaks_the_contract_is_an_error_with_its_place(page: Any, s
     assert reply["errorType"] == "StepError"
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"ID": 1, "name": "a"}, "(this one has ID, name)"),
+        ({}, "(this one has no field)"),
+        ({f"f{n}": n for n in range(50)}, "f18, f19 …)"),
+    ],
+)
+def test_a_missing_key_shows_what_the_record_has_instead(row: dict[str, Any], said: str) -> None:
+    assert said in failing(lambda fetch: Page([row]))["errorMessage"]
+
+
 def test_a_record_left_as_bytes_that_is_no_object_is_named_by_its_index() -> None:
     for data in (b"[7]", b'[{"id": 1}, [2]]', b'[{"id": 1}, null]', b'[{"id": 1}, "x"]'):
         upstream = Upstream(lambda asked, data=data: b'{"data": ' + data + b"}")
@@ -236,19 +248,32 @@ PROJECT = {
 }
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, workers: int) -> None:
-    """Whatever the folder in which the worker was started."""
-    project = tmp_path / "my connector"
+def ran(folder: Path, workers: int, step: str = "") -> bytes:
+    """What the project's function answers; `step` replaces what its step returns."""
+    project = folder / "my connector"
     shutil.copytree(Path(connector.__file__).parent, project / "connector")
     for name, text in PROJECT.items():
         text = text.replace("PROJECT", repr(str(project))).replace("WORKERS", str(workers))
+        text = text.replace('Page([tidy({"id": 1})])', step) if step else text
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, str(project / "run.py")], cwd=tmp_path, capture_output=True, check=True
-    )
-    reply = report(200, ran.stdout)
+    return subprocess.run(
+        [sys.executable, str(project / "run.py")], cwd=folder, capture_output=True, check=True
+    ).stdout
+
+
+def test_an_error_inside_the_runtime_is_told_with_the_steps_own_line(tmp_path: Path) -> None:
+    """The step handed on what cannot be used; where that was noticed helps nobody."""
+    reply = report(200, ran(tmp_path, 1, "fetch.get(7)"))
+    assert "in fetch.py, line 9" in reply["errorMessage"]
+    assert reply["stackTrace"][-1][0].startswith("connector/")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, workers: int) -> None:
+    """Whatever the folder in which the worker was started."""
+    body = ran(tmp_path, workers)
+    reply = report(200, body)
     assert reply["errorType"] == "KeyError"
     assert "helpers/tidy.py, line 5" in reply["errorMessage"]
     assert "colour" in reply["errorMessage"]
@@ -256,4 +281,4 @@ def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, work
         ["fetch.py", 9, "thing", 'return Page([tidy({"id": 1})])'],
         ["helpers/tidy.py", 5, "tidy", 'return json.loads("{" + row["colour"])'],
     ]
-    assert str(tmp_path) not in ran.stdout.decode()
+    assert str(tmp_path) not in body.decode()

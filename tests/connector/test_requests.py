@@ -89,6 +89,21 @@ def test_a_post_sends_json_or_a_form() -> None:
     assert second.body == b"q=%C3%A9"
 
 
+def test_json_that_cannot_be_sent_is_named_with_its_request_and_field() -> None:
+    said, sent = error(lambda fetch: fetch.post("/search", json={"ids": {1, 2}}))
+    assert "POST /search: json= cannot be sent: field ids: a value of type set" in said
+    assert sent == 0
+
+
+def test_an_auth_function_that_changes_the_host_is_refused() -> None:
+    def auth(request: Any, secrets: Any) -> None:
+        request.url = "https://elsewhere.example.com/thing"
+
+    said, sent = error(lambda fetch: fetch.get("/thing"), auth=auth)
+    assert "auth changed the host of the request to https://elsewhere.example.com/thing" in said
+    assert sent == 0
+
+
 def test_any_method_can_be_asked() -> None:
     (ask,) = asked(lambda fetch: fetch.request("report", "/thing", json=[1]))
     assert (ask.method, ask.json) == ("REPORT", [1])
@@ -258,7 +273,8 @@ def test_where_the_caller_chooses_the_host_secrets_come_from_the_request_only(
     monkeypatch.setenv("apiToken", "from-the-settings")
     upstream = Upstream(lambda _: [])
     player = Player(tenant(), upstream, secrets={}, customPayload={"subdomain": "evil"})
-    assert "'apiToken'" in player.sync().error
+    said = player.sync().error
+    assert "'apiToken'" in said and "app setting" not in said
     assert upstream.asked == []
 
 

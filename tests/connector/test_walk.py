@@ -54,6 +54,12 @@ def test_a_start_that_was_not_typed_is_an_error_that_names_the_key() -> None:
     assert "'start_date'" in sync.error and "custom payload" in sync.error
 
 
+def test_a_start_that_is_typed_as_no_cursor_is_an_error_that_names_the_key() -> None:
+    made = one(start=Payload("start_date"), cursor_type="epoch")
+    player = Player(made, script({None: []}), customPayload={"start_date": "yesterday"})
+    assert "the payload key 'start_date', where 'thing' begins: 'yesterday'" in player.sync().error
+
+
 def test_a_start_with_a_default_need_not_be_typed() -> None:
     upstream = script({None: []})
     Player(one(start=Payload("start_date", "2025-02-01")), upstream).sync()

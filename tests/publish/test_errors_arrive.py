@@ -127,8 +127,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "SourceError",
         {"secrets": {"apiToken": "made-up\r\ntoken"}},
     ),
-    "a secret stands in the state that came with the request": (
-        "ConnectorError",
+    "a secret stands in the state (": (
+        "StateError",
         {
             "state": {"other": SECRETS["apiToken"]},
             "step": fixed(Page()),

@@ -64,7 +64,11 @@ def test_every_row_is_missed_when_it_is_dropped(page: str, said: set[Message]) -
         ("upstream.py", " (check the secrets", " (look at the secrets"),
         ("state.py", "lies in the future", "is not yet"),
         ("cursors.py", "is no text and no number", "is neither text nor a number"),
-        ("verdict.py", 'ConnectorError(f"failed before', 'StateError(f"failed before'),
+        (
+            "verdict.py",
+            "waits.append(\n            ConnectorError(",
+            "waits.append(\n            StateError(",
+        ),
     ],
 )
 def test_a_message_that_changes_is_noticed(

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from cookiecutter.main import cookiecutter
 from template.conftest import GENERATED, Bake, files
 
@@ -62,3 +63,15 @@ def test_caches_of_a_checkout_do_not_ship(template: Path, config: Path, tmp_path
     assert {name for name in before if name.startswith(("connector/", "harness/"))} <= files(
         Path(made)
     )
+
+
+def test_a_bake_says_what_to_do_next(
+    bake_into: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The README's own commands, in the folder that was made."""
+    project = bake_into(tmp_path)
+    said = capfd.readouterr().out
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    for command in ("pip install -r requirements-dev.txt", "python -m harness sync --sample"):
+        assert command in said and command in readme
+    assert f"{project.name} is made" in said

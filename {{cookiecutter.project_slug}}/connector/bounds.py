@@ -10,7 +10,7 @@ from typing import Any
 from connector import clock
 from connector.cursors import Point
 from connector.entity import Entity, Payload
-from connector.errors import StepError
+from connector.errors import SourceError, StepError
 from connector.secrets import Settings
 from connector.state import Cycle, Progress, State, cursor_of, seen_of
 
@@ -123,12 +123,16 @@ class Bounds:
         return entity.cursors.moved(point, -lookback).value if lookback else committed
 
     def _begin(self) -> Any:
-        start = self.entity.start
-        if isinstance(start, Payload):
-            start = start.of(self.payload)
+        declared = start = self.entity.start
+        if isinstance(declared, Payload):
+            start = declared.of(self.payload)
         if start is None or self.entity.cursor is None:
             return start
         try:
             return self.entity.cursors.start(start)
         except ValueError as error:
+            if isinstance(declared, Payload):
+                raise SourceError(
+                    f"the payload key {declared.key!r}, where {self.entity.name!r} begins: {error}"
+                ) from None
             raise StepError(f"start: {error}") from None

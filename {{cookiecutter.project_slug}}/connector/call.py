@@ -7,10 +7,10 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from connector import clock, codec, log, transport
+from connector import clock, log, transport
 from connector.budget import Budget
 from connector.entity import Entity
-from connector.errors import ConnectorError, DeadlineExceeded, RetryLater, StateError, text_of
+from connector.errors import ConnectorError, DeadlineExceeded, RetryLater, text_of
 from connector.observed import Observed
 from connector.page import Packed
 from connector.reply import Reply
@@ -92,11 +92,7 @@ class Call:
             self._budget.seconds,
         )
         state = self._state.written(self._source.entities)
-        if self._redactor.finds(codec.encode(state).decode()):
-            raise StateError(
-                "a secret stands in a cursor, and cursors are kept in the state: "
-                "commit something else"
-            )
+        self._redactor.keep_out_of(state)
         body = self._reply.encoded(state, self._source.schema, has_more=more)
         log.logger.info(
             log.line(

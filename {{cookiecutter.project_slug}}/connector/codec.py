@@ -93,7 +93,7 @@ def plain(value: Any) -> Any:
         return int(value)
     if hasattr(value, "items"):
         return {_name(key): _inside(key, item) for key, item in value.items()}
-    raise TypeError(f"a {kind.__name__} cannot be sent as JSON")
+    raise TypeError(f"a value of type {kind.__name__} cannot be sent as JSON")
 
 
 def loose(value: Any) -> Any:
@@ -115,7 +115,7 @@ def _scalar(text: str) -> str:
 
 def _name(key: Any) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"the key {key!r} is a {type(key).__name__}; keys are text")
+        raise TypeError(f"the key {key!r} is of type {type(key).__name__}; keys are text")
     return _scalar(key)
 
 

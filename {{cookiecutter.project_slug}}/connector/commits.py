@@ -176,7 +176,8 @@ class Commits:
             if known is not None and point.kind != known.kind:
                 raise StepError(
                     f"the cursor changes its kind: {point.value!r} is {_A[point.kind]}, and "
-                    f"{known.value!r} before it is {_A[known.kind]}",
+                    f"{known.value!r} before it is {_A[known.kind]}: write all in one form in the "
+                    "step",
                     record=index if index < len(packed.points) else None,
                 )
             if since is not None and not point.compares(since):

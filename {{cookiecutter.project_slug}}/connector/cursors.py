@@ -85,7 +85,10 @@ class Cursors:
         if value is None or value == "" or (isinstance(value, str) and _NO_DATE.fullmatch(value)):
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
-            raise ValueError(f"{_short(value)} is no text and no number")
+            raise ValueError(
+                f"{_short(value)} is no text and no number: cursor= names a column, or the "
+                "dotted path to one"
+            )
         if self.cursor_type is not None:
             return self._number(value)
         if not isinstance(value, str) or _DIGITS.fullmatch(value):
@@ -164,7 +167,8 @@ class Cursors:
         text = str(value)
         if not re.fullmatch(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", text):
             raise ValueError(
-                f'{_short(value)} is no number, as cursor_type="{self.cursor_type}" says'
+                f'{_short(value)} is no number, as cursor_type="{self.cursor_type}" says: '
+                "leave it out, or name another column"
             )
         at = Decimal(text)
         return Point(

@@ -117,7 +117,8 @@ def check(entity: Entity, others: Mapping[str, Entity]) -> None:
         entity.window is not None and entity.start is None, "window needs start, where it begins"
     )
     refuse(
-        entity.window is not None and entity.window <= timedelta(), "window is longer than nothing"
+        entity.window is not None and entity.window <= timedelta(),
+        f"window is {entity.window}; it is a duration above zero",
     )
     refuse(
         entity.window is not None and entity.cursors.cursor_type == "sequence",
@@ -125,7 +126,7 @@ def check(entity: Entity, others: Mapping[str, Entity]) -> None:
     )
     refuse(
         entity.lookback is not None and entity.lookback < timedelta(),
-        "lookback is no negative time",
+        f"lookback is {entity.lookback}; it is no negative time",
     )
     refuse(
         bool(entity.lookback) and not entity.primary_key,

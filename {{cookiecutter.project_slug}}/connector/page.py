@@ -121,7 +121,10 @@ def _key(entity: Entity, table: str, *, adds: bool = False) -> Sequence[str]:
             f'add tables={{"{table}": ["id"]}} to its @source.entity'
         )
     if not adds and not keys[table]:
-        raise StepError(f"{table!r} has no primary_key, and without one nothing can be deleted")
+        raise StepError(
+            f"{table!r} has no primary_key, and without one nothing can be deleted: "
+            "declare primary_key"
+        )
     return keys[table]
 
 

@@ -19,6 +19,7 @@ from connector.errors import StepError
 from connector.rows import Rows
 
 _INDEX = re.compile(r"`\$\[(\d+)\]")
+_SHOWN = 20  # fields of a record that an error lists
 _UNSET = msgspec.UNSET
 
 
@@ -75,10 +76,15 @@ class Records:
                 if value is None or value is _UNSET or type(value) in (list, dict):
                     what = "is no single value" if type(value) in (list, dict) else "is missing"
                     raise StepError(
-                        f"the primary key {name!r} of a {self.table} {what}: every record needs it",
+                        f"the primary key {name!r} of a {self.table} {what}: every record needs it "
+                        f"(this one has {self._fields(index)})",
                         record=index,
                     )
         return list(zip(*columns, strict=True))
+
+    def _fields(self, index: int) -> str:
+        fields = list(msgspec.json.decode(self.apart()[index]))
+        return ", ".join(fields[:_SHOWN]) + (" …" if len(fields) > _SHOWN else "") or "no field"
 
     def points(self, path: str, cursors: Cursors) -> list[Point | None]:
         """The cursor of each record, None where it has none that counts.
@@ -142,12 +148,15 @@ def read(table: str, key: Sequence[str], rows: Any, cursor: str | None) -> Recor
 
 def _plain(table: str, rows: Any) -> list[Any]:
     if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Iterable):
-        raise StepError(f"the records of {table} are a {type(rows).__name__}: give a list of dicts")
+        raise StepError(
+            f"the records of {table} are of type {type(rows).__name__}: give a list of dicts"
+        )
     plain = []
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise StepError(
-                f"a record of {table} is no JSON object but a {type(row).__name__}", record=index
+                f"a record of {table} is no JSON object but of type {type(row).__name__}",
+                record=index,
             )
         try:
             plain.append(codec.plain(row))

@@ -45,7 +45,9 @@ def message(error: BaseException) -> str:
     """What happened, where, and what to do."""
     if isinstance(error, ConnectorError):
         return text_of(error)
-    frame = next(iter(reversed(_project_frames(error))), None)
+    frames = _project_frames(error)
+    own = [frame for frame in frames if not _relative(frame.filename).startswith("connector/")]
+    frame = next(iter(reversed(own or frames)), None)
     where = f" in {_relative(frame.filename)}, line {frame.lineno}" if frame else ""
     said = f"{type(error).__name__}{where}: {text_of(error)}"
     place, *more = getattr(error, "__notes__", ()) or ("",)

@@ -56,7 +56,7 @@ def parse(body: bytes) -> Request:
         raise RequestError("the body is JSON but no object: send a request as Fivetran does")
     setup_test = sent.get("setup_test") or False
     if not isinstance(setup_test, bool):
-        raise RequestError("setup_test is true or false")
+        raise RequestError("setup_test in the request is neither true nor false")
     if "state" not in sent and not setup_test:
         raise RequestError(
             'the request has no state: Fivetran always sends one, at first "state": {}'

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from connector import spellings
-from connector.errors import MissingSetting
+from connector import codec, spellings
+from connector.errors import MissingSetting, StateError
 
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
@@ -95,6 +95,19 @@ class Redactor:
         """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
         return any(value in data for value in list(self._bytes))
 
+    def keep_out_of(self, state: Mapping[str, Any]) -> None:
+        """Refuse a state that holds a secret; it is never rewritten.
+
+        Raises:
+            StateError: It does, and under which keys.
+        """
+        held = [name for name in state if self.finds(codec.encode({name: state[name]}).decode())]
+        if held:
+            raise StateError(
+                f"a secret stands in the state ({', '.join(held)}), which Fivetran keeps: "
+                "commit another cursor, or take it out through Fivetran's state API"
+            )
+
     def _sort(self) -> None:
         values = sorted({*self._lasting, *self._passing}, key=len, reverse=True)
         # A new one each time: others may be reading the old one.
@@ -120,9 +133,10 @@ class _Quiet(OrderedDict[Any, Any]):
 class Settings(Mapping[str, Any]):
     """A read-only mapping of what was typed in Fivetran's form; its `repr` shows names alone."""
 
-    def __init__(self, kind: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, values: Mapping[str, Any], *, app_settings: bool = True) -> None:
         self._kind = kind
         self._values = _Quiet(values)
+        self._app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
         """The value of a key that is there and not blank.
@@ -155,9 +169,10 @@ class Settings(Mapping[str, Any]):
                 "type it in Fivetran's setup form under custom payload, "
                 "or in connection.json under customPayload"
             )
+        also = "set it as an app setting of the same name, " if self._app_settings else ""
         return (
-            "type it in Fivetran's setup form under secrets, set it as an app setting of the same "
-            "name, or write it in connection.json under secrets"
+            f"type it in Fivetran's setup form under secrets, {also}"
+            "or write it in connection.json under secrets"
         )
 
 
@@ -174,7 +189,7 @@ def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool)
         for name in names:
             if name not in values and name in os.environ:
                 values[name] = os.environ[name]
-    return Settings("secret", values)
+    return Settings("secret", values, app_settings=settings)
 
 
 def _blank(value: Any) -> bool:

@@ -13,7 +13,7 @@ import requests
 from connector.auth import ApiKey, Auth, OAuth2ClientCredentials, names_of
 from connector.errors import SourceError, UpstreamError
 from connector.secrets import Redactor
-from connector.urls import Home
+from connector.urls import Home, origin
 
 _PERSONAL = ("Authorization", "Proxy-Authorization", "Cookie")
 # What auth sets beside credentials: neither these headers nor a time is a secret.
@@ -96,8 +96,11 @@ class Signer:
             hop.headers["Authorization"] = f"Bearer {token}"
         else:
             auth(hop, self._secrets)
-        if not self._home.owns(hop.url or ""):
-            raise UpstreamError(f"auth changed the host of the request to {url.partition('?')[0]}")
+        if origin(hop.url or "") != origin(url):
+            raise SourceError(
+                f"auth changed the host of the request to {(hop.url or '').partition('?')[0]}: "
+                "an auth function changes headers, query or body alone"
+            )
         for name, value in hop.headers.items():
             if headers.get(name) != value and name.lower() not in _ORDINARY:
                 self._learn(_text(value))

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from inspect import signature
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -116,6 +117,13 @@ class Source:
         """
 
         def declare(step: S) -> S:
+            try:
+                signature(step).bind(None)
+            except TypeError as error:
+                raise SourceError(
+                    f"entity {name!r}: a step takes one argument, as def {name}(fetch: Fetch) -> "
+                    f"Page ({error})"
+                ) from None
             entity = Entity(
                 name=name,
                 step=step,

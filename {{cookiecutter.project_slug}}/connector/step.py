@@ -178,7 +178,7 @@ class Fetch:
         if self.token is None:
             return self.get(path, params=params, headers=headers, ok=ok, auth=auth)
         if not isinstance(self.token, str):
-            raise StepError(f"follow() needs a URL as token, not a {type(self.token).__name__}")
+            raise StepError(f"follow() needs a URL as token, not {type(self.token).__name__}")
         return self.get(self.token, headers=headers, ok=ok, auth=auth)
 
     def request(

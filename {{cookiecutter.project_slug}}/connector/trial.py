@@ -10,7 +10,6 @@ from connector.budget import Budget
 from connector.call import settings_of
 from connector.entity import Entity
 from connector.errors import (
-    ConnectorError,
     DeadlineExceeded,
     MissingSetting,
     RateLimited,
@@ -91,10 +90,12 @@ def check(
         slow = sorted(waiting)
     if slow:
         problems.append(
-            DeadlineExceeded(f"no page of {', '.join(slow)} came within {SECONDS:.0f} s")
+            DeadlineExceeded(
+                f"no page of {', '.join(slow)} came within {SECONDS:.0f} s: "
+                "ask for smaller pages (page_size=)"
+            )
         )
     if problems:
         raise Failures(problems)
-    if redactor.finds(codec.encode(request.state).decode()):
-        raise ConnectorError("a secret stands in the state that came with the request")
+    redactor.keep_out_of(request.state)
     return codec.encode({"state": request.state, "hasMore": False})

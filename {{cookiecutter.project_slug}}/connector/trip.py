@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -100,7 +101,10 @@ class Way:
             except UpstreamError as error:
                 error.why = f"{shown} redirects elsewhere: {error.why}"
                 raise
-        raise UpstreamError(f"{shown} redirects again and again, more than {HOPS} times")
+        raise UpstreamError(
+            f"{shown} redirects again and again, more than {HOPS} times: "
+            "write the final address into base_url or the path"
+        )
 
     def once(
         self,
@@ -154,6 +158,8 @@ def _loss(error: Exception) -> Loss:
     why = f"{type(causes[-1]).__name__}: {causes[-1]}"
     if untrusted:
         why += " (the app setting CONNECTOR_CA_BUNDLE names the file of a private CA)"
+    if isinstance(causes[-1], socket.gaierror):
+        why += " (is the host in base_url spelled right?)"
     # A ValueError of requests' means that this request can never be sent.
     return Loss(type(error).__name__, why, not untrusted and not isinstance(error, ValueError))
 

@@ -104,7 +104,10 @@ class Upstream:
         everything.update(self._source.headers)
         everything.update(headers or {})
         if json is not None:
-            data = codec.encode(codec.plain(json))
+            try:
+                data = codec.encode(codec.plain(json))
+            except TypeError as error:
+                raise StepError(f"{method} {path}: json= cannot be sent: {error}") from None
             everything.setdefault("Content-Type", "application/json")
         if not isinstance(data, (str, bytes, Mapping, list, tuple, type(None))):
             raise StepError(

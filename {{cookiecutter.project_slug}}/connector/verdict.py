@@ -90,7 +90,11 @@ def _explain(sync: Sync, outcome: Outcome) -> bool:
         known = {walk.entity.name for walk, _ in problems}
         others = [name for name in sync.failed if name not in known]
         if others:
-            errors.append(ConnectorError(f"failed before in this sync: {', '.join(others)}"))
+            errors.append(
+                ConnectorError(
+                    f"failed before in this sync, see event=failed in the log: {', '.join(others)}"
+                )
+            )
         raise Failures(errors)
     first = _first_readings(sync)
     if sync.delivered and not first:
@@ -103,7 +107,12 @@ def _explain(sync: Sync, outcome: Outcome) -> bool:
     if sync.delivered:
         waits.insert(0, _unfinished(first, "the upstream asked to wait"))
     if not waits:
-        waits.append(ConnectorError("no page could be begun in the time of one call"))
+        waits.append(
+            ConnectorError(
+                "no page could be begun in the time of one call: "
+                "raise the app setting CONNECTOR_CALL_SECONDS"
+            )
+        )
     raise Failures(waits)
 
 
