@@ -73,3 +73,53 @@ def test_a_table_has_one_primary_key_wherever_it_is_declared() -> None:
 def test_a_base_url_is_https_or_localhost(url: str) -> None:
     with pytest.raises(connector.ConnectorError, match="https://"):
         source(base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1?x=1",
+        "https://api.example.com/v1#part",
+        "https://user:word@api.example.com",
+        "https://{a b}.example.com",
+        "https://api.example.com/{",
+        "https://api example.com",
+        None,
+    ],
+)
+def test_a_base_url_is_what_paths_can_be_appended_to(url: Any) -> None:
+    with pytest.raises(connector.ConnectorError, match=r"no user name, no \? and no #"):
+        source(base_url=url)
+
+
+@pytest.mark.parametrize("host", ["files.example.com:8443", "https://files.example.com", "*.x.y"])
+def test_an_allowed_host_is_a_name(host: str) -> None:
+    with pytest.raises(connector.ConnectorError, match="no host's name"):
+        source(allowed_hosts=[host])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"primary_key": ["id", "id"]}, "list of columns"),
+        ({"primary_key": [""]}, "list of columns"),
+        ({"primary_key": None}, "list of columns"),
+        ({"cursor": ""}, "cursor is ''"),
+        ({"cursor": ["at"]}, "cursor is ['at']"),
+        ({"window": 5, "start": "2020-01-01"}, "window is 5; it is a duration"),
+        ({"lookback": 300}, "lookback is 300; it is a duration"),
+        ({"tables": {"thing": ["key"]}}, "leave it out"),
+        ({"tables": {"part": []}}, "table 'part' needs a primary key"),
+    ],
+)
+def test_what_would_go_wrong_later_is_refused_at_once(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(connector.ConnectorError) as caught:
+        one(**options)
+    assert said in str(caught.value)
+
+
+def test_a_star_import_brings_the_public_names_alone() -> None:
+    brought: dict[str, Any] = {}
+    exec("from connector import *", brought)
+    assert brought.keys() - {"__builtins__"} == set(connector.__all__)
+    assert "Source" in connector.__all__ and "state" not in connector.__all__

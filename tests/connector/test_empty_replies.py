@@ -70,7 +70,7 @@ def test_a_first_sync_that_pauses_must_not_look_complete(clock: HeldClock) -> No
     first = player.sync()
     assert empty_streak(first) <= 10
     assert all(reply["hasMore"] for reply in first.replies)
-    assert "first reading of comment is not through" in first.error
+    assert "reading of comment is not through" in first.error
     assert "next sync goes on" in first.error
     second = player.sync()
     assert second.error == "" and not second.replies[-1]["hasMore"]

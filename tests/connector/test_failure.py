@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import requests
-from connector import Fetch, Page, UpstreamError
+from connector import Fetch, Page, RetryLater, UpstreamError
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Upstream, iso, one, script, several, source
+from .scripted import Asked, Upstream, iso, one, reading, script, several, source
 
 FORBIDDEN = Reply(json={"error": "wrong password"}, status=403)
 
@@ -190,3 +190,47 @@ def test_a_post_is_not_sent_twice_for_it_may_create_something(status: int) -> No
     upstream = broken("thing", reply=Reply(json={}, status=status))
     assert str(status) in Player(made, upstream).sync().error
     assert len(upstream.asked) == 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_failure_does_not_stop_the_others_that_fill_the_same_table() -> None:
+    """They are read one after the other; what can be read comes all the same."""
+    made = source()
+    reading(made, "a", primary_key=["id"], tables={"line": ["id"]})
+    reading(made, "b", primary_key=["id"], tables={"line": ["id"]})
+    sync = Player(made, broken("a")).sync()
+    assert sync.ids("b") == [0]
+    assert "entity a" in sync.error
+
+
+def test_a_pause_does_not_hide_what_failed_in_the_same_sync(clock: HeldClock) -> None:
+    """Nine quiet replies end a sync that goes on in the next; the broken entity is told of."""
+    made = source()
+    reading(made, "bad", primary_key=["id"])
+
+    @made.entity("quiet", primary_key=["id"])
+    def quiet(fetch: Fetch) -> Page:
+        clock.advance(20)
+        page = fetch.token or 0
+        return Page([], page + 1)
+
+    state = {"quiet": "2026-01-01", "bad": "2026-01-01"}
+    sync = Player(made, broken("bad"), state=state).sync()
+    assert 0 < len(sync.replies) <= 10
+    assert "failed before in this sync" in sync.error and "bad" in sync.error
+
+
+def test_a_wait_does_not_hide_what_failed_in_the_same_sync(clock: HeldClock) -> None:
+    made = source()
+    reading(made, "bad", primary_key=["id"])
+
+    @made.entity("slow", primary_key=["id"])
+    def slow(fetch: Fetch) -> Page:
+        if fetch.token:
+            raise RetryLater(900, "not ready")
+        return Page([{"id": 1}], 2)
+
+    state = {"slow": "2026-01-01", "bad": "2026-01-01"}
+    sync = Player(made, broken("bad"), state=state).sync()
+    assert sync.ids("slow") == [1]
+    assert "failed before in this sync" in sync.error and "bad" in sync.error

@@ -80,3 +80,13 @@ def test_a_position_does_not_go_together_with_a_cursor() -> None:
         return Page([], cursor="p")
 
     assert "Page(cursor=)" in Player(made, script({})).sync().error
+
+
+def test_a_position_does_not_go_together_with_soft_delete() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], soft_delete=True)
+    def thing(fetch: Fetch) -> Page:
+        return Page([{"id": 1}], cursor="p1")
+
+    assert "soft_delete" in Player(made, script({})).sync().error

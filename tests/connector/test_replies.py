@@ -74,6 +74,15 @@ def test_a_mistyped_name_does_not_end_a_walk_after_its_first_page() -> None:
         ('</p>; rel="prev", </n>; rel="next last"', "https://api.example.com/n"),
         ("</n>; rel=next; title=a", "https://api.example.com/n"),
         ('</p>; rel="prev"', None),
+        ('<https://a.b/2>; REL="next"', "https://a.b/2"),
+        ("<https://a.b/2;jsessionid=9?p=2>; rel=next", "https://a.b/2;jsessionid=9?p=2"),
+        ('<https://a.b/2?fields=a;b&p=2>; rel="next"', "https://a.b/2?fields=a;b&p=2"),
+        ('<https://a.b/2?ids=1,2>; rel="next",', "https://a.b/2?ids=1,2"),
+        ('<https://a.b/2>; title="a, b; c"; rel="last next"', "https://a.b/2"),
+        ('<https://a.b/2>; rel="prev"; rel="next"', None),
+        ('<https://a.b/2>; rel="next"; anchor="#other"', None),
+        ("<https://a.b/1>;rel=prev , <https://a.b/3> ; rel = next", "https://a.b/3"),
+        ('https://a.b/2; rel="next"', None),
     ],
 )
 def test_link_is_the_url_of_a_relation(link: str, url: str | None) -> None:

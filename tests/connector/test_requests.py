@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from connector import BearerToken, Fetch, Page, Source
+from connector import BearerToken, Fetch, Page, Payload, Source
 from connector.testing import Reply
 
 from .play import Player
@@ -91,7 +91,7 @@ def test_a_post_sends_json_or_a_form() -> None:
 
 def test_json_that_cannot_be_sent_is_named_with_its_request_and_field() -> None:
     said, sent = error(lambda fetch: fetch.post("/search", json={"ids": {1, 2}}))
-    assert "POST /search: json= cannot be sent: field ids: a value of type set" in said
+    assert "/search: json= cannot be sent: field ids: a value of type set" in said
     assert sent == 0
 
 
@@ -302,3 +302,64 @@ def test_secrets_and_payload_are_mappings_that_show_names_alone() -> None:
     values, shown, whole = found[0]
     assert values == SECRETS
     assert SECRETS["apiToken"] not in shown + whole and "apiToken" in shown
+
+
+@pytest.mark.parametrize(
+    ("token", "asked"),
+    [
+        ("https://api.example.com/api/v1/items?page=2", "/api/v1/items?page=2"),
+        ("/api/v1/items?page=2", "/api/v1/items?page=2"),
+        ("?page=2", "/api/v1/items?page=2"),
+        ("/items?page=2", "/api/v1/items?page=2"),
+        ("items?page=2", "/api/v1/items?page=2"),
+    ],
+)
+def test_a_next_url_may_be_written_in_any_form(token: str, asked: str) -> None:
+    """Whole, from the server's root, as a query, or as a path below base_url."""
+    made = source(base_url="https://api.example.com/api/v1")
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        response = fetch.follow("/items", params={"page": 1})
+        return Page(response.rows("data"), response.value("next", default=None))
+
+    def answers(ask: Asked) -> Any:
+        first = ask.params["page"] == "1"
+        return {"data": [{"id": ask.params["page"]}], "next": token if first else None}
+
+    upstream = Upstream(answers)
+    sync = Player(made, upstream).sync()
+    assert (sync.error, sync.ids()) == ("", ["1", "2"])
+    last = upstream.asked[-1]
+    assert f"{last.path}?page={last.params['page']}" == asked
+
+
+def test_payload_keys_may_have_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts for base_url, for fetch.payload, and in the setup test."""
+    made = Source(
+        base_url="https://{tenant}.example.com",
+        auth=BearerToken("apiToken"),
+        payload=[Payload("tenant", default="acme"), Payload("region", default="eu"), "team"],
+    )
+    seen = []
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        seen.append(dict(fetch.payload))
+        return Page(fetch.get("/thing").rows())
+
+    hosts: list[str] = []
+
+    class Watched(Upstream):
+        def __call__(self, request: Any, seconds: float) -> Any:
+            hosts.append(request.url)
+            return super().__call__(request, seconds)
+
+    upstream = Watched(lambda _: [])
+    assert Player(made, upstream, customPayload={"team": "t", "region": " "}).sync().error == ""
+    assert Player(made, upstream, customPayload={"team": "t", "tenant": "b"}).sync().error == ""
+    assert hosts == ["https://acme.example.com/thing", "https://b.example.com/thing"]
+    assert seen[0] == {"tenant": "acme", "region": "eu", "team": "t"}
+    asked = {"state": {}, "setup_test": True, "secrets": SECRETS, "customPayload": {}}
+    said = Player(made, upstream, **asked).call()["errorMessage"]
+    assert "'team'" in said and "tenant" not in said and "region" not in said

@@ -1,6 +1,7 @@
 """Records on their way: left as the upstream's bytes, or changed by the step."""
 
 import json
+import operator
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -240,3 +241,21 @@ def test_columns_are_spelled_as_the_upstream_spells_them() -> None:
     player = Player(made, script({None: rows}))
     assert player.sync().inserted() == rows
     assert player.state == {"thing": "2025-12-31T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda rows: operator.add(rows, [{"id": 9}]),
+        lambda rows: operator.add([{"id": 9}], rows),
+        lambda rows: operator.add(rows, rows),
+        lambda rows: rows.sort(key=lambda row: -row["id"]) or rows,
+    ],
+    ids=["add", "added", "both", "sort"],
+)
+def test_rows_behave_as_the_list_they_are(look: Any) -> None:
+    """What a list of the same records would give, and what is delivered."""
+    whole = [{"id": 1}, {"id": 2}]
+    body = json.dumps({"data": whole}).encode()
+    found = inserted(body, lambda response: look(response.rows("data")), primary_key=[])
+    assert found == look(list(whole))

@@ -222,3 +222,47 @@ def test_soft_delete_needs_a_primary_key_and_goes_without_a_cursor(
 ) -> None:
     with pytest.raises(ValueError, match="soft_delete"):
         reading(source(), **{"primary_key": ["id"], "soft_delete": True, **options})
+
+
+def paused(table: Table, clock: HeldClock, *seconds: float) -> Player:
+    """A player whose table is marked and has its first page when the upstream asks to wait."""
+    table.fails = lambda number, token: (
+        Reply(json={}, status=429, headers={"Retry-After": str(seconds[0])})
+        if number > 4 and token == 2
+        else None
+    )
+    return Player(soft("thing"), table, state={"thing": {"rows": 6}})
+
+
+def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
+    """The table is marked and has two of its six rows: a sync that ends so has to say it."""
+    player = paused(Table(1, 2, 3, 4, 5, 6), clock, 900)
+    sync = player.sync()
+    assert len(player.alive()) == 2
+    assert "the reading of thing is not through: the upstream asked to wait" in sync.error
+    clock.advance(901)
+    player.upstream.fails = lambda number, token: None
+    assert player.sync().error == ""
+    assert sorted(player.alive()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_quiet_pages_after_the_mark_must_not_look_complete(
+    clock: HeldClock, page_by_page: None
+) -> None:
+    """Nine replies in a row without a row, and a table that is marked."""
+    made, rows = source(), [[1], *[[]] * 120, [2]]
+
+    @made.entity("thing", primary_key=["id"], soft_delete=True)
+    def thing(fetch: Fetch) -> Page:
+        clock.advance(20)  # so that a call is over after some pages
+        page = fetch.token or 0
+        more = page + 1 if page + 1 < len(rows) else None
+        return Page([{"id": i} for i in rows[page]], more)
+
+    player = Player(made, Table())
+    sync = player.sync()
+    assert "thing is not through" in sync.error and "incomplete" in sync.error
+    for _ in range(20):
+        if not player.sync().error:
+            break
+    assert sorted(player.alive()) == [1, 2]

@@ -281,3 +281,33 @@ def test_a_secret_in_a_cursor_is_refused_and_not_rewritten() -> None:
     sync = Player(one(), script({None: rows})).sync()
     assert "secret" in sync.error and "cursor" in sync.error
     assert SECRETS["apiToken"] not in json.dumps(sync.report)
+
+
+@pytest.mark.parametrize("how", ["cursor", "position"])
+def test_a_secret_in_one_entitys_cursor_does_not_stop_the_others(how: str) -> None:
+    made = source()
+
+    @made.entity("bad", primary_key=["id"], cursor="at" if how == "cursor" else None)
+    def bad(fetch: Fetch) -> Page:
+        leak = f"x-{SECRETS['apiToken']}"
+        return Page([{"id": 1, "at": leak}], **({"cursor": leak} if how == "position" else {}))
+
+    reading(made, "good", primary_key=["id"], cursor="at")
+    sync = Player(made, script({None: [{"id": 1, "at": iso(-60)}]})).sync()
+    assert sync.ids("good") == [1]
+    assert "entity bad" in sync.error and "holds a secret" in sync.error
+    assert SECRETS["apiToken"] not in str(sync.report)
+
+
+@pytest.mark.parametrize("word", ["orders", "version", "cursor", "started", "walks"])
+def test_a_secret_that_is_a_word_of_ours_stops_no_sync(word: str, page_by_page: None) -> None:
+    """Names of entities and of the state's own fields are no leak, nor do they reset the state."""
+    made = source()
+    reading(made, "orders", primary_key=["id"], cursor="at")
+    rows = {None: ([{"id": 1, "at": iso(-60)}], "b"), "b": [{"id": 2, "at": iso(-50)}]}
+    player = Player(made, script(rows), secrets={"apiToken": word})
+    sync = player.sync()
+    assert (sync.error, sync.ids("orders")) == ("", [1, 2])
+    upstream = script({None: Reply(json={}, status=403)})
+    failing = Player(made, upstream, state=player.state, secrets={"apiToken": word})
+    assert failing.sync().report["state"] == player.state == {"orders": iso(-50)}

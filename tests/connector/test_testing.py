@@ -135,7 +135,7 @@ def test_a_function_that_is_no_step_is_refused(step: Any) -> None:
 
 
 def test_a_misspelled_argument_is_refused() -> None:
-    with pytest.raises(TypeError, match="since, token"):
+    with pytest.raises(TypeError, match="since, started"):
         call_step(thing, REPLY, sinse="2025-01-01")
 
 
@@ -168,3 +168,25 @@ def test_the_clock_is_given_back_whatever_happens() -> None:
     with pytest.raises(ZeroDivisionError), held_clock():
         raise ZeroDivisionError
     assert clocks.current is before
+
+
+def test_started_may_be_given() -> None:
+    given = datetime(2026, 2, 3, tzinfo=UTC)
+    seen = []
+
+    @Source(base_url="https://api.example.com").entity("thing")
+    def thing(fetch: Fetch) -> Page:
+        seen.append(fetch.started)
+        return Page()
+
+    call_step(thing, {}, started=given)
+    assert seen == [given]
+
+
+def test_a_step_that_returns_no_page_is_told_so() -> None:
+    @Source(base_url="https://api.example.com").entity("thing")
+    def thing(fetch: Fetch) -> Page:
+        return None
+
+    with pytest.raises(ConnectorError, match="the step returned a NoneType: return Page"):
+        call_step(thing, {})

@@ -86,7 +86,7 @@ def test_a_wait_of_40_minutes_in_a_first_sync_must_not_look_complete(clock: Held
     player = Player(made, script({}))
     first = player.sync()
     assert first.ids() == [1]
-    assert "first reading of thing is not through" in first.error
+    assert "reading of thing is not through" in first.error
     assert "the export is not ready" in first.error or "40 minutes" in first.error
     clock.advance(2400)
     second = player.sync()
@@ -236,3 +236,15 @@ def test_a_429_cools_down_every_worker_of_that_host(monkeypatch: pytest.MonkeyPa
     sync = Player(several("a", "b", workers=2), Upstream(answers)).sync()
     assert (sync.error, sync.ids("a"), sync.ids("b")) == ("", [2], [1, 2])
     assert clock.slept == [30, 30] and not clock.meet.broken
+
+
+@pytest.mark.parametrize("seconds", [90_000, 10**9, float("inf")])
+def test_a_wait_longer_than_a_day_ends_after_a_day(clock: HeldClock, seconds: float) -> None:
+    """What is kept of it in the state must be a moment that the next sync can go on from."""
+    made, _ = waiting(seconds)
+    player = Player(made, script({}))
+    sync = player.sync()
+    assert sync.ids() == [1] and "1440 minutes" in sync.error
+    clock.advance(86_401)
+    sync = player.sync()
+    assert (sync.error, sync.ids()) == ("", [2, 3])

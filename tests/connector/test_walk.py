@@ -252,3 +252,16 @@ def test_zero_is_a_token_and_not_the_end() -> None:
 def test_a_short_page_is_not_the_last_page() -> None:
     listing = Listing([{"id": i, "at": iso(-60)} for i in range(9)], size=2)
     assert len(Player(one(page_size=100), Upstream(listing)).sync().ids()) == 9
+
+
+def test_a_default_of_start_may_be_a_date() -> None:
+    upstream = script({None: []})
+    Player(one(start=Payload("start_date", date(2025, 2, 1))), upstream).sync()
+    assert upstream.each("since") == ["2025-02-01"]
+
+
+def test_milliseconds_declared_as_seconds_are_an_error() -> None:
+    """As seconds all of them would lie in the future: nothing would ever be committed."""
+    rows = [{"id": 1, "at": 1_767_225_600_000}]
+    sync = Player(one(cursor_type="epoch"), script({None: rows})).sync()
+    assert 'use cursor_type="epoch_ms"' in sync.error and "record 0" in sync.error

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from connector import Fetch, Page
-from connector.testing import HeldClock
+from connector.testing import HeldClock, Reply
 
 from .play import Player
 from .scripted import Asked, Listing, Upstream, days, iso, one, script, source
@@ -137,3 +137,38 @@ def test_what_changes_during_a_windowed_walk_is_read_by_the_next(clock: HeldCloc
     clock.advance(86400)
     player.sync()
     assert player.alive() == {row["id"]: row for row in listing.records}
+
+
+def test_a_search_that_stops_after_some_rows_goes_on_inside_a_slice() -> None:
+    """order="asc": a refused token goes on from what is committed, also where slices are walked."""
+    records = [{"id": i, "at": iso(-90000 + i)} for i in range(100)]
+
+    def answers(asked: Asked) -> Any:
+        since, until = asked.params["since"], asked.params["until"]
+        first = int(asked.params.get("token", 0))
+        if first >= 20:
+            return Reply(json={"error": "too far"}, status=400)
+        found = [row for row in records if since <= row["at"] < until]
+        more = first + 10 if len(found) > first + 10 else None
+        return {"data": found[first : first + 10], "next": more}
+
+    options = {"order": "asc", "window": timedelta(days=2), "start": iso(-90001)}
+    upstream = Upstream(answers)
+    upstream.most = 200
+    player = Player(one(**options), upstream)
+    assert player.sync().error == ""
+    assert sorted(player.alive()) == list(range(100))
+
+
+def test_an_expired_token_in_a_slice_appends_no_row_twice(page_by_page: None) -> None:
+    """Without a primary key and in order: what was committed is not read again."""
+    listing = Listing([{"id": i, "at": iso(-9000 + i)} for i in range(9)], sort="at", size=2)
+    upstream = Upstream(listing)
+    options = {"order": "asc", "window": timedelta(days=1), "start": iso(-9500)}
+    player = Player(one(primary_key=(), **options), upstream)
+    got = player.sync(2).ids()
+    upstream.answers = lambda asked: (
+        Reply(json={}, status=410) if "token" in asked.params else listing(asked)
+    )
+    listing.size = 100  # the token is gone, and the rest comes on one page
+    assert sorted(got + player.go_on().ids()) == list(range(9))

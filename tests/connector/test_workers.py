@@ -121,3 +121,27 @@ def test_when_all_that_runs_is_left_out_the_report_names_it(
     finally:
         release.set()
     assert "entity a" in reply["errorMessage"] and "entity b" in reply["errorMessage"]
+
+
+def test_the_only_entity_that_is_left_is_left_out_too_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that computes or sleeps for too long must not hold up the reply."""
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    release, made = threading.Event(), source(workers=4)
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        if fetch.token:
+            release.wait(30)
+        return Page([{"id": fetch.token or 1}], None if fetch.token else 2)
+
+    player = Player(made, script({}))
+    try:
+        reply = player.call()
+        assert not release.is_set()
+    finally:
+        release.set()
+    assert ([row["id"] for row in reply["insert"]["thing"]], reply["hasMore"]) == ([1], True)
+    monkeypatch.delenv("CONNECTOR_CALL_SECONDS")
+    assert player.go_on().ids() == [2]

@@ -64,7 +64,7 @@ class Bounds:
         since = self.again_from(held)
         progress = self.begun(first=held.first, whole=held.whole, since=[since])
         if entity.window is not None:
-            progress.since, progress.until = held.since, held.until
+            progress.until = held.until
             progress.started, progress.bound = held.started, held.bound
             progress.horizon = held.horizon
         progress.restarted = [since]

@@ -11,11 +11,12 @@ from connector import clock, log, transport
 from connector.budget import Budget
 from connector.entity import Entity
 from connector.errors import ConnectorError, DeadlineExceeded, RetryLater, text_of
+from connector.kept import refuse_secrets
 from connector.observed import Observed
 from connector.page import Packed
 from connector.reply import Reply
 from connector.request import Request
-from connector.secrets import Redactor, Settings, secrets_of
+from connector.secrets import Redactor, Settings, payload_of, secrets_of
 from connector.source import Source
 from connector.state import State
 from connector.upstream import Upstream
@@ -92,7 +93,7 @@ class Call:
             self._budget.seconds,
         )
         state = self._state.written(self._source.entities)
-        self._redactor.keep_out_of(state)
+        refuse_secrets(state, self._redactor)
         body = self._reply.encoded(state, self._source.schema, has_more=more)
         log.logger.info(
             log.line(
@@ -114,7 +115,8 @@ class Call:
         sync = self._state.sync
         lanes = [[e for e in lane if e.name not in sync.done] for lane in self._source.lanes]
         lanes = [lane for lane in lanes if lane]
-        ready = [lane for lane in lanes if lane[0].name not in sync.failed]
+        ready = [[e for e in lane if e.name not in sync.failed] for lane in lanes]
+        ready = [lane for lane in ready if lane]
         if not ready:
             ready, sync.failed = lanes, []
 
@@ -127,7 +129,10 @@ class Call:
     def _run_lane(self, lane: Sequence[Entity]) -> None:
         for entity in lane:
             walk = self._walk(entity)
-            if walk is None or not self._run(walk):
+            through = walk is not None and self._run(walk)
+            if not through and all(
+                failed.entity is not entity for failed, _ in self._outcome.failed
+            ):
                 return
 
     def _walk(self, entity: Entity) -> Walk | None:
@@ -246,10 +251,8 @@ class Call:
         if reply is None:
             return
         reply.add(packed.pieces)
-        for piece in packed.pieces:
-            # Records are the user's and go out as they are.
-            if self._redactor.in_bytes(piece.data):
-                self._note("secret_in_row", walk, page=page, table=piece.table)
+        for table in packed.leaks:  # records are the user's and go out as they are
+            self._note("secret_in_row", walk, page=page, table=table)
         if walk.done:
             self._state.sync.walks.pop(walk.entity.name, None)
             self._state.sync.done.append(walk.entity.name)
@@ -302,4 +305,4 @@ class Call:
 def settings_of(source: Source, request: Request) -> tuple[Settings, Settings]:
     """The secrets and the custom payload of a call."""
     secrets = secrets_of(source.secrets, request.secrets, settings=not source.url_keys)
-    return secrets, Settings("payload key", request.payload)
+    return secrets, payload_of(source.defaults, request.payload)

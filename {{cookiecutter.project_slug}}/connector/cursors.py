@@ -16,6 +16,7 @@ _EXACT = Context(prec=80)
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HALF_DAY = Decimal(12 * 3600)
+_MILLISECONDS = Decimal(10**12)  # as seconds, the year 33658
 _FARTHEST_EAST = Decimal(14 * 3600)
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)"
@@ -171,6 +172,8 @@ class Cursors:
                 "leave it out, or name another column"
             )
         at = Decimal(text)
+        if self.cursor_type == "epoch" and abs(at) >= _MILLISECONDS:
+            raise ValueError(f'{_short(value)} is no time in seconds: use cursor_type="epoch_ms"')
         return Point(
             value, "number", at.scaleb(-3, _EXACT) if self.cursor_type == "epoch_ms" else at
         )

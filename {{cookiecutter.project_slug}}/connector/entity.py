@@ -97,6 +97,24 @@ def check(entity: Entity, others: Mapping[str, Entity]) -> None:
         f'order is {entity.order!r}; it is "asc" or "desc"',
     )
     refuse(
+        not (entity.cursor is None or (isinstance(entity.cursor, str) and entity.cursor)),
+        f"cursor is {entity.cursor!r}; it is the name of a column, or left out",
+    )
+    for option in ("window", "lookback"):
+        value = getattr(entity, option)
+        refuse(
+            not (value is None or isinstance(value, timedelta)),
+            f"{option} is {value!r}; it is a duration, as timedelta(days=1)",
+        )
+    refuse(
+        entity.name in entity.tables, f"tables has {name!r}, whose key is primary_key: leave it out"
+    )
+    for table, key in entity.tables.items():
+        refuse(
+            not key and entity.cursor is not None,
+            f"table {table!r} needs a primary key: its records come again with those of {name!r}",
+        )
+    refuse(
         entity.soft_delete not in (True, False, "may_be_empty"),
         f'soft_delete is {entity.soft_delete!r}; it is True, False or "may_be_empty"',
     )

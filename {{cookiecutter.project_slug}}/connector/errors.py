@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+LONGEST_WAIT = 86400.0  # seconds
+
 
 class ConnectorError(Exception):
     """Base of all errors that this runtime raises or understands.
@@ -77,13 +79,13 @@ class RetryLater(ConnectorError):
     """The upstream is not ready: ask for the same page again after a wait.
 
     Args:
-        seconds: How long to wait.
+        seconds: How long to wait, a day at most.
         why: What is being waited for; shown when the wait does not fit into a call.
     """
 
     def __init__(self, seconds: float, why: str = "the upstream asked to come back later") -> None:
         super().__init__(why)
-        self.seconds = max(0.0, float(seconds))
+        self.seconds = min(max(0.0, float(seconds)), LONGEST_WAIT)
 
 
 class RateLimited(RetryLater):

@@ -32,6 +32,7 @@ class Packed:
         prints: Digest of each record, where the entity has a cursor and no primary key.
         next_token: Where the next page starts, or None.
         given: A list of one: the position that the step gave with Page(cursor=), or None.
+        leaks: Tables of which a record holds a secret by value.
     """
 
     pieces: list[Piece] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Packed:
     prints: list[str] = field(default_factory=list)
     next_token: Any = None
     given: list[Any] | None = None
+    leaks: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -57,14 +59,12 @@ def pack(entity: Entity, page: Page) -> Packed:
     Raises:
         StepError: It breaks the step's contract; the text names table and record.
     """
-    if not isinstance(page, Page):
-        raise StepError(
-            f"the step returned a {type(page).__name__}: return Page(rows, next_token=...)"
-        )
     packed = Packed(next_token=_token(entity, page.next_token))
     if page.has_cursor:
         if entity.cursor is not None:
             raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
+        if entity.soft_delete:
+            raise StepError("Page(cursor=) does not go with soft_delete, which reads everything")
         packed.given = [_kept(entity, page.cursor, "Page(cursor=)")]
     gone = {
         table: read(table, _key(entity, table), rows, entity.cursor)

@@ -10,6 +10,7 @@ from typing import Any
 
 from connector import codec
 from connector.errors import ConnectorError, text_of
+from connector.kept import secrets_in
 from connector.secrets import Redactor
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,9 +31,8 @@ def report(errors: Sequence[BaseException], state: Mapping[str, Any], redactor: 
     if len(said) > 1:
         text = "\n".join([f"{len(said)} things are wrong:", *(f"- {one}" for one in said)])
     first = errors[0]
-    kept = codec.encode(state)
     body = {
-        "state": {} if redactor.finds(kept.decode()) else state,
+        "state": {} if secrets_in(state, redactor) else state,
         "hasMore": False,
         "errorMessage": codec.plain(text[:LONGEST]),
         "errorType": redactor.redact(type(first).__name__),

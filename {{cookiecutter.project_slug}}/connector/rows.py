@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from contextlib import suppress
 from typing import Any, overload
 from urllib.parse import urljoin
@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import msgspec
 import requests
 
-from connector import codec
+from connector import codec, links
 from connector.errors import UpstreamError
 from connector.secrets import Redactor
 
@@ -69,6 +69,16 @@ class Rows(MutableSequence[dict[str, Any]]):
     def insert(self, index: int, value: dict[str, Any]) -> None:
         """Insert a record before the index."""
         self._read().insert(index, value)
+
+    def sort(self, *, key: Any = None, reverse: bool = False) -> None:
+        """Sort the records in place, as `list.sort` does."""
+        self._read().sort(key=key, reverse=reverse)
+
+    def __add__(self, other: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*self, *other]
+
+    def __radd__(self, other: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*other, *self]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (list, Rows)) and list(self) == list(other)
@@ -166,10 +176,8 @@ class Response(requests.Response):
 
     def link(self, rel: str) -> str | None:
         """The whole URL of a relation in the `Link` header (RFC 8288), or None."""
-        for name, link in self.links.items():
-            if rel.lower() in str(link.get("rel", name)).lower().split():
-                return urljoin(self.url, str(link["url"]))
-        return None
+        reference = links.related(self.headers.get("Link", ""), rel)
+        return None if reference is None else urljoin(self.url, reference)
 
     def start(self, length: int) -> str:
         """So many characters of the body for an error, redacted before they are cut."""

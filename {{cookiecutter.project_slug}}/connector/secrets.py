@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from connector import codec, spellings
-from connector.errors import MissingSetting, StateError
+from connector import spellings
+from connector.errors import MissingSetting
 
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
@@ -94,19 +94,6 @@ class Redactor:
     def in_bytes(self, data: bytes) -> bool:
         """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
         return any(value in data for value in list(self._bytes))
-
-    def keep_out_of(self, state: Mapping[str, Any]) -> None:
-        """Refuse a state that holds a secret; it is never rewritten.
-
-        Raises:
-            StateError: It does, and under which keys.
-        """
-        held = [name for name in state if self.finds(codec.encode({name: state[name]}).decode())]
-        if held:
-            raise StateError(
-                f"a secret stands in the state ({', '.join(held)}), which Fivetran keeps: "
-                "commit another cursor, or take it out through Fivetran's state API"
-            )
 
     def _sort(self) -> None:
         values = sorted({*self._lasting, *self._passing}, key=len, reverse=True)
@@ -190,6 +177,12 @@ def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool)
             if name not in values and name in os.environ:
                 values[name] = os.environ[name]
     return Settings("secret", values, app_settings=settings)
+
+
+def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
+    """The custom payload of one call: what was typed, else what is declared for it."""
+    typed = {name: value for name, value in sent.items() if not _blank(value)}
+    return Settings("payload key", {**sent, **defaults, **typed})
 
 
 def _blank(value: Any) -> bool:

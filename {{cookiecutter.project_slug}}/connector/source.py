@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from connector.auth import Auth, names_of
 from connector.cursors import Cursors
 from connector.entity import UNSET, Entity, Payload, Step, check
 from connector.errors import SourceError
+from connector.urls import is_base
 
 S = TypeVar("S", bound=Step)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
 class Source:
@@ -30,7 +31,8 @@ class Source:
             `def auth(request, secrets)`, or None.
         headers: Headers of every request.
         secrets: Names of further secrets that steps use; the setup test asks for them.
-        payload: Names of further payload keys that steps use; the setup test asks for them.
+        payload: Names of further payload keys that steps use, for which the setup test asks; or
+            Payload with a default, which then counts for `base_url` and `fetch.payload` as well.
         allowed_hosts: Hosts that may be requested besides `base_url`'s; they never get credentials.
         workers: How many entities are read side by side.
 
@@ -45,19 +47,23 @@ class Source:
         auth: Auth | None = None,
         headers: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
-        payload: Sequence[str] = (),
+        payload: Sequence[str | Payload] = (),
         allowed_hosts: Sequence[str] = (),
         workers: int = 4,
     ) -> None:
-        parts = urlsplit(base_url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not parts.netloc or (parts.scheme != "https" and not (local and parts.scheme == "http")):
+        if not isinstance(base_url, str) or not is_base(_PLACEHOLDER.sub("x", base_url)):
             raise SourceError(
                 f"base_url is {base_url!r}; it starts with https:// (http:// for localhost only), "
-                "as https://api.example.com"
+                "as https://api.example.com, and has no user name, no ? and no #"
             )
         if isinstance(secrets, str) or isinstance(payload, str) or isinstance(allowed_hosts, str):
             raise SourceError('secrets, payload and allowed_hosts are lists: secrets=["apiToken"]')
+        for host in allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise SourceError(
+                    f"{host!r} in allowed_hosts is no host's name, as files.example.com: leave out "
+                    "https://, port and path"
+                )
         if not isinstance(workers, int) or workers < 1:
             raise SourceError(f"workers is {workers!r}; it is a number from 1")
         self.base_url = base_url
@@ -65,7 +71,9 @@ class Source:
         self.headers = dict(headers or {})
         self.secrets = tuple(dict.fromkeys((*names_of(auth), *secrets)))
         self.url_keys = tuple(_PLACEHOLDER.findall(base_url))
-        self.payload = tuple(dict.fromkeys((*self.url_keys, *payload)))
+        named = [Payload(key) if isinstance(key, str) else key for key in payload]
+        self.payload = tuple(dict.fromkeys((*self.url_keys, *(each.key for each in named))))
+        self.defaults = {each.key: each.default for each in named if each.default is not UNSET}
         self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self.workers = workers
         self.entities: dict[str, Entity] = {}
@@ -184,12 +192,19 @@ class Source:
 
 
 def _columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(columns, str):
-        raise SourceError(f'the primary key of {name} is a list of columns: primary_key=["id"]')
+    named = isinstance(columns, (list, tuple)) and all(
+        isinstance(column, str) and column for column in columns
+    )
+    if not named or len(set(columns)) < len(columns):
+        raise SourceError(
+            f'the primary key of {name} is a list of columns: primary_key=["id"], not {columns!r}'
+        )
     return tuple(columns)
 
 
 def _start(start: Any) -> Any:
     if isinstance(start, datetime) and start.tzinfo is None:
         raise SourceError(f"start {start!r} has no time zone: use an aware datetime or ISO text")
+    if isinstance(start, Payload):
+        return Payload(start.key, _start(start.default))
     return start.isoformat().replace("+00:00", "Z") if isinstance(start, date) else start

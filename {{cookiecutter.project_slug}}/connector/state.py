@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from connector import clock
 from connector.entity import Entity
-from connector.errors import StateError
+from connector.errors import LONGEST_WAIT, StateError
 
 RESERVED = "_sync"
 VERSION = 1
@@ -23,7 +23,7 @@ _ADVICE = (
 
 Count = Annotated[int, Meta(ge=0)]
 Moment = Annotated[float, Meta(ge=0)]
-_AHEAD = 86400.0  # seconds; a moment farther in the future than a day was made up
+_AHEAD = 2 * LONGEST_WAIT  # a moment farther in the future was made up
 
 
 class Cycle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -174,12 +174,18 @@ class Fetch:
         ok: Iterable[int] = (),
         auth: bool = True,
     ) -> Response:
-        """GET the URL that `token` holds, or on the first page this path with these params."""
+        """GET the URL that `token` holds, or on the first page this path with these params.
+
+        A URL that begins with the path of `base_url` lies below the server's root; one that begins
+        with a question mark is this path's.
+        """
         if self.token is None:
             return self.get(path, params=params, headers=headers, ok=ok, auth=auth)
         if not isinstance(self.token, str):
             raise StepError(f"follow() needs a URL as token, not {type(self.token).__name__}")
-        return self.get(self.token, headers=headers, ok=ok, auth=auth)
+        return self._send(
+            "GET", path, token=self.token, headers=headers, ok=ok, signed=auth, retry=True
+        )
 
     def request(
         self,

@@ -81,7 +81,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         step: A function decorated with `@source.entity`.
         reply: What the upstream answers to each request: Python values (sent as JSON), bytes, or
             a `Reply`.
-        **fetch: What the step is given: since, until, token, page_size, secrets, payload.
+        **fetch: What the step is given: since, until, token, page_size, started, secrets, payload.
 
     Returns:
         The step's page, with `.request` to look at.
@@ -101,7 +101,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         "payload key",
         {**dict.fromkeys(entity.source.payload, "made-up"), **fetch.pop("payload", {})},
     )
-    known = {"since", "until", "token", "page_size"}
+    known = {"since", "until", "token", "page_size", "started"}
     if not fetch.keys() <= known:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
     sent: list[Sent] = []
@@ -117,6 +117,8 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
     walk = Walk(entity, State({}, {}), unsigned, secrets, payload, redactor, None)
     walk.begin()
+    if "started" in fetch:
+        fetch["started"] = fetch["started"].timestamp()
     for name, value in fetch.items():
         setattr(walk.progress, name, value)
     observed = Observed(keep=lambda request: sent.append(_sent(request)))

@@ -16,6 +16,7 @@ from connector.errors import (
     RetryLater,
     SourceError,
 )
+from connector.kept import refuse_secrets
 from connector.observed import Observed
 from connector.request import Request
 from connector.secrets import SHORTEST, Redactor
@@ -97,5 +98,5 @@ def check(
         )
     if problems:
         raise Failures(problems)
-    redactor.keep_out_of(request.state)
+    refuse_secrets(request.state, redactor)
     return codec.encode({"state": request.state, "hasMore": False})

@@ -78,6 +78,7 @@ class Upstream:
         retry: bool = True,
         seen: Seen | None = None,
         place: Mapping[str, Any] | None = None,
+        token: str | None = None,
     ) -> Response:
         """Send a request until it is answered; see `Fetch.request` for the arguments.
 
@@ -85,8 +86,10 @@ class Upstream:
             seen: Told of each request as it was before signing, its reply, and when (epoch seconds)
                 it was sent and answered.
             place: Fields of the log lines (sync_id, entity, page).
+            token: The URL of the next page, which is asked instead of the path.
         """
-        request = self._drafted(method, path, params, headers, json, data)
+        url = self._home.url(path) if token is None else self._home.next(path, token)
+        request = self._drafted(method, url, params, headers, json, data)
         wanted = frozenset(ok)
         travel = partial(self._way.travel, signed=signed, ok=wanted)
         return self._exchange(request, travel, wanted, retry=retry, seen=seen, place=place or {})
@@ -94,12 +97,13 @@ class Upstream:
     def _drafted(
         self,
         method: str,
-        path: str,
+        url: str,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         json: Any,
         data: Any,
     ) -> requests.PreparedRequest:
+        shown = url.partition("?")[0]
         everything: CaseInsensitiveDict[str] = CaseInsensitiveDict(transport.HEADERS)
         everything.update(self._source.headers)
         everything.update(headers or {})
@@ -107,15 +111,14 @@ class Upstream:
             try:
                 data = codec.encode(codec.plain(json))
             except TypeError as error:
-                raise StepError(f"{method} {path}: json= cannot be sent: {error}") from None
+                raise StepError(f"{method} {shown}: json= cannot be sent: {error}") from None
             everything.setdefault("Content-Type", "application/json")
         if not isinstance(data, (str, bytes, Mapping, list, tuple, type(None))):
             raise StepError(
-                f"{method} {path}: data is text, bytes or a form, and no {type(data).__name__}, "
+                f"{method} {shown}: data is text, bytes or a form, and no {type(data).__name__}, "
                 "for it may have to be sent again"
             )
         pairs = {name: urls.param(value) for name, value in (params or {}).items()}
-        url = self._home.url(path)
         try:
             request = requests.Request(
                 method.upper(), url, headers=everything, params=pairs, data=data
@@ -123,7 +126,7 @@ class Upstream:
             request.url = self._signer.stripped(request.url or "")
         except (requests.RequestException, ValueError) as error:
             raise UpstreamError(
-                f"{method} {path} is no request that can be sent: {error}"
+                f"{method} {shown} is no request that can be sent: {error}"
             ) from None
         return request
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from connector.errors import SourceError, UpstreamError
 from connector.secrets import Settings
-from connector.source import Source
+
+if TYPE_CHECKING:
+    from connector.source import Source
 
 _HOST_PART = re.compile(r"[A-Za-z0-9-]+")
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)
+_NO_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -39,6 +42,20 @@ class Home:
         if _WHOLE.match(path):
             return path
         return self._base + (path if not path or path[0] in "/?" else f"/{path}")
+
+    def next(self, path: str, token: str) -> str:
+        """The URL that a token means: whole, below the server's root, or only another query.
+
+        Args:
+            path: What was asked for the first page.
+            token: As the upstream gave it.
+        """
+        parts = urlsplit(self._base)
+        if token.startswith("?"):
+            return self.url(path).partition("?")[0] + token
+        if parts.path and token.startswith(f"{parts.path}/"):
+            return f"{parts.scheme}://{parts.netloc}{token}"
+        return self.url(token)
 
     def owns(self, url: str) -> bool:
         """Whether credentials may go to the URL.
@@ -73,6 +90,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
+def is_base(url: str) -> bool:
+    """Whether paths can be appended to the URL, and credentials be sent there."""
+    parts = _split(url)
+    if parts is None or not parts.hostname or not _safe(parts):
+        return False
+    return "@" not in parts.netloc and not _NO_BASE.search(url)
+
+
 def param(value: Any) -> Any:
     """A query parameter's value as it is sent."""
     if isinstance(value, bool):
@@ -93,11 +118,11 @@ def _base_url(source: Source, payload: Settings) -> str:
                     "as acme-eu"
                 )
             base = base.replace("{" + key + "}", value)
-    parts = _split(base)
-    if parts is None or not parts.hostname or not _safe(parts):
+    if not is_base(base):
         raise SourceError(
             "the app setting UPSTREAM_BASE_URL is a whole URL that starts with https:// "
-            "(http:// for localhost only), as https://api.example.com"
+            "(http:// for localhost only), as https://api.example.com, and has no user name, "
+            "no ? and no #"
         )
     return base
 

@@ -76,10 +76,14 @@ def has_more(
         sync.delivered, sync.empty = True, 0
         return True
     sync.empty += 1
-    first = _first_readings(sync)
-    if sync.empty > EMPTY_REPLIES and first:
-        raise Failures([_unfinished(first, f"{EMPTY_REPLIES} replies in a row were empty")])
-    return bool(first) or sync.empty < EMPTY_REPLIES
+    half = _half_read(sync)
+    if sync.empty > EMPTY_REPLIES and half:
+        raise Failures([_unfinished(half, f"{EMPTY_REPLIES} replies in a row were empty")])
+    if half or sync.empty < EMPTY_REPLIES:
+        return True
+    if sync.failed:
+        raise Failures([_failed_before(sync.failed)])
+    return False
 
 
 def _explain(sync: Sync, outcome: Outcome) -> bool:
@@ -90,22 +94,20 @@ def _explain(sync: Sync, outcome: Outcome) -> bool:
         known = {walk.entity.name for walk, _ in problems}
         others = [name for name in sync.failed if name not in known]
         if others:
-            errors.append(
-                ConnectorError(
-                    f"failed before in this sync, see event=failed in the log: {', '.join(others)}"
-                )
-            )
+            errors.append(_failed_before(others))
         raise Failures(errors)
-    first = _first_readings(sync)
-    if sync.delivered and not first:
+    half = _half_read(sync)
+    if sync.delivered and not half and not sync.failed:
         sync.empty += 1
         return False
     waits: list[Exception] = []
     for _, wait in outcome.waiting:
         wait.why += f": the next sync asks again, at the earliest in {_duration(wait.seconds)}"
         waits.append(wait)
-    if sync.delivered:
-        waits.insert(0, _unfinished(first, "the upstream asked to wait"))
+    if sync.delivered and half:
+        waits.insert(0, _unfinished(half, "the upstream asked to wait"))
+    if sync.failed:
+        waits.insert(0, _failed_before(sync.failed))
     if not waits:
         waits.append(
             ConnectorError(
@@ -116,15 +118,22 @@ def _explain(sync: Sync, outcome: Outcome) -> bool:
     raise Failures(waits)
 
 
-def _first_readings(sync: Sync) -> list[str]:
-    """Entities that began without a cursor and are not through: not to look complete."""
-    return [name for name, progress in sync.walks.items() if progress.first]
+def _half_read(sync: Sync) -> list[str]:
+    """Entities whose tables must not look complete yet: first readings, and those after a mark."""
+    walks = sync.walks.items()
+    return [name for name, progress in walks if progress.first or progress.marked]
 
 
 def _unfinished(names: Sequence[str], why: str) -> ConnectorError:
     return ConnectorError(
-        f"the first reading of {', '.join(names)} is not through: {why}. Nothing is lost: "
-        "the next sync goes on where this one stopped"
+        f"the reading of {', '.join(names)} is not through: {why}. Nothing is lost: the next sync "
+        "goes on where this one stopped, and until it is through these tables are incomplete"
+    )
+
+
+def _failed_before(names: Sequence[str]) -> ConnectorError:
+    return ConnectorError(
+        f"failed before in this sync, see event=failed in the log: {', '.join(names)}"
     )
 
 

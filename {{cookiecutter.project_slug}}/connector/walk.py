@@ -124,11 +124,16 @@ class Walk:
             entity.cursors,
         )
         try:
-            return entity.step(fetch)
+            page = entity.step(fetch)
         except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:  # sys.exit() in a step must not end the worker
             raise StepError(f"the step raised {type(error).__name__}({error})") from error
+        if not isinstance(page, Page):
+            raise StepError(
+                f"the step returned a {type(page).__name__}: return Page(rows, next_token=...)"
+            )
+        return page
 
     def accept(self, packed: Packed, observed: Observed) -> None:
         """Move on past a page: what was read is going to be delivered with this progress."""
@@ -217,8 +222,10 @@ class Walk:
                 f"this page holds the same records as the page before it ({observed.request}): "
                 "does the step send fetch.token?"
             )
+        packed.leaks = [p.table for p in packed.pieces if self.redactor.in_bytes(p.data)]
         if packed.next_token is not None:
             self._check_token(packed.next_token, observed)
+        self._check_cursors(packed)
         if entity.soft_delete and entity.soft_delete != "may_be_empty" and progress.page == 0:
             had = progress.expected if progress.marked else count_of(entity, self.state.rest)
             if packed.rows == 0 and had:
@@ -240,6 +247,14 @@ class Walk:
             raise StepError(
                 f"the next token came before in this walk ({observed.request}): "
                 "does the step send fetch.token?"
+            )
+
+    def _check_cursors(self, packed: Packed) -> None:
+        dated = [*packed.points, *packed.gone] if packed.leaks else []
+        values = [point.value for point in dated if point is not None] + (packed.given or [])
+        if any(self.redactor.finds(codec.encode(value).decode()) for value in values):
+            raise StepError(
+                "a cursor holds a secret, and cursors are kept in the state: commit another one"
             )
 
     def _through(self, packed: Packed, observed: Observed) -> bool:

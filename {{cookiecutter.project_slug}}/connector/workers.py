@@ -21,7 +21,7 @@ def side_by_side(
 
     Args:
         work: In the order in which it is begun.
-        workers: 1 runs everything in the calling thread.
+        workers: 1 runs everything in the calling thread, which cannot be left behind.
         run: Does one piece; must notice by itself that the time is over.
         end: When to stop waiting, on `clock.monotonic`; what still runs then is left behind.
 
@@ -42,14 +42,13 @@ def side_by_side(
             except Exception as error:
                 raised.append(error)
 
-    count = min(workers, len(queue))
-    if count <= 1:
+    if workers == 1:
         drain()
         return raised
     threads = [
         # A copy each: the worker's log records keep the invocation's id (a ContextVar).
         threading.Thread(target=contextvars.copy_context().run, args=(drain,), daemon=True)
-        for _ in range(count)
+        for _ in range(min(workers, len(queue)))
     ]
     for thread in threads:
         thread.start()
