@@ -245,7 +245,7 @@ def test_a_netrc_file_does_not_replace_the_token(
 def test_an_upstream_that_hangs_is_reported_when_the_calls_time_is_over(
     monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "3")
     release = threading.Event()
 
     def hanging(request: BaseHTTPRequestHandler, path: str, query: dict[str, str]) -> None:
@@ -266,7 +266,7 @@ def test_an_upstream_that_drips_is_reported_when_the_calls_time_is_over(
     monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     """A byte now and then: no read of the socket ever times out."""
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "3")
     release = threading.Event()
 
     def dripping(request: BaseHTTPRequestHandler, path: str, query: dict[str, str]) -> None:

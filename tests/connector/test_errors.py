@@ -282,3 +282,11 @@ def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path: Path, work
         ["helpers/tidy.py", 5, "tidy", 'return json.loads("{" + row["colour"])'],
     ]
     assert str(tmp_path) not in body.decode()
+
+
+def test_the_log_says_of_a_failure_what_the_report_says(caplog: pytest.LogCaptureFixture) -> None:
+    """Also of an entity whose error is not in the report, for others were read after it."""
+    caplog.set_level("INFO")
+    reply = failing(raising(KeyError("colour")))
+    (line,) = [text for text in caplog.messages if text.startswith("event=failed ")]
+    assert f'why="{reply["errorMessage"]}"' in line

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -28,3 +30,13 @@ def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
         return baked[key]
 
     return bake
+
+
+@pytest.fixture(scope="session")
+def page() -> dict[str, Any]:
+    """What the code blocks of docs/fetch.md define, run one after the other as one file."""
+    names: dict[str, Any] = {"__name__": "page"}
+    text = (GENERATED / "docs" / "fetch.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(compile(block, "fetch.md", "exec"), names)
+    return names

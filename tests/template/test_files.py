@@ -25,7 +25,9 @@ ALWAYS = {
     "docs/checks.md",
     "docs/deploy.md",
     "docs/errors.md",
+    "docs/fetch.md",
     "docs/opentelemetry.md",
+    "docs/sample.md",
     "docs/telemetry.md",
     "fetch.py",
     "function_app.py",
@@ -146,6 +148,7 @@ def test_updates_leave_the_users_files_alone(bake: Bake) -> None:
         "local.settings.json",
         "sample.toml",
         "tests/test_fetch.py",
+        "tests/test_function.py",
     }
 
 

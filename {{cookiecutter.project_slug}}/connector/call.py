@@ -15,6 +15,7 @@ from connector.kept import refuse_secrets
 from connector.observed import Observed
 from connector.page import Packed
 from connector.reply import Reply
+from connector.report import message
 from connector.request import Request
 from connector.secrets import Redactor, Settings, payload_of, secrets_of
 from connector.source import Source
@@ -298,7 +299,7 @@ class Call:
             self._outcome.late.append((walk, error))
         else:
             self._outcome.failed.append((walk, error))
-            self._note("failed", walk, error=type(error).__name__, why=text_of(error))
+            self._note("failed", walk, error=type(error).__name__, why=message(error))
         return None
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,13 +14,15 @@ import msgspec
 from harness import connection as connections
 from harness.caller import Caller
 from harness.chaos import Chaos, Outcome
-from harness.errors import FunctionFailed, LostReply
+from harness.errors import FunctionFailed
 from harness.judge import Judge
 from harness.loop import Summary, Sync
 from harness.protocol import decode, encode
-from harness.sample import Sample, Server
+from harness.rows import alive, difference
+from harness.sample import Asked, Own, Sample, Server, upstream
+from harness.spelling import SAMPLE
 from harness.state import StateFile
-from harness.target import Answer, FunctionTarget, Target
+from harness.target import FunctionTarget, Target
 from harness.warehouse import Warehouse
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
@@ -32,43 +34,51 @@ class Bench:
 
     Args:
         folder: The project's folder.
-        server: The running sample upstream.
-        secrets: The made-up secrets that it accepts.
-        entities: Names of its entities.
-        tombstones: Whether it tells which records were deleted.
+        place: What stands in for the upstream: `sample.toml`, or `module:app` of a WSGI app.
         room: An empty folder for tables.
+
+    Attributes:
+        place: As given.
+        secrets: The made-up secrets that the function is sent.
+        checks: Whether the upstream is known to refuse others.
+        entities: What the upstream has; None where that is not known: a WSGI app.
+        server: The running upstream.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        server: Server,
-        secrets: dict[str, str],
-        entities: list[str],
-        tombstones: bool,
-        room: Path,
-    ) -> None:
+    server: Server
+
+    def __init__(self, folder: Path, place: str, room: Path) -> None:
         self.folder = folder
-        self.server = server
-        self.secrets = secrets
-        self.entities = entities
-        self.tombstones = tombstones
+        self.place = place
         self._room = room
         self._numbers = count()
         given = connections.load(connections.find(folder))
+        self._names = list(given.secrets)
+        if (folder / connections.FILE).exists():
+            self._names += connections.load(folder / connections.FILE).secrets
+        sample = self._upstream()
+        self.secrets = sample.secrets()
+        self.checks = sample.checks
+        self.entities = list(sample.spec.entities.values()) if isinstance(sample, Sample) else None
         # Nothing is blocked or hashed: the tables are compared with the upstream's records.
-        self._connection = connections.Connection(given.schema, secrets, given.payload)
+        self._connection = connections.Connection(given.schema, self.secrets, given.payload)
+        self._sample = sample
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, room: Path) -> Iterator[Bench]:
-        """A bench with the upstream of the folder's sample.toml running."""
-        sample = Sample.load(folder / "sample.toml")
-        entities = list(sample.spec.entities.values())
-        names = [entity.name for entity in entities]
-        told = all(entity.deleted for entity in entities)
-        with sample.serve() as server:
-            yield cls(folder, server, sample.secrets(), names, told, room)
+    def opened(cls, folder: Path, room: Path, place: str = SAMPLE) -> Iterator[Bench]:
+        """A bench with its upstream running."""
+        bench = cls(folder, place, room)
+        with bench._sample.serve() as bench.server:
+            yield bench
+
+    def _upstream(self) -> Sample | Own:
+        return upstream(self.folder, self.place, self._names)
+
+    @property
+    def tombstones(self) -> bool:
+        """Whether the upstream tells which records were deleted."""
+        return all(entity.deleted for entity in self.entities or ())
 
     def target(self, **settings: str) -> FunctionTarget:
         """The function, freshly loaded, with the upstream's address and these app settings."""
@@ -122,8 +132,11 @@ class Bench:
             seed: Says what happens.
             records: How many records each entity has at first, if sample.toml has more.
         """
-        spec = Sample.load(self.folder / "sample.toml").spec
-        sample = Sample(msgspec.structs.replace(spec, records=min(spec.records, records)))
+        sample = self._upstream()
+        if isinstance(sample, Sample):
+            spec = sample.spec
+            fewer = msgspec.structs.replace(spec, records=min(spec.records, records))
+            sample = Sample(fewer, self._names)
         room = self._room / f"chaos-{next(self._numbers)}"
         room.mkdir()
         with sample.serve(chaos=seed) as server:
@@ -133,16 +146,23 @@ class Bench:
 
             return Chaos(seed, load, self._connection, server, sample.repeating, room).run()
 
-    def refused(self, tables: Warehouse, secrets: Mapping[str, str]) -> FunctionFailed:
-        """The error that a sync with these secrets ends with."""
+    def failure(self, tables: Warehouse, secrets: Mapping[str, str]) -> FunctionFailed | None:
+        """The error that a sync with these secrets ends with, or None."""
         try:
             self.sync(tables, secrets=secrets)
         except FunctionFailed as error:
             return error
-        raise AssertionError("the function reported no error")
+        return None
+
+    @property
+    def refusals(self) -> bool:
+        """Whether the upstream refused a request for its credentials."""
+        return any(seen.status in (401, 403) for seen in self.server.requests)
 
     def assert_holds(self, tables: Warehouse, expected: Expected, *, exactly: bool = False) -> None:
         """The tables' rows that are not deleted are the upstream's records.
+
+        Where these are not known, they are those of one undisturbed sync.
 
         Args:
             tables: What was synced.
@@ -151,101 +171,77 @@ class Bench:
                 versions of records may stand there too, for its rows are appended.
         """
         keyed = {table.name: bool(table.primary_key) for table in tables.tables()}
-        with self.tables() as wanted:
-            records = {}
-            for entity in self.entities:
-                made = (expected(entity, dict(record)) for record in self.server.records(entity))
-                records[entity] = decode(encode([record for record in made if record is not None]))
-            wanted.apply({"insert": records, "state": {}, "hasMore": False}, {})
+        with self._wanted(expected) as wanted:
             for table in wanted.tables():
                 assert table.name in keyed, (
                     f"there is no table {table.name}: the tables are "
-                    f"{', '.join(keyed) or 'none'}; an entity of sample.toml has the name of the "
-                    "entity in fetch.py"
+                    f"{', '.join(keyed) or 'none'}; {self._named}"
                 )
-                difference = _difference(
-                    _alive(wanted, table.name),
-                    _alive(tables, table.name),
+                differs = difference(
+                    alive(wanted, table.name),
+                    alive(tables, table.name),
                     more=not (keyed[table.name] or exactly),
                 )
-                assert not difference, (
-                    f"table {table.name}: {difference}\nWhere fetch.py changes records on purpose, "
-                    "say in tests/test_function.py what it makes of one: override `expected`"
-                )
+                assert not differs, f"table {table.name}: {differs}{self._mend}"
 
+    def assert_since_was_sent(self, asked: Sequence[Asked]) -> None:
+        """Entities that can be read from a moment on were, where they were read at all.
 
-class Fresh:
-    """A function that is loaded anew for each call."""
+        Args:
+            asked: What a sync asked for that was not the first.
+        """
+        for entity in self.entities or ():
+            sent = [parameters for name, parameters in asked if name == entity.name]
+            # An entity without records gives no moment to go on from.
+            if not entity.since or not sent or not self.server.records(entity.name):
+                continue
+            assert any(entity.since in parameters for parameters in sent), (
+                f"no request for {entity.name} in the second sync carried {entity.since}: it reads "
+                "everything again each time. Does the step send fetch.since, and does its entity "
+                f"in fetch.py name a cursor? If {entity.name} is to be read as a whole, take since "
+                f"out of [entity.{entity.name}] in sample.toml"
+            )
 
-    def __init__(self, load: Callable[[], Target]) -> None:
-        self.name = "a fresh process each time"
-        self._load = load
+    @property
+    def _named(self) -> str:
+        if self.entities is None:
+            return "an undisturbed sync makes it"
+        return "an entity of sample.toml has the name of the entity in fetch.py"
 
-    def call(self, body: bytes) -> Answer:
-        """Load, and call once."""
-        return self._load().call(body)
-
-
-class Losing:
-    """A function whose every second reply is lost after the call was made."""
-
-    def __init__(self, inner: Target) -> None:
-        self.name = inner.name
-        self._inner = inner
-        self._calls = 0
-
-    def call(self, body: bytes) -> Answer:
-        """Call, and lose the reply each time but every second."""
-        answer = self._inner.call(body)
-        self._calls += 1
-        if self._calls % 2:
-            raise LostReply("the reply was thrown away")
-        return answer
-
-
-class Recording:
-    """A function whose replies are kept as they came."""
-
-    def __init__(self, inner: Target, seen: list[bytes]) -> None:
-        self.name = inner.name
-        self._inner = inner
-        self._seen = seen
-
-    def call(self, body: bytes) -> Answer:
-        """Call, and keep the reply."""
-        answer = self._inner.call(body)
-        self._seen.append(answer.body)
-        return answer
-
-
-def _alive(tables: Warehouse, name: str) -> list[str]:
-    rows = (row for row in tables.rows(name) if not row.get("_fivetran_deleted"))
-    return sorted(
-        repr({key: row[key] for key in sorted(row) if not key.startswith("_fivetran_")})
-        for row in rows
-    )
-
-
-def _difference(wanted: list[str], found: list[str], *, more: bool) -> str:
-    missing, unexpected = _left(wanted, found), _left(found, wanted)
-    if missing:
+    @property
+    def _mend(self) -> str:
+        if self.entities is None:
+            return " (it should be as after one undisturbed sync)"
         return (
-            f"{len(missing)} of {len(wanted)} records are missing or differ; the first should be "
-            f"{missing[0]}" + (f", there is {unexpected[0]}" if unexpected else "")
+            "\nWhere fetch.py changes records on purpose, say what it makes of one: override "
+            "`expected` in tests/test_function.py"
         )
-    if unexpected and not more:
-        return f"{len(unexpected)} rows too many; the first is {unexpected[0]}"
-    return ""
 
+    @contextmanager
+    def _wanted(self, expected: Expected) -> Iterator[Warehouse]:
+        """Tables with what should be there."""
+        if self.entities is None:
+            with self._once_synced() as tables:
+                yield tables
+            return
+        records = {}
+        for entity in self.entities:
+            # Copies, for `expected` may change them in place, and the upstream goes on.
+            there = decode(encode(self.server.records(entity.name)))
+            made = (expected(entity.name, record) for record in there)
+            records[entity.name] = decode(encode([record for record in made if record is not None]))
+        with self.tables() as wanted:
+            wanted.apply({"insert": records, "state": {}, "hasMore": False}, {})
+            yield wanted
 
-def _left(items: list[str], others: list[str]) -> list[str]:
-    rest: dict[str, int] = {}
-    for item in others:
-        rest[item] = rest.get(item, 0) + 1
-    left = []
-    for item in items:
-        if rest.get(item, 0):
-            rest[item] -= 1
-        else:
-            left.append(item)
-    return left
+    def _once_synced(self) -> Warehouse:
+        """The tables of one undisturbed sync, made when they are first wanted."""
+        path = self._room / "undisturbed.duckdb"
+        made = path.exists()
+        tables = Warehouse(path, schema=self._connection.schema)
+        if not made:
+            self.sync(tables)
+        assert any(table.rows for table in tables.tables()), (
+            f"an undisturbed sync delivers no row: has {self.place} none?"
+        )
+        return tables

@@ -11,6 +11,7 @@ from harness import protocol
 from harness.connection import Connection
 from harness.errors import FunctionFailed, LostReply, ProtocolBroken
 from harness.judge import Judge
+from harness.leaks import kept
 from harness.protocol import Reply
 from harness.redact import Redactor
 from harness.target import Answer, Target
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     # Not needed for a call, and DuckDB takes a while to load.
     from harness.loop import Summary
 
+_UNAPPLIED = "nothing of the reply was applied, and the state has not moved"
 TRIES = 3  # of one call whose reply is lost
 
 
@@ -54,7 +56,7 @@ class Caller:
     Args:
         target: The function.
         connection: What every request carries.
-        redactor: Cleans texts of replies before they are cut for an error.
+        redactor: Knows the secrets; None for those of the connection.
         watcher: Who is told.
         sleep: Waits for so many seconds.
         judge: Hears every call, or None.
@@ -72,7 +74,7 @@ class Caller:
         self.target = target
         self.connection = connection
         self.watcher: Watcher = watcher or Silent()
-        self._clean = (redactor or Redactor()).text
+        self._redactor = redactor or Redactor(connection.secrets.values())
         self._sleep = sleep
         self._judge = judge
 
@@ -83,7 +85,8 @@ class Caller:
 
         Raises:
             FunctionFailed: The reply carries `errorMessage`.
-            ProtocolBroken: The reply cannot be used, or none came after three tries.
+            ProtocolBroken: The reply cannot be used, holds a secret in what would be kept of it
+                besides rows, or none came after three tries.
         """
         body = protocol.request(self.connection, state, sync_id=sync_id, setup_test=setup_test)
         if self._judge:
@@ -97,10 +100,13 @@ class Caller:
                     raise LostReply(f"{lost} ({TRIES} tries)", todo=lost.todo) from None
                 self.watcher.lost(lost, float(tried))
                 self._sleep(float(tried))
-        parsed = protocol.parse(answer, self._clean)
+        parsed = protocol.parse(answer, self._redactor.text)
         if self._judge:
             self._judge.heard(answer, parsed)
-        return protocol.settle(parsed), answer
+        reply = protocol.settle(parsed)
+        if leak := kept(reply.body, self._redactor):
+            raise ProtocolBroken(f"{leak.what}: {_UNAPPLIED}", rule=leak.rule)
+        return reply, answer
 
 
 def setup_test(caller: Caller) -> tuple[Reply, Answer, FunctionFailed | None]:

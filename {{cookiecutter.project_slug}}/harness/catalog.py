@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 
 from harness.columns import TEXT, Shape
+from harness.errors import UsageError
 from harness.naming import quoted
 from harness.values import number_text, widened
 
@@ -139,10 +140,20 @@ class Catalog:
         return f"{self._schema}.{quoted(table)}"
 
     def create(self, name: str, primary_key: tuple[str, ...]) -> StoredTable:
-        """A new table, without source columns yet."""
+        """A new table, without source columns yet.
+
+        Raises:
+            UsageError: The file has one of that name that the harness knows nothing of.
+        """
         table = self.tables[name] = StoredTable(name, primary_key)
         columns = ", ".join(f"{quoted(column)} {kind}" for column, kind in table.system.items())
-        self._connection.execute(f"CREATE TABLE {self.path(name)} ({columns})")
+        try:
+            self._connection.execute(f"CREATE TABLE {self.path(name)} ({columns})")
+        except duckdb.CatalogException as error:
+            raise UsageError(
+                f"{self.path(name)} is there already, and the harness did not make it: {error}",
+                todo="Name another file with --warehouse.",
+            ) from error
         self._connection.execute(
             f"INSERT INTO {self._home}.tables VALUES (?, ?::VARCHAR[], false)",
             [name, list(primary_key)],

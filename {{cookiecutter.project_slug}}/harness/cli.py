@@ -16,13 +16,13 @@ from harness.connect import connect
 from harness.errors import UsageError
 from harness.progress import Progress
 from harness.screen import duration, size
-from harness.session import Ended, Options, Session, opened
+from harness.session import INTERRUPTED, Ended, Options, Session, opened
 from harness.spelling import SAMPLE, spelled
 from harness.state import parsed, settle
 from harness.tap import Tap
 
 _USAGE = 3
-_CLICKS_USAGE = 2
+_TYPERS = (1, 2)  # a question left without an answer, and wrong usage; here they mean other things
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,8 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Ended as ended:
         return int(str(ended.code))
     except SystemExit as left:
-        # Typer leaves with 2 for wrong usage, which here means a broken protocol.
-        return _USAGE if left.code == _CLICKS_USAGE else int(str(left.code or 0))
+        return _USAGE if left.code in _TYPERS else int(str(left.code or 0))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -82,7 +83,9 @@ def test(
 @app.command("peek")
 def peek_(
     entity: Annotated[str | None, typer.Argument(help="Show this entity alone.")] = None,
-    pages: Annotated[int, typer.Option(min=1, help="How many small calls to make.")] = 1,
+    pages: Annotated[
+        int, typer.Option(min=1, help="Pages of ENTITY; without it, small calls to make.")
+    ] = 1,
     records: Annotated[int, typer.Option(min=1, help="How many records to show per table.")] = 3,
     fresh: Annotated[bool, typer.Option("--fresh", help="Look as a first sync would.")] = False,
     url: Url = None,
@@ -92,9 +95,10 @@ def peek_(
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
-    """Make one small call and show requests, records and the next state; nothing is written.
+    """Make small calls and show requests, records and the next state; nothing is written.
 
-    Run it after each edit of fetch.py. In this process a call brings one page per entity.
+    Run it after each edit of fetch.py. A call brings the page that is there first; with ENTITY,
+    calls go on until its page has come.
 
     Example: `python -m harness peek transaction --pages 2 --sample`
     """
@@ -105,7 +109,7 @@ def peek_(
         look = peek.Look(before, before)
         try:
             with Tap(look.heard):
-                peek.look(caller, look, pages)
+                peek.look(caller, look, pages, entity)
         finally:
             peek.show(session.screen, look, entity, records)
             session.result |= peek.summary(look)

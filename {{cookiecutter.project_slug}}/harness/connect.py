@@ -7,8 +7,8 @@ import base64
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from contextlib import contextmanager, redirect_stdout
+from typing import Annotated, Any, TextIO, cast
 
 import msgspec
 import typer
@@ -18,6 +18,7 @@ from harness.errors import SetupFailed, UsageError
 from harness.fivetran import FAILED, URL, Fivetran, checked
 from harness.form import Place, body, masked, place_of
 from harness.protocol import encode
+from harness.screen import Lines
 from harness.session import Options, Session, opened
 from harness.state import parsed
 
@@ -76,7 +77,8 @@ def connect(
         if existing is None:
             if state or new_state is not None:
                 raise UsageError("--state and --set-state need --id, the connection's id")
-            place = place_of(session.options.folder, group, app, function, key or "")
+            with Lines(session.screen) as lines, redirect_stdout(cast("TextIO", lines)):
+                place = place_of(session.options.folder, group, app, function, key or "")
             if send:
                 _send(session, place if place.key else place.with_key(_asked()))
             else:
@@ -204,6 +206,7 @@ def _tell_what_is_left_out(session: Session) -> None:
     connection = session.connection
     empty = [name for name, value in connection.secrets.items() if not value]
     if empty:
+        session.result["left_out"] = empty
         session.screen.say(
             f"left out, for connection.json has no value: {', '.join(empty)}; "
             "the function must have it as app setting",

@@ -16,6 +16,7 @@ FILE = "connection.json"
 EXAMPLE = "connection.example.json"
 _ENTRIES = ("schema", "secrets", "customPayload", "blocked", "hashed")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]*")
+_TAKEN = ("information_schema", "pg_catalog")  # by every database, for itself
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,11 +103,15 @@ def check(data: Any, where: str) -> Connection:
             f'{where}: schema must be the name of the destination schema, as "acme": '
             "lower-case letters, digits and _, not beginning with a digit"
         )
+    if schema in _TAKEN:
+        raise UsageError(
+            f"{where}: schema cannot be {schema}: every database has one of its own by that name"
+        )
     return Connection(
         schema,
         _texts(data, "secrets", where),
         _texts(data, "customPayload", where),
-        _names(data, "blocked", where, "transaction or transaction.note"),
+        _names(data, "blocked", where, "transaction", "transaction.note"),
         _names(data, "hashed", where, "transaction.email"),
     )
 
@@ -125,14 +130,14 @@ def _texts(data: Mapping[str, Any], entry: str, where: str) -> dict[str, str]:
     return values
 
 
-def _names(data: Mapping[str, Any], entry: str, where: str, example: str) -> frozenset[str]:
+def _names(data: Mapping[str, Any], entry: str, where: str, *examples: str) -> frozenset[str]:
     values = data.get(entry, [])
     if not isinstance(values, list) or not all(isinstance(v, str) and v.strip() for v in values):
-        raise UsageError(f"{where}: {entry} must be a list of names, as [{json.dumps(example)}]")
+        raise UsageError(f"{where}: {entry} must be a list of names, as {json.dumps(examples)}")
     if entry == "hashed":
         for name in values:
             if "." not in name:
-                raise UsageError(f"{where}: {entry} names columns, as {example}, not {name!r}")
+                raise UsageError(f"{where}: {entry} names columns, as {examples[0]}, not {name!r}")
     return frozenset(values)
 
 

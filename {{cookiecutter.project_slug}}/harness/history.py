@@ -51,6 +51,11 @@ class History:
         self._versions: dict[Any, Any] = {}
 
     @property
+    def columns(self) -> set[str]:
+        """Columns that came, as the destination names them."""
+        return set(map(to_name, self._kinds))
+
+    @property
     def nulls(self) -> list[str]:
         """Columns that came and were null in every record."""
         return [name for name, kinds in self._kinds.items() if not kinds]
@@ -98,7 +103,8 @@ class History:
                 given = [value for value in values if value is not None]
                 if any(value != given[0] for value in given):
                     self._collided.add(there)
-                    what = f"{' and '.join(here)} become one column, {there}"
+                    quoted = " and ".join(f'"{name}"' for name in here)
+                    what = f'{quoted} become one column, "{there}"'
                     yield Fault("names-collide", what, "insert", self._entity, index)
                     break
 

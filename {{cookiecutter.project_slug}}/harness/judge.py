@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from harness.columns import observe
+from harness.connection import Connection
 from harness.errors import HarnessError, ProtocolBroken
 from harness.findings import Fault, Findings
 from harness.history import FIRST_EPOCH, TIMES, History, column, key_of
@@ -19,6 +20,7 @@ from harness.naming import to_name
 from harness.protocol import Parsed, encode
 from harness.redact import Redactor
 from harness.target import Answer
+from harness.unmet import Known, unmet
 
 SLOW_SECONDS = 150  # of the 230 that Azure gives
 LARGE_BYTES = 32 * 1024 * 1024
@@ -36,22 +38,28 @@ class Judge:
     Attributes:
         findings: What was found so far.
         calls: How many were made; those whose reply was lost and asked for again count once.
+        connection: Says what is blocked and hashed, None where nothing is.
     """
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self.findings = Findings()
         self.redactor = redactor or Redactor()
         self.calls = 0
+        self.connection: Connection | None = None
+        self._whole = False
         self._state: Mapping[str, Any] = {}
         self._setup_test = False
         self._keys: dict[str, tuple[str, ...]] = {}
         self._histories: dict[str, History] = {}
         self._entities: set[str] = set()
         self._tables: dict[str, str] = {}  # in the destination: in the source
+        self._marked: dict[str, int] = {}  # with the call that marked it first
+        self._declared: set[str] = set()
 
     def sent(self, state: Mapping[str, Any], *, setup_test: bool = False) -> None:
         """A call is made with this state."""
         self.calls += 1
+        self._whole |= self.calls == 1 and not state
         self._state, self._setup_test = state, setup_test
 
     def heard(self, answer: Answer, parsed: Parsed) -> None:
@@ -73,6 +81,19 @@ class Judge:
 
     def ended(self, tables: Mapping[str, Collection[str]]) -> None:
         """The run is over; the destination has these tables with these columns."""
+        named = set(map(to_name, self._declared))
+        for entity, call in self._marked.items():
+            if to_name(entity) not in named | tables.keys():
+                others = ", ".join(sorted(named | tables.keys())) or "none"
+                what = f"nothing is known of {entity}; there are {others}"
+                self.findings.add(call, Fault("soft-delete-of-nothing", what, "softDelete", entity))
+        if self.connection:
+            columns = {
+                to_name(entity): {*history.columns, *tables.get(to_name(entity), ())}
+                for entity, history in self._histories.items()
+            }
+            known = Known(named | tables.keys(), columns, self._whole)
+            self._add(unmet(self.connection, known))
         for entity, history in self._histories.items():
             there = tables.get(to_name(entity), ())
             for name in history.nulls:
@@ -94,6 +115,9 @@ class Judge:
     def _reply(self, data: Mapping[str, Any]) -> Iterator[Fault]:
         inserted, deleted = _filled(data, "insert"), _filled(data, "delete")
         marked = dict.fromkeys(data.get("softDelete", ()))
+        self._declared.update(inserted, deleted, data.get("schema", ()))
+        for entity in marked:
+            self._marked.setdefault(entity, self.calls)
         yield from self._names((*inserted, *deleted, *marked, *data.get("schema", ())))
         yield from self._schema(data, inserted, deleted)
         stamps = set(_stamps(data["state"]))
@@ -118,7 +142,7 @@ class Judge:
             self._entities.add(entity)
             other = self._tables.setdefault(to_name(entity), entity)
             if other != entity:
-                what = f"{other} and {entity} both become table {to_name(entity)}"
+                what = f'"{other}" and "{entity}" both become table "{to_name(entity)}"'
                 yield Fault("names-collide", what, entity=entity)
 
     def _schema(self, data: Mapping[str, Any], inserted: Rows, deleted: Rows) -> Iterator[Fault]:

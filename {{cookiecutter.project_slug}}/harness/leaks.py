@@ -13,6 +13,19 @@ from harness.redact import Redactor
 _ROWS = ("insert", "delete")
 
 
+def kept(data: Mapping[str, Any], redactor: Redactor) -> Fault | None:
+    """A secret in what the harness would keep of a reply besides its rows: state, names.
+
+    Args:
+        data: A reply that can be applied.
+        redactor: Knows the secrets.
+    """
+    for field, value in data.items():
+        if redactor.finds_in(encode({field: list(value) if field in _ROWS else value})):
+            return Fault("secret-in-reply", f"a secret stands in {field}")
+    return None
+
+
 def leaks(body: bytes, data: Any, redactor: Redactor) -> Iterator[Fault]:
     """Where secrets stand in a reply.
 

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.caller import Caller
+from harness.errors import FunctionFailed
 from harness.protocol import Reply, encode
 from harness.screen import Screen, counted, size
 from harness.tap import fields
 
-# For the function in this process: the smallest reply it can make, one page per entity.
+# For the function in this process: the smallest reply it can make, a page of whoever is first.
 SMALLEST = {"CONNECTOR_CALL_BYTES": "1"}
+_IDLE = 20  # calls in a row that bring the entity asked for no nearer
 _WIDEST = 60  # characters of a value in the table
 _TOLD = ("token", "since", "until", "high", "page", "rows")  # of an unfinished walk
 
@@ -31,6 +34,9 @@ class Look:
         marked: Tables that would be marked as deleted.
         state: What the last reply carried.
         more: `hasMore` of the last reply.
+        failed: What the function logged of entities that failed: entity, error, why.
+        pages: Pages per entity, as far as the function logs them.
+        reported: Errors that a reply reported.
         calls: How many calls there were.
         size: Bytes of the replies.
         seconds: How long the calls took.
@@ -42,15 +48,28 @@ class Look:
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     deleted: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     marked: list[str] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    pages: Counter[str] = field(default_factory=Counter)
+    reported: str = ""
     more: bool = True
     calls: int = 0
     size: int = 0
     seconds: float = 0.0
+    _heard: set[str] = field(default_factory=set)  # entities that something was logged of
 
     def heard(self, level: int, name: str, line: str) -> None:
         """A log line of the function."""
-        if line.startswith("event=request "):
-            self.requests.append(fields(line))
+        event = line.partition(" ")[0].removeprefix("event=")
+        found = fields(line) if event in ("request", "page", "trial_page", "failed") else {}
+        if event == "request":
+            self.requests.append(found)
+        elif "entity" in found:
+            self._heard.add(found["entity"])
+            if event == "page":
+                self.pages[found["entity"]] += 1
+            elif event == "failed":
+                told = {name: found.get(name, "") for name in ("entity", "error", "why")}
+                self.failed += [] if told in self.failed else [told]
 
     def take(self, reply: Reply, seconds: float) -> None:
         """Add one reply."""
@@ -63,17 +82,52 @@ class Look:
         self.size += reply.size
         self.seconds += seconds
 
+    def failures(self, entity: str | None) -> list[dict[str, str]]:
+        """Those of `failed` that are this entity's, or all."""
+        return [failed for failed in self.failed if entity in (None, failed["entity"])]
 
-def look(caller: Caller, look: Look, calls: int) -> Look:
+    def enough(self, entity: str | None, pages: int) -> bool:
+        """Whether what was asked for has come, or cannot come any more."""
+        if entity is None or not self._heard:
+            return self.calls >= pages
+        through = entity in self.pages and entity not in _walks(self.state)
+        return bool(self.failures(entity)) or through or self.pages[entity] >= pages
+
+    def progress(self, entity: str | None) -> tuple[int, int]:
+        """What changes as long as further calls bring the entity nearer: all take their turns."""
+        return len(self._heard), self.pages[entity or ""]
+
+
+def look(caller: Caller, look: Look, pages: int, entity: str | None = None) -> Look:
     """Make calls, each with the state of the one before it, and apply nothing.
 
+    Args:
+        caller: Reaches the function.
+        look: Takes what comes; its `heard` must hear what the function logs.
+        pages: Pages of the entity; without one, or of a function that logs none, calls.
+        entity: The entity asked for, None for all.
+
     Raises:
-        FunctionFailed, ProtocolBroken: As in a sync.
+        FunctionFailed: A reply reports an error; or the entity failed, while the reply brought
+            others (any entity, where none is asked for).
+        ProtocolBroken: As in a sync.
     """
     sync_id = str(uuid.uuid4())
-    while look.more and look.calls < calls:
-        reply, answer = caller.call(look.state, sync_id=sync_id)
+    idle = 0
+    while look.more and idle < _IDLE and not look.enough(entity, pages):
+        before = look.progress(entity)
+        try:
+            reply, answer = caller.call(look.state, sync_id=sync_id)
+        except FunctionFailed as error:
+            look.reported = str(error)
+            raise
         look.take(reply, answer.seconds)
+        idle = 0 if look.progress(entity) != before else idle + 1
+    if failures := look.failures(entity):
+        whys = [_why(failed) for failed in failures]
+        listed = "\n".join([f"{len(whys)} things are wrong:", *(f"- {why}" for why in whys)])
+        look.reported = listed if len(whys) > 1 else whys[0]
+        raise FunctionFailed(look.reported, kind=failures[0]["error"] or None)
     return look
 
 
@@ -98,14 +152,15 @@ def show(screen: Screen, look: Look, entity: str | None, records: int) -> None:
         for table, rows in found.items():
             if entity in (None, table):
                 _show_records(screen, table + name, rows, records)
-    came = dict.fromkeys((*look.records, *look.deleted, *look.marked))
-    if entity is not None and not asked and entity not in came:
-        what = ", ".join(came) or "no records"
-        screen.say(f"nothing came for {entity}; this call brought {what}", "yellow")
+    if entity is not None:
+        _show_absence(screen, look, entity, bool(asked))
+    for failed in look.failures(entity):
+        if failed["why"] not in look.reported:
+            screen.say(_why(failed), "red")
     if look.marked:
         screen.say(f"all rows of {', '.join(look.marked)} would be marked as deleted")
     if look.calls:
-        _show_state(screen, look)
+        _show_state(screen, look, entity)
     calls = counted(look.calls, "call")
     screen.say(f"{calls}, {size(look.size)}, {look.seconds:.2f} s; nothing was written", "dim")
 
@@ -120,6 +175,8 @@ def summary(look: Look) -> dict[str, Any]:
         "records": look.records,
         "deleted": look.deleted,
         "marked": look.marked,
+        "pages": look.pages,
+        "failed": look.failed,
         "state_before": look.before,
         "state": look.state,
         "hasMore": look.more,
@@ -137,7 +194,26 @@ def _show_records(screen: Screen, table: str, rows: list[dict[str, Any]], record
     )
 
 
-def _show_state(screen: Screen, look: Look) -> None:
+def _show_absence(screen: Screen, look: Look, entity: str, asked: bool) -> None:
+    came = dict.fromkeys((*look.records, *look.deleted, *look.marked))
+    if entity in came or look.failures(entity):
+        return
+    calls = "this call" if look.calls == 1 else f"{look.calls} calls"
+    if look.pages[entity]:
+        screen.say(f"{entity}: no records", "yellow")
+    elif not asked:
+        what = ", ".join(came) or "no records"
+        screen.say(f"nothing came for {entity}; {calls} brought {what}", "yellow")
+    elif look.calls:
+        screen.say(f"no page of {entity} came in {calls}", "yellow")
+
+
+def _why(failed: Mapping[str, str]) -> str:
+    entity, why = failed["entity"], failed["why"] or failed["error"]
+    return why if entity in why else f"{entity}: {why}"
+
+
+def _show_state(screen: Screen, look: Look, entity: str | None) -> None:
     before, after = look.before, look.state
     # A key with _ in front holds what is unfinished; the others are committed.
     names = [name for name in dict.fromkeys((*before, *after)) if not name.startswith("_")]
@@ -150,13 +226,15 @@ def _show_state(screen: Screen, look: Look) -> None:
         )
     else:
         screen.say("would be committed: nothing new")
-    for name, walk in _walks(after):
-        told = ", ".join(f"{key} {_value(screen, walk, key)}" for key in _TOLD if key in walk)
-        screen.say(f"{name} goes on: {told}")
+    stopped = {failed["entity"] for failed in look.failed}
+    for name, walk in _walks(after).items():
+        if entity in (None, name) and name not in stopped:
+            told = ", ".join(f"{key} {_value(screen, walk, key)}" for key in _TOLD if key in walk)
+            screen.say(f"{name} goes on: {told or 'from its first page'}")
     if not _walks(after):
         for name in after:
             if name.startswith("_") and after[name] != before.get(name):
-                screen.state({name: after[name]}, "unfinished")
+                screen.state({name: after[name]}, "unfinished", whole="peek --json")
     screen.say(
         "hasMore: true, Fivetran would call again at once"
         if look.more
@@ -164,13 +242,13 @@ def _show_state(screen: Screen, look: Look) -> None:
     )
 
 
-def _walks(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _walks(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The unfinished walks of a state as this template's functions write it."""
     unfinished = state.get("_sync")
     walks = unfinished.get("walks") if isinstance(unfinished, dict) else None
     if not isinstance(walks, dict):
-        return []
-    return [(name, walk) for name, walk in walks.items() if isinstance(walk, dict)]
+        return {}
+    return {name: walk for name, walk in walks.items() if isinstance(walk, dict)}
 
 
 def _value(screen: Screen, row: Mapping[str, Any], column: str) -> str | None:

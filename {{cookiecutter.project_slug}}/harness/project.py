@@ -47,7 +47,8 @@ class Project:
         Raises:
             UsageError: It is not there, or raises when it is imported.
         """
-        path = self.folder.joinpath(*name.split(".")).with_suffix(".py")
+        file = Path(*name.split(".")).with_suffix(".py")
+        path = self.folder / file
         if not path.exists():
             raise UsageError(
                 f"{path} is not there",
@@ -56,12 +57,26 @@ class Project:
         importlib.invalidate_caches()
         try:
             return importlib.import_module(name)
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
+        except (Exception, SystemExit) as error:
+            said, place = self._place_of(error)
             raise UsageError(
-                f"{path} cannot be imported: {type(error).__name__}: {error} "
-                f"({last.filename}, line {last.lineno})"
+                f"{file.as_posix()} cannot be imported: {type(error).__name__}: {said} ({place})"
             ) from error
+
+    def _place_of(self, error: BaseException) -> tuple[str, str]:
+        """What an error says, and the file and line of the project that it comes from."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return error.msg, f"{self._relative(error.filename)}, line {error.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        # A wrong declaration is found in the runtime, and stands in a file beside function_app.py.
+        own = [frame for frame in frames if Path(frame.filename).parent == self.folder]
+        last = (own or frames)[-1]
+        return str(error), f"{self._relative(last.filename)}, line {last.lineno}"
+
+    def _relative(self, file: str) -> str:
+        path = Path(file)
+        within = path.is_relative_to(self.folder)
+        return path.relative_to(self.folder).as_posix() if within else file
 
     @contextmanager
     def active(self, settings: Mapping[str, str]) -> Iterator[None]:

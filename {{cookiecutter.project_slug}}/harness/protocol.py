@@ -23,6 +23,7 @@ from harness.rules import ERROR, RULES
 from harness.target import Answer
 
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
+DEEPEST = 200  # levels of objects and lists; readers of JSON give up somewhere, most at 1,000
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -182,6 +183,11 @@ def parse(answer: Answer, clean: Callable[[str], str] = str) -> Parsed:
         return Parsed(None, len(body), (Fault("http-status", what, trace=answer.failure),))
     try:
         parsed = Parsed(decode(body), len(body))
+        if _is_deep(parsed.data):
+            raise RecursionError
+    except RecursionError:
+        what = f"the reply is nested more than {DEEPEST} levels deep"
+        parsed = Parsed(None, len(body), (Fault("not-json", what),))
     except ValueError as error:
         parsed = Parsed(None, len(body), (_no_json(body, str(error), clean),))
     if status != 200 and not parsed.reports:
@@ -190,6 +196,20 @@ def parse(answer: Answer, clean: Callable[[str], str] = str) -> Parsed:
     if parsed.faults:
         return parsed
     return Parsed(parsed.data, len(body), tuple(_faults(answer, parsed, clean)))
+
+
+def _is_deep(data: Any) -> bool:
+    """Whether objects and lists stand in each other deeper than readers go."""
+    level = [data]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
 
 
 def _faults(answer: Answer, parsed: Parsed, clean: Callable[[str], str]) -> Iterator[Fault]:

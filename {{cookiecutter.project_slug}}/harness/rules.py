@@ -132,6 +132,9 @@ _LIST = (
     Rule("soft-delete-beside-delete", WARNING, "an entity stands in both delete and softDelete",
          "marks all rows; the delete has no effect",
          "leave one of the two out"),
+    Rule("soft-delete-of-nothing", WARNING, "softDelete names a table that nothing is known of",
+         "finds no such table to mark (what it does then is not documented)",
+         "write the entity as insert and schema name it"),
     # Columns
     Rule("names-collide", ERROR, "two names become one in the destination",
          "puts both into one column (one table), where one value takes the place of the other",
@@ -150,11 +153,19 @@ _LIST = (
          "nothing, if values may come later; else leave the column out"),
     # Secrets
     Rule("secret-in-reply", ERROR, "a secret stands in a reply",
-         "keeps the state and shows error messages: people see the secret",
+         "keeps the state and shows error messages: people see the secret (here such a reply is "
+         "not applied)",
          "keep secrets out of state, errorMessage and stackTrace: redact them by value"),
     Rule("secret-in-rows", WARNING, "a secret stands in a record",
          "writes it into the destination, where people see it",
          "take it out of the record, or block the column"),
+    # What is hidden
+    Rule("private-data-unmet", WARNING,
+         "an entry of blocked or hashed in connection.json met nothing, so nothing is hidden",
+         "lets only tables and columns be chosen that are there; what is not hidden is written as "
+         "it is",
+         "write the entry as the table spells it, or take it out; what was written stays until "
+         "reset"),
     # Errors
     Rule("error-without-message", ERROR, "an error comes without errorMessage",
          "has no reason to show on the dashboard",

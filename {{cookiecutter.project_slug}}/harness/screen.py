@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
@@ -15,12 +17,26 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.errors import FunctionFailed, HarnessError, ProtocolBroken, frames
+from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.protocol import encode
 from harness.redact import Redactor
+from harness.trace import folded
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LINE = 100  # characters of a state on one line
 _TITLES = {1: "Error", 2: "The protocol is broken", 3: "This cannot be run"}
+
+
+class _Console(Console):
+    """A console whose reader may go away, as that of `| head` does: then the command is stopped."""
+
+    def on_broken_pipe(self) -> None:
+        """Be silent from now on, and stop as Ctrl-C does: what was applied is kept."""
+        self.quiet = True
+        with contextlib.suppress(OSError, ValueError):
+            # What is still in the file's buffer cannot be written when Python ends, either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        raise KeyboardInterrupt
 
 
 class Screen:
@@ -42,12 +58,13 @@ class Screen:
         self.redactor = redactor or Redactor()
         self.as_json = as_json
         self._file = file or sys.stdout
+        self._errors = sys.stderr  # before a function's own prints are led here
         if isinstance(self._file, io.TextIOWrapper):
             # A console that cannot write a character gets its number, not a traceback.
             self._file.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
         # Without a terminal, lines are not to be broken at 80 columns.
         wide = None if self._file.isatty() else 120
-        self.console = Console(
+        self.console = _Console(
             file=self._file,
             quiet=as_json,
             highlight=False,
@@ -62,6 +79,13 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """One line or paragraph."""
         self.console.print(self.text(text, style))
+
+    def printed(self, line: str) -> None:
+        """One line of a function's own `print`; where machines read, it goes to standard error."""
+        if self.as_json:
+            self._errors.write(self.text(line).plain + "\n")
+        else:
+            self.say(line, "dim")
 
     def show(self, *parts: RenderableType) -> None:
         """Renderables whose texts were made with `text`."""
@@ -81,10 +105,27 @@ class Screen:
             table.add_row(*(self.text(_cell(cell)) for cell in line))
         self.show(table)
 
-    def state(self, state: dict[str, Any], label: str = "state") -> None:
-        """A state, on one line where it fits."""
+    def state(
+        self, state: Mapping[str, Any], label: str = "state", *, whole: str | None = None
+    ) -> None:
+        """A state, on one line where it fits.
+
+        Args:
+            state: The state.
+            label: What it is.
+            whole: A command that shows all of it: long entries with _ in front, which hold what
+                is unfinished, are then left out.
+        """
+        if whole is not None:
+            large = {name: len(encode(value)) for name, value in state.items() if name[:1] == "_"}
+            short = {
+                name: f"{size(count)}, shown by `{whole}`"
+                for name, count in large.items()
+                if count > _LINE
+            }
+            state = {**state, **short}
         line = encode(self.redactor.value(state))
-        if len(line) > 100:
+        if len(line) > _LINE:
             line = msgspec.json.format(line, indent=2)
         self.say(f"{label}: {line.decode('utf-8')}")
 
@@ -92,8 +133,11 @@ class Screen:
         """The outcome of a command, for machines alone."""
         if self.as_json:
             line = encode(self.redactor.value(result)).decode("utf-8")
-            self._file.write(line + "\n")
-            self._file.flush()
+            try:
+                self._file.write(line + "\n")
+                self._file.flush()
+            except BrokenPipeError:
+                self.console.on_broken_pipe()
 
     def failure(self, error: HarnessError, result: dict[str, Any]) -> None:
         """An error, as Fivetran's dashboard would show it where the function reported it."""
@@ -117,7 +161,7 @@ class Screen:
             parts.append(self.text(f"rule {rule} of harness/RULES.md", "dim"))
         if isinstance(error, FunctionFailed) and trace is not None:
             parts.append(Text())
-            parts.extend(self.text(line, "dim") for line in frames(trace))
+            parts.extend(self.text(line, "bold" if own else "dim") for line, own in folded(trace))
         if isinstance(error, ProtocolBroken) and trace:
             parts.append(Text())
             parts.append(self.text(str(trace).rstrip(), "dim"))
@@ -150,7 +194,7 @@ class Lines(io.TextIOBase):
         """Show every line that is complete by now."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._screen.say(line, "dim")
+            self._screen.printed(line)
         return len(text)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import typer
 
 from harness import connection as connections
+from harness.advice import commands
 from harness.caller import Caller
 from harness.connection import Connection
 from harness.errors import HarnessError, UsageError
@@ -21,9 +22,8 @@ from harness.judge import Judge
 from harness.project import local_settings
 from harness.redact import Redactor
 from harness.remote import HttpTarget, is_local, split_key
-from harness.sample import Own, Sample, Server
+from harness.sample import Own, Sample, Server, upstream
 from harness.screen import Lines, Screen
-from harness.spelling import SAMPLE
 from harness.state import StateFile, private_folder
 from harness.target import FunctionTarget, Target
 from harness.verdict import conclude
@@ -100,7 +100,7 @@ class Session:
         self.result = result
         self.judge = judge
         self.connection = _connection(options)
-        self.state = StateFile(options.state or options.home / "state.json")
+        self.state = StateFile(options.state or options.home / "state.json", commands(options))
         self.tables = options.warehouse or options.home / "warehouse.duckdb"
         self.server: Server | None = None
         self._stack = stack
@@ -114,21 +114,21 @@ class Session:
         Args:
             settings: App settings for the function of this folder, over all others.
         """
-        target = self._remote() if self.options.url else self._function(settings or {})
+        remote = self._remote() if self.options.url else None
         printed = cast("TextIO", self._stack.enter_context(Lines(self.screen)))
         self._stack.enter_context(contextlib.redirect_stdout(printed))
         self._stack.enter_context(contextlib.redirect_stderr(printed))
+        target = remote or self._function(settings or {})
         where = f", against the sample upstream at {self.server.url}" if self.server else ""
         self.screen.say(f"{self.command} of {target.name}{where}")
         self.judge.redactor = self.screen.redactor
+        self.judge.connection = self.connection
         return Caller(target, self.connection, self.screen.redactor, judge=self.judge)
 
     def upstream(self) -> Sample | Own:
         """What stands in for the real upstream, not yet running."""
-        folder, place = self.options.folder, str(self.options.sample)
-        if place == SAMPLE:
-            return Sample.load(folder / SAMPLE)
-        return Own.load(folder, place, self.connection.secrets)
+        options = self.options
+        return upstream(options.folder, str(options.sample), self.connection.secrets)
 
     def warehouse(self) -> Warehouse:
         """Open the tables."""

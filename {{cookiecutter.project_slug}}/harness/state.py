@@ -6,11 +6,14 @@ The truth lies in the warehouse, in one transaction with the rows; the file foll
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from harness.advice import Command, plain
 from harness.errors import UsageError
 from harness.protocol import decode, encode
 
@@ -33,10 +36,12 @@ class StateFile:
 
     Args:
         path: Where it lies; its folder is made when the first state is written.
+        command: Spells a command that works with this file, for advice.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, command: Command = plain) -> None:
         self.path = path
+        self.command = command
 
     def read(self) -> dict[str, Any]:
         """The state in the file, `{}` when there is no file.
@@ -44,22 +49,44 @@ class StateFile:
         Raises:
             UsageError: The file holds no JSON object.
         """
+        mend = f"mend it, or run `{self.command('reset')}` to start from nothing"
         try:
             state = decode(self.path.read_text(encoding="utf-8-sig").encode("utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{self.path} cannot be read: {error}", todo=_MEND) from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise UsageError(f"{self.path} cannot be read: {error}", todo=mend) from None
         if not isinstance(state, dict):
-            raise UsageError(f"{self.path} is no JSON object", todo=_MEND)
+            raise UsageError(f"{self.path} is no JSON object", todo=mend)
         return state
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace the file in one step, readable by its owner alone."""
-        write_private(self.path, msgspec.json.format(encode(state), indent=2) + b"\n")
+        """Replace the file in one step, readable by its owner alone.
 
+        Raises:
+            UsageError: It cannot be written.
+        """
+        with self._written():
+            write_private(self.path, msgspec.json.format(encode(state), indent=2) + b"\n")
 
-_MEND = "mend it, or run `python -m harness reset` to start from nothing"
+    def prove(self) -> None:
+        """Find out whether it could be written, and leave it as it is.
+
+        Raises:
+            UsageError: It could not.
+        """
+        with self._written():
+            _fresh(self.path, b"").unlink()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be written: {error}",
+                todo="name another place with --state",
+            ) from None
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -70,7 +97,7 @@ def parsed(text: str) -> dict[str, Any]:
     """
     try:
         value = decode(text.encode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the new state is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise UsageError('the new state must be a JSON object, as {"transaction": "2026-01-01"}')
@@ -78,10 +105,17 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def private_folder(folder: Path) -> None:
-    """Make the folder and those above it that are missing, for their owner alone."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(mode=0o700, exist_ok=True)
+    """Make the folder and those above it that are missing, for their owner alone.
+
+    Raises:
+        UsageError: It cannot be made.
+    """
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be made: {error}") from None
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -89,12 +123,17 @@ def write_private(path: Path, data: bytes) -> None:
 
     Raises:
         OSError: It cannot be written.
+        UsageError: Its folder cannot be made.
     """
+    _fresh(path, data).replace(path)
+
+
+def _fresh(path: Path, data: bytes) -> Path:
     private_folder(path.parent)
     fresh = path.with_name(path.name + ".new")
     fresh.touch(mode=0o600)
     fresh.write_bytes(data)
-    fresh.replace(path)
+    return fresh
 
 
 def settle(file: StateFile, kept: Kept) -> tuple[dict[str, Any], str | None]:
@@ -105,11 +144,21 @@ def settle(file: StateFile, kept: Kept) -> tuple[dict[str, Any], str | None]:
 
     Returns:
         The state, and a sentence for the screen where file and warehouse differed.
+
+    Raises:
+        UsageError: The file cannot be used, or goes on from where new tables have nothing.
     """
-    written, last = file.read(), kept.state()
+    written, last, before = file.read(), kept.state(), kept.previous_state()
     if written == last:
         return last, None
-    if written == kept.previous_state():
+    if not last and before is None:
+        raise UsageError(
+            f"the tables are new, and {file.path} says where another sync stopped: "
+            "they would lack what came before",
+            todo=f"run `{file.command('reset')}` to start from nothing, "
+            f"or `{file.command('state')} --set …` to go on from a state all the same",
+        )
+    if written == before:
         file.write(last)
         return (
             last,

@@ -40,12 +40,13 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
     """
     screen = session.screen
     caller, warehouse = session.caller(), session.warehouse()
-    state, notice = settle(session.state, warehouse)
+    session.state.prove()
+    # A re-sync begins at nothing, whatever the file says.
+    state, notice = ({}, None) if again else settle(session.state, warehouse)
     if notice:
         screen.say(notice, "yellow")
     if again:
         # The file first: killed in between, the next sync reads everything and marks nothing.
-        state = {}
         session.state.write(state)
         warehouse.begin_resync()
     work = Sync(caller, warehouse, session.state, state)
@@ -101,7 +102,11 @@ def _show(session: Session, summary: Summary, warehouse: Warehouse, pages: int) 
     for change in summary.widened:
         screen.say(f"{change.table}.{change.column} became {change.after} (was {change.before})")
     _numbers(screen, summary, pages)
-    screen.state(summary.state)
+    whole = session.state.command("state")
+    if summary.ended:
+        screen.state(summary.state, whole=whole)
+    else:
+        screen.say(f"the state is kept as well: `{whole}` shows it", "dim")
     screen.say(f"tables in {session.tables}, schema {session.connection.schema}", "dim")
 
 

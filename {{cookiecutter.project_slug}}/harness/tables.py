@@ -65,16 +65,17 @@ def read(
 ) -> list[dict[str, Any]]:
     """Rows by primary key or in the order appended; instants in UTC, JSON as text."""
     # DuckDB's own conversion of instants needs pytz.
-    zoned = {name for name, kind in table.types.items() if kind == INSTANT}
+    types = table.types
+    zoned = {name for name, kind in types.items() if kind == INSTANT}
     wanted = ", ".join(
-        f"epoch_us({quoted(name)})" if name in zoned else quoted(name) for name in table.types
+        f"epoch_us({quoted(name)})" if name in zoned else quoted(name) for name in types
     )
     order = ", ".join(map(quoted, table.primary_key or ("_fivetran_batch", "_fivetran_index")))
     query = f"SELECT {wanted} FROM {catalog.path(table.name)} ORDER BY {order} LIMIT ?"
     return [
         {
             name: _instant(value) if name in zoned else value
-            for name, value in zip(table.types, row, strict=True)
+            for name, value in zip(types, row, strict=True)
         }
         for row in connection.execute(query, [limit]).fetchall()
     ]

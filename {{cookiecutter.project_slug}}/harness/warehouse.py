@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,7 @@ import duckdb
 
 from harness import jsontext, tables
 from harness.catalog import HOME, Catalog
+from harness.database import connected, spoken
 from harness.errors import UsageError
 from harness.loading import Applied, Loading, instant_sql
 from harness.naming import to_name
@@ -56,15 +57,11 @@ class Warehouse:
                 f"The schema name {schema} is the harness's own.", todo="Choose another one."
             )
         self._clock = clock
+        self._path = Path(path)
+        self._connection = connected(self._path)
         try:
-            self._connection = duckdb.connect(str(path), config={"enable_external_access": "false"})
-        except duckdb.Error as error:
-            raise UsageError(
-                f"{path} cannot be opened: {error}",
-                todo="Close what else has it open: another harness, a DuckDB shell.",
-            ) from error
-        try:
-            Catalog(self._connection, self._schema).prepare()
+            with spoken(self._path):
+                Catalog(self._connection, self._schema).prepare()
             with self._catalog() as catalog:
                 self._privacy = self._settle(path, catalog, blocked, hashed)
         except BaseException:
@@ -123,7 +120,8 @@ class Warehouse:
         Raises:
             ProtocolBroken: A record without its primary key, a delete without schema, a primary
                 key that is not the table's, a name of Fivetran's own.
-            UsageError: A column of the primary key is blocked.
+            UsageError: A column of the primary key is blocked, or the file has a table of that
+                name that is not the harness's.
         """
         with self._catalog() as catalog:
             applied = self._loading(catalog).run(reply, marks_last=marks_last)
@@ -199,7 +197,8 @@ class Warehouse:
         if (held := catalog.get("schema") or self._schema) != self._schema:
             raise UsageError(
                 f"{path} holds the schema {held}, not {self._schema}.",
-                todo="Name another file with --warehouse, or delete this one to start anew.",
+                todo="Name another file with --warehouse; or delete this one and the state file, "
+                "to start anew.",
             )
         catalog.put("schema", self._schema)
         salt = catalog.get("salt") or secrets.token_hex(16)
@@ -227,15 +226,18 @@ class Warehouse:
     @contextmanager
     def _catalog(self) -> Iterator[Catalog]:
         """A transaction, and the tables as they stand in it."""
-        self._connection.execute("BEGIN")
-        try:
-            catalog = Catalog(self._connection, self._schema)
-            catalog.load()
-            yield catalog
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with spoken(self._path):
+            self._connection.execute("BEGIN")
+            try:
+                catalog = Catalog(self._connection, self._schema)
+                catalog.load()
+                yield catalog
+            except BaseException:
+                # After an error that is fatal to DuckDB there is nothing left to be undone.
+                with suppress(duckdb.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
 
 def _state(catalog: Catalog, name: str) -> dict[str, Any] | None:

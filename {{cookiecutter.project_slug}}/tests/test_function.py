@@ -4,4 +4,8 @@ from harness.testing import FunctionConformance
 
 
 class TestFunction(FunctionConformance):
-    """One test per rule; `pytest --verbose` lists them."""
+    """One test per rule; `pytest --verbose` lists them.
+
+    What the suite cannot know is said here: `expected` where fetch.py changes records on purpose,
+    `sample` where an app of your own stands in for the upstream (see harness/testing.py).
+    """

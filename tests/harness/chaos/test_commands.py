@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from harness.cli import main
+from harness.sample import made_up
 from harness.spelling import spelled
 
 from .conftest import SAMPLE, SOUND, by_hand, write
@@ -130,6 +131,32 @@ def test_an_app_of_the_project_stands_in_for_the_upstream(project: Make, harness
     assert code == 0, written
     with duckdb.connect(str(folder / ".fivetran/sample/warehouse.duckdb")) as database:
         assert database.execute("SELECT count(*) FROM acme.thing").fetchall() == [(100,)]
+
+
+@pytest.mark.parametrize("sample", [(), ("upstream:app",), ("--chaos", "7")])
+def test_a_secret_that_the_upstream_does_not_know_is_made_up(
+    project: Make, harness: Run, sample: tuple[str, ...]
+) -> None:
+    value = made_up("accountId")
+    asked = f'if request["secrets"]["accountId"] != "{value}": raise LookupError\n'
+    folder = project(**{"now = ": asked + "now = "})
+    given = {"schema": "acme", "secrets": dict.fromkeys(("accountId", "apiToken"), "real")}
+    (folder / "connection.json").write_text(json.dumps(given), encoding="utf-8")
+    code, written = harness("sync", "--sample", *sample)
+    assert code == 0, written
+
+
+def test_hashed_that_meets_nothing_is_told_at_the_end_of_a_sync(
+    project: Make, harness: Run
+) -> None:
+    folder = project()
+    given = {"schema": "acme", "secrets": {"apiToken": "x"}, "hashed": ["thing.fullName"]}
+    (folder / "connection.json").write_text(json.dumps(given), encoding="utf-8")
+    code, written = harness("sync", "--sample")
+    assert code == 0, "a warning does not change the exit code"
+    assert "warning private-data-unmet" in written
+    there = "hashed thing.fullName met no column; thing has id, name, price, updated_at"
+    assert there in " ".join(written.split())
 
 
 def test_an_app_of_the_project_fails_at_times_too(project: Make, harness: Run) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -74,6 +76,41 @@ def test_an_app_may_read_the_body(tmp_path: Path) -> None:
 
     with Own(app, "upstream:app", []).serve() as server:
         assert requests.post(server.url, data=b"hello", timeout=5).text == "hello"
+
+
+def test_an_app_in_tests_is_imported_anew_and_leaves_no_module_behind(tmp_path: Path) -> None:
+    """tests/ is not published to Azure; its modules find each other, and two runs share nothing."""
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (folder / "data.py").write_text("seen = []\n", encoding="utf-8")
+    (folder / "upstream.py").write_text(
+        "from tests.data import seen\n\n\ndef app(environ, start_response):\n"
+        "    seen.append(1)\n    start_response('200 OK', [])\n"
+        "    return [str(len(seen)).encode()]\n",
+        encoding="utf-8",
+    )
+    before = {name for name in sys.modules if name.partition(".")[0] == "tests"}
+    for _ in range(2):
+        with Own.load(tmp_path, "tests.upstream:app", []).serve() as server:
+            assert [requests.get(server.url, timeout=5).text for _ in "ab"] == ["1", "2"]
+    assert before == {name for name in sys.modules if name.partition(".")[0] == "tests"}
+
+
+def test_a_foreign_package_named_tests_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, name in (("foreign", "__init__"), ("foreign", "upstream"), ("project", "upstream")):
+        path = tmp_path / folder / "tests" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = f"def app(environ, start):\n    start('200 OK', [])\n    return [b'{folder}']\n"
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path / "foreign")
+    foreign = ModuleType("tests")
+    monkeypatch.setitem(sys.modules, "tests", foreign)
+    own = Own.load(tmp_path / "project", "tests.upstream:app", [])
+    with own.serve() as server:
+        assert requests.get(server.url, timeout=5).text == "project"
+    assert sys.modules["tests"] is foreign
 
 
 def test_secrets_of_an_app_are_made_up() -> None:

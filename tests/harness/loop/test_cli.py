@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import typer
+from harness.advice import commands
+from harness.session import Options
 from werkzeug import Request, Response
 
 Make = Callable[..., Path]
@@ -151,6 +155,9 @@ def test_an_exception_of_the_function_is_shown(project: Make, harness: Run) -> N
         ("sync", "--calls", "0"),
         ("sync", "--url", "http://example.com/api/acme"),
         ("sync", "--connection", "nowhere.json"),
+        ("sync", "--warehouse", "function_app.py/w.duckdb"),
+        ("sync", "--warehouse", "function_app.py"),
+        ("sync", "--state", "function_app.py/s.json"),
         ("reset",),
     ],
 )
@@ -190,7 +197,7 @@ def test_markup_and_control_characters_of_an_error_stay_text(project: Make, harn
 
 
 def test_json_is_one_object(project: Make, harness: Run) -> None:
-    project("print('noise')\n" + "return reply({'state': {'a': 1.10}, 'hasMore': False})")
+    project("return reply({'state': {'a': 1.10}, 'hasMore': False})")
     _, written = harness("sync", "--json")
     result = json.loads(written)
     assert result["command"] == "sync"
@@ -372,3 +379,98 @@ def test_a_missing_key_without_a_terminal_names_the_variable(
     code, written = harness("sync", "--url", "https://acme.invalid/api/acme")
     assert code == 3
     assert "FUNCTION_KEY" in written
+
+
+def test_a_state_that_cannot_be_written_is_found_before_the_first_call(
+    project: Make, harness: Run
+) -> None:
+    folder = project()
+    (folder / ".fivetran/state.json.new").mkdir(parents=True)
+    code, written = harness("sync")
+    assert code == 3
+    assert "state.json cannot be written" in written
+    assert not (folder / "requests.jsonl").exists()
+
+
+def test_new_tables_do_not_go_on_from_an_old_state(
+    project: Make, harness: Run, calls: Calls
+) -> None:
+    folder = project()
+    harness("sync", "--calls", "2")
+    (folder / ".fivetran/warehouse.duckdb").unlink()
+    code, written = harness("sync")
+    assert (code, len(calls(folder))) == (3, 2)
+    assert "the tables are new" in written
+    assert "run `python -m harness reset`" in written
+    assert harness("reset", "--yes")[0] == 0
+    assert harness("sync")[0] == 0
+    assert len(rows(folder)) == 10
+
+
+def test_a_state_may_be_set_for_new_tables_on_purpose(
+    project: Make, harness: Run, calls: Calls
+) -> None:
+    folder = project()
+    harness("state", "--set", '{"at": 9}')
+    assert harness("sync")[0] == 0
+    assert calls(folder)[0]["state"] == {"at": 9}
+
+
+def test_a_resync_needs_no_state_to_go_on_from(project: Make, harness: Run) -> None:
+    folder = project()
+    harness("sync", "--calls", "2")
+    (folder / ".fivetran/warehouse.duckdb").unlink()
+    assert harness("resync")[0] == 0
+    assert len(rows(folder)) == 10
+
+
+def test_advice_carries_the_options_that_were_given(project: Make, harness: Run) -> None:
+    folder = project()
+    (folder / "my state.json").write_text("{", encoding="utf-8")
+    options = ("--warehouse", "w.duckdb", "--state", "my state.json")
+    code, written = harness("sync", *options)
+    assert code == 3
+    assert 'python -m harness reset --warehouse w.duckdb --state "my state.json"' in written
+
+
+def test_advice_of_a_sample_run_does_not_lead_to_the_real_tables() -> None:
+    assert commands(Options(sample="sample.toml"))("reset") == "python -m harness reset --sample"
+    own = commands(Options(sample="tests.upstream:app", connection=Path("other.json")))
+    assert own("state") == (
+        "python -m harness state --sample tests.upstream:app --connection other.json"
+    )
+
+
+@pytest.mark.parametrize("command", ["sync", "test"])
+def test_a_sample_that_is_no_app_is_told(project: Make, harness: Run, command: str) -> None:
+    project()
+    code, written = harness(command, "--sample", "nope")
+    assert code == 3
+    assert "--sample takes a WSGI app as MODULE:APP, not 'nope'" in written
+    assert "--sample alone" in written
+
+
+def test_a_missing_sample_toml_says_how_to_go_on(project: Make, harness: Run) -> None:
+    project()
+    code, written = harness("sync", "--sample")
+    assert code == 3
+    assert "docs/sample.md" in written
+
+
+def test_a_question_left_without_an_answer_is_no_error_of_the_function(
+    project: Make, harness: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*arguments: object, **options: object) -> None:
+        raise typer.Abort
+
+    project()
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("typer.confirm", left)
+    assert harness("reset")[0] == 3
+
+
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True

@@ -97,3 +97,111 @@ def test_peek_shows_the_requests_that_led_to_an_error(project: Make, harness: Ru
     code, written = harness("peek")
     assert code == 1
     assert "https://x.test/a" in written
+
+
+# Three entities take turns, a page a call; one of them fails, another is through after two pages.
+TURNS = """
+import logging
+log = logging.getLogger("connector")
+turn = state.get("turn", 0)
+name, page = ["account", "broken", "thing"][turn % 3], turn // 3 + 1
+walks = {"broken": {}, "thing": {"page": page}, **({} if turn > 2 else {"account": {}})}
+head = f"sync_id=x entity={name}"
+if name == "broken":
+    why = 'entity broken, page 1: the reply has no "data"'.replace('"', '\\\\"')
+    log.warning(f'event=failed {head} error=UpstreamError why="{why}"')
+else:
+    log.info(f"event=page {head} page={page} rows=1")
+rows = {} if name == "broken" else {name: [{"id": turn}]}
+return reply({
+    "state": {"turn": turn + 1, "_sync": {"walks": walks}}, "insert": rows, "hasMore": True
+})
+"""
+
+
+def test_peek_of_an_entity_that_failed_says_why_and_ends_with_one(
+    project: Make, harness: Run
+) -> None:
+    project(TURNS)
+    code, written = harness("peek", "broken")
+    assert code == 1
+    assert written.count('entity broken, page 1: the reply has no "data"') == 1
+    assert "UpstreamError" in written
+    assert "goes on" not in written
+
+
+def test_json_of_a_peek_that_failed_names_entity_and_reason(project: Make, harness: Run) -> None:
+    project(TURNS)
+    code, written = harness("peek", "broken", "--json")
+    result, why = json.loads(written), 'entity broken, page 1: the reply has no "data"'
+    assert (code, result["ok"], result["exit_code"]) == (1, False, 1)
+    assert result["failed"] == [{"entity": "broken", "error": "UpstreamError", "why": why}]
+    assert result["error"] == {"message": why, "errorType": "UpstreamError"}
+
+
+def test_a_peek_of_all_fails_with_any_of_them(project: Make, harness: Run) -> None:
+    project(TURNS)
+    assert harness("peek")[0] == 0
+    code, written = harness("peek", "--pages", "3")
+    assert code == 1
+    assert 'the reply has no "data"' in written
+
+
+def test_what_another_entity_failed_with_is_no_failure_of_the_one_asked_for(
+    project: Make, harness: Run
+) -> None:
+    project(TURNS)
+    code, written = harness("peek", "thing")
+    assert code == 0
+    assert "broken" not in written
+
+
+def test_pages_with_an_entity_are_pages_of_that_entity(project: Make, harness: Run) -> None:
+    project(TURNS)
+    result = json.loads(harness("peek", "thing", "--pages", "2", "--json")[1])
+    assert result["calls"] == 6
+    assert result["records"]["thing"] == [{"id": 2}, {"id": 5}]
+
+
+def test_peek_ends_with_the_last_page_of_its_entity(project: Make, harness: Run) -> None:
+    project(TURNS)
+    result = json.loads(harness("peek", "account", "--pages", "9", "--json")[1])
+    assert (result["calls"], result["pages"]) == (4, {"account": 2, "thing": 1})
+
+
+def test_peek_gives_up_waiting_for_an_entity_that_does_not_come(
+    project: Make, harness: Run, calls: Calls
+) -> None:
+    folder = project(TURNS)
+    _, written = harness("peek", "nothing")
+    assert "nothing came for nothing; 23 calls brought account, thing" in written
+    assert len(calls(folder)) == 23, "three that brought something new, and twenty"
+
+
+def test_an_entity_without_records_is_told(project: Make, harness: Run) -> None:
+    project(
+        "import logging\n"
+        "logging.getLogger('connector').info('event=page entity=thing page=1 rows=0')\n"
+        "return reply({'state': {}, 'hasMore': False})"
+    )
+    assert "thing: no records" in harness("peek", "thing")[1]
+
+
+def test_a_reason_that_the_reply_only_hints_at_is_shown_beside_it(
+    project: Make, harness: Run
+) -> None:
+    body = TURNS.split("rows = ")[0] + (
+        "if turn == 2:\n    return reply({'errorMessage': 'failed before, see the log: broken'})\n"
+    )
+    project(body + "rows = " + TURNS.split("rows = ", 1)[1])
+    code, written = harness("peek", "--pages", "3")
+    assert code == 1
+    assert "see the log: broken" in written
+    assert 'the reply has no "data"' in written
+
+
+def test_a_walk_that_has_read_nothing_yet_goes_on_from_its_first_page(
+    project: Make, harness: Run
+) -> None:
+    project("return reply({'state': {'_sync': {'walks': {'thing': {}}}}, 'hasMore': True})")
+    assert "thing goes on: from its first page" in harness("peek")[1]

@@ -71,6 +71,20 @@ def test_a_reply_that_fivetran_cannot_use_is_refused(body: Any, says: str) -> No
         read(answer(body))
 
 
+@pytest.mark.parametrize("depth", [300, 2000, 200_000])
+def test_a_reply_nested_too_deep_is_no_json(depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    body = b'{"state": {"a": %b}, "hasMore": false}' % nested
+    with pytest.raises(ProtocolBroken, match="nested more than 200 levels deep") as caught:
+        read(answer(body))
+    assert caught.value.rule == "not-json"
+
+
+def test_a_reply_may_be_nested_as_deep_as_any_real_one() -> None:
+    nested = b'{"a":' * 100 + b"1" + b"}" * 100
+    assert read(answer(b'{"state": {"a": %b}, "hasMore": false}' % nested)).has_more is False
+
+
 def test_a_wrong_content_type_is_refused() -> None:
     with pytest.raises(ProtocolBroken, match="Content-Type is text/plain"):
         read(answer(FINE, kind="text/plain; charset=utf-8"))

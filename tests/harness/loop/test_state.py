@@ -81,6 +81,34 @@ def test_a_file_that_is_no_object_is_refused_by_name(file: StateFile, text: str)
         file.read()
 
 
+def test_a_file_that_is_ahead_of_new_tables_is_refused(file: StateFile) -> None:
+    file.write({"at": 7})
+    kept = Kept({}, None)
+    with pytest.raises(UsageError, match="the tables are new") as caught:
+        settle(file, kept)
+    assert "python -m harness reset" in str(caught.value.todo)
+    assert "python -m harness state --set" in str(caught.value.todo)
+    assert kept.last == {}
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_usage(file: StateFile) -> None:
+    (file.path.parent / "state.json.new").mkdir(parents=True)
+    for write in (file.prove, lambda: file.write({})):
+        with pytest.raises(UsageError, match=r"state\.json cannot be written"):
+            write()
+
+
+def test_a_proof_leaves_nothing_but_the_folder(file: StateFile) -> None:
+    file.prove()
+    assert list(file.path.parent.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be made"):
+        private_folder(tmp_path / "file" / "folder")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 def test_folders_and_file_are_their_owners_alone(file: StateFile, tmp_path: Path) -> None:
     file.write({})

@@ -157,13 +157,40 @@ def test_a_function_with_other_bindings_is_sent_to_func_start(project: Make) -> 
         ("import azure.functions as f\napp = f.FunctionApp()", "has no HTTP function"),
         ("import nowhere", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("1 / 0", r"ZeroDivisionError: .* \(.*function_app\.py, line 1\)"),
-        ("def", r"SyntaxError"),
+        ("def", r"SyntaxError: invalid syntax \(function_app\.py, line 1\)$"),
+        ("import sys\nsys.exit('x')", r"SystemExit: x \(function_app\.py, line 2\)$"),
     ],
 )
 def test_a_function_app_that_cannot_be_used_is_named(tmp_path: Path, code: str, says: str) -> None:
     (tmp_path / "function_app.py").write_text(code, encoding="utf-8")
     with pytest.raises(UsageError, match=says):
         FunctionTarget(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fetch", "says"),
+    [
+        (
+            "from runtime.source import entity\n\nentity(\n    primary_key='id',\n)\n",
+            r"^function_app\.py cannot be imported: ValueError: a list \(fetch\.py, line 3\)$",
+        ),
+        ("x = (\n1\n", r"SyntaxError: '\(' was never closed \(fetch\.py, line 1\)$"),
+        ("import runtime.broken", r"SyntaxError: .* \(runtime/broken\.py, line 2\)$"),
+    ],
+)
+def test_an_error_of_a_module_names_the_line_that_somebody_wrote(
+    project: Make, fetch: str, says: str
+) -> None:
+    folder = project()
+    (folder / "runtime").mkdir()
+    source = "def entity(primary_key):\n    raise ValueError('a list')\n"
+    (folder / "runtime" / "source.py").write_text(source, encoding="utf-8")
+    (folder / "runtime" / "broken.py").write_text("x = 1\n)\n", encoding="utf-8")
+    (folder / "fetch.py").write_text(fetch, encoding="utf-8")
+    code = (folder / "function_app.py").read_text(encoding="utf-8")
+    (folder / "function_app.py").write_text("import fetch\n" + code, encoding="utf-8")
+    with pytest.raises(UsageError, match=says):
+        FunctionTarget(folder)
 
 
 def test_a_folder_without_a_function_says_where_to_go(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -76,10 +77,10 @@ def bench(project: Callable[..., Path], tmp_path: Path) -> Iterator[Callable[...
     """Opens a bench for the sound function, or one in which a text is replaced."""
     with ExitStack() as stack:
 
-        def make(old: str = "", new: str = "") -> Bench:
+        def make(old: str = "", new: str = "", sample: str = SAMPLE) -> Bench:
             assert old in BODY
             folder = project(BODY.replace(old, new) if old else BODY)
-            (folder / "sample.toml").write_text(SAMPLE, encoding="utf-8")
+            (folder / "sample.toml").write_text(sample, encoding="utf-8")
             return stack.enter_context(Bench.opened(folder, tmp_path))
 
         yield make
@@ -158,7 +159,7 @@ def test_a_sound_function_passes(bench: Callable[..., Bench], name: str) -> None
             '{"page": page + 1} if rows',
             '{"page": page + 1, "key": request["secrets"]["apiToken"]} if rows',
             "test_no_secret_leaves_the_function",
-            "a secret stands in a reply",
+            "a secret stands in state: nothing of the reply was applied",
             id="keeps a secret in the state",
         ),
         pytest.param(
@@ -194,6 +195,24 @@ def test_what_fetch_changes_on_purpose_is_said_in_expected(bench: Callable[..., 
     made = '[{**row, "name": row["name"].upper()} for row in rows if row["id"] % 2]'
     opened = bench('"insert": {"thing": rows}', '"insert": {"thing": ' + made + "}")
     Shouting().test_sync_delivers_every_record(opened)
+
+
+def test_expected_may_change_a_record_in_place(bench: Callable[..., Bench]) -> None:
+    """Nested values too: what the upstream has stays as it is."""
+
+    class Moving(FunctionConformance):
+        def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
+            record["tags"].append("seen")
+            return record
+
+    opened = bench(
+        '"insert": {"thing": rows}',
+        '"insert": {"thing": [{**row, "tags": [*row["tags"], "seen"]} for row in rows]}',
+        sample=SAMPLE + 'tags = ["new"]\n',
+    )
+    before = copy.deepcopy(opened.server.records("thing"))
+    Moving().test_sync_delivers_every_record(opened)
+    assert opened.server.records("thing") == before
 
 
 def test_lost_replies_that_move_the_function_are_found(bench: Callable[..., Bench]) -> None:

@@ -48,15 +48,24 @@ def judged(tmp_path: Path) -> Iterator[Judged]:
     """Syncs into a warehouse, or runs a setup test, and gives what was found."""
     with Warehouse(tmp_path / "warehouse.duckdb", schema="acme") as tables:
 
-        def run(answers: Iterable[Said], *, setup: bool = False) -> Findings:
+        def run(
+            answers: Iterable[Said],
+            *,
+            setup: bool = False,
+            blocked: Iterable[str] = (),
+            hashed: Iterable[str] = (),
+        ) -> Findings:
             judge = Judge(Redactor([SECRET]))
-            connection = Connection("acme", {"apiToken": SECRET})
+            connection = Connection(
+                "acme", {"apiToken": SECRET}, {}, frozenset(blocked), frozenset(hashed)
+            )
+            judge.connection = connection
             caller = Caller(Scripted(answers), connection, sleep=lambda _: None, judge=judge)
             try:
                 if setup:
                     setup_test(caller)
                 else:
-                    Sync(caller, tables, StateFile(tmp_path / "state.json"), {}).run()
+                    Sync(caller, tables, StateFile(tmp_path / "state.json"), tables.state()).run()
                     there = tables.tables()
                     judge.ended(
                         {table.name: [column.name for column in table.columns] for table in there}

@@ -113,7 +113,7 @@ def test_a_function_that_deletes_without_care_is_judged_exactly(judge: Any) -> N
         "soft-delete-beside-rows": (1, ["1 order[] {}: insert has records of it, too"]),
         "names-collide": (
             1,
-            ["2 order[0] {}: unitPrice and unit_price become one column, unit_price"],
+            ['2 order[0] {}: "unitPrice" and "unit_price" become one column, "unit_price"'],
         ),
         "type-flips": (
             1,

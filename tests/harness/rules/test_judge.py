@@ -27,6 +27,56 @@ def said(findings: Findings) -> dict[str, list[str]]:
     return {finding.rule.id: list(finding.lines()) for finding in findings}
 
 
+def unmet(findings: Findings) -> list[str]:
+    """What is said of entries that met nothing."""
+    return said(findings).get("private-data-unmet", [])
+
+
+def test_a_private_column_that_met_none_is_told_with_those_that_there_are(judged: Any) -> None:
+    rows = [{"id": 1, "eMail": "a", "note": "n"}]
+    assert unmet(judged(replies(rows), hashed=["t.email"], blocked=["t.notes", "t.note"])) == [
+        "call 1: blocked t.notes met no column; t has e_mail, id, note",
+        "call 1: hashed t.email met no column; t has e_mail, id, note",
+    ]
+
+
+@pytest.mark.parametrize("entry", ["t.eMail", "t.e_mail", "T.E_Mail"])
+@pytest.mark.parametrize("kind", ["blocked", "hashed"])
+def test_a_private_column_is_met_in_either_spelling(judged: Any, kind: str, entry: str) -> None:
+    rows = [{"id": 1, "eMail": None}]
+    assert not unmet(judged(replies(rows), **{kind: [entry]}))
+
+
+def test_a_private_column_is_met_in_the_destination(judged: Any) -> None:
+    judged(replies([{"id": 1, "email": "a"}]))
+    assert not unmet(judged(replies([{"id": 2}]), hashed=["t.email"]))
+
+
+def test_a_private_column_of_a_table_that_got_no_rows_is_fine(judged: Any) -> None:
+    judged(replies([{"id": 1, "email": "a"}]))
+    quiet = {"state": {}, "hasMore": False}
+    assert not unmet(judged([quiet], hashed=["t.mail"], blocked=["t.note"]))
+    assert not unmet(judged([{**quiet, "schema": {"u": KEYED["t"]}}], hashed=["u.mail"]))
+
+
+def test_a_private_table_that_met_none_is_told(judged: Any) -> None:
+    first = judged(replies([{"id": 1}]), hashed=["ts.email"], blocked=["us", "t"])
+    assert unmet(first) == [
+        "call 1: blocked us met no table; there are t",
+        "call 1: hashed ts.email met no table; there are t",
+    ]
+    # A table that is blocked never stands in the destination, and need not come in every sync.
+    assert not unmet(judged(replies([{"id": 2}]), blocked=["us"]))
+
+
+def test_soft_delete_of_a_table_that_is_there_is_fine(judged: Any) -> None:
+    judged(replies([{"id": 1}]))
+    reply = {"state": {}, "softDelete": ["t", "zzz"], "hasMore": False}
+    assert said(judged([reply])) == {
+        "soft-delete-of-nothing": ["call 1, softDelete.zzz: nothing is known of zzz; there are t"]
+    }
+
+
 def test_a_place_is_call_entity_record_and_key(judged: Any) -> None:
     rows = [{"id": 1, "n": 1}], [{"id": 2, "n": 2}, {"id": 3, "n": "x"}]
     assert said(judged(replies(*rows))) == {
@@ -116,8 +166,8 @@ def test_names_that_meet_are_told_once_per_column(judged: Any) -> None:
     rows = [[{"id": number, "aB": 1, "a_b": 2, "c": 1, "C": 2}] for number in range(3)]
     assert said(judged(replies(*rows))) == {
         "names-collide": [
-            "call 1, insert.t[0]: aB and a_b become one column, a_b",
-            "call 1, insert.t[0]: c and C become one column, c",
+            'call 1, insert.t[0]: "aB" and "a_b" become one column, "a_b"',
+            'call 1, insert.t[0]: "c" and "C" become one column, "c"',
         ]
     }
 
@@ -156,7 +206,7 @@ def test_names_of_entities_collide_too(judged: Any) -> None:
     }
     found = said(judged([body]))
     assert found["names-collide"] == [
-        "call 1, user_name: userName and user_name both become table user_name"
+        'call 1, user_name: "userName" and "user_name" both become table "user_name"'
     ]
 
 

@@ -111,7 +111,18 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "soft-delete-beside-delete": (
         [reply(delete={"t": [{"id": 1}]}, softDelete=["t"])],
-        [reply(delete={"t": [{"id": 1}]}, softDelete=["u"])],
+        [reply(delete={"t": [{"id": 1}]}, softDelete=["u"], schema={**KEYED, "u": KEYED["t"]})],
+    ),
+    "soft-delete-of-nothing": (
+        [reply(softDelete=["zzz"])],
+        [
+            reply(softDelete=["zzz"], more=True),
+            reply(at=2, schema={**KEYED, "zzz": KEYED["t"]}),
+        ],
+    ),
+    "private-data-unmet": (
+        [reply({"id": 1, "mail": "a"})],
+        [reply({"id": 1, "eMail": "a"})],
     ),
     "names-collide": (
         [reply({"id": 1, "userName": "a", "user_name": "b"})],
@@ -158,6 +169,7 @@ SETUPS: dict[str, tuple[list[Any], list[Any]]] = {
     "setup-test-rows": ([reply({"id": 1})], [reply(insert={"t": []})]),
     "setup-test-size": ([answer(padded(SETUP_BYTES + 1))], [answer(padded(SETUP_BYTES))]),
 }
+HASHED = {"private-data-unmet": ["t.e_mail"]}
 ELSEWHERE = {"no-post"}
 
 
@@ -168,7 +180,7 @@ def test_every_rule_has_its_runs() -> None:
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
 def test_a_run_that_breaks_a_rule_breaks_that_rule_alone(judged: Any, rule: str) -> None:
     broken, _ = (SYNCS | SETUPS)[rule]
-    findings = judged(broken, setup=rule in SETUPS)
+    findings = judged(broken, setup=rule in SETUPS, hashed=HASHED.get(rule, ()))
     assert [finding.rule.id for finding in findings] == [rule]
     assert findings.broken == (RULES[rule].severity == "error")
 
@@ -176,7 +188,10 @@ def test_a_run_that_breaks_a_rule_breaks_that_rule_alone(judged: Any, rule: str)
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
 def test_a_run_beside_it_breaks_none(judged: Any, rule: str) -> None:
     _, fine = (SYNCS | SETUPS)[rule]
-    assert [finding.rule.id for finding in judged(fine, setup=rule in SETUPS)] == []
+    assert [
+        finding.rule.id
+        for finding in judged(fine, setup=rule in SETUPS, hashed=HASHED.get(rule, ()))
+    ] == []
 
 
 @pytest.mark.parametrize(("methods", "rule"), [('["GET"]', "no-post"), ('["POST"]', None)])

@@ -86,9 +86,33 @@ def test_a_notice_does_not_change_the_exit_code(harness: Any) -> None:
 def test_a_state_with_a_secret_is_an_error_that_does_not_show_it(harness: Any) -> None:
     code, written = harness(LEAK, "test")
     assert code == 2
-    assert "passed" in written
-    assert "error secret-in-reply" in written
+    assert "passed" not in written
+    assert "a secret stands in state" in written
     assert SECRET not in written
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        LEAK,
+        'body["insert"]["x" + request["secrets"]["apiToken"]] = [{"a": 1}]',
+        'body["softDelete"] = [request["secrets"]["apiToken"]]',
+    ],
+)
+def test_a_reply_with_a_secret_besides_its_rows_is_not_applied(
+    harness: Any, tmp_path: Path, leak: str
+) -> None:
+    """Neither state nor table holds it afterwards: the good reply before it is all there is."""
+    later = f"if request['state']: {leak}\nbody['state']['at'] = 2 - more"
+    code, written = harness(later, "sync", "--json")
+    result = json.loads(written)
+    assert (code, result["error"]["rule"]) == (2, "secret-in-reply")
+    assert "nothing of the reply was applied, and the state has not moved" in written
+    assert result["calls"] == 1
+    home = tmp_path / ".fivetran"
+    assert json.loads((home / "state.json").read_text(encoding="utf-8")) == {"at": 1}
+    for path in home.rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path.name
 
 
 def test_an_error_that_the_function_reports_stays_one(harness: Any) -> None:

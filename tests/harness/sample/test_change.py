@@ -121,3 +121,15 @@ def test_changes_and_requests_run_side_by_side(serve):
             assert len(ids) > 200
         changing.join()
         assert len(upstream.rows()) == 250
+
+
+def test_what_changes_at_one_server_is_not_seen_at_another(serve):
+    """They begin with the same records, which are made once."""
+    with serve() as one, serve() as other:
+        before = other.server.records("transaction")
+        assert one.server.records("transaction") == before
+        one.server.change(insert=3, update=3, delete=3, seed=1)
+        assert other.server.records("transaction") == before
+        with serve() as third:
+            assert third.server.records("transaction") == before
+            assert [row["id"] for row in third.rows()] == [row["id"] for row in other.rows()]

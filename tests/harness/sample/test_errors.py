@@ -10,7 +10,9 @@ def test_an_unknown_path_names_those_that_there_are(upstream):
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == {
         "message": "the sample upstream has no GET /orders; it has GET /transactions: "
-        "set path in [entity.…] of sample.toml"
+        "set path in [entity.…] of sample.toml; what it cannot describe, a WSGI app of your own "
+        "can: --sample tests.upstream:app runs it, "
+        'sample = "tests.upstream:app" in tests/test_function.py tests with it'
     }
 
 

@@ -109,12 +109,43 @@ CASES = {
     "type": (
         'size = "limit"',
         "size = 100",
-        "[entity.transaction] size: expected `str | null`, got `int`",
+        '[entity.transaction] size: is text in quotes: "100"',
     ),
     "list type": (
         'primary_key = ["id"]',
         'primary_key = "id"',
-        "[entity.transaction] primary_key: expected `array`, got `str`",
+        '[entity.transaction] primary_key: is a list: ["id"]',
+    ),
+    "list of numbers": (
+        'primary_key = ["id"]',
+        "primary_key = [1]",
+        '[entity.transaction] primary_key: is a list: ["1"]',
+    ),
+    "text type": (
+        'rows = "data"',
+        'rows = ["data"]',
+        "[entity.transaction] rows: is text in quotes",
+    ),
+    "boolean type": (
+        'size = "limit"',
+        'short_pages = "true"',
+        "[entity.transaction] short_pages: is true or false, without quotes",
+    ),
+    "number type": (
+        'kind = "bearer"',
+        'kind = "oauth2_client_credentials"\nexpires_in = "60"',
+        "[auth] expires_in: is a whole number, without quotes",
+    ),
+    "record type": (
+        GOOD[GOOD.index("[entity.transaction.record]") :],
+        'record = "x"',
+        "[entity.transaction] record: is a table of entries",
+    ),
+    "since_as of a counter": (
+        'updated_at = "2026-01-05T08:30:00Z"',
+        'updated_at = 17\n[entity.other]\nsince_as = "iso"\ncursor = "n"\npath = "/other"\n'
+        'pagination = "none"\n[entity.other.record]\nn = 1',
+        "[entity.other] since_as: is said of moments, and n of the record only counts",
     ),
     "next missing": (
         'next = "next_cursor"',
@@ -256,6 +287,19 @@ def test_an_unknown_entry_is_answered_with_those_that_there_are(tmp_path):
 def test_a_cursor_of_an_unknown_form_is_answered_with_those_that_there_are(tmp_path, value):
     with pytest.raises(SampleError, match=r"cursor: updated_at of the record is .*ISO 8601"):
         load(tmp_path, GOOD.replace('"2026-01-05T08:30:00Z"', value))
+
+
+@pytest.mark.parametrize(
+    "written", ["garbage", "ISO", "", "%Q", "%s", "%", "100%%", "epoch_s", "2026", "%Y-%m-%d %"]
+)
+def test_a_since_as_of_another_kind_is_answered_with_those_that_there_are(tmp_path, written):
+    text = GOOD.replace('size = "limit"', f'since = "since"\nsince_as = "{written}"')
+    with pytest.raises(SampleError) as error:
+        load(tmp_path, text)
+    assert str(error.value) == (
+        'sample.toml: [entity.transaction] since_as: is "iso", "epoch" (seconds), "epoch_ms" '
+        '(milliseconds) or a strftime text, as "%d/%m/%Y"'
+    )
 
 
 def test_two_entities_have_two_paths(tmp_path):

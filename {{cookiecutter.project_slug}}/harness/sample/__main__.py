@@ -31,7 +31,7 @@ def main(
         typer.echo(
             f"\nA function reads from it with the app setting UPSTREAM_BASE_URL={server.url}"
         )
-        if sample.secrets():
+        if sample.checks:
             typer.echo(f"and these made-up secrets (it wants {sample.wanted()}):")
         for name, value in sample.secrets().items():
             typer.echo(f"  {name} = {value}")

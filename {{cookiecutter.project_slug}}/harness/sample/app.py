@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,6 +19,10 @@ from harness.sample.store import Store
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+OWN_APP = (
+    "--sample tests.upstream:app runs it, "
+    'sample = "tests.upstream:app" in tests/test_function.py tests with it'
+)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -31,13 +35,25 @@ class _Refused(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+class Asked(NamedTuple):
+    """A request for a page of an entity: the entity's name, and the parameters with a value."""
+
+    entity: str
+    parameters: Mapping[str, str]
+
+
 class App:
-    """Answers requests from the stores, as the spec says."""
+    """Answers requests from the stores, as the spec says.
+
+    Attributes:
+        asked: The requests for pages that were understood so far, oldest first.
+    """
 
     def __init__(self, spec: Spec, stores: Mapping[str, Store], guard: Guard) -> None:
         self._spec = spec
         self._stores = stores
         self._guard = guard
+        self.asked: list[Asked] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -62,6 +78,7 @@ class App:
         _check_method(request, entity.method, f"change method in {self._place(entity)}")
         self._check_credentials(request)
         parameters = self._parameters(request, entity)
+        self.asked.append(Asked(entity.name, parameters))
         try:
             page = pages.read(entity, self._stores[entity.name], parameters)
         except pages.BadParameter as bad:
@@ -82,7 +99,8 @@ class App:
         raise _Refused(
             404,
             f"the sample upstream has no {request.method} {request.path}; it has "
-            f"{', '.join(known)}: set path in [entity.…] of {self._spec.file}",
+            f"{', '.join(known)}: set path in [entity.…] of {self._spec.file}; what it cannot "
+            f"describe, a WSGI app of your own can: {OWN_APP}",
         )
 
     def _check_credentials(self, request: Request) -> None:

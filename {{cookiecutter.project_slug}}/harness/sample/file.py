@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 import msgspec
 
 from harness.errors import UsageError
+from harness.sample import bounds
 from harness.sample.forms import Form
 from harness.sample.paths import keys_of, value_at
 from harness.sample.spec import Auth, Entity, Spec
@@ -35,6 +37,13 @@ _TOKENS = {
     "next_url": "cursor",
 }
 
+_TYPES = {
+    "bool": "is true or false, without quotes",
+    "int": "is a whole number, without quotes",
+    "object": "is a table of entries",
+    "str": "is text in quotes",
+}
+
 _T = TypeVar("_T", bound=msgspec.Struct)
 _Fail = Callable[[str, str], NoReturn]
 
@@ -52,7 +61,10 @@ def load(path: Path) -> Spec:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except OSError as error:
-        raise SampleError(f"{path.name}: cannot be read: {error.strerror}") from None
+        raise SampleError(
+            f"{path.name}: cannot be read: {error.strerror}",
+            todo="docs/sample.md says how it is written; without --sample the real API is called",
+        ) from None
     except ValueError as error:
         raise SampleError(f"{path.name}: is no TOML: {error}") from None
 
@@ -154,6 +166,8 @@ def _rules(entity: Entity, auth: Auth) -> Iterator[tuple[bool, str, str]]:
         'is said of positions: pagination = "page_number" or "offset"',
     )
     yield entity.by_change and entity.newest_first, "by_change", "does not go with newest_first"
+    since_as = entity.since_as
+    yield since_as is not None and not bounds.is_known(since_as), "since_as", bounds.RULE
     for key in ("since", "until", "newest_first", "by_change"):
         yield bool(getattr(entity, key)) and entity.cursor is None, key, "needs cursor"
     yield bool(entity.deleted) and not entity.primary_key, "deleted", "needs primary_key"
@@ -184,9 +198,11 @@ def _check_record(entity: Entity, fail: _Fail) -> None:
         if example is None:
             fail("record", f"has no {entity.cursor}, which is its cursor")
         try:
-            Form(example)
+            form = Form(example)
         except ValueError as error:
             fail("cursor", f"{entity.cursor} of the record is {error}")
+        if entity.since_as is not None and not form.is_time:
+            fail("since_as", f"is said of moments, and {entity.cursor} of the record only counts")
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -216,4 +232,14 @@ def _struct(table: Any, kind: type[_T], fail: _Fail) -> _T:
         key = re.split(r"\W", place, maxsplit=1)[0]
         if "enum" in why:
             fail(key, f"is one of {', '.join(get_args(get_type_hints(kind)[key]))}")
-        fail(key, why[0].lower() + why[1:])
+        fail(key, _wanted(why.split("`")[1].split(" | ")[0], place, table[key]))
+
+
+def _wanted(expected: str, place: str, given: Any) -> str:
+    """What an entry of another type should be, in TOML's words and with what was given."""
+    if expected == "array" or "[" in place:
+        texts = given if isinstance(given, list) else [given]
+        return f"is a list: {json.dumps([str(text) for text in texts], ensure_ascii=False)}"
+    if expected == "str" and isinstance(given, (int, Decimal)):
+        return f'is text in quotes: "{str(given).lower()}"'
+    return _TYPES[expected]

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import traceback
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from werkzeug import Response
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _PLACE = re.compile(r"(\w+(?:\.\w+)*):(\w+)")
+_TESTS = "tests"
 _FORM = "--sample takes a WSGI app as MODULE:APP"
 
 
@@ -34,6 +37,7 @@ class Own:
     """
 
     repeating = None  # nothing is known of its entities
+    checks = False  # nor of whom it refuses
 
     def __init__(self, app: WSGIApplication, place: str, secrets: Iterable[str]) -> None:
         self._app = app
@@ -49,13 +53,16 @@ class Own:
         """
         named = _PLACE.fullmatch(place)
         if named is None:
-            raise UsageError(f"{_FORM}, not {place!r}", todo="write --sample upstream:app")
+            raise UsageError(
+                f"{_FORM}, not {place!r}",
+                todo="write --sample tests.upstream:app, or --sample alone for sample.toml",
+            )
         module, name = named.groups()
         path = folder.joinpath(*module.split(".")).with_suffix(".py")
         if not path.exists():
             raise UsageError(f"{_FORM}, and {path} is not there")
         project = Project(folder)
-        with project.active({}):
+        with project.active({}), _tests_of(folder):
             app = getattr(project.load(module), name, None)
         if not callable(app):
             raise UsageError(f"{_FORM}, and {path} has no app named {name}")
@@ -83,3 +90,26 @@ class Own:
             why = f"{self._place} raised {type(error).__name__}: {error}"
             text = f"{why} ({last.filename}, line {last.lineno})"
             return Response(text, 500, mimetype="text/plain")(environ, start_response)
+
+
+@contextmanager
+def _tests_of(folder: Path) -> Iterator[None]:
+    """The project's tests/ as the package `tests`, whatever else goes by that name, and away again.
+
+    An app stands there best, for tests/ is not published to Azure. It is imported anew each time.
+    """
+    others = _taken_out()
+    if not (folder / _TESTS / "__init__.py").exists():
+        package = ModuleType(_TESTS)
+        package.__path__ = [str(folder / _TESTS)]
+        sys.modules[_TESTS] = package
+    try:
+        yield
+    finally:
+        _taken_out()
+        sys.modules.update(others)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    found = [name for name in sys.modules if name.partition(".")[0] == _TESTS]
+    return {name: sys.modules.pop(name) for name in found}

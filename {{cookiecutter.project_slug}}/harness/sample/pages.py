@@ -9,10 +9,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import msgspec
 
+from harness.sample import bounds
 from harness.sample.spec import Entity
 from harness.sample.store import Item, Store
 
@@ -138,10 +138,9 @@ def _moment(
         return None
     takes = "an ISO 8601 text or a number" if store.form.is_time else "a whole number"
     try:
-        if entity.since_as is None:
-            return store.form.read(text)
-        takes = f'what since_as = "{entity.since_as}" says'
-        return store.form.read(datetime.strptime(text, entity.since_as).isoformat())
+        if entity.since_as is not None:
+            takes = f'what since_as = "{entity.since_as}" says'
+        return store.form.read(bounds.iso(text, entity.since_as))
     except (ValueError, OverflowError):
         raise BadParameter(f"{name} is {text[:60]!r}, but it takes {takes}") from None
 

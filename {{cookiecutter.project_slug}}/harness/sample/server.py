@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +15,8 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
-from harness.sample.app import App
-from harness.sample.auth import Guard
+from harness.sample.app import App, Asked
+from harness.sample.auth import Guard, made_up
 from harness.sample.faults import Faults
 from harness.sample.file import load
 from harness.sample.spec import Entity, Spec
@@ -40,26 +40,40 @@ class Seen(NamedTuple):
 class Sample:
     """An upstream as sample.toml describes it, not yet running.
 
+    Args:
+        spec: What the file says.
+        secrets: Names of secrets that the function is sent, besides those in [auth].
+
     Attributes:
         spec: What the file says.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, secrets: Iterable[str] = ()) -> None:
         self.spec = spec
         self._guard = Guard(spec.auth)
+        self._others = {name: made_up(name) for name in secrets}
 
     @classmethod
-    def load(cls, path: Path) -> Sample:
+    def load(cls, path: Path, secrets: Iterable[str] = ()) -> Sample:
         """Reads sample.toml.
+
+        Args:
+            path: The file.
+            secrets: Names of secrets that the function is sent, besides those in [auth].
 
         Raises:
             SampleError: It cannot be read or breaks a rule; the text says file, entry and rule.
         """
-        return cls(load(path))
+        return cls(load(path), secrets)
 
     def secrets(self) -> dict[str, str]:
-        """Made-up values for the names in [auth]'s secrets; the upstream accepts these alone."""
-        return dict(self._guard.secrets)
+        """Made-up values for the secrets of the function; the real ones never get here."""
+        return {**self._guard.secrets, **self._others}
+
+    @property
+    def checks(self) -> bool:
+        """Whether the upstream refuses requests with other secrets than the made-up ones."""
+        return bool(self._guard.secrets)
 
     @property
     def repeating(self) -> list[str]:
@@ -80,7 +94,8 @@ class Sample:
         """
         entities = self.spec.entities
         stores = {entity.name: Store(entity, self.spec.records) for entity in entities.values()}
-        return running(App(self.spec, stores, self._guard), entities, stores, port, chaos)
+        app = App(self.spec, stores, self._guard)
+        return running(app, entities, stores, port, chaos, app.asked)
 
 
 @contextmanager
@@ -90,6 +105,7 @@ def running(
     stores: dict[str, Store],
     port: int = 0,
     chaos: int | None = None,
+    asked: list[Asked] | None = None,
 ) -> Iterator[Server]:
     """A WSGI app on a port of this machine, until the context ends.
 
@@ -99,6 +115,7 @@ def running(
         stores: Their records, by name.
         port: Where it listens on 127.0.0.1; 0 takes a free one.
         chaos: The seed of what goes wrong; None for nothing.
+        asked: Where the app notes which pages were asked for, if it does.
     """
     faults = None if chaos is None else Faults(app, chaos, entities, stores)
     listener = _Listener(_HOST, port, faults or app, _Handler)
@@ -107,7 +124,7 @@ def running(
     )
     thread.start()
     try:
-        yield Server(listener, stores, faults)
+        yield Server(listener, stores, faults, [] if asked is None else asked)
     finally:
         listener.shutdown()
         thread.join()
@@ -121,14 +138,21 @@ class Server:
         url: Where it is, without a slash at the end.
         requests: What was answered so far, oldest first.
         faults: What goes wrong, or None where nothing does.
+        asked: The pages of entities that were asked for, oldest first; an app of the project's
+            own notes none.
     """
 
     def __init__(
-        self, listener: _Listener, stores: dict[str, Store], faults: Faults | None
+        self,
+        listener: _Listener,
+        stores: dict[str, Store],
+        faults: Faults | None,
+        asked: list[Asked],
     ) -> None:
         self.url = f"http://{_HOST}:{listener.port}"
         self.requests = listener.seen
         self.faults = faults
+        self.asked = asked
         self._stores = stores
 
     def records(self, entity: str) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
         size: Request parameter of the page size, or None where it is not the caller's to choose.
         since: Request parameter of the inclusive lower bound, or None.
         until: Request parameter of the exclusive upper bound, or None.
-        since_as: How the bounds are written (strptime), or None for ISO 8601 and numbers.
+        since_as: How the bounds are written: `iso`, `epoch`, `epoch_ms` or a strftime text, as the
+            fetch step's `since_as()` takes; None for ISO 8601 and numbers of all kinds.
         also: Further request parameters, which change nothing.
         newest_first: Whether the last changed come first.
         by_change: Whether positions count in the order of change, oldest first: what changes moves

@@ -44,6 +44,10 @@ class Change:
     deleted: list[dict[str, Any]] = field(default_factory=list)
 
 
+_MOST_MADE = 16
+_MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count; never changed
+
+
 class Store:
     """One entity's records.
 
@@ -65,9 +69,10 @@ class Store:
         self._maker = Maker(entity)
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
-        steps = self._first_steps(count)
-        self._highest = max(steps, default=self.form.first - 1 if self.form else 0)
-        self._created = {number: self._item(number, 0, steps[number]) for number in range(count)}
+        first = self._first_items(count)
+        least = self.form.first - 1 if self.form else 0
+        self._highest = max((item.step for item in first), default=least)
+        self._created = dict(enumerate(first))
         self._next = count
         self._sort()
 
@@ -119,6 +124,16 @@ class Store:
 
     def _written(self, step: int) -> Any:
         return self.form.write(step) if self.form else None
+
+    def _first_items(self, count: int) -> list[Item]:
+        """Made once in a process for all stores of the same entity: a suite of tests has many."""
+        key = (repr(self._entity), count)
+        if key not in _MADE:
+            if len(_MADE) == _MOST_MADE:
+                _MADE.clear()
+            steps = self._first_steps(count)
+            _MADE[key] = [self._item(number, 0, steps[number]) for number in range(count)]
+        return _MADE[key]
 
     def _first_steps(self, count: int) -> list[int]:
         if self.form is None:
