@@ -85,6 +85,7 @@ class Catalog:
         self._home = f"{database}.{HOME}"
         self.tables: dict[str, StoredTable] = {}
         self.changes: list[Change] = []
+        self._settings: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Makes the schemas and the catalog's own tables where they are not there yet."""
@@ -102,7 +103,8 @@ class Catalog:
         )
 
     def load(self) -> None:
-        """Reads the tables."""
+        """Reads the tables and the settings."""
+        self._settings = dict(self._rows(f"SELECT name, value FROM {self._home}.settings"))
         for name, key, deletable in self._rows(f"SELECT * FROM {self._home}.tables ORDER BY name"):
             self.tables[name] = StoredTable(name, tuple(key), deletable=deletable)
         columns = f"SELECT table_name, name, shape FROM {self._home}.columns ORDER BY position"
@@ -111,16 +113,19 @@ class Catalog:
 
     def get(self, setting: str) -> str | None:
         """The value of a setting, None where it has none."""
-        rows = self._rows(f"SELECT value FROM {self._home}.settings WHERE name = ?", [setting])
-        return rows[0][0] if rows else None
+        return self._settings.get(setting)
 
     def put(self, setting: str, value: str | None) -> None:
         """Sets a setting; None removes it."""
-        self._connection.execute(f"DELETE FROM {self._home}.settings WHERE name = ?", [setting])
+        held = self._settings.pop(setting, None)
+        if held is not None and held != value:
+            self._connection.execute(f"DELETE FROM {self._home}.settings WHERE name = ?", [setting])
         if value is not None:
-            self._connection.execute(
-                f"INSERT INTO {self._home}.settings VALUES (?, ?)", [setting, value]
-            )
+            self._settings[setting] = value
+            if held != value:
+                self._connection.execute(
+                    f"INSERT INTO {self._home}.settings VALUES (?, ?)", [setting, value]
+                )
 
     def keep_run(self, began: str, record: str, most: int) -> None:
         """Keeps a run's record instead of what was kept of it, and the newest `most` runs alone."""

@@ -43,8 +43,8 @@ class Counting:
             raise LostReply(f"gone with {SECRET}")
         self._at += 1
         reply: dict[str, Any] = {
-            "state": {"at": self._at, "token": SECRET, "fill": "x" * self._size},
-            "insert": {"thing": [{"id": self._at}]},
+            "state": {"at": self._at, "fill": "x" * self._size},
+            "insert": {"thing": [{"id": self._at, "leak": SECRET}]},
             "schema": {"thing": {"primary_key": ["id"]}},
             "hasMore": self._at < self._calls,
         }
