@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from baked import once
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,15 +20,13 @@ Bake = Callable[..., Path]
 @pytest.fixture(scope="session")
 def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
     """`bake(answer=…)` gives a project to read; the same answers give the same folder."""
-    baked: dict[tuple[tuple[str, str], ...], Path] = {}
 
     def bake(**answers: str) -> Path:
-        key = tuple(sorted(answers.items()))
-        if key not in baked:
-            folder = str(tmp_path_factory.mktemp("bake"))
-            made = cookiecutter(str(ROOT), no_input=True, output_dir=folder, extra_context=answers)
-            baked[key] = Path(made)
-        return baked[key]
+        def into(folder: Path) -> Path:
+            output = {"output_dir": str(folder), "extra_context": answers}
+            return Path(cookiecutter(str(ROOT), no_input=True, **output))
+
+        return once(tmp_path_factory, answers, into)
 
     return bake
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from baked import once
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +66,9 @@ def bake_into(template: Path, config: Path) -> Bake:
 @pytest.fixture(scope="session")
 def bake(bake_into: Bake, tmp_path_factory: pytest.TempPathFactory) -> Bake:
     """`bake(answer=…)` gives a project to read; the same answers give the same folder."""
-    baked: dict[tuple[tuple[str, str], ...], Path] = {}
 
     def bake(**answers: str) -> Path:
-        key = tuple(sorted(answers.items()))
-        if key not in baked:
-            baked[key] = bake_into(tmp_path_factory.mktemp("bake"), **answers)
-        return baked[key]
+        return once(tmp_path_factory, answers, lambda folder: bake_into(folder, **answers))
 
     return bake
 

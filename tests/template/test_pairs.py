@@ -104,8 +104,14 @@ def test_each_pair_bakes_clean(bake: Bake, answers: dict[str, str]) -> None:
 
 @each_pair
 def test_each_pair_passes_its_own_tests(project: Bake, run: Run, answers: dict[str, str]) -> None:
-    """The generated tests, the conformance suite among them, pass in the baked folder, offline."""
+    """The generated tests, the conformance suite among them, pass in the baked folder, offline.
+
+    Each has a seed of chaos of its own; the suite's own three run in tests/project.
+    """
     folder = project(**answers)
+    suite = folder / "tests" / "test_function.py"
+    seeded = f"{suite.read_text(encoding='utf-8')}\n    chaos = ({PAIRS.index(answers)},)\n"
+    suite.write_text(seeded, encoding="utf-8")
     sample = folder / "sample.toml"
     fewer = sample.read_text(encoding="utf-8").replace("records = 2500", "records = 250")
     sample.write_text(fewer, encoding="utf-8")
