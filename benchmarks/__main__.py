@@ -30,6 +30,7 @@ sys.path.insert(0, str(GENERATED))
 
 from connector import BearerToken, Fetch, Page, Source  # noqa: E402
 from connector.answer import answer  # noqa: E402
+from harness.protocol import decode  # noqa: E402
 from harness.sample import Sample  # noqa: E402
 from harness.warehouse import Warehouse  # noqa: E402
 
@@ -98,7 +99,8 @@ def pairs(
     url, secrets = stack.enter_context(sample.serve()).url, sample.secrets()
     os.environ["UPSTREAM_BASE_URL"] = url
     asked = json.dumps({"agent": "bench", "state": {}, "secrets": secrets}).encode()
-    reply = json.loads(answer(source, asked)[1])
+    body = answer(source, asked)[1]
+    reply, plain = decode(body), json.loads(body)
     assert len(reply["insert"]["transaction"]) == RECORDS
     return [
         (
@@ -109,7 +111,7 @@ def pairs(
         (
             f"a reply of {RECORDS:,} records into DuckDB, beside executemany of {RECORDS // 10:,}",
             lambda: into_warehouse(folder, reply),
-            lambda: into_duckdb(folder, reply),
+            lambda: into_duckdb(folder, plain),
         ),
         (
             "cold start: import of function_app, beside azure.functions with requests",
