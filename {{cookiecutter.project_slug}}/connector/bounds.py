@@ -11,8 +11,9 @@ from connector import clock
 from connector.cursors import Point
 from connector.entity import Entity, Payload
 from connector.errors import SourceError, StepError
+from connector.progress import Cycle, Progress
 from connector.secrets import Settings
-from connector.state import Cycle, Progress, State, cursor_of, seen_of
+from connector.state import State, cursor_of, seen_of
 
 LOOKBACK = timedelta(minutes=5)
 

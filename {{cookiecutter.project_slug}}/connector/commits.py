@@ -12,8 +12,9 @@ from connector.cursors import Point
 from connector.entity import Entity
 from connector.errors import StepError
 from connector.page import Packed
+from connector.progress import Progress
 from connector.records import choose
-from connector.state import Progress, State, cursor_of
+from connector.state import State, cursor_of
 
 REMEMBERED = 1000  # records without a key at the committed cursor
 _A = {

@@ -5,24 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from decimal import ROUND_FLOOR, Context, Decimal
+from datetime import timedelta, tzinfo
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple
 
+from connector import instants
 from connector.errors import SourceError
+from connector.instants import DAY, EXACT, Instant
 
 TYPES = ("sequence", "epoch", "epoch_ms")
-_EXACT = Context(prec=80)
-_EPOCH = datetime(1970, 1, 1)
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _HALF_DAY = Decimal(12 * 3600)
 _MILLISECONDS = Decimal(10**12)  # as seconds, the year 33658
 _FARTHEST_EAST = Decimal(14 * 3600)
-_ISO = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)"
-    r"(?:([Tt ])(\d\d):?(\d\d)(?::?(\d\d)(?:([.,])(\d+))?)?"
-    r"( ?(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?))?)?"
-)
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 _NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.]*Z?)?")
 
@@ -80,9 +74,9 @@ class Cursors:
             ValueError: The value can be no cursor of this entity; the text says why.
         """
         if type(value) is str and self.cursor_type is None and self.zone is None:
-            point = _usual(value)
-            if point is not None:
-                return point
+            usual = instants.usual(value)
+            if usual is not None:
+                return _instant(value, usual)
         if value is None or value == "" or (isinstance(value, str) and _NO_DATE.fullmatch(value)):
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
@@ -97,12 +91,9 @@ class Cursors:
                 f"{_short(value)} is a number: say what it counts with cursor_type= "
                 '"sequence" (ever growing), "epoch" (seconds) or "epoch_ms" (milliseconds)'
             )
-        written = _ISO.fullmatch(value)
-        if written is not None:
-            try:
-                return self._instant(value, written)
-            except (ValueError, OverflowError):
-                pass
+        instant = instants.read(value, self.zone)
+        if instant is not None:
+            return _instant(value, instant)
         return Point(value, "text", value)
 
     def start(self, value: Any) -> Any:
@@ -111,10 +102,10 @@ class Cursors:
         Raises:
             ValueError: It can be no cursor of this entity.
         """
-        written = _ISO.fullmatch(value) if isinstance(value, str) else None
-        if written is not None and self.cursor_type in ("epoch", "epoch_ms"):
-            at = self._instant(value, written).at
-            value = int(at.scaleb(3) if self.cursor_type == "epoch_ms" else at)
+        if isinstance(value, str) and self.cursor_type in ("epoch", "epoch_ms"):
+            instant = instants.read(value, self.zone)
+            if instant is not None:
+                value = int(instant.at.scaleb(3) if self.cursor_type == "epoch_ms" else instant.at)
         self.read(value)
         return value
 
@@ -141,22 +132,21 @@ class Cursors:
 
     def is_instant(self, point: Point) -> bool:
         """Whether the point is a moment in time, so that a duration can be taken from it."""
-        return point.kind in ("instant", "naive") or self.cursor_type in ("epoch", "epoch_ms")
+        return _is_written(point) or self.cursor_type in ("epoch", "epoch_ms")
 
     def moved(self, point: Point, by: timedelta, *, up: bool = False) -> Point:
         """The point moved by a duration, in the same form; rounded down, or up to the next unit."""
         seconds = Decimal(by.days * 86400 + by.seconds) + Decimal(by.microseconds).scaleb(-6)
-        return self.at(_EXACT.add(point.at, seconds), like=point, up=up)
+        return self.at(EXACT.add(point.at, seconds), like=point, up=up)
 
     def at(self, seconds: Decimal, *, like: Point, up: bool = False) -> Point:
         """The instant in the form of another point; rounded down, or up to the next unit."""
         unit = self._unit(like)
-        floor = _EXACT.multiply(_EXACT.divide(seconds, unit).to_integral_value(ROUND_FLOOR), unit)
-        form = _form(like)
-        if form is not None and form[4] is None:
+        floor = EXACT.multiply(EXACT.divide(seconds, unit).to_integral_value(ROUND_FLOOR), unit)
+        if unit == DAY:
             floor = seconds  # days begin where the zone says: rounded when written
         if up:
-            floor = _EXACT.add(floor, unit)
+            floor = EXACT.add(floor, unit)
         try:
             point = self.read(self._written(floor, like))
         except OverflowError:  # before the year 1 or after 9999: no bound is narrower
@@ -175,71 +165,26 @@ class Cursors:
         if self.cursor_type == "epoch" and abs(at) >= _MILLISECONDS:
             raise ValueError(f'{_short(value)} is no time in seconds: use cursor_type="epoch_ms"')
         return Point(
-            value, "number", at.scaleb(-3, _EXACT) if self.cursor_type == "epoch_ms" else at
+            value, "number", at.scaleb(-3, EXACT) if self.cursor_type == "epoch_ms" else at
         )
-
-    def _instant(self, value: str, written: re.Match[str]) -> Point:
-        year, month, day, _, hour, minute, second, _, fraction, offset = written.groups()
-        seconds = (date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY) * 86400
-        hours, minutes, rest = int(hour or 0), int(minute or 0), int(second or 0)
-        if hours > 24 or minutes > 59 or rest > 60:
-            raise ValueError(value)
-        seconds += hours * 3600 + minutes * 60 + rest
-        kind = "naive" if offset is None else "instant"
-        if offset is not None:
-            seconds -= _offset(offset)
-        elif self.zone is not None:
-            local = datetime(1970, 1, 1) + timedelta(seconds=seconds)
-            # fold=1: in the hour that comes twice, the later reading, so nothing is held too short
-            shift = local.replace(tzinfo=self.zone, fold=1).utcoffset() or timedelta()
-            seconds -= int(shift.total_seconds())
-        at = Decimal(seconds)
-        if fraction:
-            at = _EXACT.add(at, Decimal(f"0.{fraction}"))
-        return Point(value, kind, at)
 
     def _unknown_zone(self, point: Point) -> bool:
         return point.kind == "naive" and self.zone is None
 
     def _unit(self, point: Point) -> Decimal:
-        form = _form(point)
-        if form is None:
-            places = -Decimal(str(point.value)).as_tuple().exponent  # type: ignore[operator]
-            unit = Decimal(1).scaleb(-max(places, 0))
-            return unit.scaleb(-3) if self.cursor_type == "epoch_ms" else unit
-        if form[4] is None:
-            return Decimal(86400)
-        if form[7] is None:
-            return Decimal(60)
-        return Decimal(1).scaleb(-len(form[9] or ""))
+        if _is_written(point):
+            return instants.unit(point.value)
+        places = -Decimal(str(point.value)).as_tuple().exponent  # type: ignore[operator]
+        unit = Decimal(1).scaleb(-max(places, 0))
+        return unit.scaleb(-3) if self.cursor_type == "epoch_ms" else unit
 
     def _written(self, at: Decimal, like: Point) -> Any:
-        form = _form(like)
-        if form is None:
-            number = at.scaleb(3, _EXACT) if self.cursor_type == "epoch_ms" else at
-            if isinstance(like.value, str):
-                return format(number, "f")
-            return int(number) if number == number.to_integral_value() else number
-        offset = form[10]
-        whole = int(at.to_integral_value(ROUND_FLOOR))
-        local = datetime(1970, 1, 1) + timedelta(seconds=whole)
-        if offset is not None:
-            local += timedelta(seconds=_offset(offset))
-        elif self.zone is not None:
-            local = datetime.fromtimestamp(whole, UTC).astimezone(self.zone)
-        dash = "-" if like.value[4] == "-" else ""
-        text = f"{local.year:04d}{dash}{local.month:02d}{dash}{local.day:02d}"
-        if form[4] is None:
-            return text
-        colon = ":" if like.value[form.end(5)] == ":" else ""
-        text += f"{form[4]}{local.hour:02d}{colon}{local.minute:02d}"
-        if form[7] is not None:
-            text += f"{colon}{local.second:02d}"
-        if form[9]:
-            digits = len(form[9])
-            fraction = _EXACT.subtract(at, Decimal(whole)).scaleb(digits, _EXACT)
-            text += f"{form[8]}{int(fraction):0{digits}d}"
-        return text + (offset or "")
+        if _is_written(like):
+            return instants.write(at, like.value, self.zone)
+        number = at.scaleb(3, EXACT) if self.cursor_type == "epoch_ms" else at
+        if isinstance(like.value, str):
+            return format(number, "f")
+        return int(number) if number == number.to_integral_value() else number
 
 
 def dotted(record: Mapping[str, Any], path: str, missing: Any = None) -> Any:
@@ -254,39 +199,13 @@ def dotted(record: Mapping[str, Any], path: str, missing: Any = None) -> Any:
     return value
 
 
-def _usual(value: str) -> Point | None:
-    """The point of an instant as most upstreams write it, read quickly; None for other forms.
-
-    Fractions beyond microseconds, which `fromisoformat` would cut off, are among the others.
-    """
-    if value[4:5] != "-" or value[10:11] not in ("T", " ") or not 19 <= len(value) <= 27:
-        return None
-    if value[16] != ":" or (len(value) > 19 and value[-1] != "Z"):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    since = moment.replace(tzinfo=None) - _EPOCH
-    seconds = since.days * 86400 + since.seconds
-    at = Decimal(seconds)
-    if since.microseconds:
-        at = _EXACT.add(at, Decimal(since.microseconds).scaleb(-6))
-    return Point(value, "naive" if moment.tzinfo is None else "instant", at)
+def _instant(value: str, instant: Instant) -> Point:
+    return Point(value, "naive" if instant.naive else "instant", instant.at)
 
 
-def _form(point: Point) -> re.Match[str] | None:
-    """How an instant is written, to write others in the same form; None for a number."""
-    return _ISO.fullmatch(point.value) if point.kind in ("instant", "naive") else None
-
-
-def _offset(text: str) -> int:
-    text = text.strip()
-    if text.upper() in ("Z", "UTC", "GMT"):
-        return 0
-    digits = text[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
-    return -seconds if text[0] == "-" else seconds
+def _is_written(point: Point) -> bool:
+    """Whether the point is an instant in ISO 8601, and no number."""
+    return point.kind in ("instant", "naive")
 
 
 def _short(value: Any) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from connector.errors import ConnectorError, RetryLater
+from connector.progress import Sync
 from connector.reply import Reply
-from connector.state import Sync
 from connector.walk import Walk
 
 EMPTY_REPLIES = 9  # Fivetran ends a connection after more than 10 (change log of May 2025)
@@ -46,6 +46,10 @@ class Outcome:
     def pages(self) -> int:
         """Pages that this call read."""
         return sum(walk.pages for walk in self.walks)
+
+    def gave_up(self, walk: Walk) -> bool:
+        """Whether an error stopped the walk."""
+        return any(failed is walk for failed, _ in self.failed)
 
 
 def has_more(

@@ -8,7 +8,7 @@ progress and are called under the call's lock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +20,10 @@ from connector.errors import ConnectorError, StartOver, StepError, TokenExpired,
 from connector.log import StepLog, line
 from connector.observed import Observed
 from connector.page import Packed, digest, pack
+from connector.progress import Progress
 from connector.rows import Response
 from connector.secrets import Redactor, Settings
-from connector.state import Progress, State, count_of
+from connector.state import State, count_of
 from connector.step import Fetch, Page
 
 _REFUSED = (400, 404, 410, 422)
@@ -74,6 +75,10 @@ class Walk:
             return
         first = self.entity.name not in self.state.rest or (held is not None and held.first)
         self._follow(self._bounds.begun(first=first))
+
+    def trial(self) -> Walk:
+        """The same walk from its first page, on a copy of the state: nothing of it stays."""
+        return replace(self, state=self.state.scratch(), done=False, pages=0, fresh=False)
 
     def read(self, observed: Observed) -> Packed:
         """Read the next page and check it.
@@ -156,6 +161,9 @@ class Walk:
             self._commits.close(progress)
             self.done = not self._bounds.next_slice(progress)
             self._commits.commit(progress, all_read=ends and self.done)
+            if self.done:
+                self.state.sync.walks.pop(self.entity.name, None)
+                self.state.sync.done.append(self.entity.name)
             return
         progress.cycle.meets(digest(codec.encode(packed.next_token)))
         progress.token, self.fresh = packed.next_token, True
