@@ -135,7 +135,8 @@ class Settings(Mapping[str, Any]):
         if isinstance(value, str) and value.strip().startswith(KEY_VAULT):
             raise MissingSetting(
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
-                "check the reference's vault and name, and that the app's identity may read it"
+                "type it in Fivetran's setup form under secrets; or check that the vault has it "
+                "and that the app's identity may read it"
             )
         if _blank(value):
             raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._places()}")
