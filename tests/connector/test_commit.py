@@ -281,3 +281,36 @@ def test_a_column_whose_name_holds_a_dot_is_tried_first() -> None:
 def test_a_cursor_that_no_record_has_is_an_error_and_not_a_full_sync_for_ever() -> None:
     sync = Player(one(cursor="updatedAt"), script({None: [{"id": 1, "at": iso(-60)}]})).sync()
     assert "'updatedAt'" in sync.error
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2025-12-01T00:00:00", "2025-12-01T08:00:00Z"),
+        ("2025-12-01T09:00:00+01:00", "2025-12-01T04:00:00"),
+        ("2025-12-01", "2025-12-02T08:00:00Z"),
+    ],
+)
+def test_where_the_zone_is_known_an_offset_may_be_there_or_not(earlier: str, later: str) -> None:
+    """Both are instants, and compare as such."""
+    for cursors in ((earlier, later), (later, earlier)):
+        assert committed(*cursors, timezone="America/New_York") == later
+
+
+def test_days_without_hyphens_are_instants() -> None:
+    """ISO 8601's basic form; it is a number by its looks alone."""
+    assert committed("20251130", "20251201") == "20251201"
+    assert committed("20251201", "20990101") == "20251201"
+
+
+@pytest.mark.parametrize(
+    "cursors", [("0009", "0010"), ("507f1f77bcf86cd799439011", "507011771250860799439012")]
+)
+def test_ids_of_digits_that_are_no_numbers_compare_as_text(cursors: tuple[str, str]) -> None:
+    """Padded ones, and hexadecimal ones that happen to have no letter."""
+    assert committed(*cursors) == max(cursors)
+
+
+@pytest.mark.parametrize("none", ["0000-00-00T00:00:00+00:00", "0000-00-00 00:00:00,000"])
+def test_no_date_in_any_form_does_not_count(none: str) -> None:
+    assert committed(none, iso(-60)) == iso(-60)

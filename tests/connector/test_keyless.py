@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from connector.testing import HeldClock
+from connector import Fetch, Page, StartOver
+from connector.testing import HeldClock, Reply
 
 from .play import Player
 from .scripted import Asked, Listing, Upstream, iso, one, reading, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
+
+DAY = timedelta(days=1)
 
 
 def keyless(**options: Any) -> Any:
@@ -180,3 +183,100 @@ def test_a_refused_token_of_an_ascending_feed_without_a_key_appends_no_row_twice
     reading(made, cursor="at", order="asc")
     sync = Player(made, Upstream(answers)).sync()
     assert (sync.error, sync.ids()) == ("", list(range(40)))
+
+
+# ---- walks that begin anew
+
+
+def expiring(rows: list[dict[str, Any]], after: int, status: int = 410) -> Upstream:
+    """Pages of three; the token that was given out after so many requests is refused once."""
+    asks = [0]
+
+    def answers(asked: Asked) -> Any:
+        asks[0] += 1
+        start = int(asked.params.get("token", 0))
+        if asks[0] == after + 1:
+            return Reply(json="expired", status=status)
+        more = start + 3 < len(rows)
+        return {"data": rows[start : start + 3], "next": start + 3 if more else None}
+
+    return Upstream(answers)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"order": "asc"},
+        {"order": "desc"},
+        {"cursor": None},
+        {"window": DAY, "start": iso(-86400)},
+    ],
+    ids=["cursor", "asc", "desc", "no cursor", "window"],
+)
+def test_a_walk_that_starts_over_appends_nothing_twice(
+    options: dict[str, Any], page_by_page: None
+) -> None:
+    """What this walk has delivered already is remembered, rows that are alike one by one."""
+    rows = [{"n": i // 2, "at": iso(-900 + 10 * (i // 2))} for i in range(12)]
+    rows = rows[::-1] if options.get("order") == "desc" else rows
+    sync = Player(keyless(**options), expiring(rows, after=2)).sync()
+    assert sync.error == ""
+    assert sorted(row["n"] for row in sync.inserted()) == sorted(row["n"] for row in rows)
+
+
+def test_start_over_in_mid_walk_appends_nothing_twice(page_by_page: None) -> None:
+    made, asks = source(), [0]
+
+    @made.entity("thing", cursor="at")
+    def thing(fetch: Fetch) -> Page:
+        asks[0] += 1
+        if asks[0] == 3:
+            raise StartOver("the position is gone")
+        at = fetch.token or 0
+        rows = [{"n": i, "at": iso(-900 + i)} for i in range(at, at + 3)]
+        return Page(rows, at + 3 if at < 9 else None)
+
+    sync = Player(made, Upstream(lambda asked: {})).sync()
+    assert [row["n"] for row in sync.inserted()] == list(range(12))
+
+
+def test_a_walk_of_more_than_can_be_remembered_does_not_start_over(page_by_page: None) -> None:
+    """It would append them twice: it is an error that says what to do, and nothing is lost."""
+    pages = {None: ([{"n": i, "at": iso(-9000 + i)} for i in range(1001)], "b")}
+    upstream = script({**pages, "b": Reply(json="expired", status=410)})
+    player = Player(keyless(), upstream)
+    sync = player.sync()
+    for said in ("410", "more than 1000 records", "declare primary_key", "re-sync"):
+        assert said in sync.error
+    assert len(sync.inserted()) == 1001
+
+
+def test_further_tables_without_a_key_are_not_filled_twice(page_by_page: None) -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], tables={"line": []})
+    def thing(fetch: Fetch) -> Page:
+        response = fetch.get("/thing", params={"token": fetch.token})
+        rows = response.rows("data")
+        return Page(rows, response.value("next"), tables={"line": [{"of": 1}]})
+
+    sync = Player(made, expiring([{"id": i} for i in range(12)], after=2)).sync()
+    assert "declare primary_key" in sync.error
+    assert len(sync.inserted("line")) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"cursor": "created"}, "cursor= was changed"), ({"order": "asc"}, "")]
+)
+def test_a_deployment_in_mid_walk_appends_nothing_twice(
+    page_by_page: None, changed: dict[str, Any], said: str
+) -> None:
+    rows = [{"n": i, "at": iso(-900 + i), "created": iso(-900 + i)} for i in range(12)]
+    player = Player(keyless(), expiring(rows, after=99))
+    first = player.sync(calls=2)
+    player.source = keyless(**changed)
+    second = player.go_on()
+    assert said in second.error
+    if not said:
+        assert len(first.inserted() + second.inserted()) == 12

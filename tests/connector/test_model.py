@@ -245,7 +245,9 @@ def test_a_search_that_stops_after_some_records(
     many = data.draw(st.lists(st.integers(0, 40), min_size=6, max_size=25))
     prompt = [form for form in INSTANTS if form.step < 2e6 and not form.name.endswith("None")]
     form = data.draw(st.sampled_from(prompt))
-    setting = data.draw(dated(form=form, order="asc", tokens="cursor", limit=6, ages=many))
+    # Tombstones carry no ascending walk on: a search that gives nothing else gets nowhere.
+    fixed = {"order": "asc", "tokens": "cursor", "limit": 6, "deletes": "none"}
+    setting = data.draw(dated(form=form, ages=many, **fixed))
     setting.page_size = min(setting.page_size, 3)
     play(Upstream(Time(), [setting], latency=latency, **clock), schedule, ids=ids)
 

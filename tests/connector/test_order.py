@@ -252,3 +252,53 @@ def test_page_numbers_over_a_list_sorted_by_change_lose_records_as_documented(
     clock.advance(86400)
     player.sync()
     assert [i for i in range(4) if i not in player.alive()] == lost
+
+
+def test_a_search_goes_on_through_records_dated_in_the_future() -> None:
+    """They can never be committed, and there are more of them than one search gives."""
+    rows = [{"id": i, "at": iso(-60 if i < 2 else 10**6 + i)} for i in range(20)]
+    listing = Listing(rows, sort="at", size=2)
+
+    def answers(asked: Asked) -> Any:
+        page = listing(asked)
+        since = asked.params.get("since", "")
+        found = [row["id"] for row in rows if row["at"] >= since]
+        if page["data"] and page["data"][0]["id"] not in found[:6]:
+            return Reply(json={"error": "no more than 6 results"}, status=400)
+        return page
+
+    player = Player(one(order="asc"), Upstream(answers))
+    for _ in range(2):
+        sync = player.sync()
+        assert (sync.error, set(sync.ids())) == ("", set(range(20)))
+        assert player.state == {"thing": iso(-60)}
+
+
+def test_a_search_goes_on_from_records_that_cannot_be_committed_yet() -> None:
+    """Of an upstream whose clock is an hour behind ours, all records of that hour are such."""
+    listing = Listing([{"id": i, "at": iso(-3000 + i)} for i in range(20)], sort="at", size=2)
+    answered: list[str] = []
+
+    def answers(asked: Asked) -> Any:
+        answered.append(asked.params.get("token", ""))
+        if not answered[-1]:
+            answered[:] = [""]
+        if len(answered) > 3:
+            return Reply(json={"error": "no more than 6 results"}, status=400)
+        return Reply(json=listing(asked), headers={"Date": http_date(-3600)})
+
+    sync = Player(one(order="asc"), Upstream(answers)).sync()
+    assert sync.error == ""
+    assert set(sync.ids()) == set(range(20))
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_hour_that_comes_twice_is_in_order_either_way(order: str) -> None:
+    """Clocks are put back at two: 1:10 may come after 1:50, and nobody can tell."""
+    rows = [{"id": i, "at": f"2025-11-02T{at}:00"} for i, at in enumerate(("01:50", "01:10"))]
+    rows = rows if order == "asc" else rows[::-1]
+    made = one(order=order, timezone="America/New_York")
+    assert Player(made, script({None: rows})).sync().error == ""
+    rows = [{"id": i, "at": f"2025-11-03T{at}:00"} for i, at in enumerate(("01:50", "01:10"))]
+    rows = rows if order == "asc" else rows[::-1]
+    assert f'order="{order}"' in Player(made, script({None: rows})).sync().error

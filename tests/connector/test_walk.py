@@ -8,7 +8,7 @@ from connector import Fetch, Page, Payload
 from connector.testing import HeldClock
 
 from .play import Player
-from .scripted import START, Listing, Upstream, iso, one, reading, script, source
+from .scripted import START, Asked, Listing, Upstream, iso, one, reading, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -265,3 +265,58 @@ def test_milliseconds_declared_as_seconds_are_an_error() -> None:
     rows = [{"id": 1, "at": 1_767_225_600_000}]
     sync = Player(one(cursor_type="epoch"), script({None: rows})).sync()
     assert 'use cursor_type="epoch_ms"' in sync.error and "record 0" in sync.error
+
+
+@pytest.mark.parametrize("number", [7.5, 1600000000.25])
+def test_a_number_with_a_fraction_is_given_as_a_float(number: float) -> None:
+    """As `json.loads` would: a step may calculate with it, or send it as JSON."""
+    given: list[Any] = []
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], cursor="at", cursor_type="sequence")
+    def thing(fetch: Fetch) -> Page:
+        given.append(fetch.since)
+        fetch.post("/thing", json={"since": fetch.since})
+        return Page([{"id": 1, "at": number}])
+
+    player = Player(made, Upstream(lambda asked: {}))
+    for _ in range(2):
+        assert player.sync().error == ""
+    assert [(type(since), since) for since in given] == [(type(None), None), (float, number)]
+
+
+def test_a_number_that_no_float_holds_is_given_exactly() -> None:
+    exact = "12345678901234567890.123456789"
+    rows = b'{"data": [{"id": 1, "at": ' + exact.encode() + b"}]}"
+    upstream = Upstream(lambda asked: rows)
+    player = Player(one(cursor_type="sequence"), upstream)
+    player.sync()
+    player.sync()
+    assert upstream.each("since") == [None, exact]
+
+
+@pytest.mark.parametrize(
+    "options", [{"order": "asc"}, {"window": timedelta(hours=1), "start": iso(-7200)}]
+)
+def test_another_cursor_in_mid_walk_is_not_bounded_by_values_of_the_former(
+    options: dict[str, Any], page_by_page: None
+) -> None:
+    """What was committed is a time of the former column: below it no record would be read."""
+    rows = [{"id": i, "at": iso(-3000 + i), "created": iso(-7000 - i)} for i in range(6)]
+
+    def answers(asked: Asked) -> Any:
+        since, token = asked.params.get("since", ""), int(asked.params.get("token", 0))
+        column = "created" if player.source is changed else "at"
+        found = [row for row in rows if row[column] >= since]
+        found.sort(key=lambda row: row[column])
+        more = token + 2 < len(found)
+        return {"data": found[token : token + 2], "next": token + 2 if more else None}
+
+    changed = one(cursor="created", order="asc")
+    player = Player(one(**options), Upstream(answers))
+    player.sync(calls=2)
+    player.source = changed
+    sync = player.go_on()
+    assert sync.error == ""
+    assert set(sync.ids()) == set(range(6))
+    assert player.state == {"thing": iso(-7000)}

@@ -55,7 +55,7 @@ def test_every_row_is_missed_when_it_is_dropped(page: str, said: set[Message]) -
 @pytest.mark.parametrize(
     ("module", "before", "after"),
     [
-        ("walk.py", "this page holds the same records", "the page has the same records"),
+        ("checks.py", "this page holds the same records", "the page has the same records"),
         ("errors.py", "the upstream asked to come back later", "the upstream is not ready"),
         ("trip.py", "is no URL", "is not a URL"),
         ("entity.py", "it is declared twice", "it is there already"),

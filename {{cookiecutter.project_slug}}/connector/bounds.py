@@ -27,7 +27,12 @@ class Bounds:
     payload: Settings
 
     def begun(
-        self, *, first: bool, whole: bool = False, since: list[Any] | None = None
+        self,
+        *,
+        first: bool,
+        whole: bool = False,
+        since: list[Any] | None = None,
+        held: Progress | None = None,
     ) -> Progress:
         """The progress of a walk that stands before its first page.
 
@@ -35,6 +40,7 @@ class Bounds:
             first: Whether there was no cursor when the entity's reading began.
             whole: Whether to read from the beginning, whatever is committed.
             since: A list of one: the lower bound, where it is known already.
+            held: The walk that begins anew, whose records without a key must not come twice.
 
         Raises:
             StepError: `start` can be no cursor of this entity.
@@ -52,6 +58,8 @@ class Bounds:
             since=since[0] if since is not None else self._since(whole),
             skip=[] if whole else seen_of(entity, self.state.rest),
         )
+        if held is not None and not (entity.order == "asc" and since is not None):
+            progress.came, progress.many, progress.again = held.came, held.many, held.came
         if entity.window is not None:
             low = entity.cursors.read(progress.since)
             if low is None or not entity.cursors.is_instant(low):
@@ -63,7 +71,7 @@ class Bounds:
         """The same walk or slice from its first page, after its token was refused."""
         entity = self.entity
         since = self.again_from(held)
-        progress = self.begun(first=held.first, whole=held.whole, since=[since])
+        progress = self.begun(first=held.first, whole=held.whole, since=[since], held=held)
         if entity.window is not None:
             progress.until = held.until
             progress.started, progress.bound = held.started, held.bound
@@ -75,16 +83,11 @@ class Bounds:
     def again_from(self, held: Progress) -> Any:
         """Where a walk whose token was refused is read again from.
 
-        With order="asc" everything up to the last cursor read was read, so that is far enough
-        back, unless less is committed.
+        With order="asc" everything up to the last cursor read was read: what lies beyond what may
+        be committed too (clocks that differ, records dated in the future).
         """
-        if self.entity.order != "asc" or held.last is None:
-            return held.since
-        last = self.entity.cursors.read(held.last)
-        committed = self.entity.cursors.read(cursor_of(self.entity, self.state.rest))
-        if last is None or committed is None:
-            return held.since
-        return min(last, committed, key=lambda point: point.at).value
+        asc = self.entity.order == "asc" and held.last is not None
+        return held.last if asc else held.since
 
     def next_slice(self, progress: Progress) -> bool:
         """Move on to the slice that follows; False after the last."""
@@ -93,6 +96,7 @@ class Bounds:
             return False
         progress.since, progress.until = until.value, self._until(progress, until)
         progress.token, progress.last = None, None
+        progress.came, progress.many, progress.again = "", False, ""
         progress.digest, progress.cycle = "", Cycle()
         return True
 

@@ -89,23 +89,27 @@ class Call:
         return body
 
     def _lanes(self) -> list[list[Entity]]:
-        """What is to be read, longest waiting first; failed ones only when nothing else is left."""
+        """Entities by shared table, longest waiting first; failed ones when no other is left."""
         sync = self._state.sync
-        lanes = [[e for e in lane if e.name not in sync.done] for lane in self._source.lanes]
-        lanes = [lane for lane in lanes if lane]
-        ready = [[e for e in lane if e.name not in sync.failed] for lane in lanes]
-        ready = [lane for lane in ready if lane]
-        if not ready:
-            ready, sync.failed = lanes, []
+        if all(name in sync.done or name in sync.failed for name in self._source.entities):
+            sync.failed = []
 
         def last_read(lane: list[Entity]) -> float:
-            progress = sync.walks.get(lane[0].name)
+            progress = next((sync.walks.get(e.name) for e in lane if self._due(e)), None)
             return progress.read_at if progress is not None else 0.0
 
-        return sorted(ready, key=last_read)
+        lanes = [lane for lane in self._source.lanes if any(map(self._due, lane))]
+        return sorted(lanes, key=last_read)
+
+    def _due(self, entity: Entity) -> bool:
+        sync = self._state.sync
+        return entity.name not in sync.done and entity.name not in sync.failed
 
     def _run_lane(self, lane: Sequence[Entity]) -> None:
-        for entity in lane:
+        names = tuple(entity.name for entity in lane)
+        for place, entity in enumerate(lane):
+            if not self._due(entity):
+                continue
             walk = Walk(
                 entity,
                 self._state,
@@ -114,6 +118,8 @@ class Call:
                 self._payload,
                 self._redactor,
                 self._request.shown_id,
+                early=any(name not in self._state.sync.done for name in names[:place]),
+                later=names[place + 1 :],
             )
             if not self._reader.run(walk) and not self._reader.outcome.gave_up(walk):
                 return

@@ -97,9 +97,13 @@ def plain(value: Any) -> Any:
 
 
 def loose(value: Any) -> Any:
-    """A value from the state as the step gave it: numbers with a fraction are floats again."""
+    """A value from the state as the step gave it: numbers with a fraction are floats again.
+
+    A number that no float holds exactly as it is written stays a Decimal.
+    """
     if isinstance(value, Decimal):
-        return float(value)
+        number = float(value)
+        return number if Decimal(repr(number)) == value else value
     if isinstance(value, dict):
         return {key: loose(item) for key, item in value.items()}
     if isinstance(value, list):

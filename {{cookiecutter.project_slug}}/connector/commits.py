@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from connector.appended import Appended
 from connector.cursors import Point
 from connector.entity import Entity
 from connector.errors import StepError
 from connector.page import Packed
 from connector.progress import Progress
-from connector.records import choose
 from connector.state import State, cursor_of
 
-REMEMBERED = 1000  # records without a key at the committed cursor
 _A = {
     "instant": "an instant with an offset",
     "naive": "an instant without an offset",
@@ -47,12 +45,7 @@ class Commits:
         if self.entity.order is not None:
             self._check_order(progress, packed)
         if not self.entity.primary_key:
-            _, skip = self._sifted(progress, packed)
-            if len(self._remembered(progress, packed)) + len(skip) > REMEMBERED:
-                raise StepError(
-                    f"more than {REMEMBERED} records without a primary key stand at or after the "
-                    "cursor that can be committed: declare primary_key"
-                )
+            self._appended.check(self._floor(progress, packed), progress, packed)
         if self._ends_undated(progress, packed):
             raise StepError(
                 f"none of {progress.rows + packed.rows} records has the cursor "
@@ -61,10 +54,10 @@ class Commits:
             )
 
     def note(self, progress: Progress, packed: Packed) -> None:
-        """Take a page's cursors into the progress, and leave out what was delivered before."""
+        """Take a page's cursors into the progress."""
         if not self.entity.primary_key:
-            kept = self._remembered(progress, packed)
-            self._leave_out(progress, packed)
+            floor = self._floor(progress, packed)
+            kept = self._appended.remembered(floor, progress, packed)
             progress.seen = [(point.value, found) for point, found in kept]
         if self.entity.order == "asc":
             # Tombstones may run ahead of records on pages to come: they count at the end.
@@ -109,6 +102,16 @@ class Commits:
             elif value is not None:
                 rest[entity.name] = value
 
+    @property
+    def _appended(self) -> Appended:
+        return Appended(self.entity, self.state)
+
+    def _floor(self, progress: Progress, packed: Packed) -> Point | None:
+        """The cursor that can be committed after a page."""
+        high = self._highest(progress, packed)
+        committed = self.point(cursor_of(self.entity, self.state.rest))
+        return committed if high is None or (committed and committed.at > high.at) else high
+
     def _allowed(self, progress: Progress, point: Point) -> bool:
         """Whether a cursor lies neither after the walk's start nor after the slice's end."""
         until = self.point(progress.until)
@@ -130,43 +133,6 @@ class Commits:
             return high
         return found
 
-    def _remembered(self, progress: Progress, packed: Packed) -> list[tuple[Point, str]]:
-        """Records without a key that stand at or after the cursor to be committed."""
-        floor = self._highest(progress, packed)
-        committed = self.point(cursor_of(self.entity, self.state.rest))
-        if committed is not None and (floor is None or committed.at > floor.at):
-            floor = committed
-        known = [(self.point(value), found) for value, found in progress.seen]
-        known += zip(packed.points, packed.prints, strict=True)
-        return [
-            (point, found)
-            for point, found in known
-            if point is not None and (floor is None or point.at >= floor.at)
-        ]
-
-    def _sifted(self, progress: Progress, packed: Packed) -> tuple[list[int], list[str]]:
-        """Which records are new, and the digests that are still to be left out after this page."""
-        skip = Counter(progress.skip)
-        # What lies below the cursor came with an earlier walk (a feed without a filter).
-        committed = cursor_of(self.entity, self.state.rest) is not None
-        since = self.point(progress.since) if committed and not progress.whole else None
-        kept = []
-        for index, (point, found) in enumerate(zip(packed.points, packed.prints, strict=True)):
-            if skip[found] > 0:
-                skip[found] -= 1
-            elif point is None or since is None or point.at >= since.at:
-                kept.append(index)
-        return kept, list(skip.elements())
-
-    def _leave_out(self, progress: Progress, packed: Packed) -> None:
-        kept, progress.skip = self._sifted(progress, packed)
-        if len(kept) < packed.rows:
-            packed.pieces = [
-                choose(piece, kept) if piece.table == self.entity.name else piece
-                for piece in packed.pieces
-            ]
-            packed.pieces = [piece for piece in packed.pieces if piece.count]
-
     def _check_kinds(self, progress: Progress, packed: Packed) -> None:
         since = self.point(progress.since)
         value = progress.high
@@ -174,7 +140,7 @@ class Commits:
         for index, point in enumerate((*packed.points, *packed.gone)):
             if point is None:
                 continue
-            if known is not None and point.kind != known.kind:
+            if known is not None and not self.entity.cursors.alike(point, known):
                 raise StepError(
                     f"the cursor changes its kind: {point.value!r} is {_A[point.kind]}, and "
                     f"{known.value!r} before it is {_A[known.kind]}: write all in one form in the "
@@ -189,12 +155,14 @@ class Commits:
             known = point
 
     def _check_order(self, progress: Progress, packed: Packed) -> None:
-        asc = self.entity.order == "asc"
+        asc, earliest = self.entity.order == "asc", self.entity.cursors.earliest
         before = self.point(progress.last) if asc else None
         for index, point in enumerate(packed.points):
             if point is None:
                 continue
-            if before is not None and (point.at < before.at if asc else point.at > before.at):
+            if before is not None and (
+                point.at < earliest(before) if asc else earliest(point) > before.at
+            ):
                 raise StepError(
                     f'order="{self.entity.order}", but {point.value!r} comes after '
                     f"{before.value!r}: sort the upstream by {self.entity.cursor!r}, or leave "

@@ -17,8 +17,10 @@ TYPES = ("sequence", "epoch", "epoch_ms")
 _HALF_DAY = Decimal(12 * 3600)
 _MILLISECONDS = Decimal(10**12)  # as seconds, the year 33658
 _FARTHEST_EAST = Decimal(14 * 3600)
-_DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
-_NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.]*Z?)?")
+# Of a width that numbers have: what is longer, or padded, is an id that compares as text.
+_DIGITS = re.compile(r"-?(?:0|[1-9]\d{0,19})(?:\.\d+)?")
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.,]*(?:Z|[+-][0:]*)?)?")
 
 
 class Point(NamedTuple):
@@ -86,7 +88,7 @@ class Cursors:
             )
         if self.cursor_type is not None:
             return self._number(value)
-        if not isinstance(value, str) or _DIGITS.fullmatch(value):
+        if not isinstance(value, str) or (_DIGITS.fullmatch(value) and not _DAY.fullmatch(value)):
             raise ValueError(
                 f"{_short(value)} is a number: say what it counts with cursor_type= "
                 '"sequence" (ever growing), "epoch" (seconds) or "epoch_ms" (milliseconds)'
@@ -108,6 +110,18 @@ class Cursors:
                 value = int(instant.at.scaleb(3) if self.cursor_type == "epoch_ms" else instant.at)
         self.read(value)
         return value
+
+    def alike(self, point: Point, other: Point) -> bool:
+        """Whether two points are of one kind; where the zone is known, an offset is none's own."""
+        kinds = {point.kind, other.kind}
+        return len(kinds) == 1 or (kinds == {"instant", "naive"} and self.zone is not None)
+
+    def earliest(self, point: Point) -> Any:
+        """Where the point stands at the earliest: clocks put back give one hour twice."""
+        if point.kind != "naive" or self.zone is None:
+            return point.at
+        first = instants.read(point.value, self.zone, fold=0)
+        return point.at if first is None else min(first.at, point.at)
 
     def held_back(self, point: Point, instant: float) -> bool:
         """Whether the point lies after the instant (epoch seconds), at the latest it can mean."""

@@ -63,15 +63,19 @@ class Entity:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with what a page token depends on, so that a deployment cannot mix two walks."""
-        shape = (
-            self.cursor,
-            self.cursors.cursor_type,
-            self.window,
-            self.order,
-            bool(self.soft_delete),
+        """Changes with what a page token depends on, so that a deployment cannot mix two walks.
+
+        The part before the dot changes with the column of the cursor alone.
+        """
+        rest = (self.cursors.cursor_type, self.window, self.order, bool(self.soft_delete))
+        return ".".join(
+            hashlib.blake2b(repr(part).encode(), digest_size=6).hexdigest()
+            for part in (self.cursor, rest)
         )
-        return hashlib.blake2b(repr(shape).encode(), digest_size=6).hexdigest()
+
+    def has_the_cursor_of(self, fingerprint: str) -> bool:
+        """Whether a walk of this fingerprint went by the column that is declared now."""
+        return fingerprint.partition(".")[0] == self.fingerprint.partition(".")[0]
 
 
 def check(entity: Entity, others: Mapping[str, Entity]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 EXACT = Context(prec=80)
 DAY = Decimal(86400)
@@ -51,12 +51,14 @@ def usual(text: str) -> Instant | None:
     return Instant(at, moment.tzinfo is None)
 
 
-def read(text: str, zone: tzinfo | None) -> Instant | None:
+def read(text: str, zone: tzinfo | None, *, fold: Literal[0, 1] = 1) -> Instant | None:
     """An instant in any form of ISO 8601 that has a day; None for what is none.
 
     Args:
         text: As the upstream wrote it.
         zone: Of instants without an offset, or None if unknown.
+        fold: In the hour that comes twice, 0 for the first time and 1 for the second: the later
+            one, so that nothing is held back too short.
     """
     written = _ISO.fullmatch(text)
     if written is None:
@@ -71,8 +73,7 @@ def read(text: str, zone: tzinfo | None) -> Instant | None:
         if offset is not None:
             seconds -= _offset(offset)
         elif zone is not None:
-            # fold=1: in the hour that comes twice, the later reading: nothing is held too short
-            local = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=zone, fold=1)
+            local = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=zone, fold=fold)
             seconds -= int((local.utcoffset() or timedelta()).total_seconds())
     except (ValueError, OverflowError):
         return None

@@ -29,7 +29,7 @@ class Packed:
         gone: Cursors of the deleted records that carry one.
         dated: Whether any record has the column of the cursor, be it null.
         digest: Of everything in the page; "" for an empty page.
-        prints: Digest of each record, where the entity has a cursor and no primary key.
+        prints: Digest of each record, where the entity has no primary key.
         next_token: Where the next page starts, or None.
         given: A list of one: the position that the step gave with Page(cursor=), or None.
         leaks: Tables of which a record holds a secret by value.
@@ -75,7 +75,7 @@ def pack(entity: Entity, page: Page) -> Packed:
     if entity.cursor is not None:
         packed.points = own.points(entity.cursor, entity.cursors)
         packed.dated = own.dated
-    if entity.cursor and not entity.primary_key:
+    if not entity.primary_key:
         packed.prints = [digest(bytes(row)) for row in own.apart()]
     tables = {
         table: read(table, _key(entity, table, adds=True), rows, None)

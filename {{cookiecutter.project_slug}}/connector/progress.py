@@ -10,6 +10,7 @@ from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=0)]
 Moment = Annotated[float, Meta(ge=0)]
+Shape = Annotated[str, Meta(pattern="^[0-9a-f]{12}[.][0-9a-f]{12}$")]
 
 
 class Cycle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,12 +57,15 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         restarted: The cursor from which the walk started over in this sync, in a list.
         whole: Whether StartOver was raised: the entity is read from the beginning.
         skip: Digests of records without a key that the last walk delivered.
+        came: Digests of records without a key that this walk delivered, joined; 1,000 at most.
+        many: Whether there were more, or some of a further table without a key.
+        again: Those of `came` that are still to be met after the walk has started over.
         seen: [cursor, digest] of records without a key at or after the highest cursor.
         read_at: Epoch seconds of the last page.
         wait_until: Epoch seconds before which the upstream does not want to be asked.
     """
 
-    shape: str
+    shape: Shape
     page_size: Annotated[int, Meta(ge=1)]
     started: Moment
     bound: Moment
@@ -84,6 +88,9 @@ class Progress(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     restarted: list[Any] | None = None
     whole: bool = False
     skip: list[str] = []
+    came: str = ""
+    many: bool = False
+    again: str = ""
     seen: list[tuple[Any, str]] = []
     read_at: Moment = 0.0
     wait_until: Moment = 0.0
@@ -100,6 +107,8 @@ class Sync(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         delivered: Whether this sync has delivered anything.
         done: Entities that are through in this sync.
         failed: Entities that failed and wait for the others to be through.
+        early: Entities read although one declared before them, for the same table, had failed:
+            what they read was delivered and does not count, for it is read again in its turn.
         walks: Progress by entity.
     """
 
@@ -110,4 +119,5 @@ class Sync(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     delivered: bool = False
     done: list[str] = []
     failed: list[str] = []
+    early: list[str] = []
     walks: dict[str, Progress] = {}

@@ -65,7 +65,8 @@ class State:
         sync = self.sync
         same = sync_id == sync.id if sync_id is not None else abs(now - sync.at) <= pause
         if not same:
-            self.sync = Sync(VERSION, walks=sync.walks)
+            early = [name for name in sync.early if name in sync.walks]
+            self.sync = Sync(VERSION, early=early, walks=sync.walks)
             for progress in sync.walks.values():
                 progress.restarted = None
         self.sync.id = sync_id if sync_id is not None else (sync.id if same else None)

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connector import clock, codec
+from connector.appended import REMEMBERED, Appended, appends, too_many
 from connector.bounds import Bounds
+from connector.checks import check
 from connector.commits import Commits
 from connector.entity import Entity
 from connector.errors import ConnectorError, StartOver, StepError, TokenExpired, UpstreamError
@@ -23,10 +25,14 @@ from connector.page import Packed, digest, pack
 from connector.progress import Progress
 from connector.rows import Response
 from connector.secrets import Redactor, Settings
-from connector.state import State, count_of
+from connector.state import State
 from connector.step import Fetch, Page
 
 _REFUSED = (400, 404, 410, 422)
+_TWICE = (
+    f"the reading would have to begin anew, and more than {REMEMBERED} records that it has "
+    "delivered have no primary key and would come twice: declare primary_key, or re-sync"
+)
 _MARKED = "the table {} is marked as deleted until this walk is through"
 
 
@@ -45,6 +51,9 @@ class Walk:
         done: Whether the walk is through.
         pages: Pages accepted in this call.
         fresh: Whether the token came from a page of this call.
+        early: Whether an entity declared before this one, for the same table, is not through: what
+            is read now is delivered, and read again in its turn.
+        later: Entities declared after this one for the same table.
     """
 
     entity: Entity
@@ -57,9 +66,12 @@ class Walk:
     done: bool = False
     pages: int = 0
     fresh: bool = False
+    early: bool = False
+    later: tuple[str, ...] = ()
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
+        self._appended = Appended(self.entity, self.state)
         self._commits = Commits(self.entity, self.state)
         self._bounds = Bounds(self.entity, self.state, self.payload)
 
@@ -69,12 +81,33 @@ class Walk:
         Raises:
             ConnectorError: `start` is missing or can be no cursor.
         """
-        held = self.state.sync.walks.get(self.entity.name)
-        if held is not None and held.shape == self.entity.fingerprint:
+        entity, sync, rest = self.entity, self.state.sync, self.state.rest
+        if self.early:
+            sync.early = list({**dict.fromkeys(sync.early), entity.name: None})
+        elif entity.name in sync.early:
+            sync.early.remove(entity.name)
+            sync.walks.pop(entity.name, None)
+        held = sync.walks.get(entity.name)
+        if held is not None and held.shape == entity.fingerprint:
             self.progress = held
             return
-        first = self.entity.name not in self.state.rest or (held is not None and held.first)
-        self._follow(self._bounds.begun(first=first))
+        if held is not None:
+            self._check_again(held)
+            if not entity.has_the_cursor_of(held.shape):
+                rest.pop(entity.name, None)  # a value of the other column is no bound of this one
+        first = entity.name not in rest or (held is not None and held.first)
+        self._follow(self._bounds.begun(first=first, held=held))
+
+    def _check_again(self, held: Progress) -> None:
+        """Refuse to begin anew after a deployment where records would be appended twice."""
+        if too_many(self.entity, held):
+            raise StepError(_TWICE)
+        other = not self.entity.has_the_cursor_of(held.shape)
+        if other and held.page and appends(self.entity):
+            raise StepError(
+                "cursor= was changed in mid-walk, and without a primary key records would come "
+                "twice: deploy the former one until the walk is through, or re-sync"
+            )
 
     def trial(self) -> Walk:
         """The same walk from its first page, on a copy of the state: nothing of it stays."""
@@ -90,7 +123,7 @@ class Walk:
         entity, progress = self.entity, self.progress
         try:
             packed = pack(entity, self.page(observed))
-            self._check(packed, observed)
+            check(entity, self.state, progress, packed, observed, self.redactor)
             return packed
         except ConnectorError as error:
             error.entity, error.page = entity.name, progress.page + 1
@@ -117,8 +150,8 @@ class Walk:
 
         fetch = Fetch(
             entity.name,
-            codec.loose(progress.since) if entity.cursor is None else progress.since,
-            progress.until,
+            codec.loose(progress.since),
+            codec.loose(progress.until),
             codec.loose(progress.token),
             progress.page_size,
             datetime.fromtimestamp(progress.started, UTC),
@@ -156,19 +189,40 @@ class Walk:
             progress.given = packed.given
         if self.entity.cursor is not None:
             self._commits.note(progress, packed)
+        if not self.entity.primary_key:
+            self._appended.leave_out(progress, packed)
+        if not all(self.entity.tables.values()):
+            progress.many = progress.many or any(not piece.keys for piece in packed.pieces)
+        if self.early:  # it is read again, and what has no key would be appended again
+            packed.pieces = [piece for piece in packed.pieces if piece.keys]
         ends = packed.next_token is None
         if ends or self._through(packed, observed):
             self._commits.close(progress)
             self.done = not self._bounds.next_slice(progress)
-            self._commits.commit(progress, all_read=ends and self.done)
+            self._commit(all_read=ends and self.done)
             if self.done:
-                self.state.sync.walks.pop(self.entity.name, None)
-                self.state.sync.done.append(self.entity.name)
+                self._end()
             return
         progress.cycle.meets(digest(codec.encode(packed.next_token)))
         progress.token, self.fresh = packed.next_token, True
         if self.entity.order == "asc":
-            self._commits.commit(progress, all_read=False)
+            self._commit(all_read=False)
+
+    def _commit(self, *, all_read: bool) -> None:
+        if not self.early:
+            self._commits.commit(self.progress, all_read=all_read)
+
+    def _end(self) -> None:
+        """The walk is through; those that were read ahead of it are read again in their turn."""
+        sync = self.state.sync
+        sync.walks.pop(self.entity.name, None)
+        sync.done.append(self.entity.name)
+        if not self.early:
+            ahead = {name for name in self.later if name in sync.early}
+            sync.done = [name for name in sync.done if name not in ahead]
+            sync.early = [name for name in sync.early if name not in ahead]
+            for name in ahead:
+                sync.walks.pop(name, None)
 
     def start_over(self, error: Exception) -> bool:
         """Whether the walk starts over after this error; it does so once in a sync.
@@ -176,23 +230,30 @@ class Walk:
         With order="asc" it does so again whenever the committed cursor has moved since: search
         APIs stop at 10,000 records.
         """
+        if not self._may_start_over(error):
+            return False
         held = self.progress
         if isinstance(error, StartOver):
-            if held.whole or (held.since is None and held.token is None):
-                return False
-            self._follow(self._bounds.begun(first=held.first, whole=True))
-            return True
+            fresh = self._bounds.begun(first=held.first, whole=True, held=held)
+        else:
+            fresh = self._bounds.again(held)
+        if too_many(self.entity, fresh):
+            if isinstance(error, ConnectorError):
+                error.why += f"; {_TWICE}"
+            return False
+        self._follow(fresh)
+        return True
+
+    def _may_start_over(self, error: Exception) -> bool:
+        held = self.progress
+        if isinstance(error, StartOver):
+            return not held.whole and (held.since is not None or held.token is not None)
         status = error.status if isinstance(error, UpstreamError) else None
-        refused = isinstance(error, TokenExpired) or status in _REFUSED
-        if not refused or held.token is None:
+        if held.token is None or not (isinstance(error, TokenExpired) or status in _REFUSED):
             return False
         if self.entity.order == "asc":
-            if held.restarted == [self._bounds.again_from(held)]:
-                return False
-        elif self.fresh or held.restarted is not None:
-            return False
-        self._follow(self._bounds.again(held))
-        return True
+            return held.restarted != [self._bounds.again_from(held)]
+        return not self.fresh and held.restarted is None
 
     @property
     def wants_mark(self) -> bool:
@@ -222,48 +283,6 @@ class Walk:
             "entity": self.entity.name,
             "page": self.progress.page + 1,
         }
-
-    def _check(self, packed: Packed, observed: Observed) -> None:
-        progress, entity = self.progress, self.entity
-        if packed.digest and packed.digest == progress.digest:
-            raise StepError(
-                f"this page holds the same records as the page before it ({observed.request}): "
-                "does the step send fetch.token?"
-            )
-        packed.leaks = [p.table for p in packed.pieces if self.redactor.in_bytes(p.data)]
-        if packed.next_token is not None:
-            self._check_token(packed.next_token, observed)
-        self._check_cursors(packed)
-        if entity.soft_delete and entity.soft_delete != "may_be_empty" and progress.page == 0:
-            had = progress.expected if progress.marked else count_of(entity, self.state.rest)
-            if packed.rows == 0 and had:
-                raise UpstreamError(
-                    f"the first page is empty and the last reading had {had} records: if the "
-                    'upstream may really have none, declare soft_delete="may_be_empty"'
-                )
-        if entity.cursor is not None:
-            self._commits.check(progress, packed)
-
-    def _check_token(self, token: Any, observed: Observed) -> None:
-        said = codec.encode(token)
-        if self.redactor.finds(said.decode()):
-            raise StepError(
-                "the next token holds a secret, and tokens are kept in the state: take it out, "
-                "or use ApiKey(param=...), which does so"
-            )
-        if token == self.progress.token or digest(said) == self.progress.cycle.mark:
-            raise StepError(
-                f"the next token came before in this walk ({observed.request}): "
-                "does the step send fetch.token?"
-            )
-
-    def _check_cursors(self, packed: Packed) -> None:
-        dated = [*packed.points, *packed.gone] if packed.leaks else []
-        values = [point.value for point in dated if point is not None] + (packed.given or [])
-        if any(self.redactor.finds(codec.encode(value).decode()) for value in values):
-            raise StepError(
-                "a cursor holds a secret, and cursors are kept in the state: commit another one"
-            )
 
     def _through(self, packed: Packed, observed: Observed) -> bool:
         """Whether an ordered walk has read enough, whatever comes next."""
