@@ -259,3 +259,36 @@ def test_rows_behave_as_the_list_they_are(look: Any) -> None:
     body = json.dumps({"data": whole}).encode()
     found = inserted(body, lambda response: look(response.rows("data")), primary_key=[])
     assert found == look(list(whole))
+
+
+def test_an_iterable_that_fails_half_way_is_said_to_be_the_steps() -> None:
+    """It is read when the step has returned: without its place the fault would look like ours."""
+
+    def rows() -> Any:
+        yield {"id": 1}
+        raise LookupError("no such line")
+
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        return Page(rows())
+
+    sync = Player(made, Upstream(lambda asked: {})).sync()
+    for said in (
+        "entity thing, page 1, record 1",
+        "read to their end",
+        "LookupError: no such line",
+    ):
+        assert said in sync.error
+
+
+def test_names_that_cannot_be_seen_are_shown() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        return Page([{"\ufeffid": 1, "name": "a"}])
+
+    sync = Player(made, Upstream(lambda asked: {})).sync()
+    assert r"this one has '\ufeffid', name" in sync.error

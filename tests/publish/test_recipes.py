@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import subprocess
 import sys
 from typing import Any
@@ -19,6 +21,7 @@ from publish.pages import (
 )
 
 ROWS = [{"id": 1}, {"id": 2}]
+DEALS = [{"updatedAt": "a"}, {"updatedAt": "b"}]
 PAGES = {"pageInfo": {"hasNextPage": True, "endCursor": "e"}, "nodes": ROWS}
 LINK = Reply(json=ROWS, headers={"Link": f'<{URL}/commits?page=3>; rel="next"'})
 # Step, what the upstream answers, what the step is given; what it asks for last, rows, next token.
@@ -69,6 +72,9 @@ CASES: list[tuple[str, Any, dict[str, Any], str, list[Any], Any]] = [
     ("issue", {"data": []}, {"token": [9, 1]}, "/projects?sort=id&page=9&limit=1", [], None),
     ("contact", {"results": ROWS, "paging": {"next": "c"}}, {}, "/contacts/search", ROWS, "c"),
     ("contact", {"results": []}, {}, "/contacts/search", [], None),
+    ("deal", {"results": DEALS}, {"page_size": 2}, "/deals/search", DEALS, "b"),
+    ("deal", {"results": DEALS}, {"token": "b", "page_size": 3}, "/deals/search", DEALS, None),
+    ("deal", {"results": []}, {"since": "a"}, "/deals/search", [], None),
     ("invoice", {"data": {"invoices": PAGES}}, {}, "/graphql", ROWS, "e"),
     ("visit", {"id": "job-1"}, {}, "/exports", [], "job-1"),
     ("event", {"events": ROWS, "position": 40}, {"since": 30}, "/events?after=30", ROWS, 40),
@@ -130,6 +136,7 @@ def test_the_tests_of_the_page_pass(page: dict[str, Any]) -> None:
     ("step", "reply", "error", "given"),
     [
         ("invoice", {"errors": ["too complex"], "data": None}, "UpstreamError", {}),
+        ("deal", {"results": DEALS}, "UpstreamError", {"token": "b", "page_size": 2}),
         ("visit", {"status": "running"}, "RetryLater", {"token": "j"}),
         ("visit", {"status": "failed"}, "TokenExpired", {"token": "j"}),
         ("event", Reply(json={}, status=410), "StartOver", {"since": 3}),
@@ -141,6 +148,18 @@ def test_a_step_raises_what_the_page_says(
 ) -> None:
     with pytest.raises(getattr(connector, error)):
         call_step(page[step], reply, **given)
+
+
+def test_files_that_are_no_json_are_read_as_the_page_says(page: dict[str, Any]) -> None:
+    """Lines end at a line feed and nowhere else, a mark before the first column is none of it."""
+    rows = [{"id": 1, "text": "two\u2028lines"}, {"id": 2, "text": "é"}]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n"
+    assert page["json_lines"](lines.encode()) == rows
+    table = '\ufeffid,text\r\n1,"a ""b""\nc"\r\n'.encode()
+    assert page["csv_rows"](table) == [{"id": "1", "text": 'a "b"\nc'}]
+    response = connector.Response()
+    response._content = gzip.compress(table)
+    assert page["unpacked"](response) == table
 
 
 @pytest.mark.parametrize("block", [*BLOCKS, *fenced(SAMPLE, "python")])

@@ -101,6 +101,12 @@ class Api:
         reply: dict[str, Any] = {"results": self.five(at="updatedAt")[start : start + 2]}
         return {**reply, "paging": {"next": start + 2}} if start < 4 else reply
 
+    def deals_search(self, request: Request) -> Any:
+        sent = json.loads(request.data)
+        since = sent["updatedFrom"] or ""
+        rows = [row for row in self.five(at="updatedAt") if row["updatedAt"] >= since]
+        return {"results": rows[: sent["limit"]]}
+
     def graphql(self, request: Request) -> Any:
         sent = json.loads(request.data)["variables"]
         start = sent["after"] or 0
@@ -171,7 +177,7 @@ def test_all_steps_of_the_page_sync_over_http(
     last = "2026-01-05T00:00:00Z"
     assert state == {
         **dict.fromkeys(("transaction", "customer", "commit", "ticket", "issue"), last),
-        **dict.fromkeys(("contact", "invoice", "visit", "purchase", "account"), last),
+        **dict.fromkeys(("contact", "deal", "invoice", "visit", "purchase", "account"), last),
         "account_deletion": state["account_deletion"],
         "charge": 1_767_000_005,
         "event": 5,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -15,7 +15,7 @@ import msgspec
 
 from connector import codec
 from connector.cursors import Cursors, Point, dotted
-from connector.errors import StepError
+from connector.errors import StepError, text_of
 from connector.rows import Rows
 
 _INDEX = re.compile(r"`\$\[(\d+)\]")
@@ -83,7 +83,11 @@ class Records:
         return list(zip(*columns, strict=True))
 
     def _fields(self, index: int) -> str:
-        fields = list(msgspec.json.decode(self.apart()[index]))
+        names = msgspec.json.decode(self.apart()[index])
+        # A byte order mark in a CSV's first name is nothing that one sees.
+        fields = [
+            name if name.isprintable() and name.strip() == name else repr(name) for name in names
+        ]
         return ", ".join(fields[:_SHOWN]) + (" …" if len(fields) > _SHOWN else "") or "no field"
 
     def points(self, path: str, cursors: Cursors) -> list[Point | None]:
@@ -151,8 +155,8 @@ def _plain(table: str, rows: Any) -> list[Any]:
         raise StepError(
             f"the records of {table} are of type {type(rows).__name__}: give a list of dicts"
         )
-    plain = []
-    for index, row in enumerate(rows):
+    plain: list[Any] = []
+    for index, row in enumerate(_each(table, rows)):
         if not isinstance(row, Mapping):
             raise StepError(
                 f"a record of {table} is no JSON object but of type {type(row).__name__}",
@@ -163,6 +167,21 @@ def _plain(table: str, rows: Any) -> list[Any]:
         except TypeError as error:
             raise StepError(f"a record of {table}, {error}", record=index) from None
     return plain
+
+
+def _each(table: str, rows: Iterable[Any]) -> Iterator[Any]:
+    """The rows one by one; what a generator of the step's raises is said to be the step's."""
+    index = 0
+    try:
+        for row in rows:
+            yield row
+            index += 1
+    except Exception as error:
+        raise StepError(
+            f"the records of {table} could not be read to their end: "
+            f"{type(error).__name__}: {text_of(error)}",
+            record=index,
+        ) from error
 
 
 def _names(key: Sequence[str], cursor: str | None) -> tuple[str, ...]:

@@ -130,7 +130,9 @@ class Walk:
             status = getattr(error, "status", None)
             if status in _REFUSED and progress.token is not None:
                 error.why += (
-                    f"; if {status} means that there are no more pages, say so with ok=[{status}]"
+                    f"; if {status} means that there are no more pages, say so with ok=[{status}]; "
+                    "if the upstream gives no more than so many results, that would lose the rest: "
+                    "see docs/fetch.md, a search that stops"
                 )
             if progress.marked:
                 error.why += f"; {_MARKED.format(entity.name)}"
