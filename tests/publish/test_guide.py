@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import typer
 from harness.cli import app
+from publish.bicep import infra
 from publish.conftest import Bake
-from publish.test_infra import AUTH, bicep
+from publish.test_infra import AUTH
 
 CI = ("github", "azure_pipelines", "none")
 HARNESS = typer.main.get_group(app)
@@ -62,7 +63,7 @@ def test_the_harness_takes_every_command_that_is_shown(bake: Bake) -> None:
 def test_names_in_capitals_are_outputs_of_the_bicep_file(bake: Bake, ci: str) -> None:
     """`azd env get-values` prints each name that a command asks for."""
     project = bake(ci=ci)
-    outputs = set(bicep(project)["outputs"])
+    outputs = set(infra(project).outputs)
     named = set(re.findall(r"AZURE_[A-Z_]+[A-Z]", page(project)))
     assert named - of_the_workflow(project) <= outputs
     assert outputs <= named
@@ -102,7 +103,7 @@ def test_the_page_speaks_of_the_ci_that_was_chosen(bake: Bake, ci: str, words: s
 def test_the_setup_form_has_a_row_for_each_secret(bake: Bake, auth: str) -> None:
     """In the page and in the README, with the function's own name."""
     project = bake(auth=auth, function_name="sync_orders")
-    secrets = bicep(project)["parameters"]["secretNames"]["default"] or []
+    secrets = infra(project).parameters["secretNames"]
     for name in ("docs/deploy.md", "README.md"):
         table = [line for line in page(project, name).splitlines() if line.startswith("| ")]
         rows = [line.split("|")[1] for line in table if line.startswith("| Secret")]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from connector.errors import MissingSetting
 from connector.secrets import Settings
+from publish.bicep import Bicep, Made, infra
 from publish.conftest import Bake
 from pycep import BicepParser
 
@@ -18,6 +19,9 @@ AUTH = (
     *("bearer", "api_key_header", "api_key_query", "basic", "oauth2_client_credentials"),
     "none",
 )
+# Of each module at its version: parameters, outputs, and the roles that it knows by name.
+# Source: the main.bicep of the tag `<path>/<version>` of Azure/bicep-registry-modules.
+MODULES = json.loads(Path(__file__).with_name("modules.json").read_text(encoding="utf-8"))
 # Settings that a Flex Consumption app must not have: its plan knows them from functionAppConfig.
 NOT_ON_FLEX = (
     *("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION"),
@@ -31,23 +35,34 @@ def text(project: Path) -> str:
     return (project / "infra" / "main.bicep").read_text(encoding="utf-8")
 
 
-def bicep(project: Path) -> Any:
-    """The same, parsed."""
-    return parser().parse(text=text(project))
+@pytest.fixture
+def file(bake: Bake) -> Bicep:
+    """The file worked out, for a source with a secret whose name has an underscore."""
+    return infra(bake(), secretNames=["api_token"])
 
 
-def params(project: Path, module: str) -> Any:
+def params(file: Bicep, module: str) -> Any:
     """What one of its modules is given."""
-    return bicep(project)["modules"][module]["config"]["params"]
+    return file.modules[module]["params"]
+
+
+def given_to(file: Bicep, principal: str) -> dict[str, set[str]]:
+    """The roles that somebody has, by module."""
+    roles: dict[str, set[str]] = {}
+    for module in file.modules:
+        for role in params(file, module).get("roleAssignments", ()):
+            if role["principalId"] == principal:
+                roles.setdefault(module, set()).add(role["roleDefinitionIdOrName"])
+    return roles
 
 
 @pytest.mark.parametrize("auth", AUTH)
 def test_the_vault_keeps_the_secrets_that_the_source_declares(bake: Bake, auth: str) -> None:
     """For each kind of auth the file parses, and names what stands in connection.example.json."""
     project = bake(auth=auth)
+    assert parser().parse(text=text(project))
     example = json.loads((project / "connection.example.json").read_text(encoding="utf-8"))
-    kept = bicep(project)["parameters"]["secretNames"]["default"]
-    assert list(kept or []) == list(example.get("secrets", {}))
+    assert infra(project).parameters["secretNames"] == list(example.get("secrets", {}))
 
 
 def test_a_broken_file_is_found(bake: Bake) -> None:
@@ -59,54 +74,134 @@ def test_a_broken_file_is_found(bake: Bake) -> None:
             parser().parse(text=whole.replace(good, bad, 1))
 
 
+def test_modules_get_what_they_take_and_give_what_is_asked_of_them(file: Bicep) -> None:
+    """Each is Microsoft's, in a version that is known with its parameters, roles and outputs."""
+    for name, module in file.modules.items():
+        registry, _, path = module["path"].partition(":")
+        known = MODULES[path]
+        assert (registry, module["version"]) == ("br/public", known["version"]), name
+        given, required = set(module["params"]), set(known["required"])
+        assert required <= given <= required | set(known["optional"]), name
+        assert {output for of, output in file.used if of == name} <= set(known["outputs"]), name
+        roles = module["params"].get("roleAssignments", ())
+        assert {role["roleDefinitionIdOrName"] for role in roles} <= set(known["roles"]), name
+    assert {module["path"].partition(":")[2] for module in file.modules.values()} == set(MODULES)
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_app_runs_the_version_that_was_chosen(bake: Bake, version: str) -> None:
-    """On the Flex Consumption plan."""
-    project = bake(python_version=version)
-    runtime = params(project, "functionApp")["functionAppConfig"]["runtime"]
-    assert runtime == {"name": "python", "version": version}
-    assert params(project, "plan")["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
+    """On Linux, on the Flex Consumption plan."""
+    file = infra(bake(python_version=version))
+    app, plan = params(file, "functionApp"), params(file, "plan")
+    assert app["functionAppConfig"]["runtime"] == {"name": "python", "version": version}
+    assert app["serverFarmResourceId"] == "<plan.resourceId>"
+    assert (app["kind"], plan["reserved"]) == ("functionapp,linux", True)
+    assert plan["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
 
 
-def test_modules_are_microsofts_and_pinned(bake: Bake) -> None:
-    """Each comes from the public registry, in one version."""
-    for name, module in bicep(bake())["modules"].items():
-        detail = module["detail"]
-        assert detail["alias"] == "public" and detail["path"].startswith("avm/res/"), name
-        assert re.fullmatch(r"\d+\.\d+\.\d+", detail["tag"]), name
+def test_all_of_it_is_in_one_place_that_azd_finds(bake: Bake, file: Bicep) -> None:
+    """One resource group and one region, tagged with the environment, the app with its service."""
+    for name, module in file.modules.items():
+        assert module["scope"]["name"] == "rg-env", name
+        assert module["params"]["location"] == module["scope"]["location"] == "somewhere", name
+        assert module["params"]["tags"]["azd-env-name"] == "env", name
+    services = re.search(r"^services:\n  (\w+):", (bake() / "azure.yaml").read_text("utf-8"), re.M)
+    assert services
+    assert params(file, "functionApp")["tags"]["azd-service-name"] == services[1]
 
 
-def test_whatever_a_module_gives_is_taken_from_one_that_is_there(bake: Bake) -> None:
-    """Names of modules, parameters and variables that are used are declared."""
-    project = bake()
-    read = bicep(project)
-    assert set(re.findall(r"(\w+)\.outputs\.", text(project))) <= set(read["modules"])
-    scopes = {module["config"]["scope"] for module in read["modules"].values()}
-    assert scopes == set(read["resources"])
-    known = set(read["parameters"]) | set(read["variables"]) | {"name"}  # the lambda's own
-    whole = re.sub(r"\w+\.outputs\.\w+", "", text(project))
-    inserted = set(re.findall(r"\$\{(\w+)\}", whole))
-    assert inserted and inserted <= known
+def test_names_fit_azures_rules(file: Bicep) -> None:
+    """A storage account's has no hyphen; 24 characters are the most for it and for a vault's."""
+    assert re.fullmatch("[a-z0-9]{3,24}", params(file, "storage")["name"])
+    assert re.fullmatch("[a-z][a-z0-9-]{2,23}", params(file, "vault")["name"])
 
 
-def test_azd_gives_every_parameter_that_has_no_default(bake: Bake) -> None:
-    """And none that the Bicep file does not have."""
-    project = bake()
-    file = json.loads((project / "infra" / "main.parameters.json").read_text(encoding="utf-8"))
-    declared = bicep(project)["parameters"]
-    needed = {name for name, one in declared.items() if one["default"] is None}
-    assert needed <= set(file["parameters"]) <= set(declared)
+def test_the_outputs_are_what_was_made(file: Bicep) -> None:
+    """`azd env get-values` prints names, of the group, the app, the vault and the telemetry."""
+    assert file.outputs == {
+        "AZURE_RESOURCE_GROUP": "rg-env",
+        "AZURE_FUNCTION_APP": "<functionApp.name>",
+        "AZURE_KEY_VAULT": params(file, "vault")["name"],
+        "AZURE_APPLICATION_INSIGHTS": "<insights.name>",
+    }
 
 
-def test_nothing_is_opened_with_a_key(bake: Bake) -> None:
+def test_azd_gives_each_parameter_its_own(bake: Bake, file: Bicep) -> None:
+    """Those without a default, and who runs azd, so that they may write secrets."""
+    path = bake() / "infra" / "main.parameters.json"
+    parameters = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+    assert file.required == {"environmentName", "location"}
+    assert parameters == {
+        "environmentName": {"value": "${AZURE_ENV_NAME}"},
+        "location": {"value": "${AZURE_LOCATION}"},
+        "principalId": {"value": "${AZURE_PRINCIPAL_ID}"},
+    }
+    assert given_to(infra(bake(), principalId="me"), "me") == {
+        "vault": {"Key Vault Secrets Officer"}
+    }
+    assert len(params(file, "vault")["roleAssignments"]) == 1
+
+
+def test_the_app_has_one_identity_which_opens_everything(file: Bicep) -> None:
+    """Its package, its keys, its secrets and its telemetry: a role for each, and no other."""
+    assert given_to(file, "<identity.principalId>") == {
+        "storage": {"Storage Blob Data Owner"},
+        "vault": {"Key Vault Secrets User"},
+        "insights": {"Monitoring Metrics Publisher"},
+    }
+    app = params(file, "functionApp")
+    assert app["managedIdentities"] == {"userAssignedResourceIds": ["<identity.resourceId>"]}
+    assert app["keyVaultAccessIdentityResourceId"] == "<identity.resourceId>"
+    assert app["functionAppConfig"]["deployment"]["storage"]["authentication"] == {
+        "type": "UserAssignedIdentity",
+        "userAssignedIdentityResourceId": "<identity.resourceId>",
+    }
+
+
+def test_the_package_lies_in_the_container_that_is_made(file: Bicep) -> None:
+    """The address that the app loads from is the storage account's, and then the container."""
+    (container,) = params(file, "storage")["blobServices"]["containers"]
+    package = params(file, "functionApp")["functionAppConfig"]["deployment"]["storage"]
+    assert package["type"] == "blobContainer"
+    assert package["value"] == f"<storage.primaryBlobEndpoint>{container['name']}"
+
+
+def test_the_settings_of_the_app_are_these(file: Bicep) -> None:
+    """Whom to be at which storage and telemetry; and each secret, found in the vault that is made.
+
+    In the vault's names there are hyphens for underscores, and it is there before the app.
+    """
+    vault = params(file, "vault")["name"]
+    assert params(file, "functionApp")["appSettingsKeyValuePairs"] == {
+        "AzureWebJobsStorage__blobServiceUri": "<storage.primaryBlobEndpoint>",
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__clientId": "<identity.clientId>",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "<insights.connectionString>",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": (
+            "ClientId=<identity.clientId>;Authorization=AAD"
+        ),
+        "api_token": f"@Microsoft.KeyVault(VaultName={vault};SecretName=api-token)",
+    }
+    (before,) = file.modules["functionApp"]["dependsOn"]
+    assert isinstance(before, Made) and before.name == "vault"
+
+
+def test_nothing_is_opened_with_a_key(bake: Bake, file: Bicep) -> None:
     """Storage and telemetry take the app's identity alone, and no key stands in a setting."""
-    project = bake()
-    assert params(project, "storage")["allowSharedKeyAccess"] is False
-    assert params(project, "storage")["allowBlobPublicAccess"] is False
-    assert params(project, "insights")["disableLocalAuth"] is True
-    assert params(project, "vault")["enableRbacAuthorization"] is True
+    assert params(file, "storage")["allowSharedKeyAccess"] is False
+    assert params(file, "storage")["allowBlobPublicAccess"] is False
+    assert params(file, "insights")["disableLocalAuth"] is True
+    assert params(file, "vault")["enableRbacAuthorization"] is True
     for word in ("listKeys", "AccountKey", "InstrumentationKey", "SharedAccessSignature"):
-        assert word not in text(project)
+        assert word not in text(bake())
+
+
+def test_an_app_without_a_network_of_its_own_reaches_both_stores(file: Bicep) -> None:
+    """So neither the storage nor the vault is shut off from the public network."""
+    assert "virtualNetworkSubnetId" not in params(file, "functionApp")
+    for module in ("storage", "vault"):
+        assert params(file, module)["publicNetworkAccess"] == "Enabled"
+        assert params(file, module).get("networkAcls", {}).get("defaultAction", "Allow") == "Allow"
 
 
 def test_a_flex_app_gets_no_setting_that_its_plan_refuses(bake: Bake) -> None:
@@ -116,21 +211,23 @@ def test_a_flex_app_gets_no_setting_that_its_plan_refuses(bake: Bake) -> None:
     assert [name for name in NOT_ON_FLEX if name in told] == []
 
 
-def test_a_reference_that_azure_could_not_resolve_is_understood_by_the_runtime(bake: Bake) -> None:
+def test_a_reference_that_azure_could_not_resolve_is_understood_by_the_runtime(
+    file: Bicep,
+) -> None:
     """What the file writes into the app settings is what the runtime looks for."""
-    written = re.search(r"name => '(@[^\n]*)'\n", text(bake()))
-    assert written
-    settings = Settings("secret", {"apiToken": written[1]})
+    written = params(file, "functionApp")["appSettingsKeyValuePairs"]["api_token"]
+    settings = Settings("secret", {"api_token": written})
     with pytest.raises(MissingSetting, match="Key Vault reference that Azure could not resolve"):
-        settings["apiToken"]
+        settings["api_token"]
 
 
-def test_azd_finds_the_app_that_it_publishes_to(bake: Bake) -> None:
-    """The service's name in azure.yaml is the tag of the function app."""
-    project = bake()
-    services = re.search(r"^services:\n  (\w+):", (project / "azure.yaml").read_text("utf-8"), re.M)
-    assert services
-    assert f"'azd-service-name': '{services[1]}'" in text(project)
+def test_the_guide_names_the_sizes(bake: Bake, file: Bicep) -> None:
+    """Memory of an instance, and how long logs are kept."""
+    page = (bake() / "docs" / "deploy.md").read_text(encoding="utf-8")
+    scale = params(file, "functionApp")["functionAppConfig"]["scaleAndConcurrency"]
+    assert scale["instanceMemoryMB"] in (512, 2048, 4096)
+    assert f" {scale['instanceMemoryMB']} MB " in page
+    assert f"kept for {params(file, 'workspace')['dataRetention']} days" in page
 
 
 @pytest.mark.parametrize("slug", ["acme", "Acme_Orders", "a", "a_", "1-a-", "x" * 60])
