@@ -1,10 +1,11 @@
 """A function app behind HTTP, keys and routes checked as Azure's host does it, run by its worker.
 
-Run with Python 3.13 as `python -I front.py APP PACKAGES PROTOS LOG`, the function key in the
-environment variable FRONT_KEY. What lies between this file and the function is Microsoft's worker
-library; every message goes to it and comes back as the bytes that the host would put on its wire.
-It prints one line of JSON (`url`, `python`, `runtime`, or `error`) and serves until stdin ends.
-The log gets one JSON object per line of what the host would be sent.
+Run with Python 3.13 as `python -I front.py APP PACKAGES PROTOS LOG`, the app's settings as the
+environment, the function key beside them as FRONT_KEY. What lies between this file and the function
+is Microsoft's worker library; every message goes to it and comes back as the bytes that the host
+would put on its wire. As on Flex Consumption, the worker has started without an app before it gets
+this one and its settings. It prints one line of JSON (`url`, `python`, `capabilities`, or `error`)
+and serves until stdin ends. The log gets one JSON object per line of what the host would be sent.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import secrets
 import sys
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,7 @@ import azure_functions_runtime as runtime  # noqa: E402
 from tests import protos  # noqa: E402
 
 LARGEST_BODY = 100 * 1024 * 1024
-SYSTEM = ("azure.functions", "azure_functions_runtime", "proxy_worker")  # never the customer's
+SYSTEM = ("azure.functions", "azure_functions_runtime", "front")  # never the customer's
 
 
 class Refused(Exception):
@@ -82,40 +83,36 @@ class Worker:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        runtime.start_threadpool_executor()
+        self.capabilities: dict[str, str] = {}
 
-    def ask(self, handler: Any, **content: Any) -> Any:
+    def ask(self, kind: str, content: Any) -> Any:
         """One message to the worker and its answer, both through their wire format."""
-        message = protos.StreamingMessage(request_id=uuid.uuid4().hex, **content)
+        message = protos.StreamingMessage(request_id=uuid.uuid4().hex, **{kind: content})
         properties = {"protos": protos, "host": "127.0.0.1"}
         asked = SimpleNamespace(request=wire(message), properties=properties)
-        return wire(asyncio.run_coroutine_threadsafe(handler(asked), self._loop).result())
+        answer = getattr(runtime, kind)(asked)
+        return wire(asyncio.run_coroutine_threadsafe(answer, self._loop).result())
 
-    def load(self) -> list[Route]:
-        """Index the app and load its functions, as the host does at its start."""
-        started = self.ask(
-            runtime.worker_init_request,
-            worker_init_request=protos.WorkerInitRequest(
-                host_version="4.1046.100", function_app_directory=str(APP)
-            ),
+    def load(self, settings: Mapping[str, str]) -> list[Route]:
+        """Start on an empty folder, then get the app and its settings, index and load it."""
+        nothing = APP.with_name("placeholder")
+        nothing.mkdir()
+        initial = protos.WorkerInitRequest(
+            host_version="4.1046.100", function_app_directory=str(nothing)
         )
-        check(started.result)
-        found = self.ask(
-            runtime.functions_metadata_request,
-            functions_metadata_request=protos.FunctionsMetadataRequest(
-                function_app_directory=str(APP)
-            ),
+        started = checked(self.ask("worker_init_request", initial))
+        own = protos.FunctionEnvironmentReloadRequest(
+            environment_variables=settings, function_app_directory=str(APP)
         )
-        check(found.result)
+        specialized = checked(self.ask("function_environment_reload_request", own))
+        self.capabilities = {**started.capabilities, **specialized.capabilities}
+        runtime.start_threadpool_executor()
+        wanted = protos.FunctionsMetadataRequest(function_app_directory=str(APP))
+        found = checked(self.ask("functions_metadata_request", wanted))
         routes = []
         for function in found.function_metadata_results:
-            loaded = self.ask(
-                runtime.function_load_request,
-                function_load_request=protos.FunctionLoadRequest(
-                    function_id=function.function_id, metadata=function
-                ),
-            )
-            check(loaded.result)
+            load = protos.FunctionLoadRequest(function_id=function.function_id, metadata=function)
+            checked(self.ask("function_load_request", load))
             routes += [route_of(function, json.loads(text)) for text in function.raw_bindings]
         return [route for route in routes if route is not None]
 
@@ -126,7 +123,7 @@ class Worker:
             invocation_id=str(uuid.uuid4()), function_id=route.function_id, input_data=[parameter]
         )
         request.trace_context.trace_parent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        answer = self.ask(runtime.invocation_request, invocation_request=request)
+        answer = self.ask("invocation_request", request)
         if answer.result.status != protos.StatusResult.Success:
             print(answer.result.exception.message, file=sys.stderr, flush=True)
             return 500, {}, b""
@@ -146,10 +143,11 @@ def wire(message: Any) -> Any:
     return type(message).FromString(message.SerializeToString())
 
 
-def check(result: Any) -> None:
-    """Raise what the worker reported."""
-    if result.status != protos.StatusResult.Success:
-        raise Refused(result.exception.message)
+def checked(answer: Any) -> Any:
+    """An answer of the worker's, unless it reports a failure."""
+    if answer.result.status != protos.StatusResult.Success:
+        raise Refused(answer.result.exception.message)
+    return answer
 
 
 def route_of(function: Any, binding: dict[str, Any]) -> Route | None:
@@ -201,6 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             query=query,
             body=protos.TypedData(bytes=body) if body else None,
         )
+        logging.getLogger("front").info("headers: %s", " ".join(http.headers))
         return self.reply(*self.worker.invoke(route, http))
 
     do_GET = do_POST = do_PUT = do_DELETE = answer
@@ -220,23 +219,26 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Load the app, serve it, and end with stdin."""
-    sys.path[:0] = [str(APP), str(PACKAGES)]
+    sys.path.insert(0, str(PACKAGES))
+    settings = dict(os.environ)
+    Handler.key = settings.pop("FRONT_KEY")
+    os.environ.clear()
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(HostLog(LOG))
     worker = Worker()
     try:
-        routes = worker.load()
+        routes = worker.load(settings)
     except Refused as error:
         print(json.dumps({"error": str(error)}), flush=True)
         sys.exit(1)
-    Handler.worker, Handler.routes, Handler.key = worker, routes, os.environ.pop("FRONT_KEY")
+    Handler.worker, Handler.routes = worker, routes
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     ready = {
         "url": f"http://127.0.0.1:{server.server_port}{routes[0].path}",
         "python": ".".join(map(str, sys.version_info[:2])),
-        "runtime": version("azure-functions-runtime"),
+        "capabilities": worker.capabilities,
     }
     print(json.dumps(ready), flush=True)
     sys.stdin.read()

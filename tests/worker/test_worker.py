@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import requests
 from worker import tenants
-from worker.conftest import KEY, Bake, Deployment, Fronts, connect, start_harness
+from worker.conftest import KEY, Bake, Deployment, Fronts, connect, lacking, start_harness
 
 Deploy = Callable[..., Deployment]
 
@@ -130,6 +130,50 @@ def test_a_body_that_is_no_request_is_explained(deployed: Deployment, body: byte
     )
     assert answer.status_code == 400
     assert answer.json()["errorMessage"]
+
+
+def test_a_chunked_body_is_lost(deployed: Deployment) -> None:
+    """As in Azure, where such a request arrives empty: 400, with an error report."""
+    parts = iter([b'{"state": {}', b"}"])
+    headers = {"x-functions-key": KEY}
+    answer = requests.post(deployed.front.url, data=parts, headers=headers, timeout=60)
+    assert answer.status_code == 400
+    assert answer.json()["errorMessage"]
+
+
+def test_the_worker_gets_what_the_host_would_send_it(deployed: Deployment) -> None:
+    """It asks for a body once and as bytes, and for no stream; headers have names in lower case."""
+    assert deployed.front.capabilities == {
+        "RawHttpBodyBytes": "true",
+        "RpcHttpBodyOnly": "true",
+        "RpcHttpTriggerMetadataRemoved": "true",
+        "SharedMemoryDataTransfer": "true",
+        "TypedDataCollection": "true",
+        "WorkerStatus": "true",
+    }
+    requests.post(deployed.front.url, headers={"X-Functions-Key": KEY}, timeout=60)
+    sent = [line["message"] for line in deployed.front.log() if line["category"] == "front"]
+    assert "x-functions-key" in sent[-1] and sent[-1] == sent[-1].lower()
+
+
+@pytest.mark.parametrize(
+    ("environment", "outcome"),
+    [
+        ({}, pytest.skip.Exception),
+        ({"CI": "true"}, pytest.fail.Exception),
+        ({"CI": "1"}, pytest.fail.Exception),
+        ({"TF_BUILD": "True"}, pytest.fail.Exception),
+    ],
+    ids=["here", "GitHub", "another", "Azure"],
+)
+def test_without_python_313_ci_fails(
+    environment: dict[str, str], outcome: type[BaseException]
+) -> None:
+    """A developer's machine may be without one; where the result counts, nothing is skipped."""
+    either = (pytest.skip.Exception, pytest.fail.Exception)
+    with pytest.raises(either, match=r"python3\.13") as ended:
+        lacking(environment)
+    assert ended.type is outcome
 
 
 def test_two_connections_at_once_do_not_meet(bake: Bake, front: Fronts, tmp_path: Path) -> None:
