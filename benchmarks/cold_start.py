@@ -1,7 +1,8 @@
 """What a cold start costs: the time to import function_app, and what each import has of it.
 
-`python -m benchmarks.cold_start [--python PYTHON]` bakes the default answers, keeps what is
-published, and imports it in fresh processes; PYTHON needs the packages of requirements.txt.
+`python -m benchmarks.cold_start [--python PYTHON] [--runs RUNS]`, which `make bench` ends with,
+bakes the default answers, keeps what is published, and imports it in fresh processes; PYTHON needs
+the packages of requirements.txt.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -25,7 +27,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from publish.ignored import as_git, files  # noqa: E402
 
-RUNS = 15
 STEPS = ("azure.functions", "requests", "msgspec", "function_app")
 TIMED = """
 import importlib, json, sys, time
@@ -38,7 +39,7 @@ print(json.dumps(spent))
 """
 
 
-def timed(python: str, app: Path) -> tuple[list[float], list[float]]:
+def timed(python: str, app: Path, times: int) -> tuple[list[float], list[float]]:
     """Milliseconds per step, medians, without and with bytecode of the app's own modules.
 
     The packages are compiled in any case, as an installation does it. The kinds take turns, so
@@ -46,7 +47,7 @@ def timed(python: str, app: Path) -> tuple[list[float], list[float]]:
     """
     command = [python, "-B", "-c", TIMED, *STEPS]
     runs: tuple[list[list[float]], list[list[float]]] = ([], [])
-    for _ in range(RUNS):
+    for _ in range(times):
         for kind, found in enumerate(runs):
             for cache in app.rglob("__pycache__"):
                 shutil.rmtree(cache)
@@ -70,18 +71,19 @@ def shares(python: str, app: Path) -> Counter[str]:
     return spent
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print what each import costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable)
-    given = parser.parse_args().python
-    python = str(Path(shutil.which(given) or given).absolute())
+    parser.add_argument("--runs", type=int, default=15)
+    given = parser.parse_args(arguments)
+    python = str(Path(shutil.which(given.python) or given.python).absolute())
     with tempfile.TemporaryDirectory() as folder:
         app = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         for name in files(app) - as_git(app):
             (app / name).unlink()
-        bare, compiled = timed(python, app)
-        table = Table(title=f"import time in ms, medians of {RUNS} fresh processes")
+        bare, compiled = timed(python, app, given.runs)
+        table = Table(title=f"import time in ms, medians of {given.runs} fresh processes")
         for head in ("import", "app not compiled", "app compiled"):
             table.add_column(head, justify="left" if head == "import" else "right")
         for name, *spent in zip(STEPS, bare, compiled, strict=True):
