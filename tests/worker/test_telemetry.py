@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from worker.conftest import Bake, Deployment, connect
-from worker.kusto import operators
+from worker.kusto import faults, operators
 
 Deploy = Callable[..., Deployment]
 
@@ -19,6 +20,13 @@ def queries(project: Path) -> list[str]:
     """The queries of the page, in its order."""
     page = (project / "docs" / "telemetry.md").read_text(encoding="utf-8")
     return re.findall(r"```kusto\n(.*?)```", page, re.DOTALL)
+
+
+def guides_query(project: Path) -> str:
+    """The query of docs/deploy.md's command."""
+    page = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r'--analytics-query "([^"]*)"$', page, re.M)
+    return query
 
 
 def fields(project: Path) -> dict[str, set[str]]:
@@ -103,6 +111,44 @@ def test_every_event_of_the_runtime_is_listed(bake: Bake) -> None:
                 constants = [n for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant)]
                 written |= {n.value for n in constants if isinstance(n.value, str)}
     assert written - {"step"} == set(fields(bake()))
+
+
+def test_every_query_is_kusto(bake: Bake) -> None:
+    """Its operators and functions are Kusto's, its columns are there at that point of it."""
+    all_of_them = [*queries(bake()), guides_query(bake())]
+    assert len(all_of_them) == 5
+    assert [fault for query in all_of_them for fault in faults(query)] == []
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("| order by", "| orderby"),
+        ("| summarize", "| summarise"),
+        ("percentile(ms", "percentile(millis"),
+        ("percentile(ms", "percentil(ms"),
+        ("ago(", "before("),
+        ("message startswith", "message beginswith"),
+        ("message startswith", "text startswith"),
+        ("parse-kv message", "parse-kv text"),
+        ("ms: long", "ms: number"),
+        ("by entity, status", "by entity, state"),
+        ("order by timestamp", "order by ms"),
+        ("traces", "trace"),
+    ],
+)
+def test_what_is_no_kusto_is_found(bake: Bake, good: str, bad: str) -> None:
+    """The last query is one; with another name in it, it is none."""
+    query = queries(bake())[-1]
+    assert good in query and faults(query) == []
+    assert faults(query.replace(good, bad, 1))
+
+
+def test_no_line_is_lost_to_sampling(bake: Bake) -> None:
+    """What the page's sums rely on: host.json leaves traces out of it."""
+    host = json.loads((bake() / "host.json").read_text(encoding="utf-8"))
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert not sampling["isEnabled"] or "Trace" in sampling["excludedTypes"].split(";")
 
 
 def test_quoted_values_are_read_back() -> None:

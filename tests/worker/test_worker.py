@@ -46,8 +46,12 @@ def upstreams(deployed: Deployment) -> set[tuple[Any, ...]]:
 
 @every_answer
 def test_the_setup_test_passes(deploy: Deploy, answers: dict[str, str]) -> None:
-    """Indexed, loaded and invoked by the worker on Python 3.13, the function passes at once."""
+    """Indexed, loaded and invoked by the worker on Python 3.13, the function passes at once.
+
+    Its address is the one that Fivetran makes of the function's name.
+    """
     deployed = deploy(answers)
+    assert deployed.front.url.endswith("/api/acme_connector")
     assert deployed.front.python == "3.13"
     assert deployed.harness("test")["tries"] == 1
 
