@@ -18,20 +18,25 @@ from publish.conftest import Bake
 SPANS = Path(__file__).parent / "spans.py"
 
 
-def code_of(project: Path) -> tuple[str, str]:
-    """The page's telemetry.py, and the line that it has fetch.py import it with."""
+def follow(project: Path) -> dict[str, str]:
+    """Do in the project's files what the page says, and give the app settings that it names."""
     page = (project / "docs" / "opentelemetry.md").read_text(encoding="utf-8")
     module, line = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    return module, line
-
-
-def follow(project: Path) -> None:
-    """Do what the page says."""
-    module, line = code_of(project)
     (project / "telemetry.py").write_text(module, encoding="utf-8", newline="\n")
-    fetch = project / "fetch.py"
-    text = fetch.read_text(encoding="utf-8")
-    fetch.write_text(line + text, encoding="utf-8", newline="\n")
+    put_before(project / "fetch.py", line)
+    (packages,) = re.findall(r"^In `requirements.txt`: (.*)\.$", page, re.M)
+    put_before(project / "requirements.txt", "\n".join(re.findall("`(.*?)`", packages)) + "\n")
+    (member,) = re.findall(r"^In `host.json`, at the top: `(.*)`\.$", page, re.M)
+    host = json.loads((project / "host.json").read_text(encoding="utf-8"))
+    host |= json.loads(f"{{{member}}}")
+    (project / "host.json").write_text(json.dumps(host), encoding="utf-8", newline="\n")
+    return dict(re.findall(r"^- `(\w+)=(\w+)`", page, re.M))
+
+
+def put_before(file: Path, text: str) -> None:
+    """Write something at the beginning of a file."""
+    whole = text + file.read_text(encoding="utf-8")
+    file.write_text(whole, encoding="utf-8", newline="\n")
 
 
 def spans_of(project: Path) -> tuple[list[Any], list[str], str]:

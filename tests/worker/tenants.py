@@ -23,7 +23,9 @@ def records(tenant: str) -> list[dict[str, object]]:
     ]
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
+    """Logs no request."""
+
     def log(self, type: str, message: str, *args: object) -> None:
         """Nothing."""
 
@@ -55,7 +57,7 @@ def serve() -> Iterator[str]:
         body = json.dumps({"data": page, "next_cursor": after})
         return Response(body, content_type="application/json")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
