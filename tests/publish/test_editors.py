@@ -26,7 +26,32 @@ def test_f5_starts_the_functions_host(bake: Bake) -> None:
     tasks = {task["label"]: task for task in read(editor / "tasks.json")["tasks"]}
     start = tasks[first["preLaunchTask"]]
     assert (start["type"], start["command"], start["isBackground"]) == ("func", "host start", True)
-    assert tasks[start["dependsOn"]]["linux"]["command"].endswith("pip install -r requirements.txt")
+    assert start["problemMatcher"] == "$func-python-watch"  # says when the host is up
+    install = tasks[start["dependsOn"]]
+    for system, python in (
+        ("linux", "/bin/python"),
+        ("osx", "/bin/python"),
+        ("windows", "\\Scripts\\python"),
+    ):
+        assert install[system]["command"] == (
+            f"${{config:azureFunctions.pythonVenv}}{python} -m pip install -r requirements.txt"
+        )
+
+
+def test_the_extension_knows_what_kind_of_project_it_is(bake: Bake) -> None:
+    """Python in its second model; Azure builds what it deploys, and no storage is emulated."""
+    settings = read(bake() / ".vscode" / "settings.json")
+    prefix = "azureFunctions."
+    of_the_extension = {name: value for name, value in settings.items() if name.startswith(prefix)}
+    assert of_the_extension == {
+        f"{prefix}deploySubpath": ".",
+        f"{prefix}projectLanguage": "Python",
+        f"{prefix}projectLanguageModel": 2,
+        f"{prefix}projectRuntime": "~4",
+        f"{prefix}pythonVenv": ".venv",
+        f"{prefix}scmDoBuildDuringDeployment": True,
+        f"{prefix}validateEmulators": False,
+    }
 
 
 def test_the_settings_name_the_environment_of_the_tasks(bake: Bake) -> None:
@@ -44,6 +69,17 @@ def test_the_container_has_the_python_that_was_chosen(bake: Bake) -> None:
     """The image is the one of the version, so the tests run on what Azure will run."""
     image = read(bake(python_version="3.12") / ".devcontainer" / "devcontainer.json")["image"]
     assert image == "mcr.microsoft.com/devcontainers/python:3.12"
+
+
+def test_the_container_has_each_tool_of_the_guide(bake: Bake) -> None:
+    """az and azd as features; Core Tools by npm, which is one too, and a port to reach them by."""
+    container = read(bake() / ".devcontainer" / "devcontainer.json")
+    features = {name.rpartition(":")[0].rpartition("/")[2] for name in container["features"]}
+    assert features == {"azd", "azure-cli", "node"}
+    commands = container["postCreateCommand"].split(" && ")
+    assert "npm install --global azure-functions-core-tools@4" in commands
+    assert ".venv/bin/pip install -r requirements-dev.txt" in commands
+    assert container["forwardPorts"] == [7071]
 
 
 def test_the_harness_can_be_debugged(bake: Bake) -> None:
