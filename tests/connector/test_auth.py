@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,8 +19,10 @@ from connector.testing import HeldClock
 
 from .calls import asked, call, error, reading, rows, source
 from .faults import ROWS, Faults
+from .leaks import leaks, listening
 from .tls import Authority, Proxy
 
+MINE = logging.getLogger("mine.own")
 CLIENT = {"id": "the-client-id", "secret": "the-client-secret"}
 OAUTH = OAuth2ClientCredentials("/oauth/token", "id", "secret")
 
@@ -250,6 +253,87 @@ def test_what_a_function_put_into_a_form_is_a_secret_too(server: Faults) -> None
     made = reading(server.url, step, auth=in_the_form, secrets=["key"])
     message = error(made, secrets={"key": "made-up-key"})
     assert message.endswith("a=an-ordinary-value&signature=[secret]")
+
+
+def signed_with(secrets: Mapping[str, Any]) -> str:
+    return hmac.new(secrets["key"].encode(), b"", hashlib.sha256).hexdigest()
+
+
+def in_json(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    body = json.loads(request.body or b"{}")
+    signed = {**body, "signed": [{"by": signed_with(secrets)[:12]}]}
+    request.prepare_body(json.dumps(signed).encode(), None)
+
+
+def in_xml(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    request.prepare_body(f"<a><digest>{signed_with(secrets)}</digest></a>", None)
+
+
+def in_the_path(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    url = str(request.url).replace("/status", f"/v2/{signed_with(secrets)[:8]}/status")
+    request.url = url
+
+
+def after_a_colon(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    request.headers["Authorization"] = f"SharedKey account:{signed_with(secrets)}"
+
+
+def in_a_cookie(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    request.headers["Cookie"] = f"lang=en; sid={signed_with(secrets)[:9]};theme=none"
+
+
+def in_the_scope(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    scope = "20260101/us-east-1/s3/aws4_request"
+    request.headers["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential=the-key-id/{scope}, Signature={signed_with(secrets)}"
+    )
+
+
+def in_a_parameter(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    request.prepare_url(str(request.url), {"sig": signed_with(secrets)[:10]})
+
+
+@pytest.mark.parametrize(
+    ("auth", "length"),
+    [
+        (in_json, 12),
+        (in_xml, 64),
+        (in_the_path, 8),
+        (after_a_colon, 64),
+        (in_a_cookie, 9),
+        (in_the_scope, 64),
+        (in_a_parameter, 10),
+    ],
+)
+def test_what_a_function_puts_anywhere_on_the_wire_stays_in_no_text(
+    server: Faults, auth: Any, length: int
+) -> None:
+    """The upstream says it back without the words around it."""
+    made_up = signed_with({"key": "made-up-key"})[:length]
+
+    def step(fetch: Fetch) -> Page:
+        fetch.post("/status?code=400", json={"a": "an-ordinary-value"}, ok=[400, 404])
+        MINE.warning("it was signed with %s", made_up)
+        raise ValueError(f"{made_up} is not taken: us-east-1 aws4_request v2 status account")
+
+    with listening() as listener:
+        made = reading(server.url, step, auth=auth, secrets=["key"])
+        message = error(made, secrets={"key": "made-up-key"})
+    sent = server.visits[-1]
+    assert made_up in sent.target + sent.body.decode() + "".join(sent.headers.values())
+    assert message.endswith("[secret] is not taken: us-east-1 aws4_request v2 status account")
+    assert "it was signed with [secret]" in listener.text
+    assert not leaks(message + listener.text, [made_up])
+
+
+def test_what_the_step_wrote_beside_a_signature_is_no_secret(server: Faults) -> None:
+    def step(fetch: Fetch) -> Page:
+        fetch.post("/accounts/list-of-2026", json={"a": "an-ordinary-value"}, ok=[404])
+        following = None if fetch.token else "an-ordinary-value/accounts/list-of-2026"
+        return Page([{"id": fetch.token or 0}], following)
+
+    made = reading(server.url, step, auth=in_json, secrets=["key"])
+    assert len(rows(made, secrets={"key": "made-up-key"})) == 2
 
 
 def test_a_time_that_auth_sends_may_stand_in_a_token(server: Faults) -> None:

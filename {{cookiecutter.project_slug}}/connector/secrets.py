@@ -17,7 +17,8 @@ from connector.errors import MissingSetting
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
 KEY_VAULT = "@Microsoft.KeyVault("
-_PASSING = 16  # values that auth made anew for a request, as signatures: so many are kept
+# Values that auth made anew for a request, as signatures: those of the latest requests are kept.
+_PASSING = 40
 
 
 class Redactor:
@@ -57,7 +58,7 @@ class Redactor:
                 self._sort()
 
     def add_passing(self, *values: str) -> None:
-        """Count what auth put on the wire as secrets too; of those that vary, the latest 16."""
+        """Count what auth put on the wire as secrets too; of those that vary, the latest 40."""
         for value in values:
             with self._lock:
                 if len(value) < SHORTEST or value in self._lasting:
@@ -101,6 +102,20 @@ class Redactor:
         self._known = _Quiet((value, None) for value in values)
         # An escape of one character has twelve at the most: four bytes, percent-encoded.
         self._longest = 12 * len(values[0])
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """A value as text; of a list or an object, each text in it however deep."""
+    if not isinstance(value, (list, Mapping)):
+        yield str(value)
+        return
+    left: list[Any] = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, (list, Mapping)):
+            left += one.values() if isinstance(one, Mapping) else one
 
 
 def hidden(text: str, values: Iterable[str]) -> str:

@@ -5,21 +5,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
+import msgspec
 import requests
 
+from connector import codec
 from connector.auth import ApiKey, Auth, OAuth2ClientCredentials, names_of
 from connector.errors import SourceError, UpstreamError
-from connector.secrets import Redactor
+from connector.secrets import Redactor, texts_in
 from connector.urls import Home, origin
 
 _PERSONAL = ("Authorization", "Proxy-Authorization", "Cookie")
 # What auth sets beside credentials: neither these headers nor a time is a secret.
 _ORDINARY = ("accept", "content-length", "content-type", "date", "host", "user-agent")
 _TIME = re.compile(r"[\d\s.,:TZ+-]+")
-_WORD = re.compile(r'[^\s,;="]{16,}')
+# Shorter words of a value may be what all requests share, as `us-east-1` or `aws4_request`.
+_WORD = re.compile(r"""[^\s,;:=&"'<>]{16,}""")
+_NAME = re.compile(r"[A-Za-z]{1,15}")
 
 Post = Callable[[requests.PreparedRequest], requests.Response]
 
@@ -85,7 +90,7 @@ class Signer:
         return True
 
     def _sign(self, hop: requests.PreparedRequest, auth: Auth) -> None:
-        headers, url, body = dict(hop.headers), hop.url or "", hop.body
+        before = hop.copy()
         if isinstance(auth, OAuth2ClientCredentials):
             # Authlib is there only where OAuth was chosen.
             from connector import oauth
@@ -96,20 +101,13 @@ class Signer:
             hop.headers["Authorization"] = f"Bearer {token}"
         else:
             auth(hop, self._secrets)
-        if origin(hop.url or "") != origin(url):
+        if origin(hop.url or "") != origin(before.url or ""):
             raise SourceError(
                 f"auth changed the host of the request to {(hop.url or '').partition('?')[0]}: "
                 "an auth function changes headers, query or body alone"
             )
-        for name, value in hop.headers.items():
-            if headers.get(name) != value and name.lower() not in _ORDINARY:
-                self._learn(_text(value))
-        for after, before in (
-            (urlsplit(hop.url or "").query, urlsplit(url).query),
-            *_forms(hop, body),
-        ):
-            for pair in set(after.split("&")) - set(before.split("&")):
-                self._learn(unquote_plus(pair.partition("=")[2]))
+        for value in _made(before, hop):
+            self._learn(value)
 
     def _token_reply(self, request: requests.PreparedRequest) -> requests.Response:
         self._learn(_text(request.headers.get("Authorization", "")))
@@ -152,10 +150,44 @@ class Signer:
                 )
 
 
-def _forms(hop: requests.PreparedRequest, before: Any) -> Iterator[tuple[str, str]]:
-    """The body after and before signing, if it is a form."""
-    if hop.body != before and "form" in _text(hop.headers.get("Content-Type", "")):
-        yield _text(hop.body or ""), _text(before or "")
+def _made(before: requests.PreparedRequest, after: requests.PreparedRequest) -> Iterator[str]:
+    """What auth put on the wire: headers, path segments, parameters, and values of the body."""
+    for name, value in after.headers.items():
+        if before.headers.get(name) == value or name.lower() in _ORDINARY:
+            continue
+        yield _text(value)
+        if name.lower() == "cookie":
+            yield from _new(_text(before.headers.get(name, "")), _text(value), ";")
+    old, new = urlsplit(before.url or ""), urlsplit(after.url or "")
+    for segment in {*new.path.split("/")} - {*old.path.split("/")}:
+        # Where a path leads is no secret: /accounts or /v2.
+        if not _NAME.fullmatch(segment):
+            yield unquote(segment)
+    yield from map(unquote_plus, _new(old.query, new.query, "&"))
+    if after.body != before.body and isinstance(after.body, (str, bytes)):
+        kind = _text(after.headers.get("Content-Type", ""))
+        yield from _told(_text(before.body or ""), _text(after.body), kind)
+
+
+def _told(before: str, after: str, kind: str) -> Iterator[str]:
+    """What a body has of new values: of a form, of JSON, or long words of any other text."""
+    if "form" in kind:
+        yield from map(unquote_plus, _new(before, after, "&"))
+        return
+    try:
+        values = {*texts_in(codec.parse(after.encode()))}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        yield from {*_WORD.findall(after)} - {*_WORD.findall(before)}
+        return
+    with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        values -= {*texts_in(codec.parse(before.encode()))}
+    yield from values
+
+
+def _new(before: str, after: str, mark: str) -> Iterator[str]:
+    """The values of `name=value` pairs that were not there before."""
+    for pair in {*after.split(mark)} - {*before.split(mark)}:
+        yield pair.partition("=")[2].strip(' "')
 
 
 def _text(value: Any) -> str:
