@@ -24,7 +24,7 @@ REPORT = {
     "properties": {
         "state": {"type": "object"},
         "hasMore": {"const": False},
-        "errorMessage": {"type": "string", "minLength": 10, "maxLength": 10000},
+        "errorMessage": {"type": "string", "minLength": 10, "maxLength": 17000},
         "errorType": {"type": "string", "pattern": "^[A-Za-z_]+$"},
         "stackTrace": {
             "type": "array",

@@ -1,5 +1,6 @@
 """Every error path: a reply of the protocol that says what happened, where, and what to do."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import connector
 import pytest
 import requests
 from connector import Fetch, Page, RetryLater, StartOver, TokenExpired, UpstreamError
+from connector import report as reports
 from connector.answer import answer
+from connector.secrets import Redactor
 from connector.testing import Reply
 
 from .play import Player, encoded, report
@@ -126,6 +129,25 @@ def test_whatever_a_step_raises_is_reported(error: BaseException, said: str, wor
     reply = report(*answer(made, encoded({"state": {}, "secrets": SECRETS}), script({})))
     assert said in reply["errorMessage"]
     assert "thing" in reply["errorMessage"]
+
+
+def test_of_several_errors_each_has_an_equal_share_and_short_ones_leave_theirs() -> None:
+    """The long ones' ends, the short ones' whole text."""
+    short, long = [f"short {n}" for n in range(6)], ["x" * 9000, "y" * 9000, "z" * 9000]
+    errors = [ValueError(text) for text in (*long, *short)]
+    said = json.loads(reports.report(errors, {}, Redactor()))["errorMessage"]
+    lines = said.splitlines()
+    assert lines[0] == "9 things are wrong:"
+    assert lines[4:] == [f"- ValueError: {text}" for text in short]
+    lengths = [len(line) - len("- ") for line in lines[1:]]
+    assert sum(lengths) == reports.ROOM
+    assert max(lengths[:3]) - min(lengths[:3]) <= 1
+
+
+def test_one_error_has_8000_characters_at_the_most() -> None:
+    for errors in (1, 2):
+        said = reports.report([ValueError("x" * 9000)] * errors, {}, Redactor()).decode()
+        assert said.count("x") == errors * (reports.LONGEST - len("ValueError: "))
 
 
 # ---- the upstream's reply

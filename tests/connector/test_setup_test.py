@@ -1,12 +1,26 @@
 """The setup test: every key is there, every entity gives a page, and all that is wrong is told."""
 
+import json
 import threading
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from connector import BasicAuth, Fetch, Page, Payload, RetryLater, Source, trial
+from connector import (
+    BasicAuth,
+    Fetch,
+    Page,
+    Payload,
+    RetryLater,
+    Source,
+    UpstreamError,
+    report,
+    trial,
+)
 from connector import clock as clocks
 from connector.answer import answer
+from connector.secrets import Redactor
 from connector.testing import HeldClock, Reply
 
 from .play import checked, encoded
@@ -92,6 +106,42 @@ def test_all_that_is_refused_is_told_in_one_message() -> None:
     for said in ("entity a", "no scope for /a", "entity c", "no scope for /c", "2 things"):
         assert said in message
     assert "entity b" not in message
+
+
+@pytest.mark.parametrize(
+    "said", ["no scope", "kein Zugriff für Zoë €", "\x01\x02\t\n", '"\\"', "😀🔑", "\ud83d"]
+)
+def test_forty_refusals_are_all_named_in_a_reply_that_fivetran_takes(said: str) -> None:
+    """Whatever the upstream says, and however many bytes its characters take."""
+    names, made = [f"entity_number_{index}" for index in range(40)], source()
+
+    def step(fetch: Fetch) -> Page:
+        raise UpstreamError(said * 1000)
+
+    for name in names:
+        made.entity(name, primary_key=["id"])(lambda fetch: step(fetch))
+    reply = setup_test(made, Upstream(healthy), state={"a": "x" * 5000})
+    assert [
+        name for name in names if f"- entity {name}, page 1: " not in reply["errorMessage"]
+    ] == []
+    assert len(msgspec.json.encode(reply)) < 64 * 1024
+
+
+def test_a_trace_of_wide_lines_leaves_a_reply_that_fivetran_takes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Thirty frames of code whose lines are long, and a message of what takes the most bytes."""
+    monkeypatch.setattr(report, "PROJECT", tmp_path)
+    code = f"def f(n, s={'😀' * 500!r}): return f(n - 1) if n else 1 / 0  # {'ü' * 500}\n"
+    (tmp_path / "fetch.py").write_text(code, encoding="utf-8")
+    known: dict[str, Any] = {}
+    exec(compile(code, str(tmp_path / "fetch.py"), "exec"), known)
+    with pytest.raises(ZeroDivisionError) as raised:
+        known["f"](40)
+    raised.value.add_note("\x01" * 9000)
+    said = report.report([raised.value], {"a": "x" * 5000}, Redactor())
+    assert len(said) < 64 * 1024
+    assert json.loads(said)["stackTrace"][-1][0] == "fetch.py"
 
 
 def test_every_entity_is_asked_even_after_one_failed() -> None:
