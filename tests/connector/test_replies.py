@@ -48,6 +48,13 @@ def error(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> tu
         ({"meta": {"next": None}}, "meta.next", None),
         ({"@odata.nextLink": "u"}, "@odata.nextLink", "u"),
         ({"a": {"@odata.nextLink": "u"}}, "a.@odata.nextLink", "u"),
+        ({"@search.next": {"skip": 5}}, "@search.next.skip", 5),
+        ({"a": {"b.c": {"d.e.f": {"g": 1}}}}, "a.b.c.d.e.f.g", 1),
+        ({"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, "a.b.c", 1),
+        ({"a.b": {"x": 1}, "a": {"b": {"c": 2}}}, "a.b.c", 2),
+        ({"a.b": None, "a": {"b.c": [3]}}, "a.b.c", [3]),
+        ({"a.": {".b": 4}}, "a...b", 4),
+        ({"n": {"x": 1}}, "n.x", 1),
         ({"n": 123456789012345678901234567890}, "n", 123456789012345678901234567890),
     ],
 )
@@ -65,6 +72,42 @@ def test_a_mistyped_name_does_not_end_a_walk_after_its_first_page() -> None:
     message, _ = error(lambda fetch: fetch.get("/thing").value("nxt"), {"data": [], "next": "b"})
     for said in ("'nxt'", "data, next", "default=None", "GET https://api.example.com/thing"):
         assert said in message
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "said"),
+    [
+        ({"meta": {"next_cursor": "b", "n": 1}}, "meta.next_cursr", "'meta' are next_cursor, n"),
+        ({"a.b": {"c": {"d": 1}}, "a": {"x": 1}}, "a.b.c.e", "the keys of 'a.b.c' are d"),
+        ({"meta": None}, "meta.next", "'meta' starts null"),
+        ({"meta": [{"next": 1}]}, "meta.next", "'meta' starts [{"),
+        ({"meta": {}}, "meta.next", "the keys of 'meta' are none"),
+        ({"x": 1}, "meta.next", "has no 'meta.next': its keys are x"),
+        ([1], "meta", "it starts [1]"),
+    ],
+)
+@pytest.mark.parametrize("look", ["value", "rows"])
+def test_a_missing_path_shows_what_is_there_where_it_stops(
+    body: Any, path: str, said: str, look: str
+) -> None:
+    message, _ = error(lambda fetch: getattr(fetch.get("/thing"), look)(path), body)
+    assert f"has no {path!r}: " in message and said in message
+    assert ("default=None" in message) == (look == "value")
+
+
+@pytest.mark.parametrize("path", ["data.items", "data", "data.items.more", "dta"])
+def test_a_list_that_a_graphql_reply_lacks_is_told_with_the_replys_errors(path: str) -> None:
+    body = {"data": {"items": None}, "errors": [{"message": "field items: access denied"}]}
+    message, _ = error(lambda fetch: fetch.get("/thing").rows(path), body)
+    assert 'errors: [{"message":"field items: access denied"}]' in message
+
+
+@pytest.mark.parametrize("errors", [None, [], {}, ""])
+def test_errors_that_are_none_are_not_quoted(errors: Any) -> None:
+    body = {"data": None, "errors": errors}
+    for path in ("data", "x"):
+        message, _ = error(lambda fetch, path=path: fetch.get("/thing").rows(path), body)
+        assert "; errors" not in message
 
 
 @pytest.mark.parametrize(

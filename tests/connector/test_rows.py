@@ -167,6 +167,48 @@ def test_python_values_are_written_as_the_destination_can_take_them() -> None:
     }
 
 
+WIDE = b'{"data": [{"id": 1, "huge": 1e400, "low": -1e400, "more": 1e999999999999999999999}]}'
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda r: r.rows("data")[:],
+        lambda r: [{**r.rows("data")[-1]}],
+        lambda r: r.json()["data"],
+        lambda r: r.value("data"),
+    ],
+)
+def test_a_number_that_no_float_can_hold_is_read_exactly_and_delivered(look: Any) -> None:
+    (row,) = inserted(WIDE, look)
+    assert (row["huge"], row["low"]) == (Decimal("1e400"), Decimal("-1e400"))
+    assert row["more"] is None, "even Decimal has no room for it"
+
+
+def test_numbers_beside_one_that_no_float_can_hold_stay_floats() -> None:
+    def look(response: Response) -> Any:
+        row = response.value("data")
+        assert {type(row["f"]), type(row["n"]), type(row["w"])} == {float, int, Decimal}
+        return [{"id": 1, **row}]
+
+    body = b'{"data": {"f": 1.5, "n": 123456789012345678901234567890, "w": 1e400}}'
+    assert inserted(body, look)[0]["n"] == BIG
+
+
+def test_a_number_that_no_float_can_hold_may_be_a_token() -> None:
+    pages = {None: b'{"data": [{"id": 1}], "next": 1e400}'}
+    upstream = Upstream(
+        lambda asked: pages.get(asked.params.get("token"), b'{"data": [{"id": 2}], "next": null}')
+    )
+    assert Player(one(cursor=None), upstream).sync().ids() == [1, 2]
+    assert upstream.each("token") == [None, "1E+400"]
+
+
+def test_a_number_that_no_float_can_hold_does_not_hide_a_mistyped_name() -> None:
+    reply = json.loads(reply_to(WIDE, lambda response: response.rows("dta")))
+    assert "has no 'dta': its keys are data" in reply["errorMessage"]
+
+
 HALVES = [rb"\ud83d", rb"\ude00", rb"x\ud83d\u0041", rb"\ude00\ud83d"]
 
 

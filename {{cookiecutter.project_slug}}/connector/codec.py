@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,8 @@ def whole(body: bytes) -> bytes:
 def parse(body: bytes, type: Any = Any) -> Any:
     """Decode JSON, mending lone surrogates where there are some.
 
+    Numbers with a fraction are floats; those that no float can hold (`1e400`) are Decimal.
+
     Raises:
         msgspec.MsgspecError: It is no JSON, or not of the type.
         RecursionError: It is nested more deeply than can be read.
@@ -56,12 +59,43 @@ def parse(body: bytes, type: Any = Any) -> Any:
     try:
         return msgspec.json.decode(body, type=type)
     except msgspec.ValidationError:
-        raise
+        # Another type, or a number that is out of range.
+        return msgspec.json.Decoder(type, float_hook=_number).decode(body)
     except msgspec.DecodeError:
         mended = whole(body)
         if mended == body:
             raise
-        return msgspec.json.decode(mended, type=type)
+        return parse(mended, type)
+
+
+def members(body: bytes) -> dict[str, Any] | None:
+    """The members of an object, left as bytes; None for any other JSON."""
+    try:
+        found: dict[str, Any] = parse(body, dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return None
+    return found
+
+
+def at(body: bytes, path: str) -> tuple[Any, str]:
+    """The bytes at a dotted path and ""; or those of where it stops, and the rest of the path.
+
+    At each level the longest key goes first, for keys may hold dots themselves.
+
+    Args:
+        body: JSON, known to be well-formed.
+        path: Names joined by dots; empty: the body itself.
+    """
+    if not path:
+        return body, ""
+    level, stop = members(body) or {}, (body, path)
+    for name, rest in _ways(path):
+        if name in level:
+            found = at(level[name], rest)
+            if not found[1]:
+                return found
+            stop = min(stop, found, key=lambda end: len(end[1]))
+    return stop
 
 
 def plain(value: Any) -> Any:
@@ -109,6 +143,25 @@ def loose(value: Any) -> Any:
     if isinstance(value, list):
         return [loose(item) for item in value]
     return value
+
+
+def _ways(path: str) -> Iterator[tuple[str, str]]:
+    """The names that a path may begin with, longest first, and what is left of it."""
+    yield path, ""
+    dot = path.rfind(".", 0, -1)
+    while dot >= 0:
+        yield path[:dot], path[dot + 1 :]
+        dot = path.rfind(".", 0, dot)
+
+
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    if math.isfinite(number):
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return number
 
 
 def _scalar(text: str) -> str:

@@ -43,7 +43,7 @@ class Rows(MutableSequence[dict[str, Any]]):
 
     def _read(self) -> list[dict[str, Any]]:
         if self._raw is not None:
-            self._decoded = msgspec.json.decode(self._raw)
+            self._decoded = codec.parse(self._raw)
             self._raw = None
         return self._decoded
 
@@ -124,7 +124,7 @@ class Response(requests.Response):
         return response
 
     def json(self, **_: Any) -> Any:
-        """The decoded body; integers are exact, other numbers floats.
+        """The decoded body; integers are exact, other numbers floats (Decimal beyond 1e308).
 
         Raises:
             UpstreamError: The body is no JSON.
@@ -135,23 +135,22 @@ class Response(requests.Response):
         """The list of records at a dotted path, or the body itself.
 
         Args:
-            path: Names joined by dots; a key that contains the dot is tried first. Empty: the
+            path: Names joined by dots; a key that contains dots itself is tried first. Empty: the
                 body is the list.
 
         Raises:
             UpstreamError: There is no such path, no list there, or the body is no JSON.
         """
-        raw = self._at(path)
-        if raw is _MISSING:
-            raise UpstreamError(self._missing(path, "rows"), status=self.status_code)
+        raw, rest = self._at(path)
+        if rest:
+            raise self._refused(self._missing(path, raw, rest))
         try:
             items = codec.parse(raw, list[msgspec.Raw])
         except msgspec.ValidationError:
             what = f"{path!r} in the reply" if path else "the reply"
-            raise UpstreamError(
+            raise self._refused(
                 f"{what} to {self._asked()} is no list of records but starts {self._start(raw)}: "
-                "give rows() the dotted path of the list",
-                status=self.status_code,
+                "give rows() the dotted path of the list"
             ) from None
         return Rows(bytes(raw), len(items))
 
@@ -159,19 +158,21 @@ class Response(requests.Response):
         """One decoded value at a dotted path.
 
         Args:
-            path: Names joined by dots; a key that contains the dot (`@odata.nextLink`) is tried
-                first.
+            path: Names joined by dots; a key that contains dots itself (`@odata.nextLink`) is
+                tried first.
             default: What a missing path gives; without it a missing path is an error, for a
                 mistyped name must not end a walk after its first page.
 
         Raises:
             UpstreamError: There is no such path and no default, or the body is no JSON.
         """
-        raw = self._at(path)
-        if raw is not _MISSING:
+        raw, rest = self._at(path)
+        if not rest:
             return self._parse(raw, Any)
         if default is _MISSING:
-            raise UpstreamError(self._missing(path, "value"), status=self.status_code)
+            why = self._missing(path, raw, rest)
+            why += "; if the upstream leaves it out on the last page, write default=None"
+            raise self._refused(why)
         return default
 
     def link(self, rel: str) -> str | None:
@@ -223,32 +224,28 @@ class Response(requests.Response):
                 status=self.status_code,
             ) from None
 
-    def _at(self, path: str) -> Any:
-        """The bytes at a path, or UNSET."""
-        raw: Any = self._parse(self._utf8(), msgspec.Raw)
-        rest = path
-        while rest:
-            try:
-                level = self._parse(raw, dict[str, msgspec.Raw])
-            except msgspec.ValidationError:
-                return _MISSING
-            if rest in level:
-                return level[rest]
-            name, _, rest = rest.partition(".")
-            if name not in level or not rest:
-                return _MISSING
-            raw = level[name]
-        return raw
+    def _at(self, path: str) -> tuple[Any, str]:
+        """The bytes at a path and ""; or those of where it stops, and the rest of the path."""
+        return codec.at(self._parse(self._utf8(), msgspec.Raw), path)
 
-    def _missing(self, path: str, method: str) -> str:
-        body = self.json()
-        names = f"its keys are {', '.join(map(str, body))}" if isinstance(body, dict) else "a list"
-        why = f"the reply to {self._asked()} has no {path!r}: {names or 'it is empty'}"
-        if isinstance(body, dict) and body.get("errors"):
-            why += f"; errors: {self._start(codec.encode(body['errors']))}"
-        if method == "value":
-            why += "; if the upstream leaves it out on the last page, write default=None"
-        return why
+    def _missing(self, path: str, raw: Any, rest: str) -> str:
+        """Why there is nothing at a path that stops at these bytes, with this rest of it left."""
+        above = path.removesuffix(rest).removesuffix(".")
+        level = codec.members(raw)
+        if level is None:
+            names = f"{repr(above) if above else 'it'} starts {self._start(raw)}"
+        else:
+            names = f"the keys of {above!r} are " if above else "its keys are "
+            names += ", ".join(level) or "none"
+        return f"the reply to {self._asked()} has no {path!r}: {names}"
+
+    def _refused(self, why: str) -> UpstreamError:
+        """An error that quotes what the reply says under `errors`, as GraphQL does."""
+        text = why
+        errors, rest = self._at("errors")
+        if not rest and (said := self._parse(errors, Any)):
+            text += f"; errors: {self._start(codec.encode(said))}"
+        return UpstreamError(text, status=self.status_code)
 
     def _asked(self) -> str:
         return f"{self.request.method} {self.url}"
