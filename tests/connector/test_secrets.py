@@ -1,5 +1,6 @@
 """No secret leaves: not in a state, an error or a log record, however it is spelled there."""
 
+import base64
 import functools
 import json
 import logging
@@ -122,6 +123,76 @@ def test_the_longest_secret_goes_first() -> None:
     for values in (("made-up", "made-up-token-1"), ("made-up-token-1", "made-up")):
         clean = Redactor(values).redact("a made-up-token-1 b made-up c")
         assert clean == "a [secret] b [secret] c"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("AAAAAABBBBBBCCCCCC", "[secret]"),
+        ("<AAAAAABBBBBBCCCCCC AAAAAABBBBBB>", "<[secret] [secret]>"),
+        ("AAAAAABBBBBBAAAAAABBBBBB", "[secret][secret]"),
+        ("BBBBBBCCCCCCDDDDDD", "[secret]"),
+        ("AAAAAABBBBBBCCCCCCDDDDDD", "[secret]"),
+        ("AAAAAAxBBBBBBCCCCCCx", "AAAAAAx[secret]x"),
+    ],
+)
+def test_of_secrets_that_overlap_nothing_is_left(text: str, clean: str) -> None:
+    values = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD"]
+    for order in (values, values[::-1]):
+        assert Redactor(order).redact(text) == clean
+
+
+def test_a_secret_that_is_a_part_of_the_mask_does_not_mask_the_mask() -> None:
+    assert Redactor(["secret", "made-up-token"]).redact("made-up-token") == "[secret]"
+
+
+LONG = "A1b2C3d4E5f6G7h8-" * 9
+
+
+@pytest.mark.parametrize("secret", [LONG, LONG * 9, "made-up/pass+word&ö", "plain-token_1"])
+@pytest.mark.parametrize("lines", [64, 76])
+@pytest.mark.parametrize(
+    "end", ["\n", "\r\n", "\\n", "\\r\\n", "\\\\n", " ", "\n    ", "%0A", "%250D%250A"]
+)
+def test_base64_that_is_broken_into_lines_is_found(secret: str, lines: int, end: str) -> None:
+    """Wherever in a longer text it stands, so wherever the line break falls into it."""
+    redactor = Redactor([secret])
+    for before in range(0, 76, 3):
+        for shift in ("", "x", "xx"):
+            raw = ("-" * before + shift + secret + "=" * 40).encode()
+            coded = base64.b64encode(raw).decode()
+            text = end.join(coded[at : at + lines] for at in range(0, len(coded), lines))
+            clean = redactor.redact(text)
+            assert redactor.finds(text) and "[secret]" in clean
+            # No line of the secret is left: what is before and after it is known.
+            assert len(clean.replace(end, "")) <= len(coded) - len(secret) * 8 // 6 + 8 + 4
+
+
+def test_a_private_key_in_base64_is_found_whole() -> None:
+    key = "-----BEGIN KEY-----\n" + "".join(f"{n:064x}\n" for n in range(50))
+    coded = base64.encodebytes(key.encode()).decode()
+    assert Redactor([key]).redact(f"<{coded}>").startswith("<[secret]")
+
+
+@pytest.mark.parametrize(
+    ("given", "inside"),
+    [
+        ({"user": "made-up-user", "keys": ["made-up-key"]}, ["made-up-user", "made-up-key"]),
+        (["made-up-key", ["made-up-other", {"deep": "made-up-third"}]], ["made-up-third"]),
+        ([{"n": 17, "none": None, "yes": True, "key": "made-up-key"}], ["made-up-key"]),
+    ],
+)
+def test_the_texts_in_a_list_or_object_are_secrets(
+    server: Faults, given: Any, inside: list[str]
+) -> None:
+    def step(fetch: Fetch) -> Page:
+        raise ValueError(f"{' '.join(inside)} {fetch.secrets['apiToken']} {json.dumps(given)}")
+
+    made = reading(server.url, step, auth=None, secrets=["apiToken"])
+    with listening() as listener:
+        message = error(made, secrets={"apiToken": given})
+    assert "[secret]" in message
+    assert not leaks(message + listener.text, inside)
 
 
 def test_values_under_six_characters_are_left_alone() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from connector import log, report, request, transport, trial
 from connector.call import Call
 from connector.errors import RequestError
-from connector.secrets import Redactor
+from connector.secrets import Redactor, texts_in
 from connector.source import Source
 from connector.verdict import Failures
 
@@ -33,7 +33,8 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     try:
         asked = request.parse(body)
         state, sync_id = asked.state, asked.shown_id
-        redactor.add(*map(str, asked.secrets.values()))
+        for value in asked.secrets.values():
+            redactor.add(str(value), *texts_in(value))
         redactor.add(*source.settings_in_use())
         source.check()
         if asked.setup_test:

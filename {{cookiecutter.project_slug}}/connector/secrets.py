@@ -22,7 +22,7 @@ _PASSING = 40
 
 
 class Redactor:
-    """Replaces the values it was given, in all their spellings, longest first."""
+    """Replaces the values it was given, in all their spellings."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
@@ -119,10 +119,15 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def hidden(text: str, values: Iterable[str]) -> str:
-    """The text with a mask for each of these values, which come longest first."""
-    for value in values:
-        text = spellings.replaced(value, text, MASK)
-    return text
+    """The text with a mask wherever one of these values stands."""
+    shown, end = [], 0
+    places = sorted(place for value in values for place in spellings.places(value, text))
+    for start, stop in places:
+        # Two that overlap are one: masked one after the other, a part of the second would stay.
+        if start >= end:
+            shown += [text[end:start], MASK]
+        end = max(end, stop)
+    return "".join([*shown, text[end:]])
 
 
 class _Quiet(OrderedDict[Any, Any]):

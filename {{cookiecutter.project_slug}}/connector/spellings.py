@@ -12,17 +12,31 @@ from html.entities import html5
 
 _RUNS = re.compile(r"\\+|[^\x00-\x7f]+|.", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
+# Base64 is broken into lines of 64 or 76; logs write a space there, JSON an escape.
+_LINE = 60
+_BREAK = re.compile(r"\s+|\\+[nrt]|%(?:25)*0[aAdD9]")
 _CONTROLS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a"}
 
 
 def stands_in(secret: str, text: str) -> bool:
     """Whether a secret stands in a text, however it is spelled there."""
-    return _may_stand(secret, text) and _pattern(secret).search(text) is not None
+    return any(True for _ in places(secret, text))
 
 
-def replaced(secret: str, text: str, mask: str) -> str:
-    """The text with a mask wherever the secret stood."""
-    return _pattern(secret).sub(mask, text) if _may_stand(secret, text) else text
+def places(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where in a text a secret stands, as start and end."""
+    if not _may_stand(secret, text):
+        return
+    for found in _pattern(secret).finditer(text):
+        yield found.span()
+    if _BREAK.search(text):
+        end, kept = 0, list[int]()
+        for found in _BREAK.finditer(text):
+            kept += range(end, found.start())
+            end = found.end()
+        kept += range(end, len(text))
+        for found in _coded(secret).finditer("".join(text[at] for at in kept)):
+            yield kept[found.start()], kept[found.end() - 1] + 1
 
 
 def _may_stand(secret: str, text: str) -> bool:
@@ -33,9 +47,12 @@ def _may_stand(secret: str, text: str) -> bool:
 @lru_cache(maxsize=1024)
 def _needles(secret: str) -> tuple[str, ...]:
     """For each way to spell a secret, letters and digits of it that no encoding changes."""
-    return tuple(
-        max(_PLAIN.findall(way), key=len, default="") for way in (secret, *_base64(secret))
-    )
+    ways = [secret]
+    for coded in _base64(secret):
+        # Of two halves of a line's length together, no line break parts both.
+        line = coded[:_LINE]
+        ways += [line[: len(line) // 2], line[len(line) // 2 :]]
+    return tuple(max(_PLAIN.findall(way), key=len, default="") for way in ways)
 
 
 @lru_cache(maxsize=256)
@@ -50,7 +67,13 @@ def _pattern(secret: str) -> re.Pattern[str]:
     for run in _RUNS.findall(secret):
         plain += _run(run, after_backslash)
         after_backslash = run[0] == "\\"
-    return re.compile("|".join([plain, *map(_digits, _base64(secret))]))
+    return re.compile(f"{plain}|{_coded(secret).pattern}")
+
+
+@lru_cache(maxsize=256)
+def _coded(secret: str) -> re.Pattern[str]:
+    """A regular expression for a secret in base64."""
+    return re.compile("|".join(map(_digits, _base64(secret))))
 
 
 def _run(run: str, after_backslash: bool) -> str:
