@@ -11,7 +11,7 @@ from connector import BearerToken, Fetch, Page, Source
 from connector.answer import answer
 
 from .play import Player, checked, encoded
-from .scripted import Asked, Upstream, iso, reading, source
+from .scripted import SECRETS, Asked, Upstream, iso, reading, source
 
 invocation: contextvars.ContextVar[str] = contextvars.ContextVar("invocation", default="none")
 
@@ -113,6 +113,30 @@ def test_what_one_walk_puts_into_its_context_stays_with_it() -> None:
     Player(made, Upstream(lambda asked: {})).sync()
     assert seen == {"a": "a", "b": "b"}
     assert invocation.get() == "none"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 9])
+@pytest.mark.parametrize("setup_test", [True, False])
+def test_each_walk_begins_with_the_callers_context(workers: int, setup_test: bool) -> None:
+    """Also where one thread reads several entities, and where that is the calling thread."""
+    made, seen = source(workers=workers), {}
+
+    for name in ("a", "b", "c", "d"):
+
+        @made.entity(name, primary_key=["id"])
+        def step(fetch: Fetch) -> Page:
+            seen[fetch.entity] = invocation.get()
+            invocation.set(fetch.entity)
+            return Page()
+
+    def call() -> None:
+        invocation.set("the caller's")
+        body = encoded({"state": {}, "secrets": SECRETS, "setup_test": setup_test})
+        checked(*answer(made, body, Upstream(lambda asked: {})))
+        assert invocation.get() == "the caller's"
+
+    contextvars.copy_context().run(call)
+    assert seen == dict.fromkeys("abcd", "the caller's")
 
 
 def test_a_steps_log_lines_carry_the_sync_id_and_the_entity(

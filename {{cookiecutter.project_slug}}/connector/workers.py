@@ -1,5 +1,5 @@
 # Owned by fivetran-azfn-template: updates replace this file.
-"""Work side by side in threads that keep the caller's context; it knows nothing of the work."""
+"""Work side by side, each piece in a copy of the caller's context; it knows nothing of the work."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def side_by_side(
     Args:
         work: In the order in which it is begun.
         workers: 1 runs everything in the calling thread, which cannot be left behind.
-        run: Does one piece; must notice by itself that the time is over.
+        run: Does one piece; must notice by itself that the time is over. It sees the caller's
+            context variables (the worker's log records keep the invocation's id), and what it sets
+            reaches neither the caller nor another piece.
         end: When to stop waiting, on `clock.monotonic`; what still runs then is left behind.
 
     Returns:
         What `run` raised, which it should not.
     """
-    queue = deque(work)
+    queue, context = deque(work), contextvars.copy_context()
     raised: list[BaseException] = []
 
     def drain() -> None:
@@ -38,18 +40,14 @@ def side_by_side(
             except IndexError:
                 return
             try:
-                run(piece)
+                context.copy().run(run, piece)
             except Exception as error:
                 raised.append(error)
 
     if workers == 1:
         drain()
         return raised
-    threads = [
-        # A copy each: the worker's log records keep the invocation's id (a ContextVar).
-        threading.Thread(target=contextvars.copy_context().run, args=(drain,), daemon=True)
-        for _ in range(min(workers, len(queue)))
-    ]
+    threads = [threading.Thread(target=drain, daemon=True) for _ in range(min(workers, len(queue)))]
     for thread in threads:
         thread.start()
     for thread in threads:
