@@ -334,6 +334,34 @@ def test_a_next_url_may_be_written_in_any_form(token: str, asked: str) -> None:
     assert f"{last.path}?page={last.params['page']}" == asked
 
 
+@pytest.mark.parametrize("default", [None, "", " ", 0, False, []])
+@pytest.mark.parametrize("typed", [{}, {"option": None}, {"option": " "}])
+def test_a_default_that_is_nothing_is_given_as_it_is_declared(default: Any, typed: Any) -> None:
+    made = source(payload=[Payload("option", default=default)])
+    seen: list[Any] = []
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        seen.append(fetch.payload["option"])
+        return Page()
+
+    assert Player(made, Upstream(lambda _: []), customPayload=typed).sync().error == ""
+    request = {"state": {}, "setup_test": True, "secrets": SECRETS, "customPayload": typed}
+    assert "errorMessage" not in Player(made, Upstream(lambda _: []), **request).call()
+    assert seen == [default, default]
+
+
+@pytest.mark.parametrize("default", [None, "", " "])
+def test_a_default_that_is_nothing_is_no_part_of_base_url(default: Any) -> None:
+    made = Source(
+        base_url="https://{tenant}.example.com", payload=[Payload("tenant", default=default)]
+    )
+    made.entity("thing", primary_key=["id"])(lambda fetch: Page(fetch.get("/thing").rows()))
+    upstream = Upstream(lambda _: [])
+    said = Player(made, upstream).sync().error
+    assert "the payload key 'tenant' is a part of base_url" in said and upstream.asked == []
+
+
 def test_payload_keys_may_have_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts for base_url, for fetch.payload, and in the setup test."""
     made = Source(

@@ -138,15 +138,30 @@ class _Quiet(OrderedDict[Any, Any]):
 
 
 class Settings(Mapping[str, Any]):
-    """A read-only mapping of what was typed in Fivetran's form; its `repr` shows names alone."""
+    """A read-only mapping of what was typed in Fivetran's form; its `repr` shows names alone.
 
-    def __init__(self, kind: str, values: Mapping[str, Any], *, app_settings: bool = True) -> None:
+    Args:
+        kind: What they are, for errors: "secret" or "payload key".
+        values: By name; blank ones count as missing.
+        optional: Names whose value may be blank, for it is so declared.
+        app_settings: Whether an app setting would count too.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        values: Mapping[str, Any],
+        *,
+        optional: Iterable[str] = (),
+        app_settings: bool = True,
+    ) -> None:
         self._kind = kind
         self._values = _Quiet(values)
+        self._optional = frozenset(optional)
         self._app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
-        """The value of a key that is there and not blank.
+        """The value of a key that is there and not blank, or declared to be.
 
         Raises:
             MissingSetting: The key is missing, blank, or an unresolved Key Vault reference.
@@ -158,7 +173,7 @@ class Settings(Mapping[str, Any]):
                 "type it in Fivetran's setup form under secrets; or check that the vault has it "
                 "and that the app's identity may read it"
             )
-        if _blank(value):
+        if _blank(value) and name not in self._optional:
             raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._places()}")
         return value
 
@@ -203,7 +218,7 @@ def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool)
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
     typed = {name: value for name, value in sent.items() if not _blank(value)}
-    return Settings("payload key", {**sent, **defaults, **typed})
+    return Settings("payload key", {**sent, **defaults, **typed}, optional=defaults)
 
 
 def _blank(value: Any) -> bool:

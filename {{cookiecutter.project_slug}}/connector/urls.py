@@ -111,13 +111,13 @@ def _base_url(source: Source, payload: Settings) -> str:
     base = os.environ.get("UPSTREAM_BASE_URL") or source.base_url
     for key in source.url_keys:
         if "{" + key + "}" in base:
-            value = str(payload[key])
-            if not _HOST_PART.fullmatch(value):
+            value = payload[key]
+            if value is None or not _HOST_PART.fullmatch(str(value)):
                 raise SourceError(
                     f"the payload key {key!r} is a part of base_url: letters, digits and hyphens, "
                     "as acme-eu"
                 )
-            base = base.replace("{" + key + "}", value)
+            base = base.replace("{" + key + "}", str(value))
     if not is_base(base):
         raise SourceError(
             "the app setting UPSTREAM_BASE_URL is a whole URL that starts with https:// "
