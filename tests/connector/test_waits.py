@@ -53,6 +53,68 @@ def test_retry_later_without_a_wait_does_not_spin(clock: HeldClock) -> None:
     assert len(clock.slept) == 20 and min(clock.slept) > 0
 
 
+@pytest.mark.parametrize("seconds", [0, 0.05, 3, 100])
+@pytest.mark.parametrize("soft_delete", [False, True])
+def test_a_walk_that_waits_until_the_time_is_over_says_for_what(
+    clock: HeldClock, seconds: float, soft_delete: bool
+) -> None:
+    """Each wait fits into the call, and the job is never done."""
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], soft_delete=soft_delete)
+    def thing(fetch: Fetch) -> Page:
+        raise RetryLater(seconds, "export 17 is not ready")
+
+    sync = Player(made, script({})).sync()
+    assert "entity thing, page 1: export 17 is not ready" in sync.error
+    assert "CONNECTOR_CALL_SECONDS" not in sync.error
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_walk_that_oversleeps_the_end_of_the_call_says_for_what(
+    monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """The call ends while its worker sleeps: it wakes up when all is over."""
+    made, over = source(workers=workers), threading.Event()
+    made.entity("thing", primary_key=["id"])(raising_later)
+
+    class Oversleeping(clocks.SystemClock):
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            over.wait(30 if workers > 1 else 0.5)
+
+    monkeypatch.setattr(clocks, "current", Oversleeping())
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
+    player = Player(made, script({}))
+    try:
+        player.sync(calls=1)
+        player.state["_sync"]["empty"] = 9
+        said = player.call()["errorMessage"]
+    finally:
+        over.set()
+    assert "entity thing, page 1: export 17 is not ready" in said
+
+
+def raising_later(fetch: Fetch) -> Page:
+    raise RetryLater(0, "export 17 is not ready")
+
+
+def test_short_waits_in_every_call_do_not_end_a_sync_whose_export_takes_a_while(
+    clock: HeldClock,
+) -> None:
+    made, asked = source(), []
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        asked.append(clock.time - START)
+        if clock.time < START + 400:
+            raise RetryLater(0, "export 17 is not ready")
+        return Page([{"id": 1}])
+
+    sync = Player(made, script({})).sync()
+    assert (sync.error, sync.ids(), len(sync.replies)) == ("", [1], 3)
+
+
 def test_a_wait_that_does_not_fit_ends_the_call_and_keeps_the_token(clock: HeldClock) -> None:
     made, asked = source(), []
 

@@ -48,6 +48,7 @@ class Reader:
         self._closed = False
         self._slowest = 0.0
         self._reading: dict[str, Walk] = {}
+        self._asleep: dict[str, tuple[Walk, RetryLater]] = {}
 
     def run(self, walk: Walk) -> bool:
         """Begin a walk or go on with it, and read its pages; whether it is through."""
@@ -69,6 +70,8 @@ class Reader:
         """The time is over: what is still being read does not count any more."""
         with self._lock:
             self._closed = True
+            self.outcome.waiting.extend(self._asleep.values())
+            self._asleep.clear()
             for walk in self._reading.values():
                 self.outcome.late.append((walk, self._left_behind(walk)))
 
@@ -132,8 +135,14 @@ class Reader:
                 if reply is not None and not reply.takes(packed.pieces):
                     return False
                 self._take(walk, packed, observed, reply, took)
-        if wait:
+            if isinstance(packed, RetryLater):
+                self._asleep[walk.entity.name] = (real or walk, packed)
+        if isinstance(packed, RetryLater):
             clock.sleep(wait)
+            with self._lock:
+                slept = self._asleep.pop(walk.entity.name, None)
+                if slept is not None and not self._room(reply):
+                    self.outcome.waiting.append(slept)
         return True
 
     def _take(
@@ -192,8 +201,9 @@ class Reader:
     def _give_up(self, walk: Walk, error: Exception, began: float) -> float | None:
         """Note why a walk stops; or how long to wait before the same page is asked for again."""
         if isinstance(error, RetryLater):
-            if clock.monotonic() + error.seconds < self._deadline:
-                return max(error.seconds, SHORTEST_WAIT)
+            wait = max(error.seconds, SHORTEST_WAIT)
+            if clock.monotonic() + wait < self._deadline:
+                return wait
             walk.progress.wait_until = clock.now() + error.seconds
             self.outcome.waiting.append((walk, error))
         elif isinstance(error, DeadlineExceeded) and (

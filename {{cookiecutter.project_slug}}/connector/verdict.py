@@ -34,7 +34,7 @@ class Outcome:
         walks: All that were begun.
         failed: Those that an error stopped.
         late: Those whose page was begun too late to be whole in time.
-        waiting: Those that the upstream asked to wait.
+        waiting: Those that the upstream asked to wait, and that were waiting when the time ended.
     """
 
     walks: list[Walk] = field(default_factory=list)
@@ -82,7 +82,8 @@ def has_more(
     sync.empty += 1
     half = _half_read(sync)
     if sync.empty > EMPTY_REPLIES and half:
-        raise Failures([_unfinished(half, f"{EMPTY_REPLIES} replies in a row were empty")])
+        waits = [wait for _, wait in outcome.waiting]
+        raise Failures([_unfinished(half, f"{EMPTY_REPLIES} replies in a row were empty"), *waits])
     if half or sync.empty < EMPTY_REPLIES:
         return True
     if sync.failed:
