@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector import log, report, request, transport, trial
+from connector import clock, log, report, request, transport, trial
 from connector.call import Call
 from connector.errors import RequestError
 from connector.secrets import Redactor, texts_in
@@ -28,7 +28,7 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     """
     redactor = Redactor()
     state: Mapping[str, Any] = {}
-    sync_id = None
+    sync_id, status, began = None, 200, clock.monotonic()
     log.guard(redactor)
     try:
         asked = request.parse(body)
@@ -37,16 +37,34 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
             redactor.add(str(value), *texts_in(value))
         redactor.add(*source.settings_in_use())
         source.check()
-        if asked.setup_test:
-            return 200, trial.check(source, asked, redactor, send)
-        return 200, Call(source, asked, redactor, send).perform()
+        if not asked.setup_test:
+            return 200, Call(source, asked, redactor, send).perform()
+        reply = trial.check(source, asked, redactor, send)
     except Failures as failures:
-        errors: list[BaseException] = list(failures.errors)
+        reply = _reported(failures.errors, state, redactor, sync_id)
     except RequestError as error:
-        return 400, report.report([error], {}, redactor)
+        status, reply = 400, _reported([error], {}, redactor, sync_id)
     except Exception as error:
-        errors = [error]
-    log.logger.error(
-        log.line("error", sync_id=sync_id, why=redactor.redact(report.message(errors[0])))
-    )
-    return 200, report.report(errors, state, redactor)
+        reply = _reported([error], state, redactor, sync_id)
+    ms = round((clock.monotonic() - began) * 1000)
+    # A call that delivers says so itself.
+    fields = {"rows": 0, "pages": 0, "bytes": len(reply), "ms": ms, "hasMore": "false"}
+    log.logger.info(log.line("call", sync_id=sync_id, **fields))
+    return status, reply
+
+
+def _reported(
+    errors: Sequence[Exception], state: Mapping[str, Any], redactor: Redactor, sync_id: str | None
+) -> bytes:
+    """The report of some errors, each of which is logged."""
+    for error in errors:
+        log.logger.error(
+            log.line(
+                "error",
+                sync_id=sync_id,
+                entity=getattr(error, "entity", None),
+                error=type(error).__name__,
+                why=redactor.redact(report.message(error)),
+            )
+        )
+    return report.report(errors, state, redactor)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -26,7 +27,8 @@ _TIME = re.compile(r"[\d\s.,:TZ+-]+")
 _WORD = re.compile(r"""[^\s,;:=&"'<>]{16,}""")
 _NAME = re.compile(r"[A-Za-z]{1,15}")
 
-Post = Callable[[requests.PreparedRequest], requests.Response]
+Place = Mapping[str, Any]  # fields of log lines: sync_id, entity, page
+Post = Callable[[requests.PreparedRequest, Place], requests.Response]
 
 
 class Signer:
@@ -37,7 +39,7 @@ class Signer:
         secrets: The call's secrets.
         home: Where credentials belong.
         redactor: Learns what auth made of the secrets.
-        post: Sends a request for an OAuth token.
+        post: Sends a request for an OAuth token, which is logged at a place.
         left: Seconds that are left for a request; raises when there are none.
     """
 
@@ -63,8 +65,15 @@ class Signer:
             return self._auth.strip(url)
         return url
 
-    def sent(self, request: requests.PreparedRequest, *, signed: bool) -> requests.PreparedRequest:
+    def sent(
+        self, request: requests.PreparedRequest, place: Place, *, signed: bool
+    ) -> requests.PreparedRequest:
         """The request as it goes over the wire.
+
+        Args:
+            request: As it was drafted; it stays as it is.
+            place: Where a request for a token is logged.
+            signed: Whether it gets credentials, where it may have some.
 
         Raises:
             UpstreamError: A secret would go to another host.
@@ -74,7 +83,7 @@ class Signer:
         if not self._home.owns(hop.url or ""):
             self._bare(hop)
         elif signed and self._auth is not None:
-            self._sign(hop, self._auth)
+            self._sign(hop, self._auth, place)
         self._check_headers(hop)
         return hop
 
@@ -89,14 +98,15 @@ class Signer:
         oauth.forget(auth, self._secrets, self._home.url(auth.token_url), token)
         return True
 
-    def _sign(self, hop: requests.PreparedRequest, auth: Auth) -> None:
+    def _sign(self, hop: requests.PreparedRequest, auth: Auth, place: Place) -> None:
         before = hop.copy()
         if isinstance(auth, OAuth2ClientCredentials):
             # Authlib is there only where OAuth was chosen.
             from connector import oauth
 
             url_of_tokens = self._home.url(auth.token_url)
-            token = oauth.token(auth, self._secrets, url_of_tokens, self._token_reply, self._left)
+            post = partial(self._token_reply, place)
+            token = oauth.token(auth, self._secrets, url_of_tokens, post, self._left)
             self._redactor.add(token)
             hop.headers["Authorization"] = f"Bearer {token}"
         else:
@@ -109,10 +119,10 @@ class Signer:
         for value in _made(before, hop):
             self._learn(value)
 
-    def _token_reply(self, request: requests.PreparedRequest) -> requests.Response:
+    def _token_reply(self, place: Place, request: requests.PreparedRequest) -> requests.Response:
         self._learn(_text(request.headers.get("Authorization", "")))
         self._check_headers(request)
-        return self._post(request)
+        return self._post(request, place)
 
     def _learn(self, value: str) -> None:
         """Count a value that auth made as a secret, and each long word of it."""

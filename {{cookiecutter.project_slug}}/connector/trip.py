@@ -6,7 +6,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +15,9 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from connector import transport
+from connector import clock, transport
 from connector.errors import ConnectorError, UpstreamError
-from connector.signer import Signer
+from connector.signer import Place, Signer
 from connector.waits import Deadline
 
 HOPS = 5  # redirects that are followed
@@ -66,6 +66,10 @@ class Loss:
     passing: bool
 
 
+# Told of a request without credentials, what came of it, and after how many seconds.
+Note = Callable[[requests.PreparedRequest, Arrival | Loss, float], None]
+
+
 class Way:
     """How requests of one call travel.
 
@@ -81,23 +85,36 @@ class Way:
         self._send = send
 
     def travel(
-        self, request: requests.PreparedRequest, *, signed: bool, ok: Collection[int] = ()
+        self,
+        request: requests.PreparedRequest,
+        note: Note,
+        *,
+        place: Place,
+        signed: bool,
+        ok: Collection[int] = (),
     ) -> Arrival | Loss:
         """Send a request and follow its redirects; each hop is signed only where it may be.
+
+        Args:
+            request: Without credentials.
+            note: Told of each hop.
+            place: Where a request for a token is logged.
+            signed: Whether it gets credentials.
+            ok: Redirects that are not followed.
 
         Raises:
             UpstreamError: It is redirected in circles, or to where it must not go.
             DeadlineExceeded: The time is over.
         """
         shown = f"{request.method} {request.url}"
-        sent = self._signer.sent(request, signed=signed)
+        sent = self._signer.sent(request, place, signed=signed)
         for _ in range(HOPS + 1):
-            arrival = self.once(request, sent, ok)
+            arrival = self.once(request, sent, note, ok)
             if isinstance(arrival, Loss) or not _redirects(arrival.reply, ok):
                 return arrival
             try:
                 request = self._redirected(request, arrival.reply)
-                sent = self._signer.sent(request, signed=signed)
+                sent = self._signer.sent(request, place, signed=signed)
             except UpstreamError as error:
                 error.why = f"{shown} redirects elsewhere: {error.why}"
                 raise
@@ -110,9 +127,18 @@ class Way:
         self,
         request: requests.PreparedRequest,
         sent: requests.PreparedRequest,
+        note: Note,
         ok: Collection[int] = (),
     ) -> Arrival | Loss:
         """Send a request as it is, and read its reply; a redirect's body is left unread."""
+        began = clock.monotonic()
+        got = self._answered(request, sent, ok)
+        note(request, got, clock.monotonic() - began)
+        return got
+
+    def _answered(
+        self, request: requests.PreparedRequest, sent: requests.PreparedRequest, ok: Collection[int]
+    ) -> Arrival | Loss:
         left = partial(self._deadline.left, f"{request.method} {request.url}")
         seconds = left()
         try:

@@ -17,9 +17,9 @@ from connector.errors import StepError, UpstreamError
 from connector.log import line, logger
 from connector.rows import Response
 from connector.secrets import Redactor, Settings
-from connector.signer import Signer
+from connector.signer import Place, Signer
 from connector.source import Source
-from connector.trip import Arrival, Loss, Way
+from connector.trip import Arrival, Loss, Note, Way
 from connector.waits import Deadline
 
 ATTEMPTS = 5
@@ -77,7 +77,7 @@ class Upstream:
         signed: bool = True,
         retry: bool = True,
         seen: Seen | None = None,
-        place: Mapping[str, Any] | None = None,
+        place: Place | None = None,
         token: str | None = None,
     ) -> Response:
         """Send a request until it is answered; see `Fetch.request` for the arguments.
@@ -91,8 +91,9 @@ class Upstream:
         url = self._home.url(path) if token is None else self._home.next(path, token)
         request = self._drafted(method, url, params, headers, json, data)
         wanted = frozenset(ok)
-        travel = partial(self._way.travel, signed=signed, ok=wanted)
-        return self._exchange(request, travel, wanted, retry=retry, seen=seen, place=place or {})
+        place = place or {}
+        travel = partial(self._way.travel, place=place, signed=signed, ok=wanted)
+        return self._exchange(request, travel, wanted, retry=retry, seen=seen, place=place)
 
     def _drafted(
         self,
@@ -133,12 +134,12 @@ class Upstream:
     def _exchange(
         self,
         request: requests.PreparedRequest,
-        travel: Callable[[requests.PreparedRequest], Arrival | Loss],
+        travel: Callable[[requests.PreparedRequest, Note], Arrival | Loss],
         ok: Collection[int],
         *,
         retry: bool,
         seen: Seen | None = None,
-        place: Mapping[str, Any],
+        place: Place,
     ) -> Response:
         """Send a request until it is answered, at most five times, and within the deadline."""
         host = urlsplit(request.url or "").netloc
@@ -146,9 +147,8 @@ class Upstream:
         while True:
             cool = self._cool.get(host, 0.0) - clock.monotonic()
             self._deadline.wait(cool, f"{host} asked to wait", asked=True)
-            sent = clock.now(), clock.monotonic()
-            got = travel(request)
-            self._note(request, place, got, sent[1], attempt)
+            sent = clock.now()
+            got = travel(request, partial(self._note, place, attempt))
             wait: float | None = None
             if isinstance(got, Loss):
                 error = UpstreamError(
@@ -158,7 +158,7 @@ class Upstream:
             else:
                 status = got.reply.status_code
                 if seen is not None:
-                    seen(request, got.reply, sent[0], clock.now())
+                    seen(request, got.reply, sent, clock.now())
                 # A 403 that is a rate limit is no answer, also for those who expect a 403.
                 limited = waits.limited(got.reply)
                 if 200 <= status < 300 or (status in ok and not waits.exhausted(got.reply)):
@@ -176,17 +176,17 @@ class Upstream:
             self._deadline.wait(wait or waits.backoff(attempt), error.why, asked=bool(wait))
             attempt += 1
 
-    def _token(self, request: requests.PreparedRequest) -> requests.Response:
+    def _token(self, request: requests.PreparedRequest, place: Place) -> requests.Response:
         """Send Authlib's request for a token, which carries its own credentials."""
         from connector import oauth
 
-        def once(_: requests.PreparedRequest) -> Arrival | Loss:
-            return self._way.once(shown, request)
+        def once(_: requests.PreparedRequest, note: Note) -> Arrival | Loss:
+            return self._way.once(shown, request, note)
 
         shown = request.copy()
         shown.headers.pop("Authorization", None)
         shown.body = None
-        return self._exchange(shown, once, oauth.REFUSALS, retry=True, place={})
+        return self._exchange(shown, once, oauth.REFUSALS, retry=True, place=place)
 
     def _refused(self, request: requests.PreparedRequest, got: Arrival) -> UpstreamError:
         reply = Response.of(got.reply, got.body, got.request, self._redactor)
@@ -200,11 +200,11 @@ class Upstream:
 
     def _note(
         self,
-        request: requests.PreparedRequest,
-        place: Mapping[str, Any],
-        got: Arrival | Loss,
-        since: float,
+        place: Place,
         attempt: int,
+        request: requests.PreparedRequest,
+        got: Arrival | Loss,
+        seconds: float,
     ) -> None:
         logger.info(
             line(
@@ -213,7 +213,7 @@ class Upstream:
                 method=request.method,
                 url=self._redactor.redact(request.url or ""),
                 status="failed" if isinstance(got, Loss) else got.reply.status_code,
-                ms=round((clock.monotonic() - since) * 1000),
+                ms=round(seconds * 1000),
                 attempt=attempt if attempt > 1 else None,
                 error=got.kind if isinstance(got, Loss) else None,
                 bytes=None if isinstance(got, Loss) else len(got.body),
