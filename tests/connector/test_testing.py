@@ -147,6 +147,29 @@ def test_nothing_sleeps_while_the_clock_is_held() -> None:
         assert clock.slept and clock.time > 1_700_000_000
 
 
+@pytest.mark.parametrize("status", [500, 429])
+def test_nothing_sleeps_where_nobody_holds_the_clock_either(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    class Sleepless(clocks.SystemClock):
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            raise AssertionError(f"slept for {seconds} s")
+
+    monkeypatch.setattr(clocks, "current", Sleepless())
+    made, started = Source(base_url="https://api.example.com"), []
+
+    @made.entity("thing")
+    def step(fetch: Fetch) -> Page:
+        started.append(fetch.started)
+        return Page(fetch.get("/things").rows())
+
+    with pytest.raises(ConnectorError):
+        call_step(step, Reply(json={}, status=status))
+    assert isinstance(clocks.current, Sleepless)
+    assert abs((datetime.now(UTC) - started[0]).total_seconds()) < 3600
+
+
 def test_the_clock_is_the_tests() -> None:
     made = Source(base_url="https://api.example.com")
     started = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -75,7 +75,7 @@ class StepPage(Page):
 
 
 def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
-    """Run one fetch step on one canned reply, without a network.
+    """Run one fetch step on one canned reply, without a network and without waiting.
 
     Args:
         step: A function decorated with `@source.entity`.
@@ -109,20 +109,21 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
         return _response(reply if isinstance(reply, Reply) else _reply(reply), request)
 
-    redactor = Redactor()
-    upstream = Upstream(entity.source, secrets, payload, redactor, clock.monotonic() + 60, send)
-
     def unsigned(method: str, path: str, **options: Any) -> Response:
         return upstream.send(method, path, **{**options, "signed": False})
 
-    walk = Walk(entity, State({}, {}), unsigned, secrets, payload, redactor, None)
-    walk.begin()
-    if "started" in fetch:
-        fetch["started"] = fetch["started"].timestamp()
-    for name, value in fetch.items():
-        setattr(walk.progress, name, value)
-    observed = Observed(keep=lambda request: sent.append(_sent(request)))
-    page = walk.page(observed)
+    # Retries of a canned reply would wait for nothing.
+    held = isinstance(clock.current, HeldClock)
+    with nullcontext() if held else held_clock(clock.now()):
+        end, redactor = clock.monotonic() + 60, Redactor()
+        upstream = Upstream(entity.source, secrets, payload, redactor, end, send)
+        walk = Walk(entity, State({}, {}), unsigned, secrets, payload, redactor, None)
+        walk.begin()
+        if "started" in fetch:
+            fetch["started"] = fetch["started"].timestamp()
+        for name, value in fetch.items():
+            setattr(walk.progress, name, value)
+        page = walk.page(Observed(keep=lambda request: sent.append(_sent(request))))
     result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
     result.__dict__.update(page.__dict__)
     result.requests = sent
