@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
-_LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^\s",;=]+(?:\s*=\s*(?:"[^"]*"|[^\s",;]*))?)*)""")
-_PARAM = re.compile(r"""([^\s",;=]+)\s*=\s*("[^"]*"|[^\s",;]*)""")
+# Single quotes are none of the RFC's, and are met.
+_TEXT = r"""(?:"[^"]*"|'[^']*'|[^\s",;]*)"""
+_LINK = re.compile(rf"""<([^>]*)>((?:\s*;\s*[^\s",;=]+(?:\s*=\s*{_TEXT})?)*)""")
+_PARAM = re.compile(rf"""([^\s",;=]+)\s*=\s*({_TEXT})""")
 
 
 def related(header: str, rel: str) -> str | None:
@@ -17,7 +19,7 @@ def related(header: str, rel: str) -> str | None:
     for reference, params in _LINK.findall(header):
         # Of a parameter that stands there twice, the first one counts.
         given = {name.lower(): text for name, text in reversed(_PARAM.findall(params))}
-        relations = given.get("rel", "").strip('"').lower().split()
+        relations = given.get("rel", "").strip("\"'").lower().split()
         if rel.lower() in relations and "anchor" not in given:
             return str(reference).strip()
     return None
