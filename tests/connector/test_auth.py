@@ -7,9 +7,10 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 import requests
@@ -18,7 +19,7 @@ from connector.errors import SourceError
 from connector.testing import HeldClock
 
 from .calls import asked, call, error, reading, rows, source
-from .faults import ROWS, Faults
+from .faults import _ROUTES, ROWS, Faults, Visit
 from .leaks import leaks, listening
 from .tls import Authority, Proxy
 
@@ -143,6 +144,8 @@ def test_a_secret_that_no_header_can_hold_is_a_clear_error_at_once(
         lambda: ApiKey("key", header="X", param="y"),
         lambda: OAuth2ClientCredentials("http://login.example.com/token", "id", "secret"),
         lambda: OAuth2ClientCredentials("ftp://login.example.com/token", "id", "secret"),
+        lambda: OAuth2ClientCredentials("https://{tenant}.example.com/token", "id", "secret"),
+        lambda: OAuth2ClientCredentials("/{tenant}/token", "id", "secret"),
     ],
 )
 def test_what_contradicts_itself_is_refused_where_it_is_declared(
@@ -176,6 +179,43 @@ def test_the_setup_test_asks_for_what_auth_needs(
     for name in [*names, "more"]:
         assert f"the secret {name!r} is missing or blank" in message
     assert not server.visits
+
+
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_parameter_of_the_api_keys_name_is_the_steps_own_where_nothing_is_signed(
+    server: Faults, redirected: bool
+) -> None:
+    def step(fetch: Fetch) -> Page:
+        path = f"/hop?{urlencode({'to': '/who?key=sort&z=1'})}" if redirected else "/who"
+        params = None if redirected else {"key": "sort", "z": 1}
+        return Page(fetch.get(path, params=params, auth=False).rows("data"))
+
+    (seen,) = rows(reading(server.url, step, auth=ApiKey("apiToken", param="key")))
+    assert seen["params"] == {"key": "sort", "z": "1"}
+
+
+@pytest.mark.parametrize("way", ["asked", "followed", "redirected"])
+@pytest.mark.parametrize("auth", [None, BearerToken("apiToken")])
+def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(
+    server: Faults, monkeypatch: pytest.MonkeyPatch, way: str, auth: Any
+) -> None:
+    """Also where the user name is an e-mail address."""
+    url = f"http://me@x.example:made-up-pw@127.0.0.1:{server.port}/status?code=400"
+
+    def step(fetch: Fetch) -> Page:
+        if way == "asked":
+            return Page(fetch.get(url, auth=False).rows())
+        if way == "followed":
+            return Page(replace(fetch, token=url).follow("/x", auth=False).rows())
+        return Page(fetch.get("/to-me", auth=False).rows())
+
+    monkeypatch.setitem(_ROUTES, "/to-me", lambda visit: visit.reply(b"", 302, Location=url))
+    with listening() as listener:
+        message = error(reading(server.url, step, auth=auth))
+    last = server.visits[-1]
+    assert (last.path, last.headers.get("Authorization")) == ("/status", None)
+    assert "127.0.0.1" in message
+    assert "made-up-pw" not in message + listener.text
 
 
 def test_auth_false_sends_nothing_and_renews_nothing(server: Faults) -> None:
@@ -446,8 +486,6 @@ def test_a_401_after_other_trouble_still_renews(server: Faults, clock: HeldClock
         turn += 1
         return Page(fetch.get("/wobbly").rows("data"))
 
-    from .faults import _ROUTES, Visit
-
     def wobbly(visit: Visit) -> None:
         if visit.nth <= 4:
             visit.reply("{}", 500)
@@ -507,6 +545,17 @@ def test_a_token_endpoint_that_gives_none_is_an_error_that_names_it(
     for text in [f"POST {server.url}{path}", *said]:
         assert text in message
     assert "/guarded" not in server.paths()
+
+
+@pytest.mark.parametrize("path", ["/status?code=500", "/nowhere", "/status?code=403&after=9999"])
+@pytest.mark.parametrize("allowed", [[], ["localhost"]])
+def test_a_token_endpoint_of_another_host_that_fails_is_an_error_that_names_it(
+    server: Faults, clock: HeldClock, path: str, allowed: list[str]
+) -> None:
+    auth = OAuth2ClientCredentials(f"{server.elsewhere}{path}", "id", "secret")
+    message = error(guarded(server, auth=auth, allowed_hosts=allowed), secrets=CLIENT)
+    assert f"POST {server.elsewhere}{path} answered" in message
+    assert "credentials belong" not in message
 
 
 def test_a_token_endpoint_that_passes_is_tried_again(server: Faults, clock: HeldClock) -> None:

@@ -126,6 +126,10 @@ def test_errors_that_are_none_are_not_quoted(errors: Any) -> None:
         ('<https://a.b/2>; rel="next"; anchor="#other"', None),
         ("<https://a.b/1>;rel=prev , <https://a.b/3> ; rel = next", "https://a.b/3"),
         ('https://a.b/2; rel="next"', None),
+        ("<https://a.b/2>; rel='next'", "https://a.b/2"),
+        ("<https://a.b/2>; rel='last next'; title='a, b'", "https://a.b/2"),
+        ("<https://a.b/1>; title=it's; rel='prev', <https://a.b/3>; rel='next'", "https://a.b/3"),
+        ("<https://a.b/1>; title='; rel=prev, <https://a.b/3>; rel=next", "https://a.b/3"),
     ],
 )
 def test_link_is_the_url_of_a_relation(link: str, url: str | None) -> None:
@@ -145,7 +149,8 @@ def test_a_response_is_a_requests_response() -> None:
 
 def test_a_body_of_more_than_64_mebibytes_is_an_error_that_says_what_to_do() -> None:
     message, _ = error(lambda fetch: fetch.get("/thing"), b" " * (64 * 2**20 + 1))
-    assert "64 MiB" in message and "page_size" in message
+    assert "the reply to GET https://api.example.com/thing is larger than 64 MiB" in message
+    assert "page_size" in message
 
 
 # ---- since in other forms

@@ -362,6 +362,14 @@ def test_a_default_that_is_nothing_is_no_part_of_base_url(default: Any) -> None:
     assert "the payload key 'tenant' is a part of base_url" in said and upstream.asked == []
 
 
+@pytest.mark.parametrize("params", [[("a", 1)], "a=1", ("a", 1)])
+def test_parameters_that_are_no_dict_are_refused_clearly(params: Any) -> None:
+    message, asked = error(lambda fetch: fetch.get("/thing", params=params))
+    kind = type(params).__name__
+    assert f"GET https://api.example.com/thing: params is a dict, and no {kind}" in message
+    assert asked == 0
+
+
 def test_payload_keys_may_have_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts for base_url, for fetch.payload, and in the setup test."""
     made = Source(

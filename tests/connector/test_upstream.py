@@ -605,6 +605,18 @@ def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server: Faults, 
     assert not server.at("localhost")
 
 
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_refusal_of_a_host_that_gets_no_credentials_does_not_ask_to_check_them(
+    server: Faults, code: int
+) -> None:
+    options: dict[str, Any] = {"allowed_hosts": ["localhost"]}
+    path = f"/status?code={code}"
+    for url in (f"{server.elsewhere}{path}", f"/hop?to={quote(server.elsewhere + path)}"):
+        message = error(reading(server.url, url, **options))
+        assert f"answered {code}" in message and "check the secrets" not in message
+    assert "check the secrets apiToken" in error(reading(server.url, path, **options))
+
+
 def test_an_allowed_host_is_asked_over_https_or_on_this_machine(server: Faults) -> None:
     def step(fetch: Fetch) -> Page:
         return Page(fetch.get("http://files.example.com/x").rows())

@@ -105,7 +105,8 @@ class OAuth2ClientCredentials:
         scope: Scope to ask for.
 
     Raises:
-        SourceError: `token_url` is a URL that the client's secret must not be sent to.
+        SourceError: `token_url` is a URL that the client's secret must not be sent to, or holds
+            payload keys.
     """
 
     token_url: str
@@ -120,6 +121,11 @@ class OAuth2ClientCredentials:
             raise SourceError(
                 f"token_url is {self.token_url!r}; it is a path below base_url, or starts with "
                 "https:// (http:// for localhost only)"
+            )
+        if "{" in self.token_url or "}" in self.token_url:
+            raise SourceError(
+                f"token_url is {self.token_url!r}; payload keys in braces are filled in in "
+                "base_url alone: write the whole URL, or a path below base_url"
             )
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:

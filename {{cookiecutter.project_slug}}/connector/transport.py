@@ -59,11 +59,12 @@ def send(request: requests.PreparedRequest, seconds: float) -> requests.Response
         )
 
 
-def body(reply: requests.Response, left: Callable[[], float]) -> bytes:
+def body(reply: requests.Response, asked: str, left: Callable[[], float]) -> bytes:
     """The whole body, unpacked; the connection is free again afterwards, or closed.
 
     Args:
         reply: A reply whose body was not read yet.
+        asked: The request without credentials, for the error.
         left: Seconds that are left; raises when there are none.
 
     Raises:
@@ -84,7 +85,7 @@ def body(reply: requests.Response, left: Callable[[], float]) -> bytes:
                 chunks.append(chunk)
         if size > LARGEST_BODY:
             raise UpstreamError(
-                f"the reply is larger than {LARGEST_BODY // 2**20} MiB: "
+                f"the reply to {asked} is larger than {LARGEST_BODY // 2**20} MiB: "
                 "ask for smaller pages (page_size=)",
                 status=reply.status_code,
             )

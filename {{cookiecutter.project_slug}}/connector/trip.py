@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
-from connector import clock, transport
+from connector import clock, transport, urls
 from connector.errors import ConnectorError, UpstreamError
 from connector.signer import Place, Signer
 from connector.waits import Deadline
@@ -113,7 +113,7 @@ class Way:
             if isinstance(arrival, Loss) or not _redirects(arrival.reply, ok):
                 return arrival
             try:
-                request = self._redirected(request, arrival.reply)
+                request = self._redirected(request, arrival.reply, signed=signed)
                 sent = self._signer.sent(request, place, signed=signed)
             except UpstreamError as error:
                 error.why = f"{shown} redirects elsewhere: {error.why}"
@@ -139,14 +139,15 @@ class Way:
     def _answered(
         self, request: requests.PreparedRequest, sent: requests.PreparedRequest, ok: Collection[int]
     ) -> Arrival | Loss:
-        left = partial(self._deadline.left, f"{request.method} {request.url}")
+        shown = f"{request.method} {request.url}"
+        left = partial(self._deadline.left, shown)
         seconds = left()
         try:
             reply = self._send(sent, seconds)
             if _redirects(reply, ok):
                 reply.close()
                 return Arrival(reply, b"", request, sent)
-            return Arrival(reply, transport.body(reply, left), request, sent)
+            return Arrival(reply, transport.body(reply, shown, left), request, sent)
         except ConnectorError:
             raise
         except _BROKEN as error:
@@ -156,13 +157,14 @@ class Way:
         return loss
 
     def _redirected(
-        self, request: requests.PreparedRequest, reply: requests.Response
+        self, request: requests.PreparedRequest, reply: requests.Response, *, signed: bool
     ) -> requests.PreparedRequest:
         place = reply.headers["Location"].encode("latin-1", "replace").decode("utf-8", "replace")
         request = request.copy()
         try:
-            request.prepare_url(urljoin(request.url or "", place), {})
-            request.url = self._signer.stripped(request.url or "")
+            request.prepare_url(urls.bare(urljoin(request.url or "", place)), {})
+            if signed:
+                request.url = self._signer.stripped(request.url or "")
         except (requests.RequestException, ValueError):
             raise UpstreamError(f"{place!r} is no URL") from None
         if reply.status_code == 303 or (reply.status_code < 303 and request.method == "POST"):

@@ -89,7 +89,9 @@ class Upstream:
             token: The URL of the next page, which is asked instead of the path.
         """
         url = self._home.url(path) if token is None else self._home.next(path, token)
-        request = self._drafted(method, url, params, headers, json, data)
+        request = self._drafted(method, urls.bare(url), params, headers, json, data)
+        if signed:
+            request.url = self._signer.stripped(request.url or "")
         wanted = frozenset(ok)
         place = place or {}
         travel = partial(self._way.travel, place=place, signed=signed, ok=wanted)
@@ -119,12 +121,16 @@ class Upstream:
                 f"{method} {shown}: data is text, bytes or a form, and no {type(data).__name__}, "
                 "for it may have to be sent again"
             )
+        if not isinstance(params, (Mapping, type(None))):
+            raise StepError(
+                f"{method} {shown}: params is a dict, and no {type(params).__name__}: a list as "
+                "value repeats its name"
+            )
         pairs = {name: urls.param(value) for name, value in (params or {}).items()}
         try:
             request = requests.Request(
                 method.upper(), url, headers=everything, params=pairs, data=data
             ).prepare()
-            request.url = self._signer.stripped(request.url or "")
         except (requests.RequestException, ValueError) as error:
             raise UpstreamError(
                 f"{method} {shown} is no request that can be sent: {error}"
@@ -194,7 +200,8 @@ class Upstream:
         said = reply.start(_SHOWN)
         why = f"{_shown(request)} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {said}"
-        if status in (401, 403) and self._source.secrets:
+        guest = self._home.is_guest(got.request.url or "")
+        if status in (401, 403) and self._source.secrets and not guest:
             why += f" (check the secrets {', '.join(self._source.secrets)})"
         return UpstreamError(why, status=status)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _HOST_PART = re.compile(r"[A-Za-z0-9-]+")
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)
 _NO_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
+_USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -67,7 +68,7 @@ class Home:
             return True
         parts = _split(url)
         host = ((parts.hostname if parts else None) or "").lower()
-        if parts and host in self._allowed and _safe(parts):
+        if parts and self.is_guest(url) and _safe(parts):
             return False
         shown = url.partition("?")[0]
         if host in self._allowed:
@@ -79,6 +80,16 @@ class Home:
                 f'Source(allowed_hosts=["{host}"])'
             )
         raise UpstreamError(why)
+
+    def is_guest(self, url: str) -> bool:
+        """Whether the URL is of an allowed host, which is asked without credentials."""
+        away = origin(url)
+        return away != self._origin and away[1] in self._allowed
+
+
+def bare(url: str) -> str:
+    """The URL without a user name and password, which would be sent as credentials and shown."""
+    return _USER.sub(r"\1", url, count=1)
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
