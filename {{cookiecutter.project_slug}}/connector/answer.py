@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connector import clock, log, report, request, transport, trial
@@ -31,11 +31,12 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     sync_id, status, began = None, 200, clock.monotonic()
     log.guard(redactor)
     try:
-        asked = request.parse(body)
-        state, sync_id = asked.state, asked.shown_id
-        for value in asked.secrets.values():
-            redactor.add(str(value), *texts_in(value))
-        redactor.add(*source.settings_in_use())
+        sent = request.opened(body)
+        # First what a report of anything that follows needs.
+        redactor.add(*source.settings_in_use(), *_secrets_in(sent))
+        state = sent["state"] if isinstance(sent.get("state"), dict) else {}
+        asked = request.read(sent)
+        sync_id = asked.shown_id
         source.check()
         if not asked.setup_test:
             return 200, Call(source, asked, redactor, send).perform()
@@ -43,7 +44,7 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     except Failures as failures:
         reply = _reported(failures.errors, state, redactor, sync_id)
     except RequestError as error:
-        status, reply = 400, _reported([error], {}, redactor, sync_id)
+        status, reply = 400, _reported([error], state, redactor, sync_id)
     except Exception as error:
         reply = _reported([error], state, redactor, sync_id)
     ms = round((clock.monotonic() - began) * 1000)
@@ -51,6 +52,15 @@ def answer(source: Source, body: bytes, send: transport.Send = transport.send) -
     fields = {"rows": 0, "pages": 0, "bytes": len(reply), "ms": ms, "hasMore": "false"}
     log.logger.info(log.line("call", sync_id=sync_id, **fields))
     return status, reply
+
+
+def _secrets_in(sent: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of the secrets that were sent, well-formed or not."""
+    secrets = sent.get("secrets")
+    for value in secrets.values() if isinstance(secrets, dict) else [secrets]:
+        if value is not None:
+            yield str(value)
+            yield from texts_in(value)
 
 
 def _reported(

@@ -1,5 +1,5 @@
 # Owned by fivetran-azfn-template: updates replace this file.
-"""The request of one call, parsed or refused; it does not look into the state."""
+"""The request of one call, read or refused; it does not look into the state."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Request:
         return "invalid" if (self.sync_id or "").startswith("invalid") else self.sync_id
 
 
-def parse(body: bytes) -> Request:
-    """The request in a body.
+def opened(body: bytes) -> dict[str, Any]:
+    """The members of the request in a body, not looked at yet.
 
     Raises:
-        RequestError: It is no JSON object, or a field is of the wrong type.
+        RequestError: It is no JSON object.
     """
     try:
         sent = codec.decode_exact(codec.utf8(body))
@@ -54,6 +54,15 @@ def parse(body: bytes) -> Request:
         ) from None
     if not isinstance(sent, dict):
         raise RequestError("the body is JSON but no object: send a request as Fivetran does")
+    return sent
+
+
+def read(sent: Mapping[str, Any]) -> Request:
+    """The request that these members make.
+
+    Raises:
+        RequestError: One is missing, or of the wrong type.
+    """
     setup_test = sent.get("setup_test") or False
     if not isinstance(setup_test, bool):
         raise RequestError("setup_test in the request is neither true nor false")
