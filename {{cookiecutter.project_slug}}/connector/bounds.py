@@ -84,10 +84,18 @@ class Bounds:
         """Where a walk whose token was refused is read again from.
 
         With order="asc" everything up to the last cursor read was read: what lies beyond what may
-        be committed too (clocks that differ, records dated in the future).
+        be committed too (clocks that differ, records dated in the future). Without a primary key
+        it is read from what is committed, where records that come again are known.
         """
-        asc = self.entity.order == "asc" and held.last is not None
-        return held.last if asc else held.since
+        if self.entity.order != "asc" or held.last is None:
+            return held.since
+        if self.entity.primary_key:
+            return held.last
+        last = self.entity.cursors.read(held.last)
+        committed = self.entity.cursors.read(cursor_of(self.entity, self.state.rest))
+        if last is None or committed is None:
+            return held.since
+        return min(last, committed, key=lambda point: point.at).value
 
     def next_slice(self, progress: Progress) -> bool:
         """Move on to the slice that follows; False after the last."""
