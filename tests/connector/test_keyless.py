@@ -8,7 +8,7 @@ from connector import Fetch, Page, StartOver
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, iso, one, reading, script, source
+from .scripted import Asked, Listing, Upstream, http_date, iso, one, reading, script, source
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -280,3 +280,20 @@ def test_a_deployment_in_mid_walk_appends_nothing_twice(
     assert said in second.error
     if not said:
         assert len(first.inserted() + second.inserted()) == 12
+
+
+def test_a_first_reading_of_which_nothing_could_be_committed_goes_on(page_by_page: None) -> None:
+    """The upstream's clock is an hour behind: its records are remembered, without a cursor yet."""
+    listing = Listing([{"id": 0, "at": iso(-60)}], sort="at", size=1)
+    hours = [-1]
+
+    def answers(asked: Asked) -> Any:
+        return Reply(json=listing(asked), headers={"Date": http_date(3600 * hours[0])})
+
+    player = Player(keyless(order="asc"), Upstream(answers))
+    assert player.sync().ids() == [0]
+    assert player.state["thing"]["cursor"] is None
+    hours[0] = 1
+    listing.records += [{"id": i, "at": iso(-60 + i)} for i in (1, 2)]
+    sync = player.sync()
+    assert (sync.error, sync.ids()) == ("", [1, 2])

@@ -25,7 +25,7 @@ from connector.page import Packed, digest, pack
 from connector.progress import Progress
 from connector.rows import Response
 from connector.secrets import Redactor, Settings
-from connector.state import State
+from connector.state import State, cursor_of
 from connector.step import Fetch, Page
 
 _REFUSED = (400, 404, 410, 422)
@@ -95,7 +95,9 @@ class Walk:
             self._check_again(held)
             if not entity.has_the_cursor_of(held.shape):
                 rest.pop(entity.name, None)  # a value of the other column is no bound of this one
-        first = entity.name not in rest or (held is not None and held.first)
+        # Without a primary key records may be remembered before a cursor could be committed.
+        bare = entity.cursor is not None and cursor_of(entity, rest) is None
+        first = entity.name not in rest or bare or (held is not None and held.first)
         self._follow(self._bounds.begun(first=first, held=held))
 
     def _check_again(self, held: Progress) -> None:
