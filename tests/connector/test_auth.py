@@ -712,3 +712,14 @@ def test_a_redirect_after_a_401_is_no_way_to_get_a_token(server: Faults) -> None
     (seen,) = rows(made, secrets=CLIENT)
     assert "Authorization" not in seen["headers"]
     assert json.dumps(server.tokens[0]) not in json.dumps(seen)
+
+
+def test_the_token_of_a_sample_upstream_comes_from_there(
+    server: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """token_url names the real identity provider, at which no test may knock."""
+    auth = OAuth2ClientCredentials("https://login.example.com/oauth/token", "id", "secret")
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
+    made = guarded(server, auth=auth)
+    assert rows(made, secrets=CLIENT) == ROWS
+    assert server.paths() == ["/oauth/token", "/guarded"]

@@ -1,12 +1,15 @@
 """What a step can ask with: how its requests go out, and what it is told about the reply."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from connector import BearerToken, Fetch, Page, Payload, Source
 from connector.testing import Reply
 
+from .leaks import listening
 from .play import Player
 from .scripted import SECRETS, Asked, Upstream, script, source
 
@@ -399,3 +402,31 @@ def test_payload_keys_may_have_a_default(monkeypatch: pytest.MonkeyPatch) -> Non
     asked = {"state": {}, "setup_test": True, "secrets": SECRETS, "customPayload": {}}
     said = Player(made, upstream, **asked).call()["errorMessage"]
     assert "'team'" in said and "tenant" not in said and "region" not in said
+
+
+def test_the_signature_of_a_presigned_url_stands_in_no_text() -> None:
+    """It opens the file for whoever has it; and it may be a token, and be sent again."""
+    signature = "c2lnbmF0dXJlLW9mLXRoZS1maWxl+/="
+    url = f"https://files.example.com/f1?{urlencode({'sig': signature, 'part': '1'})}"
+    made = source(allowed_hosts=["files.example.com"])
+    seen: list[Asked] = []
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        if fetch.token is None:
+            return Page([{"id": 0}], next_token=url)
+        return Page(fetch.get(fetch.token).rows("data"))
+
+    def answers(asked: Asked) -> Any:
+        seen.append(asked)
+        return b"<html>" if len(seen) < 3 else {"data": [{"id": 1}]}
+
+    player = Player(made, Upstream(answers))
+    with listening() as lines:
+        sync = player.sync()
+        assert "https://files.example.com/f1?" in sync.error and "part=1" in sync.error
+        player.sync()
+    assert [asked.params["sig"] for asked in seen] == [signature] * 3
+    texts = [sync.error, str(sync.report), *lines.told]
+    assert not any(way in text for way in (signature, quote(signature)) for text in texts)
+    assert sorted(player.alive()) == [0, 1]

@@ -290,3 +290,40 @@ def test_an_api_key_is_taken_out_of_next_urls_and_added_again_on_use() -> None:
     sync = Player(made, upstream).sync()
     assert (sync.error, sync.ids()) == ("", [1, 2])
     assert upstream.each("key") == [secret, secret]
+
+
+def following(base_url: str) -> Source:
+    made = source(base_url=base_url)
+
+    @made.entity("thing", primary_key=["id"])
+    def thing(fetch: Fetch) -> Page:
+        response = fetch.follow("/thing")
+        return Page(response.rows("data"), response.value("next"))
+
+    return made
+
+
+def test_a_url_of_the_former_host_is_a_token_that_is_refused(page_by_page: None) -> None:
+    """A deployment with another base_url in mid-walk: the walk starts over, on the new host."""
+
+    def answers(asked: Asked) -> Any:
+        host = "https://old.example.com" if player.source is old else "https://new.example.com"
+        page = int(asked.params.get("page", 0))
+        following = f"{host}/thing?page={page + 1}" if page < 2 else None
+        return {"data": [{"id": page}], "next": following}
+
+    old, new = following("https://old.example.com"), following("https://new.example.com")
+    player = Player(old, Upstream(answers))
+    player.sync(calls=1)
+    player.source = new
+    sync = player.go_on()
+    assert (sync.error, sync.ids()) == ("", [0, 1, 2])
+
+
+def test_next_urls_of_another_host_are_an_error_all_the_same(page_by_page: None) -> None:
+    """It starts over once, and is told to go there again."""
+    page = {"data": [{"id": 1}], "next": "https://other.example.com/thing?page=2"}
+    upstream = Upstream(lambda asked: page)
+    sync = Player(following("https://api.example.com"), upstream).sync()
+    assert "where the credentials belong" in sync.error
+    assert upstream.count("/thing") == 2

@@ -64,11 +64,15 @@ class UpstreamError(ConnectorError):
     Args:
         why: What happened and what to do.
         status: HTTP status of the reply that caused it, or None.
+
+    Attributes:
+        elsewhere: Whether a URL of another host than `base_url`'s was to be asked.
     """
 
     def __init__(self, why: str, *, status: int | None = None, record: int | None = None) -> None:
         super().__init__(why, record=record)
         self.status = status
+        self.elsewhere = False
 
 
 class DeadlineExceeded(UpstreamError):

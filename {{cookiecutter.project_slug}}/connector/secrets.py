@@ -28,9 +28,11 @@ class Redactor:
         self._lock = threading.Lock()
         self._lasting = _Quiet()
         self._passing = _Quiet()
+        self._presigned = _Quiet()
         self._short = _Quiet()
         self._bytes = _Quiet()
         self._known = _Quiet()
+        self._hidden = _Quiet()
         self._longest = 0
         self.add(*values)
 
@@ -39,8 +41,8 @@ class Redactor:
 
     @property
     def values(self) -> Iterable[str]:
-        """What it looks for, longest first."""
-        return self._known.keys()
+        """What it hides, longest first."""
+        return self._hidden.keys()
 
     def add(self, *values: str) -> None:
         """Count these texts as secrets from now on; those under six characters are left alone."""
@@ -63,13 +65,14 @@ class Redactor:
             with self._lock:
                 if len(value) < SHORTEST or value in self._lasting:
                     continue
-                known = value in self._passing
-                self._passing[value] = None
-                self._passing.move_to_end(value)
-                if not known:
-                    if len(self._passing) > _PASSING:
-                        self._passing.popitem(last=False)
-                    self._sort()
+                self._keep_latest(self._passing, value)
+
+    def add_presigned(self, *values: str) -> None:
+        """Hide what opens a presigned URL; it may be sent and kept in the state all the same."""
+        for value in values:
+            with self._lock:
+                if value not in self._lasting:
+                    self._keep_latest(self._presigned, value)
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[secret]`."""
@@ -85,7 +88,7 @@ class Redactor:
 
     def finds(self, text: str) -> bool:
         """Whether a secret stands in the text."""
-        return any(spellings.stands_in(value, text) for value in self.values)
+        return any(spellings.stands_in(value, text) for value in self._known)
 
     def in_header(self, text: str) -> bool:
         """Whether a secret stands in a header's value; a short one counts as a word of its own."""
@@ -96,10 +99,20 @@ class Redactor:
         """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
         return any(value in data for value in list(self._bytes))
 
+    def _keep_latest(self, kept: OrderedDict[str, None], value: str) -> None:
+        known = value in kept
+        kept[value] = None
+        kept.move_to_end(value)
+        if not known:
+            if len(kept) > _PASSING:
+                kept.popitem(last=False)
+            self._sort()
+
     def _sort(self) -> None:
-        values = sorted({*self._lasting, *self._passing}, key=len, reverse=True)
-        # A new one each time: others may be reading the old one.
-        self._known = _Quiet((value, None) for value in values)
+        # New ones each time: others may be reading the old ones.
+        self._known = _Quiet(dict.fromkeys((*self._lasting, *self._passing)))
+        values = sorted({*self._known, *self._presigned}, key=len, reverse=True)
+        self._hidden = _Quiet(dict.fromkeys(values))
         # An escape of one character has twelve at the most: four bytes, percent-encoded.
         self._longest = 12 * len(values[0])
 

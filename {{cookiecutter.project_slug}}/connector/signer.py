@@ -95,7 +95,7 @@ class Signer:
             return False
         from connector import oauth
 
-        oauth.forget(auth, self._secrets, self._home.url(auth.token_url), token)
+        oauth.forget(auth, self._secrets, self._home.token_url(auth.token_url), token)
         return True
 
     def _sign(self, hop: requests.PreparedRequest, auth: Auth, place: Place) -> None:
@@ -104,7 +104,7 @@ class Signer:
             # Authlib is there only where OAuth was chosen.
             from connector import oauth
 
-            url_of_tokens = self._home.url(auth.token_url)
+            url_of_tokens = self._home.token_url(auth.token_url)
             post = partial(self._token_reply, place)
             token = oauth.token(auth, self._secrets, url_of_tokens, post, self._left)
             self._redactor.add(token)
@@ -145,6 +145,9 @@ class Signer:
                     f"{hop.method} {(hop.url or '').partition('?')[0]} is not sent: its {what} "
                     "holds a secret, and secrets go to base_url's host alone"
                 )
+        query = urlsplit(hop.url or "").query
+        long = (unquote_plus(pair.partition("=")[2]) for pair in query.split("&"))
+        self._redactor.add_presigned(*filter(_WORD.fullmatch, long))
 
     def _check_headers(self, hop: requests.PreparedRequest) -> None:
         for name, value in hop.headers.items():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from connector.errors import SourceError, UpstreamError
 from connector.secrets import Settings
@@ -44,6 +44,17 @@ class Home:
             return path
         return self._base + (path if not path or path[0] in "/?" else f"/{path}")
 
+    def token_url(self, url: str) -> str:
+        """The URL of an OAuth token.
+
+        Where `UPSTREAM_BASE_URL` is of this machine (a sample upstream), so is this one, by its
+        path: a test must not knock at a real identity provider.
+        """
+        if not _WHOLE.match(url) or not os.environ.get("UPSTREAM_BASE_URL"):
+            return self.url(url)
+        here = urlsplit(self._base)
+        return urlunsplit(here[:2] + urlsplit(url)[2:]) if here.hostname in _LOCAL else url
+
     def next(self, path: str, token: str) -> str:
         """The URL that a token means: whole, below the server's root, or only another query.
 
@@ -79,7 +90,9 @@ class Home:
                 ": if records are to be read there, without credentials, name its host in "
                 f'Source(allowed_hosts=["{host}"])'
             )
-        raise UpstreamError(why)
+        error = UpstreamError(why)
+        error.elsewhere = True
+        raise error
 
     def is_guest(self, url: str) -> bool:
         """Whether the URL is of an allowed host, which is asked without credentials."""

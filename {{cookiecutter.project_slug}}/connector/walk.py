@@ -252,8 +252,11 @@ class Walk:
         held = self.progress
         if isinstance(error, StartOver):
             return not held.whole and (held.since is not None or held.token is not None)
-        status = error.status if isinstance(error, UpstreamError) else None
-        if held.token is None or not (isinstance(error, TokenExpired) or status in _REFUSED):
+        refused = isinstance(error, TokenExpired)
+        if isinstance(error, UpstreamError):
+            # A token may be a URL from before a deployment with another base_url.
+            refused = error.status in _REFUSED or error.elsewhere
+        if held.token is None or not refused:
             return False
         if self.entity.order == "asc":
             return held.restarted != [self._bounds.again_from(held)]
