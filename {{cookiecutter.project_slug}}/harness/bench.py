@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from harness.judge import Judge
 from harness.loop import Summary, Sync
 from harness.protocol import decode, encode
 from harness.rows import alive, difference
-from harness.sample import Asked, Own, Sample, Server, upstream
+from harness.sample import Own, Sample, Server, upstream
+from harness.sample.spec import Spec
 from harness.spelling import SAMPLE
 from harness.state import StateFile
 from harness.target import FunctionTarget, Target
@@ -134,9 +136,7 @@ class Bench:
         """
         sample = self._upstream()
         if isinstance(sample, Sample):
-            spec = sample.spec
-            fewer = msgspec.structs.replace(spec, records=min(spec.records, records))
-            sample = Sample(fewer, self._names)
+            sample = self._fewer(sample.spec, records)
         room = self._room / f"chaos-{next(self._numbers)}"
         room.mkdir()
         with sample.serve(chaos=seed) as server:
@@ -146,8 +146,32 @@ class Bench:
 
             return Chaos(seed, load, self._connection, server, sample.repeating, room).run()
 
-    def failure(self, tables: Warehouse, secrets: Mapping[str, str]) -> FunctionFailed | None:
-        """The error that a sync with these secrets ends with, or None."""
+    @contextmanager
+    def shortened(self, records: int = 500) -> Iterator[Bench]:
+        """A bench with an upstream of its own, whose every second page is shorter than asked.
+
+        Args:
+            records: How many records each entity has, if sample.toml has more.
+        """
+        assert isinstance(self._sample, Sample)
+        spec = self._sample.spec
+        entities = {
+            path: msgspec.structs.replace(entity, short_pages=entity.pages)
+            for path, entity in spec.entities.items()
+        }
+        bench = copy(self)
+        bench._sample = self._fewer(msgspec.structs.replace(spec, entities=entities), records)
+        with bench._sample.serve() as bench.server:
+            yield bench
+
+    def _fewer(self, spec: Spec, records: int) -> Sample:
+        fewer = msgspec.structs.replace(spec, records=min(spec.records, records))
+        return Sample(fewer, self._names)
+
+    def failure(
+        self, tables: Warehouse, secrets: Mapping[str, str] | None = None
+    ) -> FunctionFailed | None:
+        """The error that a sync, with these secrets if they are given, ends with, or None."""
         try:
             self.sync(tables, secrets=secrets)
         except FunctionFailed as error:
@@ -159,7 +183,9 @@ class Bench:
         """Whether the upstream refused a request for its credentials."""
         return any(seen.status in (401, 403) for seen in self.server.requests)
 
-    def assert_holds(self, tables: Warehouse, expected: Expected, *, exactly: bool = False) -> None:
+    def assert_holds(
+        self, tables: Warehouse, expected: Expected, *, exactly: bool = False, hint: str = ""
+    ) -> None:
         """The tables' rows that are not deleted are the upstream's records.
 
         Where these are not known, they are those of one undisturbed sync.
@@ -169,6 +195,7 @@ class Bench:
             expected: What the function makes of a record.
             exactly: Whether a table without a primary key holds nothing besides; without, older
                 versions of records may stand there too, for its rows are appended.
+            hint: What may be wrong where they differ; "" for the usual.
         """
         keyed = {table.name: bool(table.primary_key) for table in tables.tables()}
         with self._wanted(expected) as wanted:
@@ -182,25 +209,7 @@ class Bench:
                     alive(tables, table.name),
                     more=not (keyed[table.name] or exactly),
                 )
-                assert not differs, f"table {table.name}: {differs}{self._mend}"
-
-    def assert_since_was_sent(self, asked: Sequence[Asked]) -> None:
-        """Entities that can be read from a moment on were, where they were read at all.
-
-        Args:
-            asked: What a sync asked for that was not the first.
-        """
-        for entity in self.entities or ():
-            sent = [parameters for name, parameters in asked if name == entity.name]
-            # An entity without records gives no moment to go on from.
-            if not entity.since or not sent or not self.server.records(entity.name):
-                continue
-            assert any(entity.since in parameters for parameters in sent), (
-                f"no request for {entity.name} in the second sync carried {entity.since}: it reads "
-                "everything again each time. Does the step send fetch.since, and does its entity "
-                f"in fetch.py name a cursor? If {entity.name} is to be read as a whole, take since "
-                f"out of [entity.{entity.name}] in sample.toml"
-            )
+                assert not differs, f"table {table.name}: {differs}{hint or self._mend}"
 
     @property
     def _named(self) -> str:

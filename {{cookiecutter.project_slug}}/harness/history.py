@@ -172,6 +172,18 @@ def key_of(row: Record, key: Iterable[str]) -> dict[str, Any]:
     return {name: column([row], name)[0] for name in key}
 
 
+def stamps(value: Any) -> Iterator[Any]:
+    """Times that stand anywhere in a state."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from stamps(item)
+    elif isinstance(value, str):
+        if observe([value]).kind in TIMES:
+            yield value
+    elif isinstance(value, int) and value >= FIRST_EPOCH:
+        yield value
+
+
 def _spelt_otherwise(row: Record, name: str) -> Any:
     return next((row[own] for own in row if to_name(own) == to_name(name)), None)
 

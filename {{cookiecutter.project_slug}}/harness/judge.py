@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from harness.columns import observe
 from harness.connection import Connection
 from harness.errors import HarnessError, ProtocolBroken
 from harness.findings import Fault, Findings
-from harness.history import FIRST_EPOCH, TIMES, History, column, key_of
+from harness.history import History, column, key_of, stamps
 from harness.leaks import leaks
 from harness.naming import to_name
 from harness.protocol import Parsed, encode
@@ -120,10 +119,10 @@ class Judge:
             self._marked.setdefault(entity, self.calls)
         yield from self._names((*inserted, *deleted, *marked, *data.get("schema", ())))
         yield from self._schema(data, inserted, deleted)
-        stamps = set(_stamps(data["state"]))
+        held = set(stamps(data["state"]))
         for entity, rows in inserted.items():
             history = self._histories.setdefault(entity, History(entity))
-            yield from history.insert(rows, self._keys[entity], stamps)
+            yield from history.insert(rows, self._keys[entity], held)
         for entity, rows in deleted.items():
             yield from History(entity).keyless("delete", rows, self._keys[entity])
             yield from self._both(entity, inserted.get(entity, []), rows)
@@ -196,18 +195,6 @@ def _setup(parsed: Parsed) -> Iterator[Fault]:
             yield Fault("setup-test-rows", f"{part} is not empty")
     if parsed.size > SETUP_BYTES:
         yield Fault("setup-test-size", f"the reply has {parsed.size / 1024:.1f} KiB")
-
-
-def _stamps(value: Any) -> Iterator[Any]:
-    """Times that stand anywhere in a state."""
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _stamps(item)
-    elif isinstance(value, str):
-        if observe([value]).kind in TIMES:
-            yield value
-    elif isinstance(value, int) and value >= FIRST_EPOCH:
-        yield value
 
 
 def _listed(key: tuple[str, ...]) -> str:

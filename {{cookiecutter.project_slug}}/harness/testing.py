@@ -29,13 +29,25 @@ from harness.caller import setup_test
 from harness.errors import FunctionFailed
 from harness.judge import Judge
 from harness.redact import Redactor
+from harness.resumed import assert_went_on
 from harness.rules import ERROR
 from harness.spelling import SAMPLE
 from harness.tap import Tap
+from harness.unreliable import short_sleeps
 from harness.wrappers import Fresh, Losing, Recording
 
 _NO_SECRETS = "neither sample.toml nor connection.json has secrets"
 _SETUP_REPLY = 64 * 1024  # bytes
+_SHORT = (
+    "\n(every second page was shorter than asked, which is no proof of the last one: let the walk "
+    "end at a page without rows, as in `next_token=page + 1 if rows else None` or `offset + "
+    "len(rows) if rows else None`, or where the API says so; if every page of your API but the "
+    "last is full for certain, write short_pages = false in [entity.…] of sample.toml)"
+)
+_FAILED = (
+    "\n(the sync before had ended with an error of the upstream: the state must not move past "
+    "what was delivered)"
+)
 
 
 class FunctionConformance:
@@ -94,11 +106,11 @@ class FunctionConformance:
         """
         with bench.tables() as tables:
             bench.sync(tables)
-            before = len(bench.server.asked)
+            before, state = len(bench.server.asked), tables.state()
             bench.sync(tables)
             asked = bench.server.asked[before:]
             bench.assert_holds(tables, self.expected)
-            bench.assert_since_was_sent(asked)
+            assert_went_on(bench.server, bench.entities or (), asked, state)
 
     def test_changes_arrive_with_the_next_sync(self, bench: Bench) -> None:
         """What is new, changed or (where the function tells) deleted comes with the next sync."""
@@ -118,6 +130,14 @@ class FunctionConformance:
             bench.sync(tables)
             tables.finish_resync()
             bench.assert_holds(tables, self.expected, exactly=True)
+
+    def test_a_short_page_is_not_the_last(self, bench: Bench) -> None:
+        """Where pages are shorter than asked, as filters behind the paging make them, all comes."""
+        if not any(entity.pages for entity in bench.entities or ()):
+            pytest.skip(f"{bench.place} has no pages that the suite could shorten")
+        with bench.shortened() as shortened, shortened.tables() as tables:
+            shortened.sync(tables)
+            shortened.assert_holds(tables, self.expected, hint=_SHORT)
 
     @pytest.mark.parametrize("size", [1, 50_000, 300_000])
     def test_any_cut_gives_the_same_tables(self, bench: Bench, size: int) -> None:
@@ -143,6 +163,26 @@ class FunctionConformance:
         """A failing upstream, lost replies, syncs given up: the tables come out the same."""
         for seed in self.chaos:
             bench.chaos(seed).check()
+
+    def test_an_upstream_that_fails_is_reported(self, bench: Bench) -> None:
+        """An upstream that goes on failing in mid-walk is an error, and the next sync goes on.
+
+        A step that takes the error for the end of the list would lose the rest for good.
+        """
+        outage = bench.server.outage
+        with bench.tables() as tables:
+            outage.begin()
+            with short_sleeps():
+                error = bench.failure(tables)
+            outage.end()
+            if not outage.refused:
+                pytest.skip(f"{bench.place} answers all in one request")
+            assert error is not None, (
+                f"the upstream failed {outage.refused} times in the midst of the list, and the "
+                "function reported no error: let the step raise what fetch.get raises"
+            )
+            bench.sync(tables)
+            bench.assert_holds(tables, self.expected, hint=_FAILED)
 
     def test_wrong_secrets_are_reported(self, bench: Bench) -> None:
         """With wrong secrets the function reports an error that does not show them."""

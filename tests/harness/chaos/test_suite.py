@@ -136,16 +136,26 @@ def connect(folder: Path, file: str, *secrets: str) -> None:
     (folder / file).write_text(json.dumps(given), encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TESTS if name != "test_changes_arrive_with_the_next_sync"]
-)
+# They change the upstream's records or pages.
+CHANGING = ("test_changes_arrive_with_the_next_sync", "test_a_short_page_is_not_the_last")
+
+
+@pytest.mark.parametrize("name", [name for name in TESTS if name not in CHANGING])
 def test_a_sound_function_passes_with_an_app_of_ones_own(own: Opened, name: str) -> None:
     run(name, own(), Own())
 
 
-def test_what_would_change_the_records_of_an_app_skips_and_says_so(own: Opened) -> None:
-    with pytest.raises(pytest.skip.Exception, match=r"tests\.upstream:app are not the suite's"):
-        run("test_changes_arrive_with_the_next_sync", own(), Own())
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_would_change_the_records_of_an_app_skips_and_says_so(own: Opened, name: str) -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"tests\.upstream:app (are not|has no pages)"):
+        run(name, own(), Own())
+
+
+def test_an_error_in_mid_walk_that_an_app_of_ones_own_gives_is_to_be_reported(own: Opened) -> None:
+    ends = 'return reply({"state": {}, "hasMore": False})'
+    told = 'return reply({"errorMessage": f"the upstream answers {status}"})'
+    with pytest.raises(AssertionError, match="and the function reported no error"):
+        run("test_an_upstream_that_fails_is_reported", own(told, ends), Own())
 
 
 def test_the_suite_opens_the_app_that_it_names(
@@ -244,6 +254,34 @@ def test_a_step_that_never_sends_since_is_found(project: Path) -> None:
             r"(.|\n)*Does the step send fetch\.since",
         ),
     ):
+        run("test_second_sync_changes_nothing", bench)
+
+
+ENDED = 'ended = {"since": started}'
+
+
+@pytest.mark.parametrize(
+    ("ended", "says"),
+    [
+        pytest.param(
+            'ended = {"since": max(row["booked_on"] for row in KEPT)}',
+            "holds .*, which is booked_on of a record of thing; the upstream filters by updated_at",
+            id="of another column",
+        ),
+        pytest.param(
+            'ended = {"since": "2001-01-01T00:00:00Z"}',
+            r"updated_since=2001-01-01T00:00:00Z, by which 250 of 250 records are read again",
+            id="from long ago",
+        ),
+    ],
+)
+def test_a_cursor_that_is_not_the_upstreams_is_found(project: Path, ended: str, says: str) -> None:
+    sample = SAMPLE.replace("name = ", 'booked_on = "2026-01-04T00:00:00Z"\nname = ')
+    code = needing("apiToken").replace(ENDED, ended)
+    code = code.replace("    going_on =", "    KEPT.extend(rows)\n    going_on =")
+    code = code.replace("\n\ndef reply", "\nKEPT = []\n\n\ndef reply", 1)
+    write(project, sample, {"function_app.py": code})
+    with opened(project) as bench, pytest.raises(AssertionError, match=says):
         run("test_second_sync_changes_nothing", bench)
 
 

@@ -37,6 +37,8 @@ name = "a name"
 price = 10.50
 """
 
+SAMPLE_OF_FULL_PAGES = SAMPLE.replace('size = "limit"', 'size = "limit"\nshort_pages = false')
+
 # A function without the template's runtime: one page a call, straight to the sample upstream.
 BODY = """
 import os
@@ -54,6 +56,8 @@ answer = requests.get(
 )
 if answer.status_code == 401:
     return reply({"errorMessage": "the upstream refused the token"})
+if answer.status_code == 500:
+    return reply({"errorMessage": "the upstream fails"})
 if request.get("setup_test"):
     return reply({"state": state, "hasMore": False})
 rows = answer.json()["data"]
@@ -170,6 +174,20 @@ def test_a_sound_function_passes(bench: Callable[..., Bench], name: str) -> None
             id="syncs in a setup test",
         ),
         pytest.param(
+            '"hasMore": bool(rows)',
+            '"hasMore": len(rows) == 50',
+            "test_a_short_page_is_not_the_last",
+            r"records are missing(.|\n)*a page without rows(.|\n)*short_pages = false",
+            id="ends at a short page",
+        ),
+        pytest.param(
+            'return reply({"errorMessage": "the upstream fails"})',
+            'return reply({"state": {}, "hasMore": False})',
+            "test_an_upstream_that_fails_is_reported",
+            "failed 1 times in the midst of the list, and the function reported no error",
+            id="takes an error for the end",
+        ),
+        pytest.param(
             '"insert": {"thing": rows}',
             '"insert": {"thing": [{**row, "Name": "x"} for row in rows]}',
             "test_no_rule_is_broken",
@@ -223,3 +241,20 @@ def test_lost_replies_that_move_the_function_are_found(bench: Callable[..., Benc
     )
     with pytest.raises((AssertionError, HarnessError)):
         run("test_lost_replies_change_nothing", opened)
+
+
+def test_an_api_whose_pages_are_full_says_so(bench: Callable[..., Bench]) -> None:
+    opened = bench('"hasMore": bool(rows)', '"hasMore": len(rows) == 50', SAMPLE_OF_FULL_PAGES)
+    with pytest.raises(pytest.skip.Exception, match=r"sample\.toml has no pages"):
+        run("test_a_short_page_is_not_the_last", opened)
+
+
+def test_an_error_that_moves_the_state_is_found(bench: Callable[..., Bench]) -> None:
+    """It skips the page that failed, and says so only afterwards."""
+    opened = bench(
+        'return reply({"errorMessage": "the upstream fails"})',
+        'if page < 4:\n        return reply({"state": {"page": page + 1}, "hasMore": True})\n'
+        '    return reply({"errorMessage": "the upstream fails"})',
+    )
+    with pytest.raises(AssertionError, match=r"records are missing(.|\n)*must not move past"):
+        run("test_an_upstream_that_fails_is_reported", opened)

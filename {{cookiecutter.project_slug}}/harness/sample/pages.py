@@ -49,8 +49,7 @@ def read(entity: Entity, store: Store, parameters: Mapping[str, str]) -> Part:
         BadParameter: A value is out of range, no moment, or no token of this upstream.
         PastTheEnd: There is no such page, and the entity has `last = "404"`.
     """
-    since = _moment(entity.since, entity, store, parameters)
-    until = _moment(entity.until, entity, store, parameters)
+    since, until = _bounds(entity, store, parameters)
     size = _whole(entity.size, parameters, least=1, default=DEFAULT_SIZE)
     if entity.pagination in ("none", "page_number", "offset"):
         items = store.by_change if entity.by_change else store.by_creation
@@ -61,10 +60,24 @@ def read(entity: Entity, store: Store, parameters: Mapping[str, str]) -> Part:
             high = math.inf if until is None else until
             items = [item for item in items if low <= item.step < high]
         return _by_position(entity, items, size, parameters)
+    items = _between(store, since, until)
+    return _by_token(entity, items, size, parameters.get(entity.token))
+
+
+def chosen(entity: Entity, store: Store, parameters: Mapping[str, str]) -> list[Item]:
+    """The items that the bounds of a request choose, on all pages, in the order of change.
+
+    Raises:
+        BadParameter: A bound is no moment.
+    """
+    return _between(store, *_bounds(entity, store, parameters))
+
+
+def _between(store: Store, since: int | None, until: int | None) -> list[Item]:
     items = store.by_change
     start = 0 if since is None else bisect_left(items, (since,))
     stop = len(items) if until is None else bisect_left(items, (until,))
-    return _by_token(entity, items[start:stop], size, parameters.get(entity.token))
+    return items[start:stop]
 
 
 def _by_position(
@@ -128,6 +141,13 @@ def _length(entity: Entity, size: int, turn: int) -> int:
 
 def _half(size: int) -> int:
     return (size + 1) // 2
+
+
+def _bounds(
+    entity: Entity, store: Store, parameters: Mapping[str, str]
+) -> tuple[int | None, int | None]:
+    since = _moment(entity.since, entity, store, parameters)
+    return since, _moment(entity.until, entity, store, parameters)
 
 
 def _moment(

@@ -19,6 +19,8 @@ from harness.sample.app import App, Asked
 from harness.sample.auth import Guard, made_up
 from harness.sample.faults import Faults
 from harness.sample.file import load
+from harness.sample.outage import Outage
+from harness.sample.pages import chosen
 from harness.sample.spec import Entity, Spec
 from harness.sample.store import Change, Store
 
@@ -118,13 +120,14 @@ def running(
         asked: Where the app notes which pages were asked for, if it does.
     """
     faults = None if chaos is None else Faults(app, chaos, entities, stores)
-    listener = _Listener(_HOST, port, faults or app, _Handler)
+    outage = Outage(faults or app, [e.path for e in entities.values() if e.pagination == "none"])
+    listener = _Listener(_HOST, port, outage, _Handler)
     thread = threading.Thread(
         target=listener.serve_forever, args=(_POLL_SECONDS,), name="sample", daemon=True
     )
     thread.start()
     try:
-        yield Server(listener, stores, faults, [] if asked is None else asked)
+        yield Server(listener, stores, faults, outage, [] if asked is None else asked)
     finally:
         listener.shutdown()
         thread.join()
@@ -138,6 +141,7 @@ class Server:
         url: Where it is, without a slash at the end.
         requests: What was answered so far, oldest first.
         faults: What goes wrong, or None where nothing does.
+        outage: Lets it fail in the midst of walks, once it has begun.
         asked: The pages of entities that were asked for, oldest first; an app of the project's
             own notes none.
     """
@@ -147,17 +151,24 @@ class Server:
         listener: _Listener,
         stores: dict[str, Store],
         faults: Faults | None,
+        outage: Outage,
         asked: list[Asked],
     ) -> None:
         self.url = f"http://{_HOST}:{listener.port}"
         self.requests = listener.seen
         self.faults = faults
+        self.outage = outage
         self.asked = asked
         self._stores = stores
 
     def records(self, entity: str) -> list[dict[str, Any]]:
         """The live records of an entity in the order of their creation; not to be changed."""
         return self._stores[entity].records()
+
+    def chosen(self, asked: Asked) -> int:
+        """How many items of an entity, on all pages, the bounds of a request choose."""
+        store = self._stores[asked.entity]
+        return len(chosen(store.entity, store, asked.parameters))
 
     def change(
         self, *, insert: int = 0, update: int = 0, delete: int = 0, seed: int = 0

@@ -55,7 +55,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
         by_change: Whether positions count in the order of change, oldest first: what changes moves
             to the end, and its neighbours slip past who reads. Else by creation.
         last: What the last page has for `next`; "404": a page more is asked for, and not found.
-        short_pages: Whether pages are at times shorter than asked.
+        short_pages: Whether pages are at times shorter than asked; None: when the suite asks.
         nulls: Columns that are null now and then; None: those of free text.
         record: The example after which all records are made.
     """
@@ -79,9 +79,14 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
     newest_first: bool = False
     by_change: bool = False
     last: Literal["null", "absent", "empty", "404"] = "null"
-    short_pages: bool = False
+    short_pages: bool | None = None
     nulls: tuple[str, ...] | None = None
     record: dict[str, Any]
+
+    @property
+    def pages(self) -> bool:
+        """Whether it has pages, any of which may be shorter than asked."""
+        return self.pagination != "none" and self.short_pages is not False
 
     @property
     def parameters(self) -> list[str]:

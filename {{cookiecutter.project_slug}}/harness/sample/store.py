@@ -56,6 +56,7 @@ class Store:
         count: How many there are at first.
 
     Attributes:
+        entity: As given.
         form: How its cursor is written, or None without one.
         by_creation: Live records and tombstones; a change puts another list in its place.
         by_change: The same in the order of cursor, then creation.
@@ -65,7 +66,7 @@ class Store:
         self.form: Form | None = None
         if entity.cursor is not None:
             self.form = Form(value_at(entity.record, entity.cursor))
-        self._entity = entity
+        self.entity = entity
         self._maker = Maker(entity)
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
@@ -87,7 +88,7 @@ class Store:
         to tell it from the last change. A cursor in the primary key counts on, and nothing is
         updated then.
         """
-        chance = random.Random(crc32(f"{seed}.{self._entity.name}".encode()))
+        chance = random.Random(crc32(f"{seed}.{self.entity.name}".encode()))
         done = Change()
         with self._lock:
             live = [item for item in self.by_creation if not item.deleted]
@@ -95,7 +96,7 @@ class Store:
             now = self.form.at(time.time_ns()) if self.form and self.form.is_time else 0
             for item in chosen[:delete]:
                 done.deleted.append(item.record)
-                if self._entity.deleted is None:
+                if self.entity.deleted is None:
                     del self._created[item.number]
                 else:
                     self._created[item.number] = self._tombstone(item.number, self._step(now))
@@ -127,7 +128,7 @@ class Store:
 
     def _first_items(self, count: int) -> list[Item]:
         """Made once in a process for all stores of the same entity: a suite of tests has many."""
-        key = (repr(self._entity), count)
+        key = (repr(self.entity), count)
         if key not in _MADE:
             if len(_MADE) == _MOST_MADE:
                 _MADE.clear()
