@@ -15,7 +15,7 @@ import typer
 
 from harness.arguments import ConnectionFile, Json
 from harness.errors import SetupFailed, UsageError
-from harness.fivetran import FAILED, URL, Fivetran, checked
+from harness.fivetran import FAILED, URL, Fivetran, checked, checked_id
 from harness.form import Place, body, masked, place_of
 from harness.protocol import encode
 from harness.screen import Lines
@@ -48,15 +48,17 @@ def connect(
         bool,
         typer.Option(
             "--send",
-            help="Create the connection with FIVETRAN_API_KEY and FIVETRAN_API_SECRET from the "
-            "environment, and run its setup tests.",
+            help="Do it, with FIVETRAN_API_KEY and FIVETRAN_API_SECRET from the environment: "
+            "create the connection and run its setup tests, or what --id asks for.",
         ),
     ] = False,
     existing: Annotated[
         str | None,
-        typer.Option("--id", help="A connection that is there: run its setup tests again."),
+        typer.Option("--id", help="A connection that is there: its setup tests, or its state."),
     ] = None,
-    state: Annotated[bool, typer.Option("--state", help="Show the state of --id.")] = False,
+    state: Annotated[
+        bool, typer.Option("--state", help="Show the state of --id; needs no --send.")
+    ] = False,
     new_state: Annotated[
         str | None,
         typer.Option("--set-state", help="Put this JSON object in its place; - reads it."),
@@ -66,12 +68,13 @@ def connect(
 ) -> None:
     """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
 
-    Without --send the request is printed, secrets masked, and nothing is sent. A new connection
-    starts paused. FIVETRAN_API_URL names another API than https://api.fivetran.com.
+    Without --send the request is printed, secrets masked, and nothing is sent; only --state reads
+    at once. A new connection starts paused. FIVETRAN_API_URL names another API than
+    https://api.fivetran.com.
 
     Example: `python -m harness connect --group calm_river --app acme-connector --send`
 
-    Example: `python -m harness connect --id lively_hill --set-state '{}'`
+    Example: `python -m harness connect --id lively_hill --set-state '{}' --send`
     """
     with opened("connect", Options(connection=connection, as_json=json)) as session:
         if existing is None:
@@ -82,16 +85,21 @@ def connect(
             if send:
                 _send(session, place if place.key else place.with_key(_asked()))
             else:
-                _show(session, place)
-        elif group or app or function or send:
+                session.hide(place.key)
+                _show(session, "POST", "", masked(body(session.connection, place)))
+        elif group or app or function:
             raise UsageError("--id names a connection that is there: nothing is to be created")
+        elif state and new_state is not None:
+            raise UsageError("--state shows the state and --set-state replaces it: choose one")
         elif new_state is not None:
             text = sys.stdin.read() if new_state == "-" else new_state
-            _set_state(session, existing, parsed(text))
+            _set_state(session, checked_id(existing), parsed(text), send=send)
         elif state:
             _show_state(session, existing)
-        else:
+        elif send:
             _test_again(session, existing)
+        else:
+            _show(session, "POST", f"/{checked_id(existing)}/test", {})
 
 
 def _asked() -> str:
@@ -100,16 +108,23 @@ def _asked() -> str:
     return str(typer.prompt("Function key", hide_input=True))
 
 
-def _show(session: Session, place: Place) -> None:
-    """Print the request that would create the connection, without its secrets."""
-    url = f"{checked(os.environ.get('FIVETRAN_API_URL', URL))}/v1/connections"
-    session.hide(place.key)
-    told = masked(body(session.connection, place))
-    session.screen.say(f"POST {url}", "bold")
+def _show(session: Session, method: str, path: str, told: dict[str, Any]) -> None:
+    """Print a request that would be sent, without its secrets.
+
+    Args:
+        session: Shows it.
+        method: Its method.
+        path: Behind `/v1/connections`; "" creates a connection.
+        told: Its body, in which every secret that could not be found by value is masked.
+    """
+    url = f"{checked(os.environ.get('FIVETRAN_API_URL', URL))}/v1/connections{path}"
+    told = session.screen.redactor.value(told)
+    session.screen.say(f"{method} {url}", "bold")
     session.screen.say(msgspec.json.format(encode(told), indent=2).decode("utf-8"))
-    _tell_what_is_left_out(session)
+    if not path:
+        _tell_what_is_left_out(session)
     session.screen.say("nothing was sent: --send does", "dim")
-    session.result |= {"method": "POST", "url": url, "body": told}
+    session.result |= {"method": method, "url": url, "body": told}
 
 
 def _send(session: Session, place: Place) -> None:
@@ -146,8 +161,12 @@ def _show_state(session: Session, connection: str) -> None:
     session.result |= {"id": connection, "state": state}
 
 
-def _set_state(session: Session, connection: str, state: dict[str, Any]) -> None:
+def _set_state(session: Session, connection: str, state: dict[str, Any], *, send: bool) -> None:
     """Replace the state of a connection, which is paused meanwhile, as Fivetran asks for."""
+    if not send:
+        session.hide()
+        _show(session, "PATCH", f"/{connection}/state", {"state": state})
+        return
     fivetran = _opened(session)
     with _paused(session, fivetran, connection):
         fivetran.set_state(connection, state)
@@ -182,7 +201,7 @@ def _test(session: Session, fivetran: Fivetran, connection: str) -> None:
     if failed:
         raise SetupFailed(
             f"{', '.join(failed)} failed at Fivetran; connection {connection} is there",
-            todo=f"mend it, and run `python -m harness connect --id {connection}` again",
+            todo=f"mend it, and run `python -m harness connect --id {connection} --send`",
         )
     if not tests:
         session.screen.say("Fivetran names no setup test", "yellow")

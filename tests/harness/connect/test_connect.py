@@ -90,12 +90,12 @@ def test_a_failed_setup_test_ends_with_one_and_says_how_to_try_again(
     code, written = connect(*NEW, "--send")
     assert code == 1
     assert "FAILED     Call: refused [secret]" in written
-    assert "python -m harness connect --id lively_hill" in written
+    assert "python -m harness connect --id lively_hill --send" in written
 
 
 def test_id_runs_the_setup_tests_again(project: Make, connect: Connect, api: Any) -> None:
     project()
-    code, written = connect("--id", "lively_hill", "--json")
+    code, written = connect("--id", "lively_hill", "--send", "--json")
     assert code == 0, written
     assert [(method, path) for method, path, _ in api.seen] == [
         ("POST", "/v1/connections/lively_hill/test")
@@ -106,9 +106,35 @@ def test_id_runs_the_setup_tests_again(project: Make, connect: Connect, api: Any
 def test_a_warning_is_no_failure(project: Make, connect: Connect, api: Any) -> None:
     project()
     api.tests[0] |= {"status": "WARNING", "message": "slow"}
-    code, written = connect("--id", "lively_hill")
+    code, written = connect("--id", "lively_hill", "--send")
     assert code == 0
     assert "WARNING" in written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_"),
+    [
+        ((), ("POST", "/v1/connections/lively_hill/test", {})),
+        (
+            ("--set-state", f'{{"at": "{SECRETS["apiToken"]}"}}'),
+            ("PATCH", "/v1/connections/lively_hill/state", {"state": {"at": "[secret]"}}),
+        ),
+    ],
+    ids=["test", "set-state"],
+)
+def test_without_send_nothing_of_a_connection_is_changed(
+    project: Make, connect: Connect, api: Any, arguments: tuple[str, ...], request_: Any
+) -> None:
+    project()
+    code, written = connect("--id", "lively_hill", *arguments, "--json")
+    assert code == 0, written
+    told = json.loads(written)
+    method, path, body = request_
+    assert (told["method"], told["url"], told["body"]) == (method, api.url + path, body)
+    code, written = connect("--id", "lively_hill", *arguments)
+    assert code == 0, written
+    assert "nothing was sent: --send does" in written
+    assert not api.seen
 
 
 def test_another_function_is_named_by_option(project: Make, connect: Connect, api: Any) -> None:
@@ -155,7 +181,9 @@ def test_a_state_is_written_while_the_connection_is_paused(
     """One that was not paused goes on afterwards."""
     project()
     api.paused = paused
-    code, written = connect("--id", "lively_hill", "--set-state", '{"transaction": "2026-02-01"}')
+    code, written = connect(
+        "--id", "lively_hill", "--set-state", '{"transaction": "2026-02-01"}', "--send"
+    )
     assert code == 0, written
     assert api.state == {"transaction": "2026-02-01"}
     assert api.paused is paused
@@ -163,7 +191,7 @@ def test_a_state_is_written_while_the_connection_is_paused(
 
 def test_a_state_is_read_from_standard_input(project: Make, connect: Connect, api: Any) -> None:
     project()
-    assert connect("--id", "lively_hill", "--set-state", "-")[0] == 0
+    assert connect("--id", "lively_hill", "--set-state", "-", "--send")[0] == 0
     assert api.state == {"typed": 1}
 
 
@@ -172,7 +200,7 @@ def test_a_connection_that_syncs_keeps_its_state_and_goes_on(
 ) -> None:
     project()
     api.syncing = True
-    code, written = connect("--id", "lively_hill", "--set-state", "{}")
+    code, written = connect("--id", "lively_hill", "--set-state", "{}", "--send")
     assert code == 3
     assert "HTTP 409, Conflict: A sync is in progress" in written
     assert "wait until it is over" in written
@@ -239,6 +267,9 @@ def test_no_answer_ends_with_three(
         (("--group", "g", "--app", "acme.azurewebsites.net"), "--app must be"),
         (("--id", "lively_hill", *NEW), "nothing is to be created"),
         (("--id", "../groups", "--state"), "letters, digits"),
+        (("--id", "../groups"), "letters, digits"),
+        (("--id", "../groups", "--set-state", "{}"), "letters, digits"),
+        (("--id", "lively_hill", "--state", "--set-state", "{}"), "choose one"),
         (("--state",), "need --id"),
         (("--id", "lively_hill", "--set-state", "[]"), "must be a JSON object"),
         (("--id", "lively_hill", "--set-state", "{"), "is no JSON"),
