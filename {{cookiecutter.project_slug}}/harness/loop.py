@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.caller import Caller
 from harness.catalog import Change
+from harness.circle import Circle
 from harness.errors import ProtocolBroken
 from harness.loading import Applied, Counts
 from harness.protocol import Reply
@@ -94,6 +95,7 @@ class Sync:
             ProtocolBroken: A reply cannot be used, or Fivetran would end the connection.
         """
         summary, began, empty = self.summary, self._clock(), 0
+        circle = Circle(summary.state)
         while not summary.ended:
             self._caller.watcher.calling(summary.calls + 1)
             before = summary.state
@@ -113,13 +115,9 @@ class Sync:
                 )
             if not reply.has_more:
                 summary.ended = "done"
-            elif reply.state == before:
-                raise ProtocolBroken(
-                    "hasMore is true and the state is the one that was sent: the next call would "
-                    "be the same again, without end",
-                    rule="state-stuck",
-                )
-            elif summary.seconds > SYNC_SECONDS:
+                break
+            circle.take(reply.state)
+            if summary.seconds > SYNC_SECONDS:
                 summary.ended = "hours"
             elif summary.calls == calls:
                 summary.ended = "calls"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.caller import Caller
+from harness.circle import Circle
 from harness.errors import FunctionFailed
 from harness.protocol import Reply, encode
 from harness.screen import Screen, counted, size
@@ -113,7 +114,7 @@ def look(caller: Caller, look: Look, pages: int, entity: str | None = None) -> L
         ProtocolBroken: As in a sync.
     """
     sync_id = str(uuid.uuid4())
-    idle = 0
+    circle, idle = Circle(look.state), 0
     while look.more and idle < _IDLE and not look.enough(entity, pages):
         before = look.progress(entity)
         try:
@@ -122,6 +123,8 @@ def look(caller: Caller, look: Look, pages: int, entity: str | None = None) -> L
             look.reported = str(error)
             raise
         look.take(reply, answer.seconds)
+        if look.more:
+            circle.take(look.state)
         idle = 0 if look.progress(entity) != before else idle + 1
     if failures := look.failures(entity):
         whys = [_why(failed) for failed in failures]

@@ -52,8 +52,9 @@ _LIST = (
          "deliver fewer records per call and answer hasMore: true"),
     Rule("http-status", ERROR, "the reply has another HTTP status than 200",
          "shows a failed call; what the body says may never be read",
-         "catch every exception and answer 200 with errorMessage (Azure answers 500 with an empty "
-         "body when a function raises or returns nothing: its logs say why)"),
+         "answer 200 each time, an error too, with errorMessage: catch every exception (Azure "
+         "answers 500 with an empty body when a function raises or returns nothing: its logs say "
+         "why)"),
     Rule("not-json", ERROR, "the reply is no JSON",
          "cannot read it: the sync fails",
          "answer with one JSON object in UTF-8, without NaN, Infinity, a byte order mark or halves "
@@ -93,8 +94,9 @@ _LIST = (
          "does not look at it",
          "look for a spelling mistake; put what is to be kept into state"),
     # State and the loop
-    Rule("state-stuck", ERROR, "hasMore is true and the state has not moved",
-         "makes the same call again, without end",
+    Rule("state-stuck", ERROR,
+         "hasMore is true and the state has not moved, or is one of before",
+         "makes the same calls again, without end",
          "put into the state how far the reply came"),
     Rule("empty-streak", ERROR, "more than 10 empty replies in a row",
          "ends the connection with an error",
