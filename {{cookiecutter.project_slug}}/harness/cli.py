@@ -147,7 +147,7 @@ def sync(
         sample = sample or SAMPLE
     options = Options(url, key, warehouse, state, connection, sample, json, chaos=chaos)
     with opened("sync", options) as session:
-        if chaos is not None and (calls or url or warehouse or state):
+        if chaos is not None and (calls or url is not None or warehouse or state):
             raise UsageError(
                 "--chaos has an upstream, calls, tables and a state of its own",
                 todo="leave out --url, --calls, --warehouse and --state",

@@ -154,6 +154,11 @@ def checked(url: str) -> str:
         UsageError: It is not https, nor on this machine.
     """
     parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise UsageError(
+            "FIVETRAN_API_URL holds a user name or a password",
+            todo="set FIVETRAN_API_KEY and FIVETRAN_API_SECRET instead",
+        )
     if not parts.hostname or not (
         parts.scheme == "https" or (parts.scheme == "http" and is_local(url))
     ):

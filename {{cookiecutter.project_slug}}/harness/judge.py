@@ -18,10 +18,9 @@ from harness.leaks import leaks
 from harness.naming import to_name
 from harness.protocol import Parsed, encode
 from harness.redact import Redactor
-from harness.target import Answer
+from harness.target import SLOW_SECONDS, Answer
 from harness.unmet import Known, unmet
 
-SLOW_SECONDS = 150  # of the 230 that Azure gives
 LARGE_BYTES = 32 * 1024 * 1024
 SETUP_BYTES = 64 * 1024  # Fivetran's troubleshooting articles, for AWS Lambda
 

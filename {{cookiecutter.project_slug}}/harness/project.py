@@ -19,6 +19,7 @@ from types import ModuleType
 
 from harness.errors import UsageError
 
+ENTRY = "function_app.py"
 _NOT_THE_FUNCTIONS = ("harness", "tests", "conftest")
 
 

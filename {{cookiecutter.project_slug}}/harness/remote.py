@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from harness.errors import LostReply, UsageError
-from harness.target import AZURE_SECONDS, Answer
+from harness.errors import HarnessError, LostReply, UsageError
+from harness.target import AZURE_SECONDS, SLOW_SECONDS, Answer
 
 _GAVE_UP = (502, 503, 504)  # a gateway's answers: what the function said is lost
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+_TLS = re.compile(r"\[SSL: ?[A-Z_]*\] (.*?)(?: \(_ssl|['\")])")
+_DIED = (
+    "the function's process may have died while it answered, or a proxy has cut the reply: the "
+    "function's logs say which"
+)
+_NOT_THERE = (
+    "the function app is starting, stopped or broken: its page in the Azure portal and its logs "
+    "say which; a function that takes too long is cut off later than that"
+)
 
 
 class HttpTarget:
@@ -51,37 +61,78 @@ class HttpTarget:
         except requests.Timeout:
             raise LostReply(f"no reply within {time.monotonic() - began:.0f} s") from None
         except requests.ConnectionError as error:
-            if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
-                raise UsageError(
-                    f"nothing answers at {self.url}",
-                    todo="is the function started (func start), and the URL right?",
-                ) from None
-            raise LostReply("the connection broke before the reply was whole") from None
+            raise self._broken(error) from None
         except requests.RequestException as error:
-            raise LostReply(f"the reply could not be read: {type(error).__name__}") from None
+            raise LostReply(
+                f"the reply could not be read to its end: {type(error).__name__}", todo=_DIED
+            ) from None
         seconds = time.monotonic() - began
-        if response.status_code in _GAVE_UP:
-            raise LostReply(f"HTTP {response.status_code} after {seconds:.1f} s: the reply is lost")
-        if response.status_code == 401:
+        self._check(response, seconds)
+        kind = response.headers.get("Content-Type", "")
+        return Answer(response.status_code, kind, response.content, seconds)
+
+    def _broken(self, error: requests.ConnectionError) -> HarnessError:
+        why = repr(error)
+        if "NewConnectionError" in why or "NameResolutionError" in why:
+            return UsageError(
+                f"nothing answers at {self.url}",
+                todo="is the function started (func start), and the URL right?",
+            )
+        if isinstance(error, requests.exceptions.SSLError) and "EOF occurred" not in why:
+            found = _TLS.search(why)
+            return UsageError(
+                f"no TLS connection to {self.url}: {found[1] if found else 'the handshake failed'}",
+                todo="a certificate must be valid for the host and known to this machine: for one "
+                "of a private CA set REQUESTS_CA_BUNDLE to the CA's file; what func start serves "
+                "on this machine is http://",
+            )
+        return LostReply("the connection broke before the reply was whole", todo=_DIED)
+
+    def _check(self, response: requests.Response, seconds: float) -> None:
+        """Raise for what comes from Azure or a gateway, and not from a function."""
+        status = response.status_code
+        if status in _GAVE_UP:
+            raise LostReply(
+                f"HTTP {status} after {seconds:.1f} s: the reply is lost",
+                todo=None if seconds >= SLOW_SECONDS else _NOT_THERE,
+            )
+        if status == 429:
+            raise LostReply(
+                "HTTP 429: who stands before the function refuses so many calls",
+                todo="wait a minute; Fivetran's calls come as often as these",
+            )
+        if response.is_redirect:
+            place = response.headers["Location"].partition("?")[0]
             raise UsageError(
-                "HTTP 401: the function key is missing or wrong",
+                f"HTTP {status}: {self.url} sends to {place}, and no redirect is followed",
+                todo="name the place itself with --url; if it is a page to log in at, switch "
+                "authentication off for the function app: the key is what protects it",
+            )
+        if status == 401 and "x-functions-key" in self._headers:
+            raise UsageError(
+                "HTTP 401: the function key that was given is wrong",
+                todo="give one from the function's page in the Azure portal, with --key or in "
+                "FUNCTION_KEY",
+            )
+        if status == 401:
+            raise UsageError(
+                "HTTP 401: the function key is missing",
                 todo="set FUNCTION_KEY to a key from the function's page in the Azure portal",
             )
-        if response.status_code == 404 and not response.content.lstrip().startswith(b"{"):
+        if status == 404 and not response.content.lstrip().startswith(b"{"):
             raise UsageError(
                 f"HTTP 404: there is no function at {self.url}",
                 todo="the URL is https://<function app>.azurewebsites.net/api/<function>, "
                 "and the function must take POST",
             )
-        kind = response.headers.get("Content-Type", "")
-        return Answer(response.status_code, kind, response.content, seconds)
 
 
 def split_key(url: str) -> tuple[str, str | None]:
     """The URL without the function key that its query may carry, and that key.
 
     Raises:
-        UsageError: The URL is not https (nor on this machine) or names no function.
+        UsageError: The URL is not https (nor on this machine), names no function, or holds a
+            user name or password, which would be shown and kept with it.
     """
     try:
         parts = urlsplit(url)
@@ -92,6 +143,11 @@ def split_key(url: str) -> tuple[str, str | None]:
         raise UsageError(
             "--url is no URL", todo="write --url https://<app>.azurewebsites.net/api/<function>"
         )
+    if "@" in parts.netloc:
+        raise UsageError(
+            "--url holds a user name or a password, which Fivetran cannot send",
+            todo=f"write --url {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+        )
     if parts.scheme == "http" and host not in _LOCAL:
         raise UsageError(
             f"--url sends secrets to {host} in clear text", todo="write https:// instead of http://"
@@ -99,7 +155,7 @@ def split_key(url: str) -> tuple[str, str | None]:
     if not parts.path.strip("/"):
         raise UsageError(
             f"--url names the host {host} alone",
-            todo=f"write --url {url.rstrip('/')}/api/<function>",
+            todo=f"write --url {parts.scheme}://{parts.netloc}/api/<function>",
         )
     query = "&".join(part for part in parts.query.split("&") if not part.startswith("code="))
     code = parse_qs(parts.query).get("code", [None])[0]

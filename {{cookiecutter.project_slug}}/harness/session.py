@@ -19,7 +19,7 @@ from harness.caller import Caller
 from harness.connection import Connection
 from harness.errors import HarnessError, UsageError
 from harness.judge import Judge
-from harness.project import local_settings
+from harness.project import ENTRY, local_settings
 from harness.redact import Redactor
 from harness.remote import HttpTarget, is_local, split_key
 from harness.sample import Own, Sample, Server, upstream
@@ -114,7 +114,7 @@ class Session:
         Args:
             settings: App settings for the function of this folder, over all others.
         """
-        remote = self._remote() if self.options.url else None
+        remote = self._remote() if self.options.url is not None else None
         printed = cast("TextIO", self._stack.enter_context(Lines(self.screen)))
         self._stack.enter_context(contextlib.redirect_stdout(printed))
         self._stack.enter_context(contextlib.redirect_stderr(printed))
@@ -222,6 +222,13 @@ def _connection(options: Options) -> Connection:
     if options.connection is not None:
         return connections.load(options.connection)
     path = options.folder / connections.FILE
+    if options.url is None and not any(
+        (options.folder / name).exists() for name in (ENTRY, connections.FILE)
+    ):
+        raise UsageError(
+            f"{options.folder.resolve()} is not the project's folder: it has no {ENTRY}",
+            todo="run this in the folder of the function",
+        )
     if options.sample and not path.exists():
         path = options.folder / connections.EXAMPLE
     return connections.load(path)

@@ -21,6 +21,7 @@ from harness.errors import LostReply, ProtocolBroken, UsageError
 from harness.project import Project
 
 AZURE_SECONDS = 230  # Azure cuts an HTTP-triggered call off then, whatever functionTimeout says
+SLOW_SECONDS = 150  # a call that takes longer is near that
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ def test_an_exception_of_the_function_is_shown(project: Make, harness: Run) -> N
         ("nonsense",),
         ("sync", "--calls", "0"),
         ("sync", "--url", "http://example.com/api/acme"),
+        ("sync", "--url", ""),
+        ("test", "--url="),
         ("sync", "--connection", "nowhere.json"),
         ("sync", "--warehouse", "function_app.py/w.duckdb"),
         ("sync", "--warehouse", "function_app.py"),
@@ -166,6 +168,16 @@ def test_wrong_usage_ends_with_three(
 ) -> None:
     project()
     assert harness(*arguments)[0] == 3
+
+
+@pytest.mark.parametrize("command", ["sync", "test", "state"])
+def test_another_folder_than_the_projects_is_told(
+    harness: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, written = harness(command, "--sample", "--json")
+    assert code == 3
+    assert f"{tmp_path} is not the project's folder: it has no function_app.py" in written
 
 
 def test_no_command_shows_help(harness: Run) -> None:

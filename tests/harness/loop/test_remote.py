@@ -81,12 +81,22 @@ def test_a_place_where_nothing_listens_is_named() -> None:
         HttpTarget(f"http://127.0.0.1:{port}/api/acme").call(b"{}")
 
 
-def test_a_wrong_key_says_where_the_right_one_is_found(served: Serve) -> None:
+@pytest.mark.parametrize(
+    ("key", "says", "todo"),
+    [
+        ("wrong-key", "key that was given is wrong", "with --key or in FUNCTION_KEY"),
+        (None, "key is missing", "set FUNCTION_KEY"),
+    ],
+)
+def test_a_key_that_is_refused_says_where_the_right_one_is_found(
+    served: Serve, key: str | None, says: str, todo: str
+) -> None:
     with (
         served(lambda request: Response("", 401)) as url,
-        pytest.raises(UsageError, match="key is missing or wrong") as caught,
+        pytest.raises(UsageError, match=says) as caught,
     ):
-        HttpTarget(f"{url}/api/acme", "wrong-key").call(b"{}")
+        HttpTarget(f"{url}/api/acme", key).call(b"{}")
+    assert todo in str(caught.value.todo)
     assert "wrong-key" not in f"{caught.value} {caught.value.todo}"
 
 
@@ -99,9 +109,50 @@ def test_a_wrong_place_says_what_a_url_looks_like(served: Serve) -> None:
     assert "azurewebsites.net/api/" in str(caught.value.todo)
 
 
-def test_a_redirect_is_not_followed(served: Serve) -> None:
-    with served(lambda request: Response("", 302, {"Location": "/elsewhere"})) as url:
-        assert HttpTarget(f"{url}/api/acme").call(b"{}").status == 302
+def test_a_redirect_is_not_followed_and_names_its_place(served: Serve) -> None:
+    place = "https://login.example.com/authorize?state=long"
+    seen: list[str] = []
+
+    def handle(request: Request) -> Response:
+        seen.append(request.path)
+        return Response("", 302, {"Location": place})
+
+    with (
+        served(handle) as url,
+        pytest.raises(UsageError, match=r"302: .* sends to https://login\.example\.com/authorize,"),
+    ):
+        HttpTarget(f"{url}/api/acme").call(b"{}")
+    assert seen == ["/api/acme"]
+
+
+@pytest.mark.parametrize(
+    ("status", "todo"), [(503, "starting, stopped or broken"), (429, "wait a minute")]
+)
+def test_a_refusal_that_comes_at_once_is_no_call_that_took_too_long(
+    served: Serve, status: int, todo: str
+) -> None:
+    with served(lambda request: Response("", status)) as url, pytest.raises(LostReply) as caught:
+        HttpTarget(f"{url}/api/acme").call(b"{}")
+    assert todo in str(caught.value.todo)
+
+
+def test_a_body_that_cannot_be_unpacked_is_no_call_that_took_too_long(served: Serve) -> None:
+    broken = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
+    with (
+        served(lambda request: broken) as url,
+        pytest.raises(LostReply, match="could not be read to its end") as caught,
+    ):
+        HttpTarget(f"{url}/api/acme").call(b"{}")
+    assert "logs say which" in str(caught.value.todo)
+
+
+def test_a_server_that_speaks_no_tls_is_no_lost_reply(served: Serve) -> None:
+    with (
+        served(lambda request: Response("{}")) as url,
+        pytest.raises(UsageError, match=r"no TLS connection to https://\S+: \S+") as caught,
+    ):
+        HttpTarget(f"{url.replace('http:', 'https:')}/api/acme").call(b"{}")
+    assert "certificate" in str(caught.value.todo)
 
 
 def test_the_key_in_a_url_goes_into_the_header_and_out_of_sight() -> None:
@@ -117,12 +168,16 @@ def test_the_key_in_a_url_goes_into_the_header_and_out_of_sight() -> None:
         ("acme.azurewebsites.net/api/acme", "is no URL"),
         ("ftp://example.com/a", "is no URL"),
         ("https://[", "is no URL"),
+        ("", "is no URL"),
+        ("https://bob:pa55-word@example.com/api/acme", "holds a user name or a password"),
+        ("https://example.com?code=pa55-word", "names the host example.com alone"),
         ("https://acme.azurewebsites.net/", "names the host acme.azurewebsites.net alone"),
     ],
 )
 def test_a_url_that_cannot_be_called_is_refused(url: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=says) as caught:
         split_key(url)
+    assert "pa55-word" not in f"{caught.value} {caught.value.todo}"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
