@@ -24,6 +24,7 @@ from harness.trace import folded
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LINE = 100  # characters of a state on one line
+_STATE = 4000  # of one that is cut
 _TITLES = {1: "Error", 2: "The protocol is broken", 3: "This cannot be run"}
 
 
@@ -114,7 +115,7 @@ class Screen:
             state: The state.
             label: What it is.
             whole: A command that shows all of it: long entries with _ in front, which hold what
-                is unfinished, are then left out.
+                is unfinished, are then left out, and what is still long is cut.
         """
         if whole is not None:
             large = {name: len(encode(value)) for name, value in state.items() if name[:1] == "_"}
@@ -127,7 +128,10 @@ class Screen:
         line = encode(self.redactor.value(state))
         if len(line) > _LINE:
             line = msgspec.json.format(line, indent=2)
-        self.say(f"{label}: {line.decode('utf-8')}")
+        text = line.decode("utf-8")
+        if whole is not None and len(text) > _STATE:
+            text = f"{text[:_STATE]}…\n{size(len(line))}, shown by `{whole}`"
+        self.say(f"{label}: {text}")
 
     def result(self, result: dict[str, Any]) -> None:
         """The outcome of a command, for machines alone."""

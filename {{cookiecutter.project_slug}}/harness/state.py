@@ -165,4 +165,6 @@ def settle(file: StateFile, kept: Kept) -> tuple[dict[str, Any], str | None]:
             f"{file.path} was one reply behind the tables (a killed run): brought up to date",
         )
     kept.set_state(written)
+    if not file.path.exists():
+        return written, f"{file.path} is gone: beginning at nothing, as a first sync does"
     return written, f"{file.path} was edited: going on from what it says"

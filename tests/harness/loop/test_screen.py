@@ -87,6 +87,18 @@ def test_a_long_unfinished_part_of_a_state_is_folded(project: Make, harness: Run
     assert "xxxx" in harness("state")[1]
 
 
+def test_a_state_that_is_long_all_over_is_cut_but_for_the_command_that_shows_it(
+    project: Make, harness: Run
+) -> None:
+    state = "{'seen': {str(n): n for n in range(10000)}}"
+    project(f"return reply({{'state': {state}, 'hasMore': False}})")
+    _, written = harness("sync")
+    assert len(written) < 8000
+    assert "9999" not in written
+    assert "KiB, shown by `python -m harness state`" in written
+    assert '"9999": 9999' in harness("state")[1]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no broken pipes")
 @pytest.mark.parametrize("option", [(), ("--json",)])
 def test_a_reader_that_goes_away_stops_a_sync_quietly(

@@ -64,7 +64,11 @@ def test_an_edited_file_wins(file: StateFile) -> None:
 
 def test_a_file_that_was_deleted_means_from_the_beginning(file: StateFile) -> None:
     kept = Kept({"at": 2}, None)
-    assert settle(file, kept)[0] == kept.last == {}
+    state, notice = settle(file, kept)
+    assert state == kept.last == {}
+    assert notice is not None
+    assert "is gone" in notice
+    assert "edited" not in notice
 
 
 def test_a_file_saved_by_a_windows_editor_is_read(file: StateFile) -> None:
