@@ -53,6 +53,7 @@ class Judge:
         self._tables: dict[str, str] = {}  # in the destination: in the source
         self._marked: dict[str, int] = {}  # with the call that marked it first
         self._declared: set[str] = set()
+        self._deleted: dict[str, None] = {}
 
     def sent(self, state: Mapping[str, Any], *, setup_test: bool = False) -> None:
         """A call is made with this state."""
@@ -68,7 +69,7 @@ class Judge:
         if parsed.reports:
             self._add(self._report(parsed.data))
         elif parsed.usable and self._setup_test:
-            self._add(_setup(parsed))
+            self._add(_setup(parsed, self._state))
         elif parsed.usable:
             self._add(self._reply(parsed.data))
 
@@ -79,6 +80,7 @@ class Judge:
 
     def ended(self, tables: Mapping[str, Collection[str]]) -> None:
         """The run is over; the destination has these tables with these columns."""
+        self._add(self._missed(tables))
         named = set(map(to_name, self._declared))
         for entity, call in self._marked.items():
             if to_name(entity) not in named | tables.keys():
@@ -99,6 +101,14 @@ class Judge:
                     what = f"{name} is null in every record"
                     self._add([Fault("all-null-column", what, "insert", entity)])
 
+    def _missed(self, tables: Collection[str]) -> Iterator[Fault]:
+        there = {*tables, *map(to_name, self._histories)}
+        for entity in self._deleted:
+            if to_name(entity) not in there:
+                others = ", ".join(sorted(there)) or "none"
+                what = f"no row ever came for {entity}; there are {others}"
+                yield Fault("delete-of-nothing", what, "delete", entity)
+
     def _add(self, faults: Collection[Fault] | Iterator[Fault]) -> None:
         for fault in faults:
             self.findings.add(self.calls, fault)
@@ -114,6 +124,7 @@ class Judge:
         inserted, deleted = _filled(data, "insert"), _filled(data, "delete")
         marked = dict.fromkeys(data.get("softDelete", ()))
         self._declared.update(inserted, deleted, data.get("schema", ()))
+        self._deleted |= dict.fromkeys(deleted)
         for entity in marked:
             self._marked.setdefault(entity, self.calls)
         yield from self._names((*inserted, *deleted, *marked, *data.get("schema", ())))
@@ -149,6 +160,9 @@ class Judge:
         }
         for entity in dict.fromkeys((*schema, *inserted, *deleted)):
             now = schema.get(entity, ())
+            if entity not in self._keys and len(set(map(to_name, now))) < len(now):
+                what = f"the primary key is {_listed(now)}"
+                yield Fault("key-column-twice", what, "schema", entity)
             before = self._keys.setdefault(entity, now)
             if now != before:
                 what = f"the primary key is {_listed(now)} here and was {_listed(before)} before"
@@ -187,8 +201,10 @@ def _cost(answer: Answer) -> Iterator[Fault]:
         yield Fault("large-reply", f"the reply has {len(answer.body) / 2**20:.1f} MiB")
 
 
-def _setup(parsed: Parsed) -> Iterator[Fault]:
+def _setup(parsed: Parsed, sent: Mapping[str, Any]) -> Iterator[Fault]:
     data = parsed.data
+    if data["state"] != sent:
+        yield Fault("setup-test-state", "state is not the one that was sent")
     for part in ("insert", "delete", "softDelete"):
         if data.get(part) if part == "softDelete" else _filled(data, part):
             yield Fault("setup-test-rows", f"{part} is not empty")

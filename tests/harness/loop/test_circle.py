@@ -42,7 +42,7 @@ return reply({"state": {"n": n}, "insert": {"thing": [{"id": n}]}, "hasMore": Tr
 """
 
 
-@pytest.mark.parametrize("command", [("sync",), ("peek", "--pages", "5")])
+@pytest.mark.parametrize("command", [("sync", "--calls", "20"), ("peek", "--pages", "5")])
 def test_a_sync_and_a_peek_that_go_round_end(
     project: Make, harness: Run, command: tuple[str, ...]
 ) -> None:

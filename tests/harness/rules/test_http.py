@@ -146,7 +146,10 @@ def test_a_function_that_reports_errors_badly_is_judged_exactly(judge: Any) -> N
 def test_its_setup_test_delivers_rows(judge: Any) -> None:
     code, written = judge("errors.py", "test", "--json")
     assert code == 0, "warnings do not change the exit code"
-    assert found(written) == {"setup-test-rows": (1, ["1 [] {}: insert is not empty"])}
+    assert found(written) == {
+        "setup-test-state": (1, ["1 [] {}: state is not the one that was sent"]),
+        "setup-test-rows": (1, ["1 [] {}: insert is not empty"]),
+    }
 
 
 @pytest.mark.parametrize("name", ["feed.mjs", "deletes.py", "errors.py"])

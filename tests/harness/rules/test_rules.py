@@ -89,6 +89,10 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         [reply({"id": 1}, more=True), reply(at=2)],
     ),
     "no-primary-key": ([reply({"id": 1}, schema=None)], [reply({"id": 1})]),
+    "key-column-twice": (
+        [reply({"id": 1}, schema={"t": {"primary_key": ["id", "ID"]}})],
+        [reply({"id": 1}, schema={"t": {"primary_key": ["id"]}})],
+    ),
     "record-without-key": (
         [reply({"id": 1}, {"id": None}, {"no": 3})],
         [reply({"id": 1}, {"Id": 2})],  # as the destination spells it
@@ -99,7 +103,14 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "delete-without-schema": (
         [reply(schema=None, delete={"t": [{"id": 1}]})],
-        [reply(delete={"t": [{"id": 1}]})],
+        [reply({"id": 2}, delete={"t": [{"id": 1}]})],
+    ),
+    "delete-of-nothing": (
+        [
+            reply({"id": 1}, more=True),
+            reply(at=2, delete={"tt": [{"id": 1}]}, schema={**KEYED, "tt": KEYED["t"]}),
+        ],
+        [reply({"id": 1}, more=True), reply(at=2, delete={"t": [{"id": 1}]})],
     ),
     "key-in-insert-and-delete": (
         [reply({"id": 1}, {"id": 2}, delete={"t": [{"id": 2}]})],
@@ -110,8 +121,19 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         [reply({"id": 1}, more=True), reply(at=2, softDelete=["t"])],
     ),
     "soft-delete-beside-delete": (
-        [reply(delete={"t": [{"id": 1}]}, softDelete=["t"])],
-        [reply(delete={"t": [{"id": 1}]}, softDelete=["u"], schema={**KEYED, "u": KEYED["t"]})],
+        [
+            reply({"id": 1}, more=True),
+            reply(at=2, delete={"t": [{"id": 1}]}, softDelete=["t"]),
+        ],
+        [
+            reply({"id": 1}, more=True, schema={**KEYED, "u": KEYED["t"]}),
+            reply(
+                at=2,
+                delete={"t": [{"id": 1}]},
+                softDelete=["u"],
+                schema={**KEYED, "u": KEYED["t"]},
+            ),
+        ],
     ),
     "soft-delete-of-nothing": (
         [reply(softDelete=["zzz"])],
@@ -165,8 +187,9 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
 }
 SETUPS: dict[str, tuple[list[Any], list[Any]]] = {
-    "setup-test-has-more": ([reply(more=True)], [reply()]),
-    "setup-test-rows": ([reply({"id": 1})], [reply(insert={"t": []})]),
+    "setup-test-has-more": ([reply(more=True, state={})], [reply(state={})]),
+    "setup-test-rows": ([reply({"id": 1}, state={})], [reply(insert={"t": []}, state={})]),
+    "setup-test-state": ([reply(state={"at": 1})], [reply(state={})]),
     "setup-test-size": ([answer(padded(SETUP_BYTES + 1))], [answer(padded(SETUP_BYTES))]),
 }
 HASHED = {"private-data-unmet": ["t.e_mail"]}
