@@ -87,7 +87,8 @@ class Desk:
             value = Decimal(repr(value))
         text = value.isoformat() if isinstance(value, date) else as_text(value)
         kind = observe([text]).kind
-        return datetime.fromisoformat(text) if kind in ("instant", "timestamp") else text
+        is_time = kind in ("instant", "timestamp", "date")  # a date is its midnight
+        return datetime.fromisoformat(text.upper()) if is_time else text
 
 
 @pytest.fixture

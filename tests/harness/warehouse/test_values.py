@@ -98,9 +98,27 @@ def test_timestamps_of_several_forms_become_iso_strings_in_utc(desk: Any) -> Non
     assert kept == ("VARCHAR", ["2026-01-05T08:30:00Z", "2026-01-05T08:30:00.12Z", "never"])
 
 
-def test_more_than_microseconds_make_the_column_a_string(desk: Any) -> None:
-    stamps = ["2026-01-05T08:30:00Z", "2026-01-05T08:30:00.123456789Z"]
-    assert desk.kept(*stamps) == ("VARCHAR", stamps)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05T08:30:00.1234567Z",
+        "2026-01-05T08:30:00.123456789Z",
+        "2026-01-05T08:30:00,123456Z",
+        "2026-01-05T08:30:00.123456z",
+        "2026-01-05T10:30:00,123456789+02:00",
+    ],
+)
+def test_an_instant_of_any_spelling_is_cut_at_the_microsecond(desk: Any, text: str) -> None:
+    instant = datetime(2026, 1, 5, 8, 30, 0, 123456, tzinfo=UTC)
+    assert desk.kept(text) == ("TIMESTAMP WITH TIME ZONE", [instant])
+    # As text it is what the column still knows.
+    assert desk.kept(text, "n/a") == ("VARCHAR", ["2026-01-05T08:30:00.123456Z", "n/a"])
+
+
+def test_a_date_beside_a_time_without_zone_is_its_midnight(desk: Any) -> None:
+    kept = [datetime(2026, 1, 4), datetime(2026, 1, 5, 8, 30)]
+    assert desk.kept("2026-01-04", "2026-01-05T08:30:00") == ("TIMESTAMP", kept)
+    assert desk.kept("2026-01-05T08:30:00", "2026-01-04") == ("TIMESTAMP", kept[::-1])
 
 
 def test_objects_and_lists_are_json_with_exact_numbers(desk: Any) -> None:
