@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.naming import to_name
 
 FILE = "connection.json"
 EXAMPLE = "connection.example.json"
@@ -138,6 +139,12 @@ def _names(data: Mapping[str, Any], entry: str, where: str, *examples: str) -> f
         for name in values:
             if "." not in name:
                 raise UsageError(f"{where}: {entry} names columns, as {examples[0]}, not {name!r}")
+    for name in values:
+        if to_name(name.partition(".")[2] or "x").startswith("_fivetran_"):
+            raise UsageError(
+                f"{where}: {entry} names {name}, a column of Fivetran's own: it is always written",
+                todo=f"take it out of {entry}",
+            )
     return frozenset(values)
 
 

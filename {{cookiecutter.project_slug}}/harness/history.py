@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
@@ -39,14 +39,15 @@ class History:
 
     Args:
         entity: Its name.
+        blocked: Columns that are not written, as the destination spells them: they do not collide.
     """
 
-    def __init__(self, entity: str) -> None:
+    def __init__(self, entity: str, blocked: Collection[str] = ()) -> None:
         self._entity = entity
         self._kinds: dict[str, set[str]] = {}
         self._flipped: set[str] = set()
         self._names: dict[str, list[str]] = {}  # in the destination: in the source
-        self._collided: set[str] = set()
+        self._collided = set(blocked)
         self._stamp: str | None = None
         self._versions: dict[Any, Any] = {}
 

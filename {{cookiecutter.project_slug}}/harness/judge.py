@@ -131,7 +131,7 @@ class Judge:
         yield from self._schema(data, inserted, deleted)
         held = set(stamps(data["state"]))
         for entity, rows in inserted.items():
-            history = self._histories.setdefault(entity, History(entity))
+            history = self._histories.setdefault(entity, History(entity, self._blocked(entity)))
             yield from history.insert(rows, self._keys[entity], held)
         for entity, rows in deleted.items():
             yield from History(entity).keyless("delete", rows, self._keys[entity])
@@ -143,6 +143,12 @@ class Judge:
             if to_name(entity) in map(to_name, deleted):
                 what = "delete has records of it, too"
                 yield Fault("soft-delete-beside-delete", what, "softDelete", entity)
+
+    def _blocked(self, entity: str) -> set[str]:
+        """Columns of an entity that are not written, as the destination spells them."""
+        entries = self.connection.blocked if self.connection else ()
+        places = [entry.partition(".") for entry in entries]
+        return {to_name(name) for table, _, name in places if to_name(table) == to_name(entity)}
 
     def _names(self, entities: Collection[str]) -> Iterator[Fault]:
         for entity in dict.fromkeys(entities):

@@ -175,7 +175,6 @@ class Loading:
                 f'The primary key of "{entity}" is {_listed(key)} in this reply and was '
                 f"{_listed(table.primary_key)} when table {name} was made.",
                 rule="schema-varies",
-                todo="Send the same schema with every reply; after a change on purpose, run reset.",
             )
         return table
 

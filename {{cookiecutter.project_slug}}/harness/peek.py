@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.caller import Caller
 from harness.circle import Circle
-from harness.errors import FunctionFailed
+from harness.errors import FunctionFailed, UsageError
 from harness.protocol import Reply, encode
 from harness.screen import Screen, counted, size
 from harness.tap import fields
@@ -57,6 +57,7 @@ class Look:
     size: int = 0
     seconds: float = 0.0
     _heard: set[str] = field(default_factory=set)  # entities that something was logged of
+    _declared: set[str] = field(default_factory=set)  # those in schema
 
     def heard(self, level: int, name: str, line: str) -> None:
         """A log line of the function."""
@@ -78,10 +79,21 @@ class Look:
             for table, rows in reply.body.get(part, {}).items():
                 found.setdefault(table, []).extend(rows)
         self.marked += reply.body.get("softDelete", [])
+        self._declared.update(reply.body.get("schema", ()))
         self.state, self.more = reply.state, reply.has_more
         self.calls += 1
         self.size += reply.size
         self.seconds += seconds
+
+    @property
+    def known(self) -> set[str]:
+        """What replies and logs name, where the replies have a schema; else nothing.
+
+        The schema never varies, so it names every entity that has a primary key.
+        """
+        if not self._declared:
+            return set()
+        return self._declared | self._heard | {*self.records, *self.deleted, *self.marked}
 
     def failures(self, entity: str | None) -> list[dict[str, str]]:
         """Those of `failed` that are this entity's, or all."""
@@ -109,6 +121,7 @@ def look(caller: Caller, look: Look, pages: int, entity: str | None = None) -> L
         entity: The entity asked for, None for all.
 
     Raises:
+        UsageError: The schema of what came does not name the entity.
         FunctionFailed: A reply reports an error; or the entity failed, while the reply brought
             others (any entity, where none is asked for).
         ProtocolBroken: As in a sync.
@@ -126,6 +139,12 @@ def look(caller: Caller, look: Look, pages: int, entity: str | None = None) -> L
         if look.more:
             circle.take(look.state)
         idle = 0 if look.progress(entity) != before else idle + 1
+    if entity is not None and look.known and entity not in look.known:
+        raise UsageError(
+            f"nothing came for {entity}, and schema does not name it; there are "
+            f"{', '.join(sorted(look.known))}",
+            todo="write the entity as the function names it",
+        )
     if failures := look.failures(entity):
         whys = [_why(failed) for failed in failures]
         listed = "\n".join([f"{len(whys)} things are wrong:", *(f"- {why}" for why in whys)])

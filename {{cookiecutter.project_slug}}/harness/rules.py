@@ -106,7 +106,9 @@ _LIST = (
     Rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
          "requires a schema that never varies (what it does here is not documented: it may double "
          "rows, or fail)",
-         "send the same schema with every reply; after a change on purpose, re-sync"),
+         "send the same schema with every reply; after a change on purpose begin anew: run reset "
+         "here (a re-sync keeps the tables and their keys), and at Fivetran drop the table before "
+         "the re-sync"),
     Rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
          "requires a schema that never varies (what it does here is not documented)",
          "send the same schema with every reply, for entities without records too"),

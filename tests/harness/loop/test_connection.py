@@ -48,6 +48,10 @@ def test_repr_names_secrets_without_their_values() -> None:
         ({"blocked": "thing"}, r'blocked .* as \["transaction", "transaction\.note"\]'),
         ({"hashed": "thing"}, r'hashed must be a list of names, as \["transaction\.email"\]'),
         ({"hashed": ["thing"]}, "hashed names columns, as transaction.email, not 'thing'"),
+        (
+            {"blocked": ["t._fivetran_synced"]},
+            "blocked names t._fivetran_synced, a column of Fivetran's own",
+        ),
         ({"secret": {}}, "unknown entry 'secret'"),
     ],
 )

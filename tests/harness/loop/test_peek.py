@@ -205,3 +205,12 @@ def test_a_walk_that_has_read_nothing_yet_goes_on_from_its_first_page(
 ) -> None:
     project("return reply({'state': {'_sync': {'walks': {'thing': {}}}}, 'hasMore': True})")
     assert "thing goes on: from its first page" in harness("peek")[1]
+
+
+def test_peek_of_an_entity_that_the_schema_does_not_name_lists_those_it_names(
+    project: Make, harness: Run
+) -> None:
+    project()
+    code, written = harness("peek", "nosuch")
+    assert code == 3
+    assert "schema does not name it; there are thing" in written

@@ -231,3 +231,9 @@ def test_a_function_must_take_post(tmp_path: Path, methods: str, rule: str | Non
     except HarnessError as error:
         found = getattr(error, "rule", error)
     assert found == rule
+
+
+def test_columns_that_meet_do_no_harm_where_they_are_blocked(judged: Any) -> None:
+    rows = [reply({"id": 1, "userName": "a", "user_name": "b"})]
+    assert [found.rule.id for found in judged(rows)] == ["names-collide"]
+    assert list(judged(rows, blocked=["t.user_name"])) == []
