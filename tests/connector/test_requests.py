@@ -1,6 +1,5 @@
 """What a step can ask with: how its requests go out, and what it is told about the reply."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode

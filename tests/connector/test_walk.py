@@ -299,7 +299,7 @@ def test_a_number_that_no_float_holds_is_given_exactly() -> None:
     "options", [{"order": "asc"}, {"window": timedelta(hours=1), "start": iso(-7200)}]
 )
 def test_another_cursor_in_mid_walk_is_not_bounded_by_values_of_the_former(
-    options: dict[str, Any], page_by_page: None
+    options: dict[str, Any], page_by_page: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was committed is a time of the former column: below it no record would be read."""
     rows = [{"id": i, "at": iso(-3000 + i), "created": iso(-7000 - i)} for i in range(6)]
@@ -316,7 +316,9 @@ def test_another_cursor_in_mid_walk_is_not_bounded_by_values_of_the_former(
     player = Player(one(**options), Upstream(answers))
     player.sync(calls=2)
     player.source = changed
-    sync = player.go_on()
+    with caplog.at_level("WARNING"):
+        sync = player.go_on()
+    assert "event=start_over" in caplog.text and "declaration was changed" in caplog.text
     assert sync.error == ""
     assert set(sync.ids()) == set(range(6))
     assert player.state == {"thing": iso(-7000)}

@@ -11,6 +11,8 @@ from connector import clock
 from connector.cursors import Point
 from connector.entity import Entity, Payload
 from connector.errors import SourceError, StepError
+from connector.observed import Observed
+from connector.page import Packed
 from connector.progress import Cycle, Progress
 from connector.secrets import Settings
 from connector.state import State, cursor_of, seen_of
@@ -107,6 +109,20 @@ class Bounds:
         progress.came, progress.many, progress.again = "", False, ""
         progress.digest, progress.cycle = "", Cycle()
         return True
+
+    def through(self, progress: Progress, packed: Packed, observed: Observed) -> bool:
+        """Whether an ordered walk has read enough, whatever comes next."""
+        entity = self.entity
+        points = [point for point in packed.points if point is not None]
+        if entity.order == "desc" and points and progress.since is not None:
+            since = entity.cursors.read(progress.since)
+            return since is not None and all(point.at < since.at for point in points)
+        if entity.order == "asc" and progress.until is None:
+            now = max(clock.now(), observed.at_reply or 0.0)
+            passed = entity.cursors.passed
+            # A record dated in the future is no sign that the walk has caught up with itself.
+            return any(passed(at, progress.horizon) and not passed(at, now) for at in points)
+        return False
 
     def _target(self, progress: Progress, like: Point) -> Point:
         """Where the last slice ends: just after all clocks at the walk's start."""

@@ -81,11 +81,13 @@ class Reader:
                 return False
             self.outcome.walks.append(walk)
             try:
-                walk.begin()
+                anew = walk.begin()
             except ConnectorError as error:
                 error.entity = walk.entity.name
                 self.outcome.failed.append((walk, error))
                 return False
+        if anew is not None:
+            self._note("start_over", walk, why=anew)
         return True
 
     def _room(self, reply: Reply | None) -> bool:

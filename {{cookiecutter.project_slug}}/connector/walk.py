@@ -75,8 +75,8 @@ class Walk:
         self._commits = Commits(self.entity, self.state)
         self._bounds = Bounds(self.entity, self.state, self.payload)
 
-    def begin(self) -> None:
-        """Go on with the walk that the state holds, or start one.
+    def begin(self) -> str | None:
+        """Go on with the walk that the state holds, or start one; why it begins anew, if it does.
 
         Raises:
             ConnectorError: `start` is missing or can be no cursor.
@@ -90,7 +90,7 @@ class Walk:
         held = sync.walks.get(entity.name)
         if held is not None and held.shape == entity.fingerprint:
             self.progress = held
-            return
+            return None
         if held is not None:
             self._check_again(held)
             if not entity.has_the_cursor_of(held.shape):
@@ -99,6 +99,7 @@ class Walk:
         bare = entity.cursor is not None and cursor_of(entity, rest) is None
         first = entity.name not in rest or bare or (held is not None and held.first)
         self._follow(self._bounds.begun(first=first, held=held))
+        return "its declaration was changed in mid-walk" if held is not None else None
 
     def _check_again(self, held: Progress) -> None:
         """Refuse to begin anew after a deployment where records would be appended twice."""
@@ -200,7 +201,7 @@ class Walk:
         if self.early:  # it is read again, and what has no key would be appended again
             packed.pieces = [piece for piece in packed.pieces if piece.keys]
         ends = packed.next_token is None
-        if ends or self._through(packed, observed):
+        if ends or self._bounds.through(progress, packed, observed):
             self._commits.close(progress)
             self.done = not self._bounds.next_slice(progress)
             self._commit(all_read=ends and self.done)
@@ -290,17 +291,3 @@ class Walk:
             "entity": self.entity.name,
             "page": self.progress.page + 1,
         }
-
-    def _through(self, packed: Packed, observed: Observed) -> bool:
-        """Whether an ordered walk has read enough, whatever comes next."""
-        entity, progress = self.entity, self.progress
-        points = [point for point in packed.points if point is not None]
-        if entity.order == "desc" and points and progress.since is not None:
-            since = entity.cursors.read(progress.since)
-            return since is not None and all(point.at < since.at for point in points)
-        if entity.order == "asc" and progress.until is None:
-            now = max(clock.now(), observed.at_reply or 0.0)
-            passed = entity.cursors.passed
-            # A record dated in the future is no sign that the walk has caught up with itself.
-            return any(passed(at, progress.horizon) and not passed(at, now) for at in points)
-        return False
