@@ -213,3 +213,18 @@ def test_a_step_that_returns_no_page_is_told_so() -> None:
 
     with pytest.raises(ConnectorError, match="the step returned a NoneType: return Page"):
         call_step(thing, {})
+
+
+def test_a_step_of_several_requests_gets_several_replies() -> None:
+    """One after the other; the same one for all is no use where they ask for different things."""
+
+    @Source(base_url="https://api.example.com").entity("issue", primary_key=["id"])
+    def issue(fetch: Fetch) -> Page:
+        project = fetch.get("/projects").value("id")
+        return Page(fetch.get(f"/projects/{project}/issues").rows())
+
+    page = call_step(issue, [Reply(json={"id": 7}), Reply(json=[{"id": 1}])])
+    assert [sent.path for sent in page.requests] == ["/projects", "/projects/7/issues"]
+    assert list(page.rows) == [{"id": 1}]
+    with pytest.raises(AssertionError, match=r"no reply is left for GET .*/projects/7/issues"):
+        call_step(issue, [Reply(json={"id": 7})])

@@ -118,12 +118,14 @@ def test_what_one_walk_puts_into_its_context_stays_with_it() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 9])
 @pytest.mark.parametrize("setup_test", [True, False])
 def test_each_walk_begins_with_the_callers_context(workers: int, setup_test: bool) -> None:
-    """Also where one thread reads several entities, and where that is the calling thread."""
+    """Also where one thread reads several entities, where two of them share a table, and where
+    that is the calling thread."""
     made, seen = source(workers=workers), {}
 
     for name in ("a", "b", "c", "d"):
+        tables = {"line": ["id"]} if name in "ab" else None
 
-        @made.entity(name, primary_key=["id"])
+        @made.entity(name, primary_key=["id"], tables=tables)
         def step(fetch: Fetch) -> Page:
             seen[fetch.entity] = invocation.get()
             invocation.set(fetch.entity)

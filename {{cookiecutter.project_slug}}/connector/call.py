@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import copy_context
 
 from connector import clock, log, transport
 from connector.budget import Budget
@@ -121,7 +122,9 @@ class Call:
                 early=any(name not in self._state.sync.done for name in names[:place]),
                 later=names[place + 1 :],
             )
-            if not self._reader.run(walk) and not self._reader.outcome.gave_up(walk):
+            # A context of its own: what one step sets there, no other sees.
+            through = copy_context().run(self._reader.run, walk)
+            if not through and not self._reader.outcome.gave_up(walk):
                 return
 
 

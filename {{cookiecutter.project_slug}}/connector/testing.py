@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -80,7 +81,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     Args:
         step: A function decorated with `@source.entity`.
         reply: What the upstream answers to each request: Python values (sent as JSON), bytes, or
-            a `Reply`.
+            a `Reply`; a list of `Reply` answers one request after the other.
         **fetch: What the step is given: since, until, token, page_size, started, secrets, payload.
 
     Returns:
@@ -88,6 +89,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
     Raises:
         TypeError: `step` is no fetch step, or a name in `fetch` is unknown.
+        AssertionError: It makes more requests than there are replies.
         Exception: Whatever the step raises.
     """
     entity = getattr(step, "entity", None)
@@ -106,8 +108,12 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
     sent: list[Sent] = []
 
+    replies = _replies(reply)
+
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
-        return _response(reply if isinstance(reply, Reply) else _reply(reply), request)
+        answer = next(replies, None)
+        assert answer is not None, f"no reply is left for {request.method} {request.url}"
+        return _response(answer, request)
 
     def unsigned(method: str, path: str, **options: Any) -> Response:
         return upstream.send(method, path, **{**options, "signed": False})
@@ -176,8 +182,12 @@ def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
         clock.current = before
 
 
-def _reply(value: Any) -> Reply:
-    return Reply(body=value) if isinstance(value, bytes) else Reply(json=value)
+def _replies(value: Any) -> Iterator[Reply]:
+    if isinstance(value, list) and value and all(isinstance(one, Reply) for one in value):
+        return iter(value)
+    if not isinstance(value, Reply):
+        value = Reply(body=value) if isinstance(value, bytes) else Reply(json=value)
+    return repeat(value)
 
 
 def _response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
