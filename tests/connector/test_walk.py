@@ -322,3 +322,15 @@ def test_another_cursor_in_mid_walk_is_not_bounded_by_values_of_the_former(
     assert sync.error == ""
     assert set(sync.ids()) == set(range(6))
     assert player.state == {"thing": iso(-7000)}
+
+
+def test_a_number_may_take_the_place_of_a_time_in_mid_walk(page_by_page: None) -> None:
+    """What is committed is none of the new column's, and the walk begins anew."""
+    rows = [{"id": i, "at": iso(-3000 + i), "number": i} for i in range(6)]
+    upstream = Upstream(Listing(rows, sort="id", size=2))
+    player = Player(one(order="asc"), upstream)
+    player.sync(calls=1)
+    player.source = one(cursor="number", cursor_type="sequence")
+    sync = player.go_on()
+    assert (sync.error, sync.ids()) == ("", list(range(6)))
+    assert player.state == {"thing": 5}

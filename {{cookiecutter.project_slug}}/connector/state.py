@@ -37,13 +37,15 @@ class State:
 
     def __init__(self, sent: Mapping[str, Any], entities: Mapping[str, Entity]) -> None:
         self.rest = {name: value for name, value in sent.items() if name != RESERVED}
-        for name, entity in entities.items():
-            if name in self.rest:
-                _check(entity, self.rest[name])
         self.sync = _sync(sent[RESERVED]) if RESERVED in sent else Sync(VERSION)
         self.sync.walks = {
             name: progress for name, progress in self.sync.walks.items() if name in entities
         }
+        for name, entity in entities.items():
+            held = self.sync.walks.get(name)
+            # Where a deployment has changed the column in mid-walk, the walk begins anew.
+            if name in self.rest and (held is None or entity.has_the_cursor_of(held.shape)):
+                _check(entity, self.rest[name])
         for name, progress in self.sync.walks.items():
             if progress.shape == entities[name].fingerprint:
                 _check_progress(entities[name], progress, self.rest)
