@@ -10,7 +10,7 @@ NUMBERED = {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
 DEVICES = {"con", "prn", "aux", "nul"} | NUMBERED
 TAKEN_BY_FUNCTION_APP = {"app", "func", "host", "respond", "source"}
 COLUMN = (
-    "1 to 64 characters, at least one a letter or digit, "
+    "at most 64 characters (32 where they are not Latin), at least one a letter or digit, "
     "without quotes, backslashes, commas and braces"
 )
 NEEDS_KEY = {
@@ -126,18 +126,27 @@ def primary_key(text):
 
 def cursor_field(text):
     name = text.strip()
-    if name and (not is_column(name) or "" in name.split(".")):
+    path = name.split(".")
+    if name and (not is_column(name) or "" in path):
         rule = f"one column, or a dotted path to one, {COLUMN}"
         return refused("cursor_field", text, rule, "updated_at")
+    if len(path) > 1 and (len(path) > 6 or width(name) > 40):
+        rule = "a dotted path of at most 6 names and 40 characters (20 where they are not Latin)"
+        return refused("cursor_field", text, rule, "meta.updated_at")
     return None
 
 
 def is_column(name):
     return (
-        0 < len(name) <= 64
+        0 < width(name) <= 64
         and not re.search(r"""["'\\,{}]""", name)
         and any(character.isalnum() for character in name)
     )
+
+
+def width(name):
+    """The most columns of a line that `name` may take: beyond Latin, a letter may take two."""
+    return sum(2 if letter >= "\u0300" else 1 for letter in name)
 
 
 def meeting(column):

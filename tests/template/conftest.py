@@ -1,6 +1,7 @@
 """One bake per set of answers, of a copy of the template, in temporary folders."""
 
 import compileall
+import importlib.util
 import os
 import py_compile
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from baked import once
@@ -43,6 +45,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoding="utf-8",
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def pre_gen() -> ModuleType:
+    """The hook as it stands in the repository, not rendered."""
+    spec = importlib.util.spec_from_file_location("pre_gen", ROOT / "hooks/pre_gen_project.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-{% from "layout.jinja" import call, mapping with context %}
+{% from "layout.jinja" import call, constant, mapping with context %}
 {% set cursor, style, deletes = cookiecutter.__cursor, cookiecutter.pagination, cookiecutter.deletes %}
 {% set columns = cookiecutter.__primary_key.split(",") if cookiecutter.__primary_key else [] %}
 {% set step = "fetch." ~ cookiecutter.__step %}
@@ -21,7 +21,7 @@ import fetch
 from connector.testing import {{ "Reply, " if linked }}call_step
 
 {% if style in ["link_header", "next_url"] %}
-NEXT = "{{ cookiecutter.__base_url }}{{ cookiecutter.__path }}?page=2"
+{{ constant("NEXT", '"' ~ cookiecutter.__base_url ~ cookiecutter.__path ~ '?page=2"') }}
 {% endif %}
 {{ mapping("RECORD = ", record or ['"amount": 12.5']) }}
 {% if linked %}
