@@ -4,6 +4,7 @@ import json
 import keyword
 import re
 import sys
+import unicodedata
 from urllib.parse import urlsplit
 
 NUMBERED = {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
@@ -13,6 +14,13 @@ COLUMN = (
     "at most 64 characters (32 where they are not Latin), at least one a letter or digit, "
     "without quotes, backslashes, commas and braces"
 )
+# Latin letters that Unicode does not take apart.
+LATIN = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "œ": "oe", "ø": "o", "Ø": "O",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "þ": "th", "Þ": "Th",
+    "ħ": "h", "Ħ": "H", "ı": "i",
+}  # fmt: skip
+OWN = "no name of Fivetran's own: its columns begin with _fivetran_"
 NEEDS_KEY = {
     "records": "a deletion is found by its primary key",
     "soft_delete": "rows that come back are found by their primary key",
@@ -118,7 +126,9 @@ def primary_key(text):
     if not all(is_column(column) for column in columns):
         rule = f"column names with commas between them, each {COLUMN}"
         return refused("primary_key", text, rule, "order_id, line_no")
-    if len({meeting(column) for column in columns}) < len(columns):
+    if any(named(column).startswith("_fivetran_") for column in columns):
+        return refused("primary_key", text, OWN, "order_id, line_no")
+    if len(set(map(named, columns))) < len(columns):
         rule = "columns that stay apart in the warehouse, where only a-z, 0-9 and _ are left"
         return refused("primary_key", text, rule, "order_id, line_no")
     return None
@@ -133,6 +143,8 @@ def cursor_field(text):
     if len(path) > 1 and (len(path) > 6 or width(name) > 40):
         rule = "a dotted path of at most 6 names and 40 characters (20 where they are not Latin)"
         return refused("cursor_field", text, rule, "meta.updated_at")
+    if named(path[0]).startswith("_fivetran_"):
+        return refused("cursor_field", text, OWN, "updated_at")
     return None
 
 
@@ -149,9 +161,19 @@ def width(name):
     return sum(2 if letter >= "\u0300" else 1 for letter in name)
 
 
-def meeting(column):
-    """A column's name without what the warehouse's naming takes away."""
-    return re.sub(r"[\W_]+", "", column).lower()
+def named(column):
+    """The column's name in the warehouse, as far as it is sure: letters that do not fold to ASCII
+    stay, so that two names are equal only if they surely meet (see harness/naming.py)."""
+    plain = "".join(map(folded, unicodedata.normalize("NFC", column)))
+    plain = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
+    name = "".join(letter.lower() if letter.isascii() else letter for letter in plain)
+    return re.sub("^(?=[0-9])", "_", re.sub("[\0-/:-@[-`{-\x7f]+", "_", name))
+
+
+def folded(letter):
+    parts = unicodedata.normalize("NFKD", LATIN.get(letter, letter))
+    plain = re.sub("[\u0300-\u0362]", "", parts)  # accents
+    return plain if plain.isascii() else letter
 
 
 def contradiction(answers):
@@ -167,10 +189,11 @@ def contradiction(answers):
     if deletes == "records" and cursor in columns:
         rule = "a deleted record keeps its key and gets a later cursor, so the two differ"
         return clash("cursor_field", cursor, "deletes=records", rule, "cursor_field=updated_at")
-    if cursor not in columns and cursor.split(".")[0] in columns:
+    top = cursor.split(".")[0]
+    if cursor not in columns and top in columns:
         rule = "a dotted path leads into an object, and a column of the primary key is none"
         return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
-    if cursor not in columns and meeting(cursor) in [meeting(column) for column in columns]:
+    if cursor not in columns and named(top) in map(named, columns):
         rule = "columns stay apart in the warehouse, where only a-z, 0-9 and _ are left"
         return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
     return None

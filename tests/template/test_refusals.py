@@ -1,11 +1,15 @@
 """Wrong and contradictory answers: refused before a file is written, with the rule."""
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
+from harness.naming import to_name
+from hypothesis import given
+from hypothesis import strategies as st
 from template.conftest import Bake
 
 GOOD = {
@@ -117,6 +121,15 @@ WRONG = {
         "id,id",
         "id, ID",
         "orderId,order_id",
+        "Straße,Strasse",
+        "é,e",
+        "e\u0301,e",
+        "ß,ss",
+        "ﬁ,fi",
+        "²,2",
+        "2,_2",
+        "_fivetran_synced",
+        "id, _Fivetran-Deleted",
         'a"b',
         "a'b",
         "a\\b",
@@ -138,6 +151,12 @@ WRONG = {
         "x" * 65,
         "更" * 33,
         "a.b.c.d.e.f.g",
+        "_fivetran_synced",
+        "_fivetran_synced.x",
+        "_Fivetran-Deleted",
+        "_fivetran_synced",
+        "_fivetran_synced.x",
+        "_FivetranBatch",
         "meta." + "x" * 36,
     ],
 }
@@ -168,6 +187,8 @@ def test_the_default_answers_are_taken(pre_gen: ModuleType) -> None:
         {"deletes": "records", "cursor_field": ""},
         {"primary_key": "id, at", "cursor_field": "at"},
         {"primary_key": "meta.id", "cursor_field": "meta.at"},
+        {"primary_key": "Дата, Код, и, й", "cursor_field": "更新"},
+        {"primary_key": "ab, a_b", "cursor_field": "_fivetran"},
     ],
     ids=str,
 )
@@ -209,6 +230,8 @@ def test_all_wrong_answers_come_in_one_message(pre_gen: ModuleType) -> None:
         ({"deletes": "records", "primary_key": "id, at", "cursor_field": "at"}, "keeps its key"),
         ({"primary_key": "meta", "cursor_field": "meta.at"}, "dotted path"),
         ({"primary_key": "id, updatedAt", "cursor_field": "updated_at"}, "stay apart"),
+        ({"primary_key": "Grosse", "cursor_field": "Größe"}, "stay apart"),
+        ({"primary_key": "meta", "cursor_field": "Meta.at"}, "stay apart"),
     ],
     ids=str,
 )
@@ -218,6 +241,21 @@ def test_a_contradiction_is_refused(
     """Two answers that cannot both hold are refused with the reason."""
     (message,) = pre_gen.refusals(GOOD | answers)
     assert reason in message and "Rule: " in message and "Example: " in message
+
+
+@given(st.text("aZ9_-ßäÖéøłđžŠ²ﬁ", min_size=1, max_size=8))
+def test_a_latin_column_is_named_as_in_the_warehouse(pre_gen: ModuleType, name: str) -> None:
+    """The hook cannot import the harness's naming, and does as it does."""
+    assert pre_gen.named(name) == to_name(name)
+
+
+@given(st.lists(st.text("aB_éßДдйи\u0306伝", min_size=1, max_size=2), min_size=2, max_size=30))
+def test_columns_of_any_script_that_the_hook_takes_for_one_meet(
+    pre_gen: ModuleType, names: list[str]
+) -> None:
+    """Where the hook does not know a script, it refuses nothing that may stay apart."""
+    for one, other in combinations(set(names), 2):
+        assert pre_gen.named(one) != pre_gen.named(other) or to_name(one) == to_name(other)
 
 
 def refused(bake_into: Callable[..., Path], folder: Path, **answers: str) -> list[Path]:
