@@ -61,7 +61,9 @@ def pre_gen() -> ModuleType:
 def bake_into(template: Path, config: Path) -> Bake:
     """`bake_into(folder, answer=…)` bakes into `folder` and gives the project's path."""
 
-    def bake_into(folder: Path, /, *, overwrite: bool = False, **answers: str) -> Path:
+    def bake_into(
+        folder: Path, /, *, overwrite: bool = False, skip: bool = False, **answers: str
+    ) -> Path:
         made = cookiecutter(
             str(template),
             no_input=True,
@@ -69,6 +71,7 @@ def bake_into(template: Path, config: Path) -> Bake:
             output_dir=str(folder),
             config_file=str(config),
             overwrite_if_exists=overwrite,
+            skip_if_file_exists=skip,
         )
         return Path(made)
 

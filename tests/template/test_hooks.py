@@ -1,11 +1,12 @@
 """The hooks: the same each time, harmless when run again, without traces of tools."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
-from template.conftest import GENERATED, Bake, files
+from template.conftest import GENERATED, ROOMS, Bake, files
 
 
 def contents(project: Path) -> dict[str, bytes]:
@@ -32,13 +33,47 @@ def test_a_second_bake_keeps_secrets_that_were_typed(bake_into: Bake, tmp_path: 
     assert {(project / name).stat().st_mode & 0o777 for name in mine} == {0o600}
 
 
-def test_another_workflow_of_the_user_survives(bake_into: Bake, tmp_path: Path) -> None:
-    """Dropping what was not chosen drops nothing that the user wrote beside it."""
+MINE = (
+    "LICENSE",
+    "azure-pipelines.yml",
+    ".github/workflows/test.yml",
+    ".github/workflows/deploy.yml",
+)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_what_was_not_chosen_is_not_touched(bake_into: Bake, tmp_path: Path, skip: bool) -> None:
+    """Baked over a project, a license or a pipeline of the user's stays, with -s and without."""
+    project = bake_into(tmp_path, ci="none")
+    before = contents(project)
+    for name in MINE:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("mine\n", encoding="utf-8")
+    bake_into(tmp_path, overwrite=True, skip=skip, ci="none")
+    assert contents(project) == before | dict.fromkeys(MINE, b"mine\n")
+
+
+def test_existing_files_can_be_skipped(bake_into: Bake, tmp_path: Path) -> None:
+    """With -s what is there stays, but for the rooms; what is missing is made again."""
+    project = bake_into(tmp_path, license="MIT")
+    before = contents(project)
+    mine = {name: b"{}" for name in before if not name.startswith(ROOMS)}
+    for name, text in mine.items():
+        (project / name).write_bytes(text)
+    (project / "README.md").unlink()
+    bake_into(tmp_path, overwrite=True, skip=True, license="MIT")
+    assert contents(project) == before | mine | {"README.md": before["README.md"]}
+
+
+def test_other_answers_reach_the_files_that_are_data(bake_into: Bake, tmp_path: Path) -> None:
+    """Baked over a project, host.json is the template's again, the example has the new names."""
     project = bake_into(tmp_path)
-    deploy = project / ".github/workflows/deploy.yml"
-    deploy.write_text("mine\n", encoding="utf-8")
-    bake_into(tmp_path, overwrite=True, ci="none")
-    assert deploy.is_file() and not (project / ".github/workflows/test.yml").exists()
+    host = (project / "host.json").read_bytes()
+    (project / "host.json").write_bytes(b"{}")
+    bake_into(tmp_path, overwrite=True, function_name="Other", auth="basic")
+    assert (project / "host.json").read_bytes() == host
+    example = json.loads((project / "connection.example.json").read_text(encoding="utf-8"))
+    assert (example["schema"], list(example["secrets"])) == ("other", ["username", "password"])
 
 
 def test_caches_of_a_checkout_do_not_ship(template: Path, config: Path, tmp_path: Path) -> None:

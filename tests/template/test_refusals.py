@@ -151,8 +151,6 @@ WRONG = {
         "x" * 65,
         "更" * 33,
         "a.b.c.d.e.f.g",
-        "_fivetran_synced",
-        "_fivetran_synced.x",
         "_Fivetran-Deleted",
         "_fivetran_synced",
         "_fivetran_synced.x",
