@@ -93,6 +93,13 @@ def test_no_template_is_left_in_any_file(bake: Bake, ci: str, license_name: str)
         assert "\n\n\n" not in text or spaced, path
 
 
+def test_nothing_is_left_to_do(bake: Bake) -> None:
+    """Who greps a new project for open ends finds none, in the rooms neither."""
+    project = bake()
+    for path in sorted(project / name for name in files(project)):
+        assert not re.search("TODO|FIXME", path.read_text(encoding="utf-8")), path
+
+
 def test_every_name_is_legal_on_windows(bake: Bake) -> None:
     """No file or folder has a name that Windows forbids or reserves."""
     project = bake()

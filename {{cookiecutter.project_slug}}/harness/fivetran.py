@@ -23,7 +23,7 @@ URL = "https://api.fivetran.com"
 FAILED = ("FAILED", "JOB_FAILED")  # of PASSED, SKIPPED, WARNING, FAILED, JOB_FAILED
 _TEST_SECONDS = 600  # setup tests call the function, twice where it reports an error
 _ID = re.compile(r"[A-Za-z0-9_-]+")
-_TODO = {
+_REMEDIES = {
     401: "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET: Fivetran's dashboard, user name, API Key",
     403: "the API key's user may not do this: ask for the rights, or take another key",
     409: "a sync is running: wait until it is over",
@@ -137,7 +137,7 @@ class Fivetran:
             raise UsageError(
                 f"{what}: Fivetran answers HTTP {response.status_code}"
                 + (f", {told}" if told else ""),
-                todo=_TODO.get(response.status_code),
+                todo=_REMEDIES.get(response.status_code),
             )
         data = answer.get("data")
         if part is None:
