@@ -1,15 +1,19 @@
 """Refuses wrong and contradictory answers before a file is written; it changes nothing."""
 
+import ipaddress
 import json
 import keyword
 import re
 import sys
 import unicodedata
+from importlib import metadata
 from urllib.parse import urlsplit
 
 NUMBERED = {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
 DEVICES = {"con", "prn", "aux", "nul"} | NUMBERED
 TAKEN_BY_FUNCTION_APP = {"app", "func", "host", "respond", "source"}
+TAKEN_BY_DATABASES = {"information_schema", "pg_catalog"}
+LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 COLUMN = (
     "at most 64 characters (32 where they are not Latin), at least one a letter or digit, "
     "without quotes, backslashes, commas and braces"
@@ -41,6 +45,8 @@ def refusals(answers):
     found = {check.__name__: check(answers[check.__name__]) for check in checks}
     for name, text in answers.items():
         found[name] = found.get(name) or plain_text(name, text)
+    if found["project_name"] and answers["project_name"].strip()[:200] in answers["description"]:
+        found["description"] = None  # derived: one complaint is enough
     if not any(found.values()):
         found["together"] = contradiction(answers)
     return [text for text in found.values() if text]
@@ -49,6 +55,9 @@ def refusals(answers):
 def plain_text(name, text):
     if len(text) > 300:
         return refused(name, text, "an answer has at most 300 characters", "Acme Connector")
+    if name in ("project_name", "description") and re.search("{[#%{]", text):
+        # Cookiecutter renders it when the project is updated, and can then update it no more.
+        return refused(name, text, "no brace with another, a % or a # after it", "Acme Connector")
     if not text.isprintable():
         return refused(
             name, text, "one line of printable characters, with plain spaces", "Acme Connector"
@@ -75,10 +84,12 @@ def project_slug(text):
 def function_name(text):
     rule = (
         "letters, digits and _ (A-Z, a-z, 0-9) that start with a letter, at most 60 characters, no "
-        "word of Python's, none of app, func, host, respond, source, and not beginning with admin "
-        "or runtime (the Azure host keeps these)"
+        "word of Python's, none of app, func, host, respond, source, not beginning with admin or "
+        "runtime (the Azure host keeps these), and not information_schema or pg_catalog (it names "
+        "the schema)"
     )
-    taken = keyword.iskeyword(text) or text.lower() in TAKEN_BY_FUNCTION_APP
+    taken = TAKEN_BY_FUNCTION_APP | TAKEN_BY_DATABASES
+    taken = keyword.iskeyword(text) or named(text.lower()) in taken
     reserved = text.lower().startswith(("admin", "runtime"))
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,59}", text) or taken or reserved:
         return refused("function_name", text, rule, "acme_connector")
@@ -100,16 +111,31 @@ def base_url(text):
         url = urlsplit(text)
         local = url.hostname in ("localhost", "127.0.0.1", "::1")
         whole = bool(url.hostname) and url.port != 0
+        host = not url.hostname or is_host(url.hostname, "[" in url.netloc)
     except ValueError:
         return refused("base_url", text, "an address with a host and, if any, a port", example)
     if not whole or not (url.scheme == "https" or (url.scheme == "http" and local)):
         return refused("base_url", text, "https://, and http:// for localhost only", example)
     if "@" in url.netloc:
         return refused("base_url", text, "no user or password: credentials are secrets", example)
+    if not host:
+        rule = "a host's name of letters, digits, - and _ between dots, or an IP address"
+        return refused("base_url", text, rule, example)
     if "?" in text or "#" in text:
         rule = "no query and no fragment: paths are appended to it"
         return refused("base_url", text, rule, example)
     return None
+
+
+def is_host(host, bracketed):
+    """Whether a request can be sent there: by name, or by an address without a zone."""
+    if bracketed or re.fullmatch(r"[0-9.]*\.?[0-9]+\.?", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return "%" not in host
+    return bool(re.fullmatch(rf"{LABEL}(\.{LABEL})*\.?", host))
 
 
 def entity(text):
@@ -212,10 +238,19 @@ def shown(text):
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
-def main(answers):
+def old(version):
+    """What is wrong with this version of Cookiecutter, or None."""
+    if [int(part) for part in re.findall("[0-9]+", version)[:2]] < [2, 3]:
+        rule = "2.3 or newer: 2.1 does not find the template's pieces"
+        example = 'pip install --upgrade "cookiecutter>=2.3"'
+        return f"Cookiecutter is {version}. Rule: {rule}. Example: {example}"
+    return None
+
+
+def main(answers, version):
     answers["project_slug"] = answers.pop("__asked_slug")
     questions = {name: text for name, text in answers.items() if not name.startswith("_")}
-    found = refusals(questions)
+    found = [old(version)] if old(version) else refusals(questions)
     if found:
         print("Refused, nothing was written:", file=sys.stderr)
         for text in found:
@@ -224,4 +259,4 @@ def main(answers):
 
 
 if __name__ == "__main__":
-    main(json.loads(r"""{{ cookiecutter | tojson }}"""))
+    main(json.loads(r"""{{ cookiecutter | tojson }}"""), metadata.version("cookiecutter"))

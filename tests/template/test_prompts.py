@@ -75,6 +75,15 @@ def test_every_question_and_every_choice_has_words_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "rule"),
+    [("entity", "lower case, as sales_order"), ("base_url", "no braces"), ("base_url", "fetch.py")],
+)
+def test_a_rule_that_is_often_missed_stands_in_the_question(question: str, rule: str) -> None:
+    """A wrong answer is refused only after the last question, so the rule comes before."""
+    assert rule in QUESTIONS["__prompts__"][question]
+
+
+@pytest.mark.parametrize(
     ("style", "quoted"),
     [
         ("cursor", '{"data": [...], "next_cursor": "abc"}'),

@@ -7,10 +7,12 @@ from types import ModuleType
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
+from cookiecutter.generate import generate_context
+from cookiecutter.prompt import prompt_for_config
 from harness.naming import to_name
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from template.conftest import Bake
+from template.conftest import ROOT, Bake
 
 GOOD = {
     "project_name": "Acme Connector",
@@ -29,7 +31,18 @@ GOOD = {
     "license": "proprietary",
 }
 WRONG = {
-    "project_name": ["", "   ", "two\nlines", "tab\there", "x" * 301, "right-to-left \u202e"],
+    "project_name": [
+        "",
+        "   ",
+        "two\nlines",
+        "tab\there",
+        "x" * 301,
+        "right-to-left \u202e",
+        "a {{ b",
+        "a {% b",
+        "a {# b",
+    ],
+    "description": ["{{ nothing }}", "{% if %}", "{#", "{{"],
     "project_slug": [
         "",
         " ",
@@ -74,6 +87,8 @@ WRONG = {
         "respond",
         "source",
         "admin_sync",
+        "information_schema",
+        "PG_Catalog",
         "runtimes",
         "x" * 61,
         "a/../b",
@@ -99,6 +114,14 @@ WRONG = {
         "https://api.example.com\\v1",
         "https://größe.example",
         "http://localhost.example.com",
+        "https://.",
+        "https://..",
+        "https://api..example.com",
+        "https://*.example.com",
+        "https://%65xample.com",
+        "https://999.1.1.1",
+        "https://[v1.x]",
+        "https://[fe80::1%25eth0]",
         "https://api.example.com/" + "x" * 200,
         "javascript:alert(1)",
     ],
@@ -185,6 +208,10 @@ def test_the_default_answers_are_taken(pre_gen: ModuleType) -> None:
         {"deletes": "records", "cursor_field": ""},
         {"primary_key": "id, at", "cursor_field": "at"},
         {"primary_key": "meta.id", "cursor_field": "meta.at"},
+        {"base_url": "https://10.0.0.1:8443/v1"},
+        {"base_url": "https://[2001:db8::1]:8443"},
+        {"base_url": "https://my_host.internal."},
+        {"project_name": "{ a } %} #} }}", "description": "{ a } %} #} }}"},
         {"primary_key": "Дата, Код, и, й", "cursor_field": "更新"},
         {"primary_key": "ab, a_b", "cursor_field": "_fivetran"},
     ],
@@ -206,7 +233,7 @@ def test_a_wrong_answer_is_refused(pre_gen: ModuleType, name: str, text: str) ->
 
 def test_the_example_of_a_message_is_itself_right(pre_gen: ModuleType) -> None:
     """Who types the example gets a project."""
-    for name in set(WRONG) - {"project_name"}:
+    for name in set(WRONG) - {"project_name", "description"}:
         (message,) = pre_gen.refusals(GOOD | {name: WRONG[name][-1]})
         example = message.rpartition("Example: ")[2]
         if "300 characters" not in message and "printable" not in message:
@@ -256,6 +283,54 @@ def test_columns_of_any_script_that_the_hook_takes_for_one_meet(
         assert pre_gen.named(one) != pre_gen.named(other) or to_name(one) == to_name(other)
 
 
+def test_a_derived_answer_gets_no_complaint_of_its_own(pre_gen: ModuleType) -> None:
+    """What was made of a wrong answer, and not typed, is not held against anybody."""
+    for slug in WRONG["project_slug"]:
+        answers = derived(project_slug=slug)
+        (message,) = pre_gen.refusals(answers | {"project_slug": slug})
+        assert message.startswith("project_slug is")
+    for name in ("two\nlines", "a {{ b", "x" * 300 + "\t"):
+        (message,) = pre_gen.refusals(
+            GOOD | {"project_name": name, "description": f"{name[:200]} for"}
+        )
+        assert message.startswith("project_name is")
+
+
+NAMES = ["Source", "App", "Import", "Class", "None", "Admin portal", "Runtime metrics", "CON", "-"]
+NAMES += ["🚚", "!!!", "com1", "7", "Information schema", "pg catalog", "admin" * 40]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_derived_answers_are_taken(pre_gen: ModuleType, name: str) -> None:
+    """Whoever names the project and goes on with Enter gets one."""
+    assert pre_gen.refusals(derived(project_name=name)) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(min_size=1))
+def test_only_the_name_itself_can_be_wrong(pre_gen: ModuleType, name: str) -> None:
+    """Of any name follow answers that are taken, or it is refused, and nothing else."""
+    found = pre_gen.refusals(derived(project_name=name))
+    assert [text.partition(" is ")[0] for text in found] in ([], ["project_name"])
+
+
+def derived(**answers: str) -> dict[str, str]:
+    """The answers of somebody who gives these and goes on with Enter."""
+    context = generate_context(str(ROOT / "cookiecutter.json"))
+    for name, text in answers.items():
+        context["cookiecutter"][name] = "{% raw %}" + text.replace("{% endraw", "") + "{% endraw %}"
+    every = prompt_for_config(context, no_input=True)
+    every["project_slug"] = every["__asked_slug"]
+    return {name: text for name, text in every.items() if not name.startswith("_")}
+
+
+def test_an_old_cookiecutter_is_refused(pre_gen: ModuleType) -> None:
+    """Before anything else, and with what to do: 2.1 stops in the middle of a bake."""
+    assert 'pip install --upgrade "cookiecutter>=2.3"' in pre_gen.old("2.1.1")
+    assert pre_gen.old("2.2.3") and pre_gen.old("1.7.3")
+    assert pre_gen.old("2.3.0") is pre_gen.old("2.10.1rc1") is pre_gen.old("3.0") is None
+
+
 def refused(bake_into: Callable[..., Path], folder: Path, **answers: str) -> list[Path]:
     """What is left beside and in the output folder after a refused bake."""
     out = folder / "beside" / "out"
@@ -285,7 +360,6 @@ def test_a_wrong_folder_leaves_nothing_anywhere(
         {"entity": "Transaction"},
         {"base_url": "http://api.example.com"},
         {"project_name": "two\nlines"},
-        {"project_name": "!!!"},
         {"primary_key": 'a"b'},
         {"cursor_field": "a..b"},
         {"description": "\udcff"},
