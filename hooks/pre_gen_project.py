@@ -119,7 +119,7 @@ def base_url(text):
     if "@" in url.netloc:
         return refused("base_url", text, "no user or password: credentials are secrets", example)
     if not host:
-        rule = "a host's name of letters, digits, - and _ between dots, or an IP address"
+        rule = "a host's name, at most 63 letters, digits, - and _ between dots, or an IP address"
         return refused("base_url", text, rule, example)
     if "?" in text or "#" in text:
         rule = "no query and no fragment: paths are appended to it"

@@ -81,9 +81,9 @@ def lengths(name: str, start: str, longest: int, **others: str) -> list[dict[str
 @pytest.mark.parametrize(
     "many",
     [
-        lengths("base_url", "https://u", 140, pagination="next_url"),
-        lengths("base_url", "https://u", 140, pagination="link_header", auth="none"),
-        lengths("base_url", "https://u", 140, auth="oauth2_client_credentials"),
+        lengths("base_url", "https://u.example/", 140, pagination="next_url"),
+        lengths("base_url", "https://u.example/", 140, pagination="link_header", auth="none"),
+        lengths("base_url", "https://u.example/", 140, auth="oauth2_client_credentials"),
         lengths("entity", "u", 50, pagination="link_header", deletes="records"),
         lengths("entity", "u", 50, pagination="next_url", primary_key="k" * 30),
         lengths("entity", "u", 50, pagination="offset", primary_key="k" * 64),
@@ -119,7 +119,7 @@ COLUMNS = st.fixed_dictionaries(
         "primary_key": st.lists(NAMES, max_size=4).map(",".join),
         "cursor_field": st.one_of(NAMES, st.lists(NAMES, max_size=7).map(".".join)),
         "pagination": st.sampled_from(["cursor", "next_url"]),
-        "base_url": st.integers(60, 80).map(lambda n: "https://".ljust(n, "u")),
+        "base_url": st.integers(60, 80).map(lambda n: "https://u.example/".ljust(n, "u")),
     }
 )
 

@@ -117,6 +117,7 @@ WRONG = {
         "https://.",
         "https://..",
         "https://api..example.com",
+        "https://" + "u" * 64 + ".example.com",
         "https://*.example.com",
         "https://%65xample.com",
         "https://999.1.1.1",
