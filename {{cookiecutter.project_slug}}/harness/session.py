@@ -23,6 +23,7 @@ from harness.project import ENTRY, local_settings
 from harness.redact import Redactor
 from harness.remote import HttpTarget, is_local, split_key
 from harness.sample import Own, Sample, Server, upstream
+from harness.sample.port import kept
 from harness.screen import Lines, Screen
 from harness.state import StateFile, private_folder
 from harness.target import FunctionTarget, Target
@@ -166,8 +167,12 @@ class Session:
     def _function(self, settings: Mapping[str, str]) -> Target:
         folder = self.options.folder
         if self.options.sample:
+            # The state of a run of chaos is its own, and so is its port.
+            chaos = self.options.chaos
+            port = kept(self.options.home) if chaos is None else 0
             sample = self.upstream()
-            self.server = self._stack.enter_context(sample.serve(chaos=self.options.chaos))
+            running = sample.serve(port, elsewhere=True, chaos=chaos)
+            self.server = self._stack.enter_context(running)
             self.connection = self.connection.with_secrets(sample.secrets())
             found = {"UPSTREAM_BASE_URL": self.server.url}
             self.screen.redactor = Redactor(self.connection.secrets.values())

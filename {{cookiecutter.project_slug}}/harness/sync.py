@@ -12,6 +12,7 @@ from harness.loading import Counts
 from harness.loop import Summary, Sync
 from harness.progress import Progress
 from harness.recorder import Recorder
+from harness.sample.port import keep, kept
 from harness.screen import Screen, counted, duration, size
 from harness.session import HOME, Session
 from harness.state import private_folder, settle
@@ -49,6 +50,7 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
         # The file first: killed in between, the next sync reads everything and marks nothing.
         session.state.write(state)
         warehouse.begin_resync()
+    _keep_port(session, state)
     work = Sync(caller, warehouse, session.state, state)
     progress = Progress(screen)
     recorder = Recorder(
@@ -84,6 +86,26 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
         else:
             screen.say("nothing was applied, the state has not moved", "yellow")
         session.result |= {**_result(work.summary, warehouse), "pages": progress.pages}
+
+
+def _keep_port(session: Session, state: Mapping[str, Any]) -> None:
+    """Remember the sample upstream's port, for the URLs that the state is going to hold.
+
+    A state that is not empty may hold some already: then the port remembered stays.
+    """
+    if session.server is None:
+        return
+    home, port = session.options.home, session.server.port
+    before = kept(home)
+    if not state or not before:
+        keep(home, port)
+    elif before != port:
+        session.screen.say(
+            f"port {before} of the sample upstream is taken, {port} stands in: URLs that the "
+            f"state holds from an earlier sync lead nowhere; end what listens on {before}, or "
+            f"run `{session.state.command('reset')}`",
+            "yellow",
+        )
 
 
 def _show(session: Session, summary: Summary, warehouse: Warehouse, pages: int) -> None:

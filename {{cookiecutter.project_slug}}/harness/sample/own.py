@@ -72,14 +72,17 @@ class Own:
         """A made-up value for each secret; the real ones never get here."""
         return {name: made_up(name) for name in self._secrets}
 
-    def serve(self, port: int = 0, *, chaos: int | None = None) -> AbstractContextManager[Server]:
+    def serve(
+        self, port: int = 0, *, elsewhere: bool = False, chaos: int | None = None
+    ) -> AbstractContextManager[Server]:
         """The app, running; it ends with the context.
 
         Args:
             port: Where it listens on 127.0.0.1; 0 takes a free one.
+            elsewhere: Whether another port will do where this one is taken.
             chaos: The seed of what goes wrong with requests; records are left alone.
         """
-        return running(self._answer, {}, {}, port, chaos)
+        return running(self._answer, {}, {}, port, elsewhere, chaos)
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         answer: Any = self._app
