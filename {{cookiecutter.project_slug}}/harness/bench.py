@@ -144,7 +144,7 @@ class Bench:
             def load(settings: Mapping[str, str]) -> Target:
                 return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": server.url, **settings})
 
-            return Chaos(seed, load, self._connection, server, sample.repeating, room).run()
+            return Chaos(seed, load, self._connection, sample, server, room).run()
 
     @contextmanager
     def shortened(self, records: int = 500) -> Iterator[Bench]:

@@ -20,8 +20,9 @@ from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.judge import Judge
 from harness.loop import Summary, Sync
 from harness.naming import to_name
-from harness.sample import Server
+from harness.sample import Own, Sample, Server
 from harness.screen import counted
+from harness.spelling import SAMPLE
 from harness.state import StateFile
 from harness.target import Target
 from harness.unreliable import Load, Unreliable, short_sleeps
@@ -48,6 +49,7 @@ class Outcome:
 
     Attributes:
         seed: Plays it again.
+        place: What stood in for the upstream: `sample.toml`, or `module:app` of a WSGI app.
         syncs: Syncs on bad days, and how each ended.
         calls: Calls of them, those whose reply was lost too.
         done: What happened, and how often.
@@ -56,6 +58,7 @@ class Outcome:
     """
 
     seed: int
+    place: str = SAMPLE
     syncs: list[str] = field(default_factory=list)
     calls: int = 0
     done: Counter[str] = field(default_factory=Counter)
@@ -75,6 +78,11 @@ class Outcome:
             "difference": None if differs is None else asdict(differs),
         }
 
+    @property
+    def _again(self) -> str:
+        own = "" if self.place == SAMPLE else f" --sample {self.place}"
+        return f"python -m harness sync --chaos {self.seed}{own}"
+
     def check(self) -> None:
         """Raise if the tables differ.
 
@@ -86,7 +94,7 @@ class Outcome:
                 f"chaos {self.seed}: after {len(self.syncs)} disturbed syncs and {QUIET_SYNCS} "
                 "quiet ones the tables are not those of one undisturbed sync; "
                 f"{self.difference}",
-                todo=f"play it again: python -m harness sync --chaos {self.seed}",
+                todo=f"play it again: {self._again}",
             )
 
 
@@ -97,9 +105,8 @@ class Chaos:
         seed: Says what happens.
         load: Loads the function anew, with these app settings.
         connection: What every request carries; nothing of it is blocked or hashed.
-        server: The running upstream, with faults of the same seed.
-        repeating: Entities whose rows may be there several times: those without a primary key
-            that are read as a whole at each sync. None where that is not known.
+        sample: What stands in for the upstream.
+        server: The same, running, with faults of the same seed.
         room: A folder for the tables.
         judge: Hears the disturbed and the quiet calls, or None.
         told: Takes a line about each sync.
@@ -110,8 +117,8 @@ class Chaos:
         seed: int,
         load: Load,
         connection: Connection,
+        sample: Sample | Own,
         server: Server,
-        repeating: list[str] | None,
         room: Path,
         judge: Judge | None = None,
         told: Callable[[str], None] = lambda line: None,
@@ -120,11 +127,11 @@ class Chaos:
         self._faults = server.faults
         self._load = load
         self._connection = Connection(connection.schema, connection.secrets, connection.payload)
-        self._repeating = None if repeating is None else [to_name(name) for name in repeating]
+        self._repeating = _names(sample.repeating)
         self._room = room
         self._judge = judge
         self._told = told
-        self._outcome = Outcome(seed)
+        self._outcome = Outcome(seed, sample.place)
         self._chance = random.Random(f"{seed} player")
 
     def run(self) -> Outcome:
@@ -185,6 +192,10 @@ class Chaos:
         path = self._room / f"{name}.duckdb"
         path.unlink(missing_ok=True)
         return Warehouse(path, schema=self._connection.schema)
+
+
+def _names(entities: list[str] | None) -> list[str] | None:
+    return None if entities is None else [to_name(name) for name in entities]
 
 
 def _numbers(summary: Summary) -> str:

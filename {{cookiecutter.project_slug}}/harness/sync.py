@@ -189,9 +189,15 @@ def disturbed(session: Session, seed: int) -> None:
 
     room = folder / HOME / "chaos"
     private_folder(room)
-    repeating = session.upstream().repeating
     chaos = Chaos(
-        seed, load, session.connection, server, repeating, room, session.judge, screen.say
+        seed,
+        load,
+        session.connection,
+        session.upstream(),
+        server,
+        room,
+        session.judge,
+        screen.say,
     )
     screen.say(f"chaos {seed}: tables in {room}")
     with Tap(lambda level, name, line: None):

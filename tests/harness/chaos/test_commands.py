@@ -95,6 +95,24 @@ def test_other_tables_end_with_two_the_seed_and_the_record(project: Make, harnes
     assert f"python -m harness sync --chaos {seed}" in flat
 
 
+MORE_WHEN_REPEATED = {
+    "going_on = {": "if rows and getattr(app, 'last', 0) == page:\n"
+    "    rows.append({'id': 1000})\napp.last = page\ngoing_on = {"
+}
+
+
+def test_what_plays_it_again_names_the_app(project: Make, harness: Run) -> None:
+    project(**MORE_WHEN_REPEATED)
+    for seed in range(20):
+        code, written = harness("sync", "--chaos", str(seed), "--sample", "upstream:app")
+        if code:
+            break
+    flat = " ".join(written.replace("│", " ").split())
+    assert code == 2
+    again = f"play it again: python -m harness sync --chaos {seed} --sample upstream:app"
+    assert again in flat
+
+
 def test_machines_get_the_difference(project: Make, harness: Run) -> None:
     project(**{'{"since": started}': '{"since": now}'})
     outputs = (harness("sync", "--chaos", str(seed), "--json") for seed in range(20))

@@ -34,6 +34,9 @@ class Own:
         app: The app. It should accept `made_up(name)` as the secret of each name.
         place: Where it is, `module:app`.
         secrets: Names of the secrets that the function is sent.
+
+    Attributes:
+        place: As given.
     """
 
     repeating = None  # nothing is known of its entities
@@ -41,7 +44,7 @@ class Own:
 
     def __init__(self, app: WSGIApplication, place: str, secrets: Iterable[str]) -> None:
         self._app = app
-        self._place = place
+        self.place = place
         self._secrets = tuple(secrets)
 
     @classmethod
@@ -90,7 +93,7 @@ class Own:
             return list(answer(environ, start_response))
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
-            why = f"{self._place} raised {type(error).__name__}: {error}"
+            why = f"{self.place} raised {type(error).__name__}: {error}"
             text = f"{why} ({last.filename}, line {last.lineno})"
             return Response(text, 500, mimetype="text/plain")(environ, start_response)
 

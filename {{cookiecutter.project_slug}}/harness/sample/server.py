@@ -18,6 +18,7 @@ from harness.sample.outage import Outage
 from harness.sample.pages import chosen
 from harness.sample.spec import Entity, Spec
 from harness.sample.store import Change, Store
+from harness.spelling import SAMPLE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -34,7 +35,10 @@ class Sample:
 
     Attributes:
         spec: What the file says.
+        place: How --sample names it; a WSGI app is `module:app` there.
     """
+
+    place = SAMPLE
 
     def __init__(self, spec: Spec, secrets: Iterable[str] = ()) -> None:
         self.spec = spec
