@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlencode
 
@@ -19,18 +19,24 @@ from harness.sample.store import Store
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-OWN_APP = (
-    "--sample tests.upstream:app runs it, "
-    'sample = "tests.upstream:app" in tests/test_function.py tests with it'
-)
+_ROOM = 190  # characters of a refusal: the function's error may show no more of it
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class _Refused(Exception):
-    """The request gets an error: HTTP status, and a text that says what to change where."""
+    """The request gets an error: HTTP status, and a text that begins with what to change where.
 
-    def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
+    Args:
+        status: The status.
+        message: The text.
+        known: What there is instead; ends the text, as much of it as fits.
+        headers: Of the answer.
+    """
+
+    def __init__(
+        self, status: int, message: str, known: Sequence[str] = (), **headers: str
+    ) -> None:
+        super().__init__(_fitting(message, known))
         self.status = status
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
@@ -66,7 +72,7 @@ class App:
 
     def _answer(self, request: Request) -> Response:
         if self._grants(request.path):
-            _check_method(request, "POST", "OAuth2 tokens are got with POST")
+            _check_method(request, "POST", "get OAuth2 tokens with POST")
             status, body = self._guard.grant(request)
             response = _json(body, status)
             if status == 401:
@@ -82,7 +88,7 @@ class App:
         try:
             page = pages.read(entity, self._stores[entity.name], parameters)
         except pages.BadParameter as bad:
-            raise _Refused(400, f"{bad}: see {self._place(entity)}") from None
+            raise _Refused(400, f"see {self._place(entity)}: {bad}") from None
         except pages.PastTheEnd:
             raise _Refused(404, "there is no such page: the last one is before it") from None
         return _page(request, entity, page, parameters)
@@ -95,12 +101,22 @@ class App:
         return auth.kind == "oauth2_client_credentials" and path == auth.token_path
 
     def _not_found(self, request: Request) -> NoReturn:
-        known = [f"{entity.method} {path}" for path, entity in self._spec.entities.items()]
+        auth, entities = self._spec.auth, self._spec.entities
+        asked = f"{request.method} {request.path}"
+        oauth = auth.kind == "oauth2_client_credentials"
+        posts = any(entity.method == "POST" for entity in entities.values())
+        if "grant_type" in request.form or (oauth and request.method == "POST" and not posts):
+            place = f'token_path = "{request.path}" in [auth] of {self._spec.file}'
+            if oauth:
+                message = f"set {place}: there is no {asked}, but POST {auth.token_path}"
+            else:
+                message = f'set kind = "oauth2_client_credentials" and {place}: no tokens here'
+            raise _Refused(404, message)
         raise _Refused(
             404,
-            f"the sample upstream has no {request.method} {request.path}; it has "
-            f"{', '.join(known)}: set path in [entity.…] of {self._spec.file}; what it cannot "
-            f"describe, a WSGI app of your own can: {OWN_APP}",
+            f"set path in [entity.…] of {self._spec.file}, or take your own app (--sample "
+            f"tests.upstream:app): there is no {asked}, but ",
+            [f"{entity.method} {path}" for path, entity in entities.items()],
         )
 
     def _check_credentials(self, request: Request) -> None:
@@ -108,8 +124,7 @@ class App:
         if why is not None:
             raise _Refused(
                 401,
-                f"the sample upstream wants {self._guard.wanted}, but {why}: "
-                f"see [auth] in {self._spec.file}",
+                f"see [auth] in {self._spec.file}: it wants {self._guard.wanted}, but {why}",
                 WWW_Authenticate=self._guard.challenge,
             )
 
@@ -127,12 +142,12 @@ class App:
             if name not in known:
                 raise _Refused(
                     400,
-                    f"{entity.method} {entity.path} of the sample upstream has no {name}; "
-                    f"it has {', '.join(known) or 'none'}: rename it in {self._place(entity)}, "
-                    f'or add also = ["{name}"] there',
+                    f'rename one in {self._place(entity)}, or add also = ["{name}"] to it: '
+                    "it has no such parameter, but ",
+                    list(known) or ["none"],
                 )
             if name in read:
-                raise _Refused(400, f"{name} came twice")
+                raise _Refused(400, f"send {name} once: it came twice")
             if value:
                 read[name] = value
         return read
@@ -143,7 +158,7 @@ class App:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             body = None
         if not isinstance(body, dict):
-            raise _Refused(400, f"POST {entity.path} takes a JSON object as its body")
+            raise _Refused(400, f"send a body: POST {entity.path} takes a JSON object")
         return list(_flat(body, ""))
 
     def _masked(self, text: str) -> str:
@@ -165,7 +180,7 @@ def _check_method(request: Request, method: str, todo: str) -> None:
     if request.method != method:
         raise _Refused(
             405,
-            f"the sample upstream has no {request.method} {request.path}; it has {method}: {todo}",
+            f"{todo}: there is no {request.method} {request.path}, but {method}",
             Allow=method,
         )
 
@@ -196,6 +211,16 @@ def _page(
         following = f', <{url(page.token)}>; rel="next"' if page.token else ""
         response.headers["Link"] = f'<{url(None)}>; rel="first"{following}'
     return response
+
+
+def _fitting(message: str, known: Sequence[str]) -> str:
+    """The message with the names that fit behind it."""
+    for count in range(len(known), 0, -1):
+        rest = len(known) - count
+        text = message + ", ".join(known[:count]) + (f" and {rest} more" if rest else "")
+        if len(_ENCODER.encode({"message": text}).decode()) < _ROOM:
+            return text
+    return message + (f"{len(known)} others" if known else "")
 
 
 def _json(body: Any, status: int) -> Response:

@@ -17,6 +17,7 @@ from harness.sample.spec import Entity
 from harness.sample.store import Item, Store
 
 DEFAULT_SIZE = 100
+_SHOWN = 30  # characters of a value that is wrong
 
 
 class BadParameter(Exception):
@@ -162,7 +163,7 @@ def _moment(
             takes = f'what since_as = "{entity.since_as}" says'
         return store.form.read(bounds.iso(text, entity.since_as))
     except (ValueError, OverflowError):
-        raise BadParameter(f"{name} is {text[:60]!r}, but it takes {takes}") from None
+        raise BadParameter(f"{name} is {text[:_SHOWN]!r}, but it takes {takes}") from None
 
 
 def _whole(name: str | None, parameters: Mapping[str, str], *, least: int, default: int) -> int:
@@ -170,5 +171,7 @@ def _whole(name: str | None, parameters: Mapping[str, str], *, least: int, defau
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 16) or int(text) < least:
-        raise BadParameter(f"{name} is {text[:60]!r}, but it takes a whole number from {least} on")
+        raise BadParameter(
+            f"{name} is {text[:_SHOWN]!r}, but it takes a whole number from {least} on"
+        )
     return int(text)
