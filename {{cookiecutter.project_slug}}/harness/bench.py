@@ -16,6 +16,7 @@ from harness import connection as connections
 from harness.caller import Caller
 from harness.chaos import Chaos, Outcome
 from harness.errors import FunctionFailed
+from harness.example import Told, told
 from harness.judge import Judge
 from harness.loop import Summary, Sync
 from harness.protocol import decode, encode
@@ -106,7 +107,7 @@ class Bench:
         if secrets is not None:
             connection = connection.with_secrets(secrets)
         reached = wrap(target) if wrap else target
-        return Caller(reached, connection, sleep=lambda seconds: None, judge=judge)
+        return Told(reached, connection, sleep=lambda seconds: None, judge=judge)
 
     def tables(self) -> Warehouse:
         """Empty tables; a context manager."""
@@ -144,7 +145,8 @@ class Bench:
             def load(settings: Mapping[str, str]) -> Target:
                 return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": server.url, **settings})
 
-            return Chaos(seed, load, self._connection, sample, server, room).run()
+            with told():
+                return Chaos(seed, load, self._connection, sample, server, room).run()
 
     @contextmanager
     def shortened(self, records: int = 500) -> Iterator[Bench]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from harness.bench import Bench
+from harness.errors import FunctionFailed
 from harness.sample import made_up
 from harness.testing import FunctionConformance
 
@@ -229,6 +230,35 @@ def test_a_secret_that_only_a_connection_names_is_made_up(project: Path, file: s
         run("test_missing_secrets_are_reported_by_name", bench)
         run("test_wrong_secrets_are_reported", bench)
         run("test_chaos_gives_the_same_tables", bench)
+
+
+MISSING = "the payload key 'region' is missing or blank: write it in connection.json"
+
+
+@pytest.mark.parametrize(
+    "name", ["test_sync_delivers_every_record", "test_setup_test_passes_and_delivers_nothing"]
+)
+@pytest.mark.parametrize("file", ["connection.json", "connection.example.json"])
+def test_a_payload_key_that_the_example_lacks_is_told_to_belong_there(
+    project: Path, name: str, file: str
+) -> None:
+    needs = '    if "region" not in request["customPayload"]:\n        raise LookupError\n'
+    needs = needs.replace("raise LookupError", f'return reply({{"errorMessage": "{MISSING}"}})')
+    head, asked, rest = needing("apiToken").partition('    state = request["state"]\n')
+    write(project, SAMPLE, {"function_app.py": head + asked + needs + rest})
+    connect(project, "connection.example.json", "apiToken")
+    given = {"schema": "acme", "secrets": {"apiToken": "x"}, "customPayload": {"region": "eu"}}
+    (project / file).write_text(json.dumps(given), encoding="utf-8")
+    with opened(project) as bench:
+        if file == "connection.example.json":
+            run(name, bench)
+            return
+        with pytest.raises(FunctionFailed, match="region") as caught:
+            run(name, bench)
+        assert "write what is missing into connection.example.json" in caught.value.__notes__[0]
+        with pytest.raises(FunctionFailed) as disturbed:
+            run("test_chaos_gives_the_same_tables", bench)
+        assert any("connection.example.json" in note for note in disturbed.value.__notes__)
 
 
 def test_an_auth_that_no_kind_describes_has_its_secrets(project: Path) -> None:
