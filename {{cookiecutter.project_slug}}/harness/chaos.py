@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.caller import Caller
-from harness.comparison import Difference, difference
+from harness.comparison import Difference, difference, surplus
 from harness.connection import Connection
 from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.judge import Judge
@@ -54,6 +54,7 @@ class Outcome:
         calls: Calls of them, those whose reply was lost too.
         done: What happened, and how often.
         rows: Rows in the tables of the undisturbed sync.
+        surplus: Rows that tables of no entity have more than an undisturbed sync gives them.
         difference: Where the tables differ first; None where they are the same.
     """
 
@@ -63,6 +64,7 @@ class Outcome:
     calls: int = 0
     done: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    surplus: dict[str, int] = field(default_factory=dict)
     difference: Difference | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class Outcome:
             "calls": self.calls,
             "happened": dict(self.done),
             "rows": self.rows,
+            "surplus": self.surplus,
             "same": differs is None,
             "difference": None if differs is None else asdict(differs),
         }
@@ -128,6 +131,7 @@ class Chaos:
         self._load = load
         self._connection = Connection(connection.schema, connection.secrets, connection.payload)
         self._repeating = _names(sample.repeating)
+        self._entities = _names(sample.names)
         self._room = room
         self._judge = judge
         self._told = told
@@ -164,7 +168,11 @@ class Chaos:
                 summary = self._sync(others, fresh, None).run()
                 self._told(f"undisturbed sync: {_numbers(summary)}")
                 outcome.rows = sum(table.rows for table in others.tables())
-                outcome.difference = difference(tables, others, repeating=self._repeating)
+                outcome.difference = difference(
+                    tables, others, repeating=self._repeating, entities=self._entities
+                )
+                if self._entities is not None:
+                    outcome.surplus = surplus(tables, others, self._entities)
         return outcome
 
     def _disturbed(self, tables: Warehouse, function: Target) -> None:

@@ -44,7 +44,11 @@ class Difference:
 
 
 def difference(
-    found: Warehouse, expected: Warehouse, *, repeating: Collection[str] | None = ()
+    found: Warehouse,
+    expected: Warehouse,
+    *,
+    repeating: Collection[str] | None = (),
+    entities: Collection[str] | None = None,
 ) -> Difference | None:
     """The first record, by table and key, in which two warehouses differ; None where they do not.
 
@@ -55,6 +59,8 @@ def difference(
         found: What is looked at.
         expected: What should be there.
         repeating: Tables without a primary key whose rows may be there several times; None: all.
+        entities: Tables that must hold nothing else. Others are filled beside an entity and only
+            ever add: `surplus` counts what they have too much. None: all must.
     """
     tables = {table.name: table.primary_key for table in expected.tables()}
     there = {table.name: table.primary_key for table in found.tables()}
@@ -62,13 +68,25 @@ def difference(
         ours = _alive(found, name) if name in there else []
         theirs = _alive(expected, name) if name in tables else []
         key = tables.get(name) or there.get(name) or ()
+        more = entities is not None and name not in entities
         if key:
-            differs = _by_key(name, key, ours, theirs)
+            differs = _by_key(name, key, ours, theirs, more)
         else:
-            differs = _by_row(name, ours, theirs, repeating is None or name in repeating)
+            differs = _by_row(name, ours, theirs, repeating is None or name in repeating, more)
         if differs:
             return differs
     return None
+
+
+def surplus(found: Warehouse, expected: Warehouse, entities: Collection[str]) -> dict[str, int]:
+    """How many rows tables that hold no entity have more than they should, by table."""
+    due = {table.name for table in expected.tables()}
+    others = [table.name for table in found.tables() if table.name not in entities]
+    more = {
+        name: len(_alive(found, name)) - (len(_alive(expected, name)) if name in due else 0)
+        for name in others
+    }
+    return {name: count for name, count in more.items() if count > 0}
 
 
 def _alive(tables: Warehouse, name: str) -> list[Row]:
@@ -80,7 +98,7 @@ def _alive(tables: Warehouse, name: str) -> list[Row]:
 
 
 def _by_key(
-    table: str, key: tuple[str, ...], found: list[Row], expected: list[Row]
+    table: str, key: tuple[str, ...], found: list[Row], expected: list[Row], more: bool
 ) -> Difference | None:
     ours = {tuple(row[name] for name in key): row for row in found}
     theirs = {tuple(row[name] for name in key): row for row in expected}
@@ -89,6 +107,8 @@ def _by_key(
         if values not in ours:
             return Difference(table, named, what="missing")
         if values not in theirs:
+            if more:
+                continue
             return Difference(table, named, what="too many")
         row, other = ours[values], theirs[values]
         for column in dict.fromkeys((*other, *row)):
@@ -98,7 +118,7 @@ def _by_key(
 
 
 def _by_row(
-    table: str, found: list[Row], expected: list[Row], repeating: bool
+    table: str, found: list[Row], expected: list[Row], repeating: bool, more: bool
 ) -> Difference | None:
     ours, theirs = (
         Counter(tuple(sorted(_filled(row), key=str)) for row in rows) for rows in (found, expected)
@@ -106,7 +126,7 @@ def _by_row(
     for row in dict.fromkeys((*theirs, *ours)):
         if ours[row] < theirs[row]:
             return Difference(table, dict(row), what="missing")
-        if ours[row] > theirs[row] and not (repeating and theirs[row]):
+        if ours[row] > theirs[row] and not more and not (repeating and theirs[row]):
             times = f"there {ours[row]} times instead of {theirs[row]}"
             return Difference(table, dict(row), what=times if theirs[row] else "too many")
     return None

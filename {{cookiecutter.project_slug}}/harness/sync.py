@@ -205,5 +205,10 @@ def disturbed(session: Session, seed: int) -> None:
     session.result["chaos"] = outcome.as_json()
     happened = ", ".join(f"{count} × {name}" for name, count in sorted(outcome.done.items()))
     screen.say(f"happened in {counted(outcome.calls, 'call')}: {happened or 'nothing'}")
+    for table, count in outcome.surplus.items():
+        screen.say(
+            f"{table}: {counted(count, 'row')} more than an undisturbed sync has; it is no entity "
+            "of sample.toml, and a table filled beside one keeps what is gone upstream"
+        )
     outcome.check()
     screen.say(f"same tables, {counted(outcome.rows, 'row')}", "green")

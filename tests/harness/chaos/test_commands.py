@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,23 @@ def test_what_plays_it_again_names_the_app(project: Make, harness: Run) -> None:
     assert code == 2
     again = f"play it again: python -m harness sync --chaos {seed} --sample upstream:app"
     assert again in flat
+
+
+def test_rows_that_a_table_beside_an_entity_keeps_are_told(project: Make, harness: Run) -> None:
+    changes = {
+        '"insert": {"thing": rows}': '"insert": {"thing": rows, "line": [{"at": row["updated_at"]} '
+        "for row in rows]}",
+        '"schema": {': '"schema": {"line": {"primary_key": ["at"]}, ',
+    }
+    project(**changes)
+    for seed in map(str, range(20)):
+        code, written = harness("sync", "--chaos", seed)
+        assert code == 0, written
+        if "line: " in written:
+            break
+    flat = " ".join(written.split())
+    assert re.search(r"line: \d+ rows? more than an undisturbed sync has; it is no entity of", flat)
+    assert json.loads(harness("sync", "--chaos", seed, "--json")[1])["chaos"]["surplus"]["line"] > 0
 
 
 def test_machines_get_the_difference(project: Make, harness: Run) -> None:

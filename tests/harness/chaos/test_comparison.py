@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.comparison import Difference, difference
+from harness.comparison import Difference, difference, surplus
 from harness.warehouse import Warehouse
 
 Rows = list[dict[str, Any]]
@@ -24,6 +24,7 @@ def compare(tmp_path: Path) -> Iterator[Compare]:
             for tables, replies in ((one, found), (other, expected)):
                 for reply in replies:
                     tables.apply({"state": {}, "hasMore": False, **reply}, {})
+            run.surplus = surplus(one, other, options.get("entities") or ())  # type: ignore[attr-defined]
             return difference(one, other, **options)
 
         yield run
@@ -103,3 +104,29 @@ def test_rows_of_a_table_that_repeats_may_be_there_again(
 def test_a_table_that_repeats_holds_no_other_rows(compare: Compare) -> None:
     found = compare([plain([A, B])], [plain([A])], repeating=["t"])
     assert str(found) == "t: the record id=2, name='b' is too many"
+
+
+@pytest.mark.parametrize("reply", [keyed, plain])
+def test_a_table_that_is_no_entity_may_hold_more_and_must_hold_all(
+    compare: Compare, reply: Callable[[Rows], Any]
+) -> None:
+    beside: Any = {"entities": ["parent"]}
+    assert compare([reply([A, B]), reply([])], [reply([A])], **beside) is None
+    assert compare.surplus == {"t": 1}  # type: ignore[attr-defined]
+    assert str(compare([], [reply([{"id": 3}])], **beside)) == "t: the record id=3 is missing"
+
+
+def test_a_table_that_is_no_entity_has_the_same_values(compare: Compare) -> None:
+    found = compare([keyed([B])], [keyed([{**B, "name": "c"}])], entities=["parent"])
+    assert str(found) == "t: the record id=2 has name='b', and should have name='c'"
+
+
+def test_a_table_without_a_key_beside_an_entity_may_hold_rows_again(compare: Compare) -> None:
+    assert compare([plain([A]), plain([A, A])], [plain([A])], entities=["parent"]) is None
+    assert compare.surplus == {"t": 2}  # type: ignore[attr-defined]
+
+
+def test_a_table_that_is_an_entity_holds_no_more(compare: Compare) -> None:
+    found = compare([keyed([A, B])], [keyed([A])], entities=["t"])
+    assert str(found) == "t: the record id=2 is too many"
+    assert compare.surplus == {}  # type: ignore[attr-defined]

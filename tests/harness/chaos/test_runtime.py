@@ -149,3 +149,27 @@ def test_positions_in_a_list_sorted_by_change_are_found(opened: Opened) -> None:
         "page_number", f"{KEYED}, {DATED}", {"nulls = []": "nulls = []\nby_change = true"}
     )
     assert any(bench.chaos(seed).difference for seed in range(20))
+
+
+# A line for each letter but one, which is another one after each change.
+LINES = """
+    rows = list(response.rows("data"))
+    lines = [
+        {"thing": row["id"], "letter": letter}
+        for row in rows
+        for letter in "abc"
+        if letter != "abc"[sum(map(ord, row["updated_at"])) % 3]
+    ]
+    return Page(rows, tables={"line": lines}, next_token=response.value("next_cursor"))
+"""
+
+
+def test_lines_that_are_gone_upstream_are_counted_and_no_fault(opened: Opened) -> None:
+    old = '    return Page(response.rows("data"), next_token=response.value("next_cursor"))\n'
+    declared = f'{KEYED}, {DATED}, tables={{"line": ["thing", "letter"]}}'
+    bench = opened("cursor", declared, {old: LINES.lstrip("\n")})
+    runs = [bench.chaos(seed, records=120) for seed in (5, 7, 8)]
+    for run in runs:
+        run.check()
+    assert sum(run.surplus.get("line", 0) for run in runs) > 0
+    assert all(run.surplus.keys() <= {"line"} for run in runs)

@@ -39,7 +39,8 @@ class Own:
         place: As given.
     """
 
-    repeating = None  # nothing is known of its entities
+    names = None  # nothing is known of its entities
+    repeating = None
     checks = False  # nor of whom it refuses
 
     def __init__(self, app: WSGIApplication, place: str, secrets: Iterable[str]) -> None:

@@ -68,6 +68,11 @@ class Sample:
         return bool(self._guard.secrets)
 
     @property
+    def names(self) -> list[str]:
+        """Its entities."""
+        return [entity.name for entity in self.spec.entities.values()]
+
+    @property
     def repeating(self) -> list[str]:
         """Entities without primary key and cursor: read as a whole and appended at each sync."""
         entities = self.spec.entities.values()
