@@ -20,6 +20,7 @@ from harness.session import INTERRUPTED, Ended, Options, Session, opened
 from harness.spelling import SAMPLE, spelled
 from harness.state import parsed, settle
 from harness.tap import Tap
+from harness.veil import Veil
 
 _USAGE = 3
 _TYPERS = (1, 2)  # a question left without an answer, and wrong usage; here they mean other things
@@ -106,7 +107,8 @@ def peek_(
     with opened("peek", options) as session:
         caller = session.caller(peek.SMALLEST)
         before = {} if fresh else session.state.read()
-        look = peek.Look(before, before)
+        known = session.connection
+        look = peek.Look(before, before, Veil(known.blocked, known.hashed))
         try:
             with Tap(look.heard):
                 peek.look(caller, look, pages, entity)

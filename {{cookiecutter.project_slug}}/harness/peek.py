@@ -15,6 +15,7 @@ from harness.errors import FunctionFailed, UsageError
 from harness.protocol import Reply, encode
 from harness.screen import Screen, counted, size
 from harness.tap import fields
+from harness.veil import Veil
 
 # For the function in this process: the smallest reply it can make, a page of whoever is first.
 SMALLEST = {"CONNECTOR_CALL_BYTES": "1"}
@@ -29,6 +30,7 @@ class Look:
 
     Attributes:
         before: State that the first call was sent.
+        veil: What of the records is not for the destination.
         requests: What the function logged of its requests.
         records: Records per table, in the order delivered.
         deleted: Records of `delete` per table.
@@ -45,6 +47,7 @@ class Look:
 
     before: dict[str, Any]
     state: dict[str, Any]
+    veil: Veil = field(default_factory=Veil)
     requests: list[dict[str, str]] = field(default_factory=list)
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     deleted: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -77,7 +80,7 @@ class Look:
         """Add one reply."""
         for part, found in (("insert", self.records), ("delete", self.deleted)):
             for table, rows in reply.body.get(part, {}).items():
-                found.setdefault(table, []).extend(rows)
+                found.setdefault(table, []).extend(self.veil.rows(table, rows))
         self.marked += reply.body.get("softDelete", [])
         self._declared.update(reply.body.get("schema", ()))
         self.state, self.more = reply.state, reply.has_more
@@ -173,7 +176,7 @@ def show(screen: Screen, look: Look, entity: str | None, records: int) -> None:
     for name, found in (("", look.records), (" (delete)", look.deleted)):
         for table, rows in found.items():
             if entity in (None, table):
-                _show_records(screen, table + name, rows, records)
+                _show_records(screen, table + name, rows, records, look.veil.met(table))
     if entity is not None:
         _show_absence(screen, look, entity, bool(asked))
     for failed in look.failures(entity):
@@ -205,12 +208,15 @@ def summary(look: Look) -> dict[str, Any]:
     }
 
 
-def _show_records(screen: Screen, table: str, rows: list[dict[str, Any]], records: int) -> None:
+def _show_records(
+    screen: Screen, table: str, rows: list[dict[str, Any]], records: int, hidden: list[str]
+) -> None:
     shown = rows[:records]
     columns = list(dict.fromkeys(name for row in shown for name in row))
     few = "" if len(rows) <= records else f", the first {len(shown)}"
+    aside = f" ({', '.join(hidden)})" if hidden else ""
     screen.table(
-        f"{table}: {counted(len(rows), 'record')}{few}",
+        f"{table}: {counted(len(rows), 'record')}{few}{aside}",
         ("column", *(str(number + 1) for number in range(len(shown)))),
         [(column, *(_value(screen, row, column) for row in shown)) for column in columns],
     )

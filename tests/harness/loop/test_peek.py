@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Make = Callable[..., Path]
 Run = Callable[..., tuple[int, str]]
@@ -214,3 +217,40 @@ def test_peek_of_an_entity_that_the_schema_does_not_name_lists_those_it_names(
     code, written = harness("peek", "nosuch")
     assert code == 3
     assert "schema does not name it; there are thing" in written
+
+
+PRIVATE = """
+rows = [{"id": n, "note": "in-the-clear", "eMail": "ann@x.test"} for n in range(2)]
+return reply({
+    "state": {},
+    "insert": {"thing": rows, "person": [{"id": 1, "name": "Ann"}]},
+    "delete": {"thing": [{"id": 9, "eMail": "ann@x.test"}]},
+    "schema": {"thing": {"primary_key": ["id"]}, "person": {"primary_key": ["id"]}},
+    "hasMore": False,
+})
+"""
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_peek_hides_what_the_destination_would_not_have(
+    project: Make, harness: Run, how: tuple[str, ...]
+) -> None:
+    project(PRIVATE, blocked=["thing.Note", "person"], hashed=["thing.e_mail"])
+    code, written = harness("peek", *how)
+    assert code == 0, written
+    for clear in ("in-the-clear", "ann@x.test", "Ann"):
+        assert clear not in written
+
+
+def test_peek_shows_hashed_columns_as_the_destination_would_and_says_what_is_hidden(
+    project: Make, harness: Run
+) -> None:
+    project(PRIVATE, blocked=["thing.note", "person"], hashed=["thing.e_mail"])
+    records = json.loads(harness("peek", "--json")[1])["records"]
+    hashes = {row["eMail"] for row in records["thing"]}
+    assert [re.fullmatch("[0-9a-f]{64}", value) is not None for value in hashes] == [True]
+    assert [list(row) for row in records["thing"]] == [["id", "eMail"], ["id", "eMail"]]
+    assert records["person"] == []
+    written = harness("peek")[1]
+    assert "thing: 2 records (note is blocked, eMail is hashed)" in written
+    assert "person: 0 records (all of it is blocked)" in written
