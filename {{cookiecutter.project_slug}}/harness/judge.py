@@ -92,7 +92,7 @@ class Judge:
                 to_name(entity): {*history.columns, *tables.get(to_name(entity), ())}
                 for entity, history in self._histories.items()
             }
-            known = Known(named | tables.keys(), columns, self._whole)
+            known = Known(named | tables.keys(), columns, tables, self._whole)
             self._add(unmet(self.connection, known))
         for entity, history in self._histories.items():
             there = tables.get(to_name(entity), ())

@@ -10,6 +10,7 @@ from typing import Any
 from harness.chaos import Chaos
 from harness.loading import Counts
 from harness.loop import Summary, Sync
+from harness.naming import to_name
 from harness.progress import Progress
 from harness.recorder import Recorder
 from harness.sample.port import keep, kept
@@ -51,6 +52,7 @@ def run(session: Session, calls: int | None, *, again: bool = False) -> None:
         session.state.write(state)
         warehouse.begin_resync()
     _keep_port(session, state)
+    _tell_kept(session, warehouse)
     work = Sync(caller, warehouse, session.state, state)
     progress = Progress(screen)
     recorder = Recorder(
@@ -106,6 +108,25 @@ def _keep_port(session: Session, state: Mapping[str, Any]) -> None:
             f"run `{session.state.command('reset')}`",
             "yellow",
         )
+
+
+def _tell_kept(session: Session, warehouse: Warehouse) -> None:
+    """Say which blocked data the tables hold from before it was blocked."""
+    blocked = session.connection.blocked
+    tables = {table.name: table for table in warehouse.tables()} if blocked else {}
+    for entry in sorted(blocked):
+        source, _, name = entry.partition(".")
+        table = tables.get(to_name(source))
+        if table is None:
+            continue
+        columns = [column for column in table.columns if name and column.name == to_name(name)]
+        held = sum(table.rows - column.nulls for column in columns) if name else table.rows
+        if held:
+            session.screen.say(
+                f"{entry} is blocked, and {counted(held, 'row')} written before hold it until "
+                f"`{session.state.command('reset')}`",
+                "yellow",
+            )
 
 
 def _show(session: Session, summary: Summary, warehouse: Warehouse, pages: int) -> None:

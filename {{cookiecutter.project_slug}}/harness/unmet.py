@@ -20,19 +20,22 @@ class Known:
     Attributes:
         tables: The tables of the destination, and those that a reply named.
         columns: By table that got rows in this run: columns of the rows and of the destination.
+        there: By table of the destination: its columns.
         whole: Whether the run read everything: it began with the state `{}`.
     """
 
     tables: Collection[str]
     columns: Mapping[str, Collection[str]]
+    there: Mapping[str, Collection[str]]
     whole: bool
 
 
 def unmet(connection: Connection, known: Known) -> Iterator[Fault]:
     """Each entry without its table or column.
 
-    A column is missed in tables that got rows in this run; a whole table that is blocked, which the
-    destination never has, after a run that read everything.
+    A column is missed in tables that got rows in this run, one that is hashed in those of the
+    destination too: a blocked one is never there. A whole table that is blocked is missed, for the
+    destination never has it, after a run that read everything.
     """
     for kind in ("blocked", "hashed"):
         for entry in sorted(getattr(connection, kind)):
@@ -42,9 +45,12 @@ def unmet(connection: Connection, known: Known) -> Iterator[Fault]:
                 if column or known.whole:
                     there = _listed(known.tables) or "none"
                     yield _fault(f"{kind} {entry} met no table; there are {there}")
-            elif column and column not in known.columns.get(table, (column,)):
-                there = _listed(known.columns[table])
-                yield _fault(f"{kind} {entry} met no column; {table} has {there}")
+                continue
+            seen = known.columns.get(table)
+            if seen is None and kind == "hashed":
+                seen = known.there.get(table)
+            if column and seen is not None and column not in seen:
+                yield _fault(f"{kind} {entry} met no column; {table} has {_listed(seen)}")
 
 
 def _fault(what: str) -> Fault:

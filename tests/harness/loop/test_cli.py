@@ -486,3 +486,23 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_what_was_written_before_it_was_blocked_is_told_until_reset(
+    project: Make, harness: Run
+) -> None:
+    folder = project()
+    harness("sync")
+    given = json.loads((folder / "connection.json").read_text(encoding="utf-8"))
+    for entry in ("thing.Name", "thing"):
+        (folder / "connection.json").write_text(json.dumps({**given, "blocked": [entry]}))
+        written = harness("sync", "--calls", "1")[1]
+        says = f"{entry} is blocked, and 10 rows written before hold it until `python -m harness "
+        assert " ".join(written.split()).count(says) == 1
+        (folder / ".fivetran/state.json").write_text('{"at": 10}')
+    (folder / "connection.json").write_text(json.dumps({**given, "hashed": ["thing.name"]}))
+    assert "written before" not in harness("sync")[1], "hashed in place"
+    (folder / "connection.json").write_text(json.dumps({**given, "blocked": ["thing.name"]}))
+    harness("reset", "--yes")
+    for _ in range(2):
+        assert "written before" not in harness("sync")[1]

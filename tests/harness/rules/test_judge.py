@@ -52,10 +52,16 @@ def test_a_private_column_is_met_in_the_destination(judged: Any) -> None:
     assert not unmet(judged(replies([{"id": 2}]), hashed=["t.email"]))
 
 
-def test_a_private_column_of_a_table_that_got_no_rows_is_fine(judged: Any) -> None:
+def test_a_private_column_that_nothing_arrived_for_is_missed_where_the_table_tells(
+    judged: Any,
+) -> None:
     judged(replies([{"id": 1, "email": "a"}]))
     quiet = {"state": {}, "hasMore": False}
-    assert not unmet(judged([quiet], hashed=["t.mail"], blocked=["t.note"]))
+    assert unmet(judged([quiet], hashed=["t.mail", "t.email", "s.email"])) == [
+        "call 1: hashed s.email met no table; there are t",
+        "call 1: hashed t.mail met no column; t has email, id",
+    ]
+    assert not unmet(judged([quiet], blocked=["t.note"])), "a blocked column is never there"
     assert not unmet(judged([{**quiet, "schema": {"u": KEYED["t"]}}], hashed=["u.mail"]))
 
 
