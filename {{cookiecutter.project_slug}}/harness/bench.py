@@ -26,6 +26,7 @@ from harness.sample.spec import Spec
 from harness.spelling import SAMPLE
 from harness.state import StateFile
 from harness.target import FunctionTarget, Target
+from harness.unreliable import short_sleeps
 from harness.warehouse import Warehouse
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
@@ -70,9 +71,9 @@ class Bench:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, room: Path, place: str = SAMPLE) -> Iterator[Bench]:
-        """A bench with its upstream running."""
+        """A bench with its upstream running; nobody waits for retries, as in a run of chaos."""
         bench = cls(folder, place, room)
-        with bench._sample.serve() as bench.server:
+        with short_sleeps(), bench._sample.serve() as bench.server:
             yield bench
 
     def _upstream(self) -> Sample | Own:

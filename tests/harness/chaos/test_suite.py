@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,6 +132,16 @@ def run(name: str, bench: Bench, suite: FunctionConformance | None = None) -> No
     getattr(suite or FunctionConformance(), name)(bench)
 
 
+def fixture_of(folder: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """The suite's own fixture for the project of `own`, without pytest's wrapping of it."""
+    Named = type("Named", (Own,), {"folder": folder / "project"})
+    fixture = inspect.unwrap(FunctionConformance.bench)
+    fixture = getattr(fixture, "_fixture_function", fixture)
+    room = folder / "named"
+    room.mkdir()
+    return fixture(Named(), request, room)
+
+
 def connect(folder: Path, file: str, *secrets: str) -> None:
     """Writes a connection file with these secrets."""
     given = {"schema": "acme", "secrets": dict.fromkeys(secrets, "not to be sent")}
@@ -163,15 +174,42 @@ def test_the_suite_opens_the_app_that_it_names(
     own: Opened, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     own()
-    Named = type("Named", (Own,), {"folder": tmp_path / "project"})
-    # The fixture's function, without pytest's wrapping of it.
-    fixture = inspect.unwrap(FunctionConformance.bench)
-    fixture = getattr(fixture, "_fixture_function", fixture)
-    room = tmp_path / "named"
-    room.mkdir()
-    opening = fixture(Named(), request, room)
+    opening = fixture_of(tmp_path, request)
     assert next(opening).place == "tests.upstream:app"
     opening.close()
+
+
+THROTTLED = """
+    app.asked = getattr(app, "asked", 0) + 1
+    if app.asked % 3 == 0:
+        start_response("429 Too Many Requests", [("Retry-After", "3600")])
+        return [b""]
+    path = environ["PATH_INFO"]
+"""
+WAITS = """
+        if answer.status_code == 429:
+            sleep(int(answer.headers["Retry-After"]))
+            continue
+        if answer.status_code in (200, 401):
+"""
+
+
+def test_nobody_waits_through_the_throttles_of_an_app(
+    own: Opened, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Hours of them: the test would not end."""
+    app = APP.replace('\n    path = environ["PATH_INFO"]\n', THROTTLED)
+    own("        if answer.status_code in (200, 401):\n", WAITS.lstrip("\n"), app)
+    code = tmp_path / "project" / "function_app.py"
+    text = code.read_text(encoding="utf-8")
+    code.write_text("from time import sleep\n" + text, encoding="utf-8")
+    before = time.sleep
+    opening = fixture_of(tmp_path, request)
+    bench = next(opening)
+    run("test_sync_delivers_every_record", bench, Own())
+    assert any(seen.status == 429 for seen in bench.server.requests)
+    opening.close()
+    assert time.sleep is before
 
 
 def test_a_fault_is_found_with_an_app_of_ones_own(own: Opened) -> None:
