@@ -1,5 +1,5 @@
 # Owned by fivetran-azfn-template: updates replace this file.
-"""What a page must not be, as its walk stands; it changes nothing."""
+"""What a page must not be, as its walk stands; it moves no walk."""
 
 from __future__ import annotations
 

@@ -151,21 +151,10 @@ class Reader:
         self, walk: Walk, packed: Packed, observed: Observed, reply: Reply | None, took: float
     ) -> None:
         """Move on past a page, and put it into the reply if there is one."""
-        page, more = walk.progress.page + 1, packed.next_token is not None
         walk.accept(packed, observed)
-        log.logger.info(
-            log.line(
-                "trial_page" if reply is None else "page",
-                sync_id=self._sync_id,
-                entity=walk.entity.name,
-                page=page,
-                rows=packed.rows,
-                count=packed.count,
-                bytes=packed.size,
-                ms=round(took * 1000),
-                more=str(more).lower(),
-            )
-        )
+        page = walk.progress.page
+        told = walk.told(page, packed, took)
+        log.logger.info(log.line("trial_page" if reply is None else "page", **told))
         if reply is None:
             return
         reply.add(packed.pieces)

@@ -76,19 +76,8 @@ def check(
             walk.begin()
             began = clock.monotonic()
             page = walk.read(Observed())
-            log.logger.info(
-                log.line(
-                    "trial_page",
-                    sync_id=request.shown_id,
-                    entity=entity.name,
-                    page=1,
-                    rows=page.rows,
-                    count=page.count,
-                    bytes=page.size,
-                    ms=round((clock.monotonic() - began) * 1000),
-                    more=str(page.next_token is not None).lower(),
-                )
-            )
+            told = walk.told(1, page, clock.monotonic() - began)
+            log.logger.info(log.line("trial_page", **told))
         except RetryLater as error:
             # A step that polls is not refused: the upstream has answered it.
             if isinstance(error, RateLimited):

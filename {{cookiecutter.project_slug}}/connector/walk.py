@@ -83,7 +83,8 @@ class Walk:
         """
         entity, sync, rest = self.entity, self.state.sync, self.state.rest
         if self.early:
-            sync.early = list({**dict.fromkeys(sync.early), entity.name: None})
+            if entity.name not in sync.early:
+                sync.early.append(entity.name)
         elif entity.name in sync.early:
             sync.early.remove(entity.name)
             sync.walks.pop(entity.name, None)
@@ -284,6 +285,25 @@ class Walk:
     def _follow(self, progress: Progress) -> None:
         self.progress, self.fresh = progress, False
         self.state.sync.walks[self.entity.name] = progress
+
+    def told(self, page: int, packed: Packed, seconds: float) -> dict[str, Any]:
+        """Fields of a page's log line.
+
+        Args:
+            page: Its number, from 1.
+            packed: The page, as it is delivered.
+            seconds: How long it took.
+        """
+        return {
+            "sync_id": self.sync_id,
+            "entity": self.entity.name,
+            "page": page,
+            "rows": packed.rows,
+            "count": packed.count,
+            "bytes": packed.size,
+            "ms": round(seconds * 1000),
+            "more": str(packed.next_token is not None).lower(),
+        }
 
     def _place(self) -> dict[str, Any]:
         return {
