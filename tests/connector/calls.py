@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector import BearerToken, Fetch, Page, Source
-from connector.answer import answer
+from connector.sync.handler import handle
 
 SECRETS = {"apiToken": "made-up-token-1"}
 
@@ -36,7 +36,7 @@ def reading(
 def call(source: Source, **request: Any) -> dict[str, Any]:
     """The reply to one call; `secrets`, `state`, `customPayload` … as in the protocol."""
     body = {"agent": "test", "state": {}, "secrets": SECRETS, **request}
-    status, reply = answer(source, json.dumps(body).encode())
+    status, reply = handle(source, json.dumps(body).encode())
     assert status == 200
     decoded: dict[str, Any] = json.loads(reply)
     if "errorMessage" in decoded:

@@ -19,3 +19,10 @@ def clock() -> Iterator[testing.HeldClock]:
 def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call delivers one page."""
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
+
+
+@pytest.fixture(params=["one call", "page by page"])
+def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs twice: a call delivers all that there is, or one page."""
+    if request.param == "page by page":
+        monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")

@@ -1,4 +1,4 @@
-"""Routes of the fault server that say back what they were sent as credentials, in many ways."""
+"""Routes of the fault server that repeat what they were sent as credentials, in many ways."""
 
 import base64
 import contextlib
@@ -11,7 +11,56 @@ from urllib.parse import parse_qsl, quote, quote_plus
 from .faults import ROWS, Visit, route
 
 
-def credentials(visit: Visit) -> list[str]:
+def _lower(text: str) -> str:
+    return re.sub("%..", lambda code: code[0].lower(), text)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+# How a text is encoded once, by name. The text may be a secret, or longer and hold one.
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "raw": lambda text: text,
+    "quote": lambda text: quote(_raw(text)),
+    "quote all": lambda text: quote(_raw(text), safe=""),
+    "quote_plus": lambda text: quote_plus(_raw(text)),
+    "quote in lower case": lambda text: _lower(quote(_raw(text), safe="")),
+    "as requests": lambda text: quote(_raw(text), safe="!#$%&'()*+,/:;=?@[]~"),
+    "as urllib3": lambda text: quote(_raw(text), safe="!$&'()*+,;=:@/?"),
+    "as JavaScript": lambda text: quote(_raw(text), safe="!'()*"),
+    "as a form of Java": lambda text: quote_plus(_raw(text), safe="").replace("~", "%7E"),
+    "json": lambda text: json.dumps(text)[1:-1],
+    "json in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "json as PHP": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "html": html.escape,
+    "html without quotes": lambda text: html.escape(text, quote=False),
+    "html as PHP": lambda text: html.escape(text).replace("&#x27;", "&#039;"),
+    "html as Ruby": lambda text: html.escape(text).replace("&#x27;", "&#39;"),
+    "html as Go": lambda t: html.escape(t).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "repr": lambda text: repr(text)[1:-1],
+    "ascii": lambda text: ascii(text)[1:-1],
+    "repr of bytes": lambda text: repr(_raw(text))[2:-1],
+    "base64": lambda text: base64.b64encode(_raw(text)).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(_raw(text)).decode().rstrip("="),
+    "base64 in Basic": lambda text: base64.b64encode(b"user:" + _raw(text)).decode(),
+    "base64 in text": lambda text: base64.b64encode(b"{'" + _raw(text) + b"'}").decode(),
+}
+# What only decoding brings to light.
+ODD_ENCODINGS: dict[str, Callable[[str], str]] = {
+    "percent for all": lambda text: "".join(f"%{byte:02X}" for byte in _raw(text)),
+    "escapes for all": lambda text: "".join(f"\\U{ord(char):08x}" for char in text),
+    "entities for all": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "base64 in lines": lambda text: base64.encodebytes(b"-" * 50 + _raw(text) + b"=").decode(),
+}
+
+
+def spellings(text: str) -> list[str]:
+    """A text as upstreams, logs and pages write it."""
+    return [encode(text) for encode in (ENCODINGS | ODD_ENCODINGS).values()]
+
+
+def _credentials(visit: Visit) -> list[str]:
     """What the request carries: headers and parameters as sent, Basic taken apart, form fields."""
     found = [visit.headers.get(name, "") for name in ("Authorization", "X-Api-Key")]
     found += [
@@ -25,35 +74,6 @@ def credentials(visit: Visit) -> list[str]:
             pair = base64.b64decode(coded).decode("utf-8", "replace")
             found += [pair, *pair.split(":", 1)]
     return [text for text in found if text]
-
-
-def spellings(text: str) -> list[str]:
-    """A text as upstreams, logs and pages write it."""
-    raw = text.encode("utf-8", "replace")
-    return [
-        text,
-        quote(text, safe=""),
-        quote(text),
-        quote_plus(text),
-        re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
-        quote(quote_plus(text)),
-        base64.b64encode(raw).decode(),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        base64.b64encode(b"user:" + raw).decode(),
-        base64.b64encode(raw + b":password").decode(),
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-        json.dumps(json.dumps(text))[1:-1],
-        json.dumps(text)[1:-1].replace("/", "\\/"),
-        repr(text)[1:-1],
-        repr(repr(text)),
-        ascii(text)[1:-1],
-        repr(raw)[2:-1],
-        html.escape(text),
-        html.escape(text, quote=False),
-        html.escape(html.escape(text)),
-        "".join(char if char.isalnum() else f"&#{ord(char)};" for char in text),
-    ]
 
 
 def _echo_redirect(visit: Visit, text: str) -> None:
@@ -74,9 +94,6 @@ ECHOES: dict[str, Callable[[Visit, str], None]] = {
     "html": lambda visit, text: _error(
         visit, f"<html><p>{html.escape(text)}</p></html>", "text/html"
     ),
-    "html-200": lambda visit, text: visit.reply(
-        f"<html><p title='{html.escape(text)}'>{text}</p></html>", Content_Type="text/html"
-    ),
     "header": lambda visit, text: visit.reply(
         b"", 400, X_Was=text.replace("\r", " ").replace("\n", " ")
     ),
@@ -84,29 +101,20 @@ ECHOES: dict[str, Callable[[Visit, str], None]] = {
         b"<", 200, Content_Type=f"text/html; was={quote(text)}"
     ),
     "redirect": _echo_redirect,
-    "redirect-here": lambda visit, text: visit.reply(
-        b"", 302, Location=f"/status?code=400&was={quote_plus(text)}"
-    ),
     "token": _echo_token,
     "next": lambda visit, text: _echo_token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
-    "errors": lambda visit, text: visit.reply(json.dumps({"errors": [{"message": text}]})),
     "keys": lambda visit, text: visit.reply(json.dumps({text: 1})),
-    "no-rows": lambda visit, text: visit.reply(json.dumps({"data": text})),
     "far-on": lambda visit, text: _error(visit, "x" * 196 + text, "text/plain"),
     "many": lambda visit, text: _error(visit, " ".join([text] * 2000), "text/plain"),
     "all": lambda visit, text: _error(visit, "\n".join(spellings(text)), "text/plain"),
     "utf-16": lambda visit, text: _error(visit, text.encode("utf-16"), "text/plain"),
-    "utf-16-le": lambda visit, text: _error(visit, text.encode("utf-16-le"), "text/plain"),
     "latin-1": lambda visit, text: _error(
         visit, text.encode("latin-1", "replace"), "text/plain; charset=latin-1"
-    ),
-    "latin-1-untold": lambda visit, text: _error(
-        visit, text.encode("latin-1", "replace"), "text/plain"
     ),
 }
 
 
 @route("/echo")
 def echo(visit: Visit) -> None:
-    """Says everything that it was sent as credentials, in the `where` that is asked for."""
-    ECHOES[visit.params["where"]](visit, "\n".join(credentials(visit)))
+    """Repeats everything that it was sent as credentials, in the `where` that is asked for."""
+    ECHOES[visit.params["where"]](visit, "\n".join(_credentials(visit)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 MIB = 2**20
 ROWS = [{"id": 1, "name": "Zoë"}, {"id": 2, "name": "10 €"}]
@@ -105,6 +105,8 @@ class Faults:
         clients: OAuth clients that get a token, by id.
         lives: Seconds that a token says it lives.
         tokens: OAuth tokens that are taken.
+        headers: Further headers of `/status`.
+        routes: Further routes, by path.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -113,6 +115,8 @@ class Faults:
         self.clients = {"the-client-id": "the-client-secret"}
         self.lives: Any = 3600
         self.tokens: list[str] = []
+        self.headers: dict[str, str] = {}
+        self.routes: dict[str, Route] = {}
         self.scheme = "https" if tls else "http"
         self._counts: Counter[str] = Counter()
         self._tls = tls
@@ -142,7 +146,7 @@ class Faults:
 
     def answer(self, visit: Visit) -> None:
         self.visits.append(visit)
-        answered = _ROUTES.get(visit.path)
+        answered = self.routes.get(visit.path) or _ROUTES.get(visit.path)
         if answered is None:
             visit.reply("no such route", 404, Content_Type="text/plain")
         else:
@@ -213,7 +217,7 @@ def rows(visit: Visit) -> None:
 
 @route("/drip")
 def drip(visit: Visit) -> None:
-    visit.head(Content_Length=10**6)
+    visit.head(Content_Length=visit.params.get("length", 10**6))
     visit.drip(b'{"data": [' + b" " * 10**6)
 
 
@@ -307,16 +311,29 @@ def bomb(visit: Visit) -> None:
 
 @route("/packed")
 def unpackable(visit: Visit) -> None:
-    raw = GOOD.encode()
+    """The good reply (`csv`: 300 lines) packed `as` asked, without the last `cut` bytes."""
+    raw = GOOD.encode() + b" " * MIB * int(visit.params.get("mb", 0))
+    if "csv" in visit.params:
+        raw = "".join(f"{n},{n * n * n:x}\n" for n in range(300)).encode()
     kinds = {
         "gzip": (gzip.compress(raw), "gzip"),
         "deflate": (zlib.compress(raw), "deflate"),
         "raw-deflate": (zlib.compress(raw)[2:-4], "deflate"),
+        "twice": (gzip.compress(zlib.compress(raw)), "deflate, GZip"),
+        "members": (gzip.compress(raw[:30]) + gzip.compress(raw[30:]), "x-gzip"),
+        "gzip-and-more": (gzip.compress(raw) + b"\0" * 100_000, "gzip"),
         "bad-gzip": (raw, "gzip"),
         "cut-gzip": (gzip.compress(raw)[:-12], "gzip"),
+        "nothing": (b"", "gzip"),
     }
     body, encoding = kinds[visit.params["as"]]
-    visit.reply(body, Content_Encoding=encoding)
+    body = body[: len(body) - int(visit.params.get("cut", 0))]
+    if "chunked" not in visit.params:
+        return visit.reply(body, Content_Encoding=encoding)
+    visit.head(Content_Encoding=encoding, Transfer_Encoding="chunked")
+    for byte in body:
+        visit.write(b"1\r\n" + bytes([byte]) + b"\r\n")
+    return visit.write(b"0\r\n\r\n")
 
 
 @route("/spelled")
@@ -339,19 +356,9 @@ def half(visit: Visit) -> None:
     visit.reply(GOOD.encode()[:30])
 
 
-@route("/deep")
-def deep(visit: Visit) -> None:
-    visit.reply('{"data": ' + "[" * 200_000 + "]" * 200_000 + "}")
-
-
 @route("/empty")
 def empty(visit: Visit) -> None:
     visit.reply(b"")
-
-
-@route("/no-content")
-def no_content(visit: Visit) -> None:
-    visit.reply(b"", 204)
 
 
 # ---- statuses
@@ -363,7 +370,7 @@ def status(visit: Visit) -> None:
     params = visit.params
     if visit.nth > int(params.get("times", 99)):
         return visit.reply()
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = dict(visit.server.headers)
     if "after" in params:
         headers["Retry_After"] = params["after"]
     if "date" in params:
@@ -409,16 +416,6 @@ def cookies(visit: Visit) -> None:
     visit.reply(GOOD, Set_Cookie="session=kept-by-a-browser; Path=/; Max-Age=9999")
 
 
-@route("/link")
-def link(visit: Visit) -> None:
-    """Three pages by Link header; `form` says how the URL is written."""
-    number = int(visit.params.get("page", 1))
-    query = urlencode({**visit.params, "page": number + 1})
-    start = {"whole": f"{visit.url}/link", "rooted": "/link", "query": ""}[visit.params["form"]]
-    said = f'<{start}?{query}>; rel="next"' if number < 3 else None
-    visit.reply(json.dumps({"data": [{"id": number}]}), Link=said)
-
-
 @route("/next")
 def following(visit: Visit) -> None:
     """Two pages by next URL, which repeats all parameters, an API key too; `to` says where."""
@@ -434,19 +431,30 @@ def following(visit: Visit) -> None:
 
 @route("/oauth/token")
 def token(visit: Visit) -> None:
-    """Gives tokens to known clients; `clients` and `lives` of the server say to whom, how long."""
+    """Gives tokens to known clients; `clients` and `lives` of the server say to whom, how long.
+
+    With `in=body` it wants the credentials in the form, with `at` it puts the token there.
+    """
     form = dict(parse_qsl(visit.body.decode()))
     scheme, _, coded = visit.headers.get("Authorization", "").partition(" ")
-    name, _, secret = base64.b64decode(coded).decode("latin-1").partition(":")
+    name, _, secret = base64.b64decode(coded).decode().partition(":")
+    name, secret = unquote_plus(name), unquote_plus(secret)
+    if visit.params.get("in") == "body" and not scheme:
+        scheme, name, secret = "Basic", form.get("client_id", ""), form.get("client_secret", "")
+    if not name:
+        return visit.reply(json.dumps({"message": "missing client id"}), 400)
     known = scheme == "Basic" and visit.server.clients.get(name) == secret
     if not known or form.get("grant_type") != "client_credentials":
         refusal = {"error": "invalid_client", "error_description": f"{name}:{secret} is unknown"}
         return visit.reply(json.dumps(refusal), 401)
     given = f"given-token-{visit.server.count('a token')}-{visit.server.port}"
     visit.server.tokens.append(given)
-    said = {"access_token": given, "token_type": "Bearer", "scope": form.get("scope")}
+    *outer, last = visit.params.get("at", "access_token").split(".")
+    said: dict[str, Any] = {last: given, "token_type": "Bearer", "scope": form.get("scope")}
     if visit.server.lives is not None:
         said["expires_in"] = visit.server.lives
+    for key in reversed(outer):
+        said = {key: said}
     return visit.reply(json.dumps(said))
 
 

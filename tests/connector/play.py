@@ -11,7 +11,7 @@ import jsonschema
 import msgspec
 import requests
 from connector import Source
-from connector.answer import answer
+from connector.sync.handler import handle
 from connector.testing import Reply
 
 from .scripted import SECRETS, Upstream, one
@@ -111,7 +111,7 @@ class Player:
         asked = {**self.request, "state": self.state}
         if self.sync_id is not None:
             asked["sync_id"] = self.sync_id
-        status, body = answer(self.source, encoded(asked), self.upstream)
+        status, body = handle(self.source, encoded(asked), self.upstream)
         reply = checked(status, body)
         if "errorMessage" not in reply:
             self.state = reply["state"]

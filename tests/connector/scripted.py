@@ -72,13 +72,13 @@ class Upstream:
         self.asked.append(asked)
         if len(self.asked) > self.most:
             raise RuntimeError(f"the connector asked {self.most} times and does not stop")
-        said = self.answers(asked)
-        if not isinstance(said, Reply):
-            said = Reply(body=said) if isinstance(said, bytes) else Reply(json=said)
-        content = said.body if said.body is not None else json.dumps(said.json).encode()
+        reply = self.answers(asked)
+        if not isinstance(reply, Reply):
+            reply = Reply(body=reply) if isinstance(reply, bytes) else Reply(json=reply)
+        content = reply.body if reply.body is not None else json.dumps(reply.json).encode()
         response = requests.Response()
-        response.status_code = said.status
-        response.headers.update({"Content-Type": "application/json", **said.headers})
+        response.status_code = reply.status
+        response.headers.update({"Content-Type": "application/json", **reply.headers})
         response.url, response.request = request.url or "", request
         response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
         return response
@@ -115,6 +115,20 @@ def endless(*, rows: int = 1, size: int = 1, pages: int = 10**9) -> Upstream:
             for i in range(rows)
         ]
         return {"data": data, "next": page + 1 if page + 1 < pages else None}
+
+    return Upstream(answers)
+
+
+def search(records: list[dict[str, Any]], size: int = 1000, most: int = 10000) -> Upstream:
+    """A search API: sorted by change, and no further than `most` records from the bound."""
+
+    def answers(asked: Asked) -> Any:
+        found = [row for row in records if row["at"] >= asked.params.get("since", "")]
+        first = int(asked.params.get("token", 0))
+        if first + size > most:
+            return Reply(json={"error": "Result window is too large"}, status=400)
+        more = first + size < len(found)
+        return {"data": found[first : first + size], "next": first + size if more else None}
 
     return Upstream(answers)
 
@@ -165,7 +179,7 @@ def reading(source: Source, name: str = "thing", path: str | None = None, **opti
 
 
 def source(**options: Any) -> Source:
-    """A source without entities; one worker unless said otherwise, for the order of requests."""
+    """A source without entities; one worker by default, for the order of requests."""
     return Source(
         **{
             "base_url": "https://api.example.com",
@@ -176,8 +190,15 @@ def source(**options: Any) -> Source:
     )
 
 
+def stepping(step: Callable[[Fetch], Page], name: str = "thing", **options: Any) -> Source:
+    """A source whose one entity this step reads: key `id` by default."""
+    made = source()
+    made.entity(name, **{"primary_key": ["id"], **options})(step)
+    return made
+
+
 def one(**options: Any) -> Source:
-    """A source with the entity `thing`: key `id`, cursor `at`, unless said otherwise."""
+    """A source with the entity `thing`: key `id`, cursor `at`, by default."""
     made = source()
     reading(made, **{"primary_key": ["id"], "cursor": "at", **options})
     return made

@@ -1,9 +1,11 @@
-"""Clocks that differ: what is committed when the upstream's is not ours."""
+"""Clocks that differ, and what a page's requests show of the upstream's."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
+from connector.http.client import Traffic
 from connector.testing import HeldClock, Reply
 
 from .play import Player, committed
@@ -12,15 +14,25 @@ from .scripted import START, Asked, Listing, Upstream, http_date, iso, one
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def test_an_upstream_clock_an_hour_behind_bounds_what_is_committed(clock: HeldClock) -> None:
-    """Its rows are stamped by its own clock: one that changed during the walk looks old to us."""
-    headers = {"Date": http_date(-3600)}
-    assert committed(iso(-3700), iso(-3590), headers=headers) == iso(-3700)
-
-
-def test_an_upstream_clock_an_hour_ahead_does_not_move_the_bound() -> None:
-    headers = {"Date": http_date(3600)}
-    assert committed(iso(-60), iso(1800), headers=headers) == iso(-60)
+@pytest.mark.parametrize(
+    ("headers", "committed_at"),
+    [
+        ({"Date": http_date(-3600)}, -3700),
+        ({"Date": http_date(3600)}, -60),
+        ({"Date": http_date(-7200), "Age": "7200"}, -60),
+        ({"Date": http_date(-86401)}, -60),
+        ({"Date": http_date(86401)}, -60),
+        ({"Date": "yesterday"}, -60),
+        ({}, -60),
+    ],
+)
+def test_the_earlier_of_both_clocks_bounds_what_is_committed(
+    headers: dict[str, str], committed_at: float
+) -> None:
+    """What changed during the walk looks old where the upstream's clock is behind. A date with an
+    age, which is a cache's, and one that is a day off are ignored."""
+    cursors = [iso(at) for at in (-3700, -3590, -60, 60, 1800)]
+    assert committed(*cursors, headers=headers) == iso(committed_at)
 
 
 @pytest.mark.parametrize("off", [-3600, 3600])
@@ -29,41 +41,19 @@ def test_an_upstream_clock_an_hour_off_loses_nothing(clock: HeldClock, off: int)
     listing = Listing([{"id": i, "at": iso(off - 500 - i)} for i in range(4)], size=2)
 
     def answers(asked: Asked) -> Any:
-        said = Reply(json=listing(asked), headers={"Date": http_date(clock.time - START + off)})
+        reply = Reply(json=listing(asked), headers={"Date": http_date(clock.time - START + off)})
         clock.advance(3)
         if asked.params.get("token"):
-            return said
+            return reply
         listing.records[0]["at"] = iso(clock.time - START + off)
         listing.records.append({"id": 9, "at": iso(clock.time - START + off + 1)})
-        return said
+        return reply
 
     player = Player(one(lookback=timedelta()), Upstream(answers))
     assert player.sync().ids() == [0, 1, 2, 3, 9]
     clock.advance(7200)
     player.sync()
     assert player.alive()[0] == listing.records[0]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Date": http_date(-7200), "Age": "7200"},
-        {"Date": http_date(-86401)},
-        {"Date": http_date(86401)},
-        {"Date": "yesterday"},
-    ],
-)
-def test_a_date_from_a_cache_or_a_day_off_is_ignored(headers: dict[str, str]) -> None:
-    assert committed(iso(-60), iso(60), headers=headers) == iso(-60)
-
-
-def test_an_old_date_of_a_cdn_does_not_hold_the_cursor_back_for_ever(clock: HeldClock) -> None:
-    """The CDN answers every day with the Date of the day it filled its cache."""
-    listing = Listing([{"id": 1, "at": iso(-60)}])
-    headers = {"Date": http_date(-90000)}
-    player = Player(one(), Upstream(lambda asked: Reply(json=listing(asked), headers=headers)))
-    player.sync()
-    assert player.state == {"thing": iso(-60)}
 
 
 def test_an_index_that_lags_twenty_seconds_behind_loses_no_record(clock: HeldClock) -> None:
@@ -81,3 +71,50 @@ def test_an_index_that_lags_twenty_seconds_behind_loses_no_record(clock: HeldClo
     clock.advance(600)
     player.sync()
     assert sorted(player.alive()) == [1, 2, 3]
+
+
+def asking(traffic: Traffic, method: str = "GET", url: str = "/a", body: Any = None) -> None:
+    request = requests.Request(method, f"https://api.example.com{url}", data=body).prepare()
+    traffic.observe_request(request, f"{request.method} {request.url}")
+
+
+def answering(traffic: Traffic, **headers: str) -> None:
+    response = requests.Response()
+    response.headers.update(headers)
+    traffic.observe_response(response)
+
+
+def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock: HeldClock) -> None:
+    """A record that changes after that may be missing, even where only the last one has a Date."""
+    traffic = Traffic()
+    asking(traffic)
+    clock.advance(30)
+    answering(traffic)
+    asking(traffic)
+    clock.advance(10)
+    answering(traffic, Date=http_date(3640))
+    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3641)
+    answering(traffic, Date=http_date(3650))
+    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3651)
+
+
+def test_a_fingerprint_tells_whether_a_page_asked_the_same() -> None:
+    def digest(*asks: dict[str, Any]) -> str:
+        traffic = Traffic()
+        for ask in asks:
+            asking(traffic, **ask)
+        return traffic.fingerprint
+
+    one, another = {"url": "/a"}, {"url": "/a?b"}
+    pages: list[list[dict[str, Any]]] = [
+        [],
+        [one],
+        [another],
+        [{"method": "PUT"}],
+        [{"body": b"x"}],
+        [one, another],
+        [another, one],
+        [one, one],
+    ]
+    assert digest() == "" and digest(one) == digest(one)
+    assert len({digest(*page) for page in pages}) == len(pages)

@@ -11,175 +11,187 @@ from connector.testing import HeldClock
 
 from .play import Player, committed
 from .scripted import Asked, Listing, Upstream, iso, one, script, source
+from .test_setup_test import setup_test
 
 pytestmark = pytest.mark.usefixtures("clock")
 
+NEW_YORK = "America/New_York"
+NAIVE = "%Y-%m-%d %H:%M:%S"
+# The clock stands at 2026-01-01T00:00:00Z.
+COMMITTED: dict[str, tuple[list[Any], dict[str, Any], Any]] = {
+    "as old as the start of the walk": ([iso(-60), iso(0)], {}, iso(0)),
+    "in the future": ([iso(-60), iso(10**9)], {}, iso(-60)),
+    "in the future alone": ([iso(1)], {}, None),
+    "null, blank and missing": ([None, iso(-60), "", " "], {}, iso(-60)),
+    "seven digits": (["2025-12-31 20:00:00.1234567Z"], {}, "2025-12-31 20:00:00.1234567Z"),
+    "a comma": (["2025-12-31T08:00:00,5-0800"], {}, "2025-12-31T08:00:00,5-0800"),
+    "digits": (["20251231T200000Z"], {}, "20251231T200000Z"),
+    "minutes": (["2025-12-31T20:00Z"], {}, "2025-12-31T20:00Z"),
+    "days": (["2025-12-29", "2025-12-30", "2099-01-01"], {}, "2025-12-30"),
+    "days of digits": (["20251129", "20251130", "20990101"], {}, "20251130"),
+    "other offsets": (
+        ["2025-12-31T09:00:00+09:00", "2025-12-31T01:00:00Z", "2025-12-31T00:30:00Z"],
+        {},
+        "2025-12-31T01:00:00Z",
+    ),
+    "other offsets of one form": (
+        ["2025-12-31T09:00:00.000+0900", "2025-12-31T01:00:00.000+0000"],
+        {},
+        "2025-12-31T01:00:00.000+0000",
+    ),
+    "other precision": (
+        ["2025-12-31T00:00:00.5Z", "2025-12-31T00:00:00Z", "2025-12-31T00:00:00.49Z"],
+        {},
+        "2025-12-31T00:00:00.5Z",
+    ),
+    "naive, twelve hours before the start": (
+        [iso(-12 * 3600 - 1, NAIVE), iso(-12 * 3600 + 1, NAIVE)],
+        {},
+        iso(-12 * 3600 - 1, NAIVE),
+    ),
+    "naive in a zone": (
+        ["2025-12-31T18:59:00", "2025-12-31T19:01:00"],
+        {"timezone": NEW_YORK},
+        "2025-12-31T18:59:00",
+    ),
+    "naive or not, in a zone": (
+        ["2025-12-01T09:00:00+01:00", "2025-12-01T04:00:00", "2025-12-01"],
+        {"timezone": NEW_YORK},
+        "2025-12-01T04:00:00",
+    ),
+    "German": (
+        ["31.12.2025 11:59", "02.11.2025 12:30", "31.12.2025 12:01", "01.02.2026 00:00"],
+        {"cursor_type": "%d.%m.%Y %H:%M"},
+        "31.12.2025 11:59",
+    ),
+    "American": (
+        ["12/31/2025 6:59:00 PM", "9/30/2025 8:30:00 AM", "12/31/2025 7:01:00 PM"],
+        {"cursor_type": "%m/%d/%Y %I:%M:%S %p", "timezone": NEW_YORK},
+        "12/31/2025 6:59:00 PM",
+    ),
+    "HTTP": (
+        ["Wed, 31 Dec 2025 23:59:00 GMT", "Tue, 30 Dec 2025 23:59:00 GMT"],
+        {"cursor_type": "%a, %d %b %Y %H:%M:%S %Z"},
+        "Wed, 31 Dec 2025 23:59:00 GMT",
+    ),
+    "epoch": ([1767225540, 4102444800, 1767225510], {"cursor_type": "epoch"}, 1767225540),
+    "epoch as text": (["1767225540", "4102444800"], {"cursor_type": "epoch"}, "1767225540"),
+    "epoch_ms": ([1767225540000, 4102444800000], {"cursor_type": "epoch_ms"}, 1767225540000),
+    "epoch_us": ([1767225540000001, 1767225540000000], {"cursor_type": "epoch_us"},
+                 1767225540000001),
+    "epoch_ns": ([1767225540000000000, 4102444800 * 10**9], {"cursor_type": "epoch_ns"},
+                 1767225540000000000),
+    "sequence": ([7, 10**15, 9], {"cursor_type": "sequence"}, 10**15),
+    "sequence as text": (["9", "10"], {"cursor_type": "sequence"}, "10"),
+    "sequence beyond 64 bits": ([2**70 + 1, 2**70], {"cursor_type": "sequence"}, 2**70 + 1),
+    "text": (["b7", "a9", "b10"], {"cursor_type": "text"}, "b7"),
+    "text of digits": (["0010", "0009"], {"cursor_type": "text"}, "0010"),
+}  # fmt: skip
+FORMS = {
+    "2025-12-31T08:30:00.000Z[UTC]": "%Y-%m-%dT%H:%M:%S.%fZ[UTC]",
+    "31.12.2025 08:30": "%d.%m.%Y %H:%M",
+    "12/31/2025 8:30:00 AM": "%m/%d/%Y %I:%M:%S %p",
+    "2025-12-31 08:30:00 EST": "%Y-%m-%d %H:%M:%S EST",
+    "Wed, 31 Dec 2025 08:30:00 GMT": "%a, %d %b %Y %H:%M:%S GMT",
+}
+ODD = [
+    "2026-02-30T00:00:00Z",
+    "Never",
+    "-",
+    "0000-12-30T00:00:00Z",
+    iso(-10) + " ",
+    "0000-00-00",
+    0,
+]
 
-def test_state_at_rest_is_one_cursor_per_entity() -> None:
-    player = Player(one(), script({None: [{"id": 1, "at": iso(-60)}]}))
+
+def rows_of(*cursors: Any) -> list[dict[str, Any]]:
+    return [{"id": index, "at": cursor} for index, cursor in enumerate(cursors)]
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_the_highest_that_was_surely_read_is_committed_as_it_was_written(name: str) -> None:
+    """Whatever the order of the records."""
+    cursors, options, highest = COMMITTED[name]
+    assert committed(*cursors, **options) == highest
+    assert committed(*reversed(cursors), **options) == highest
+
+
+@pytest.mark.parametrize("written", [*FORMS, "/Date(1767601800000)/", 1767225000, "1767225000.5"])
+def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written: Any) -> None:
+    """The setup test and the first sync fail with one sentence that names value and choices."""
+    upstream = script({None: rows_of(written, written)})
+    reply = setup_test(one(), upstream)
+    player = Player(one(), upstream)
+    for message in (reply["errorMessage"], player.sync().error):
+        for text in ("entity thing", "'at'", str(written), "cursor_type", "%d.%m.%Y", '"text"'):
+            assert text in message
+    assert player.state.get("thing") is None
+
+
+@pytest.mark.parametrize("written", FORMS)
+def test_with_a_strptime_form_they_are_held_back_looked_back_and_kept_as_written(
+    written: str, clock: HeldClock
+) -> None:
+    form = FORMS[written]
+    zone = None if form.endswith(("GMT", "[UTC]")) else "UTC"
+    made = one(cursor_type=form, timezone=zone)
+    future = (datetime(2026, 1, 1) + timedelta(minutes=1)).strftime(form)
+    upstream = script({None: rows_of(written, future)})
+    player = Player(made, upstream)
+    assert player.sync().ids() == [0, 1]
+    assert player.state == {"thing": written}
     player.sync()
+    assert upstream.each("since") == [None, written.replace("8:30", "8:25")]
+    clock.advance(60)
+    player.sync()
+    assert player.state == {"thing": future}
+
+
+@pytest.mark.parametrize("place", [0, 24, 49])
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_value_of_fifty_is_delivered_logged_and_does_not_count(
+    odd: Any, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    cursors = [iso(-1000 - i) for i in range(49)]
+    cursors.insert(place, odd)
+    assert committed(*cursors) == iso(-1000)
+    (line,) = [each for each in caplog.messages if "event=unreadable_cursor" in each]
+    assert f"record={place}" in line and str(odd) in line
+
+
+def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time() -> None:
+    """A page of such values is not: the next one may have others."""
+    pages = {None: (rows_of("Never", None), "b"), "b": rows_of(iso(-60))}
+    player = Player(one(), script(pages))
+    assert player.sync().error == "" and player.state == {"thing": iso(-60)}
+    player.upstream = script({None: (rows_of("Never"), "b"), "b": rows_of("-", None)})
+    assert "'-' is not" in player.sync().error and player.state["thing"] == iso(-60)
+
+
+@pytest.mark.parametrize("blank", [None, ""])
+def test_records_without_a_date_leave_the_cursor_where_it_was(blank: Any) -> None:
+    player = Player(one(), script({None: [*rows_of(blank), {"id": 1}]}), state={"thing": iso(-60)})
+    assert player.sync().ids() == [0, 1]
     assert player.state == {"thing": iso(-60)}
 
 
-def test_a_cursor_is_committed_when_the_last_page_is_in_and_not_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
-    upstream = script(
-        {
-            None: ([{"id": 1, "at": iso(-10)}], "b"),
-            "b": ([{"id": 2, "at": iso(-30)}], "c"),
-            "c": [{"id": 3, "at": iso(-20)}],
-        }
-    )
-    player = Player(one(), upstream, state={"thing": iso(-999)})
-    sync = player.sync()
-    assert [reply["state"]["thing"] for reply in sync.replies] == [
-        iso(-999),
-        iso(-999),
-        iso(-10),
-    ]
-    assert upstream.each("token") == [None, "b", "c"]
-
-
-def test_a_record_that_changes_while_the_walk_runs_is_read_again(clock: HeldClock) -> None:
-    listing = Listing([{"id": 1, "at": iso(-60)}, {"id": 2, "at": iso(-50)}], size=1)
-
-    def answers(asked: Asked) -> Any:
-        said = listing(asked)
-        clock.advance(5)
-        listing.records[0] = {"id": 1, "at": iso(3), "changed": True}
-        return said
-
-    player = Player(one(), Upstream(answers))
-    assert player.sync().ids() == [1, 2]
-    assert player.state == {"thing": iso(-50)}
+@pytest.mark.parametrize("declared", ["epoch", "epoch_ms", "epoch_ns"])
+def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_one(declared: str) -> None:
+    rows = [{"id": 1, "_timestamp": 1767201800000000}]
+    sync = Player(one(cursor="_timestamp", cursor_type=declared), script({None: rows})).sync()
+    assert 'cursor_type="epoch_us"' in sync.error
+    player = Player(one(cursor="_timestamp", cursor_type="epoch_us"), script({None: rows}))
     player.sync()
-    assert player.alive()[1]["changed"]
+    assert player.state == {"thing": 1767201800000000}
 
 
-def test_a_record_dated_in_the_future_is_delivered_and_never_committed() -> None:
-    assert committed(iso(-60), iso(10**9)) == iso(-60)
-
-
-def test_a_record_as_old_as_the_start_of_the_walk_may_be_committed() -> None:
-    assert committed(iso(-60), iso(0)) == iso(0)
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "2025-12-31 20:00:00.1234567+05:30",
-        "20251231T200000Z",
-        "2025-12-31T20:00Z",
-        "2025-12-31T08:00:00,5-0800",
-        "2025-12-30",
-    ],
-)
-def test_what_is_committed_is_what_the_upstream_wrote(written: str) -> None:
-    options = {"timezone": "UTC"} if written == "2025-12-30" else {}
-    assert committed(written, **options) == written
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ("2025-12-31T09:00:00+09:00", "2025-12-31T01:00:00Z"),
-        ("2025-12-31T00:00:00Z", "2025-12-31T00:00:00.5Z"),
-        ("2025-12-31T00:00:00.10Z", "2025-12-31T00:00:00.9Z"),
-        ("2025-12-31T00:00:00.999999999Z", "2025-12-31T00:00:01Z"),
-        ("2025-12-31 23:00:00Z", "2025-12-31T01:00:00-23:00"),
-        ("2025-12-31T00:00:00.000000001Z", "2025-12-31T00:00:00.000000002Z"),
-    ],
-)
-def test_instants_compare_as_instants_whatever_their_offset_and_precision(
-    earlier: str, later: str
-) -> None:
-    assert committed(earlier, later) == later
-    assert committed(later, earlier) == later
-
-
-def test_naive_instants_are_read_in_the_zone_that_was_declared() -> None:
-    """New York is five hours behind UTC: 18:59 there is before the start, 19:01 after it."""
-    zone = "America/New_York"
+def test_an_epoch_of_zero_among_real_ones_does_not_count() -> None:
+    assert committed(0, 1767225540, 0, cursor_type="epoch") == 1767225540
     assert (
-        committed("2025-12-31T18:59:00", "2025-12-31T19:01:00", timezone=zone)
-        == "2025-12-31T18:59:00"
+        "0 is not a time"
+        in Player(one(cursor_type="epoch"), script({None: rows_of(0)})).sync().error
     )
-
-
-def test_naive_local_time_west_of_utc_is_not_committed_past_the_start(clock: HeldClock) -> None:
-    """The upstream writes its wall clock, eight hours behind: what changes during the walk looks
-    eight hours old."""
-
-    def local(seconds: float) -> str:
-        return iso(seconds - 8 * 3600, "%Y-%m-%dT%H:%M:%S")
-
-    listing = Listing([{"id": 1, "at": local(-86400)}, {"id": 2, "at": local(-80000)}], size=1)
-
-    def answers(asked: Asked) -> Any:
-        said = listing(asked)
-        clock.advance(10)
-        if listing.records[0]["at"] == local(-86400):
-            listing.records += [{"id": 0, "at": local(4)}, {"id": 3, "at": local(8)}]
-            listing.records[0]["at"] = local(6)
-        return said
-
-    player = Player(one(), Upstream(answers))
-    player.sync()
-    assert player.state == {"thing": local(-80000)}
-    clock.advance(86400)
-    player.sync()
-    assert {key: row["at"] for key, row in player.alive().items()} == {
-        row["id"]: row["at"] for row in listing.records
-    }
-
-
-@pytest.mark.parametrize(
-    "changes", ["2026-11-01T06:00:00+00:00", "2026-03-08T07:00:00+00:00"], ids=["autumn", "spring"]
-)
-def test_the_hour_that_comes_twice_and_the_one_that_is_left_out_lose_nothing(
-    clock: HeldClock, changes: str
-) -> None:
-    """Denver's wall clock, a record every seven minutes, a sync every eleven."""
-    zone, listing = ZoneInfo("America/Denver"), Listing()
-    clock.time = datetime.fromisoformat(changes).timestamp()
-    player = Player(one(timezone="America/Denver", lookback=timedelta()), Upstream(listing))
-    for minute in range(300):
-        if minute % 7 == 0:
-            wall = datetime.fromtimestamp(clock.time, UTC).astimezone(zone)
-            listing.records.append({"id": minute, "at": f"{wall:%Y-%m-%dT%H:%M:%S}"})
-        if minute % 11 == 0:
-            assert player.sync().error == ""
-        clock.advance(60)
-    clock.advance(7200)
-    player.sync()
-    assert sorted(player.alive()) == [row["id"] for row in listing.records]
-
-
-def test_without_a_zone_the_start_counts_as_twelve_hours_earlier() -> None:
-    before, after = (iso(-12 * 3600 + off, "%Y-%m-%d %H:%M:%S") for off in (-1, 1))
-    assert committed(before, after) == before
-
-
-@pytest.mark.parametrize(("kind", "scale"), [("epoch", 1), ("epoch_ms", 1000)])
-def test_epoch_numbers_with_a_row_dated_2100_go_on_from_the_row_before_it(
-    clock: HeldClock, kind: str, scale: int
-) -> None:
-    now, far = int(clock.time) * scale, 4_102_444_800 * scale
-    assert committed(now - 60, far, now - 90, cursor_type=kind) == now - 60
-
-
-def test_a_sequence_is_not_held_back() -> None:
-    assert committed(7, 10**15, 9, cursor_type="sequence") == 10**15
-
-
-def test_numbers_compare_as_numbers_even_when_written_as_text() -> None:
-    assert committed("9", "10", cursor_type="sequence") == "10"
-
-
-def test_a_number_beyond_64_bits_is_committed_exactly() -> None:
-    assert committed(2**70 + 1, 2**70, cursor_type="sequence") == 2**70 + 1
 
 
 def test_a_number_with_a_fraction_is_committed_exactly() -> None:
@@ -188,65 +200,109 @@ def test_a_number_with_a_fraction_is_committed_exactly() -> None:
     player.sync()
     assert player.state == {"thing": Decimal("1767225599.123456789012345")}
     player.sync()
-    assert upstream.each("since")[1] == "1767225299.123456789012345"
-
-
-@pytest.mark.parametrize("number", [1767225000, 1767225000.5, "1767225000"])
-def test_numbers_without_cursor_type_are_an_error_that_names_the_three(number: Any) -> None:
-    sync = Player(one(), script({None: [{"id": 1, "at": number}]})).sync()
-    for name in ("cursor_type", '"sequence"', '"epoch"', '"epoch_ms"', "entity thing", "record 0"):
-        assert name in sync.error
-
-
-def test_anything_else_compares_as_text() -> None:
-    assert committed("b7", "a9", "b10") == "b7"
+    assert upstream.each("since")[1] == "1767225299.123456"
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (iso(-60), "yesterday"),
-        (iso(-60), "2025-12-31T00:00:00"),
-        ("2025-12-31T00:00:00", iso(-60)),
-    ],
+    ("options", "since"),
+    [({}, "2026/11/27 18:36"), ({"timezone": "Asia/Tokyo"}, "2026/11/28 11:36")],
 )
-def test_a_cursor_that_changes_its_kind_is_an_error(first: str, second: str) -> None:
-    rows = [{"id": 1, "at": first}, {"id": 2, "at": second}]
-    sync = Player(one(), script({None: rows})).sync()
-    for said in ("kind", first, second, "entity thing", "page 1", "record 1"):
-        assert said in sync.error
+def test_since_as_writes_local_time_as_the_upstream_does(
+    options: dict[str, Any], since: str, clock: HeldClock
+) -> None:
+    clock.time = datetime(2026, 11, 28, 3, tzinfo=UTC).timestamp()
+    made, asked = source(), []
 
+    @made.entity("thing", primary_key=["id"], cursor="at", **options)
+    def thing(fetch: Fetch) -> Page:
+        asked.append(fetch.since_as("%Y/%m/%d %H:%M"))
+        return Page(rows_of("2026-11-27T18:41:47.000-0800"))
 
-def test_a_cursor_that_changes_its_kind_since_the_last_sync_is_an_error() -> None:
-    player = Player(one(), script({None: [{"id": 1, "at": "v2-0001"}]}), state={"thing": iso(-60)})
-    assert "kind" in player.sync().error
-    assert player.state == {"thing": iso(-60)}
-
-
-@pytest.mark.parametrize(
-    "nothing", [None, "", "0000-00-00", "0000-00-00 00:00:00", "0000-00-00T00:00:00Z"]
-)
-def test_an_empty_cursor_is_delivered_and_does_not_count(nothing: Any) -> None:
-    assert committed(nothing, iso(-60), nothing) == iso(-60)
-
-
-def test_records_with_empty_cursors_alone_leave_the_cursor_where_it_was() -> None:
-    rows = [{"id": 1, "at": ""}, {"id": 2, "at": "0000-00-00"}, {"id": 3}]
-    player = Player(one(), script({None: rows}), state={"thing": iso(-60)})
-    assert player.sync().ids() == [1, 2, 3]
-    assert player.state == {"thing": iso(-60)}
-
-
-def test_with_no_rows_the_cursor_stays() -> None:
-    player = Player(one(), script({None: []}), state={"thing": iso(-60)})
-    assert player.sync().error == ""
-    assert player.state == {"thing": iso(-60)}
-
-
-def test_a_cursor_never_goes_backwards() -> None:
-    old = script({None: [{"id": 1, "at": iso(-9000)}]})
-    player = Player(one(), old, state={"thing": iso(-60)})
+    player = Player(made, script({}))
     player.sync()
+    player.sync()
+    assert asked == [None, since]
+
+
+def test_since_as_of_a_time_without_an_offset_asks_for_the_zone() -> None:
+    made = source()
+
+    @made.entity("thing", primary_key=["id"], cursor="at")
+    def thing(fetch: Fetch) -> Page:
+        return Page([{"id": 1, "at": fetch.since_as("%Y/%m/%d")}])
+
+    sync = Player(made, script({}), state={"thing": "2025-12-30 08:30:00"}).sync()
+    assert "since_as('%Y/%m/%d')" in sync.error and "timezone=" in sync.error
+
+
+def test_since_is_never_later_than_what_is_committed_on_a_wall_clock(clock: HeldClock) -> None:
+    """In New York's second hour from one to two, five minutes earlier is 1:57 of the first."""
+    clock.time = datetime(2026, 11, 1, 7, tzinfo=UTC).timestamp()
+    upstream = script({None: []})
+    state = {"thing": "2026-11-01 01:02:00"}
+    Player(one(timezone=NEW_YORK), upstream, state=state).sync()
+    assert upstream.each("since") == ["2026-11-01 00:57:00"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(iso(-60), "2025-12-31T00:00:00"), ("2025-12-31T00:00:00", iso(-60))]
+)
+def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown(
+    first: str, second: str
+) -> None:
+    sync = Player(one(), script({None: rows_of(first, second)})).sync()
+    for text in ("does not compare", first, second, "timezone=", "page 1", "record 1"):
+        assert text in sync.error
+    player = Player(one(), script({None: rows_of(second)}), state={"thing": first})
+    assert "does not compare" in player.sync().error
+    assert player.state["thing"] == first
+
+
+def test_a_record_that_changes_while_the_walk_runs_is_read_again(clock: HeldClock) -> None:
+    listing = Listing([{"id": 1, "at": iso(-60)}, {"id": 2, "at": iso(-50)}], size=1)
+
+    def answers(asked: Asked) -> Any:
+        page = listing(asked)
+        clock.advance(5)
+        listing.records[0] = {"id": 1, "at": iso(3), "changed": True}
+        return page
+
+    player = Player(one(), Upstream(answers))
+    assert player.sync().ids() == [1, 2]
+    assert player.state == {"thing": iso(-50)}
+    player.sync()
+    assert player.alive()[1]["changed"]
+
+
+@pytest.mark.parametrize(
+    "changes", ["2026-11-01T06:00:00+00:00", "2026-03-08T07:00:00+00:00"], ids=["autumn", "spring"]
+)
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y.%m.%d %H:%M"])
+def test_the_hour_that_comes_twice_and_the_one_that_is_left_out_lose_nothing(
+    clock: HeldClock, changes: str, form: str
+) -> None:
+    """Denver's wall clock, a record every seven minutes, a sync every eleven."""
+    zone, listing = ZoneInfo("America/Denver"), Listing()
+    clock.time = datetime.fromisoformat(changes).timestamp()
+    options = {} if "T" in form else {"cursor_type": form}
+    made = one(timezone="America/Denver", lookback=timedelta(), **options)
+    player = Player(made, Upstream(listing))
+    for minute in range(300):
+        if minute % 7 == 0:
+            wall = datetime.fromtimestamp(clock.time, UTC).astimezone(zone)
+            listing.records.append({"id": minute, "at": wall.strftime(form)})
+        if minute % 11 == 0:
+            assert player.sync().error == ""
+        clock.advance(60)
+    clock.advance(7200)
+    player.sync()
+    assert sorted(player.alive()) == [row["id"] for row in listing.records]
+
+
+@pytest.mark.parametrize("rows", [[], [{"id": 1, "at": iso(-9000)}]])
+def test_a_cursor_stays_without_rows_and_never_goes_backwards(rows: list[Any]) -> None:
+    player = Player(one(), script({None: rows}), state={"thing": iso(-60)})
+    assert player.sync().error == ""
     assert player.state == {"thing": iso(-60)}
 
 
@@ -255,62 +311,29 @@ def test_deleted_records_count_where_they_carry_the_cursor() -> None:
 
     @made.entity("thing", primary_key=["id"], cursor="at")
     def thing(fetch: Fetch) -> Page:
-        response = fetch.get("/thing")
-        return Page(response.rows("data"), deleted=response.rows("gone"))
+        deleted = [{"id": 2, "at": iso(-60)}, {"id": 3}, {"id": 4, "at": "Never"}]
+        return Page([{"id": 1, "at": iso(-90)}], deleted=deleted)
 
-    said = {"data": [{"id": 1, "at": iso(-90)}], "gone": [{"id": 2, "at": iso(-60)}, {"id": 3}]}
-    player = Player(made, Upstream(lambda asked: said))
+    player = Player(made, script({}))
     player.sync()
     assert player.state == {"thing": iso(-60)}
 
 
-def test_the_cursor_may_lie_in_a_nested_object() -> None:
-    rows = [{"id": 1, "meta": {"at": iso(-90)}}, {"id": 2, "meta": {"at": iso(-60)}}, {"id": 3}]
-    player = Player(one(cursor="meta.at"), script({None: rows}))
-    player.sync()
-    assert player.state == {"thing": iso(-60)}
-
-
-def test_a_column_whose_name_holds_a_dot_is_tried_first() -> None:
-    rows = [{"id": 1, "meta.at": iso(-60), "meta": {"at": iso(-90)}}]
-    player = Player(one(cursor="meta.at"), script({None: rows}))
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": 1, "meta": {"at": iso(-60)}},
+        {"id": 1, "meta.at": iso(-60), "meta": {"at": iso(-90)}},
+    ],
+)
+def test_the_cursor_may_lie_in_a_nested_object_or_have_a_dot_in_its_name(
+    row: dict[str, Any],
+) -> None:
+    player = Player(one(cursor="meta.at"), script({None: [row, {"id": 2}]}))
     player.sync()
     assert player.state == {"thing": iso(-60)}
 
 
 def test_a_cursor_that_no_record_has_is_an_error_and_not_a_full_sync_for_ever() -> None:
-    sync = Player(one(cursor="updatedAt"), script({None: [{"id": 1, "at": iso(-60)}]})).sync()
+    sync = Player(one(cursor="updatedAt"), script({None: rows_of(iso(-60))})).sync()
     assert "'updatedAt'" in sync.error
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ("2025-12-01T00:00:00", "2025-12-01T08:00:00Z"),
-        ("2025-12-01T09:00:00+01:00", "2025-12-01T04:00:00"),
-        ("2025-12-01", "2025-12-02T08:00:00Z"),
-    ],
-)
-def test_where_the_zone_is_known_an_offset_may_be_there_or_not(earlier: str, later: str) -> None:
-    """Both are instants, and compare as such."""
-    for cursors in ((earlier, later), (later, earlier)):
-        assert committed(*cursors, timezone="America/New_York") == later
-
-
-def test_days_without_hyphens_are_instants() -> None:
-    """ISO 8601's basic form; it is a number by its looks alone."""
-    assert committed("20251130", "20251201") == "20251201"
-    assert committed("20251201", "20990101") == "20251201"
-
-
-@pytest.mark.parametrize(
-    "cursors", [("0009", "0010"), ("507f1f77bcf86cd799439011", "507011771250860799439012")]
-)
-def test_ids_of_digits_that_are_no_numbers_compare_as_text(cursors: tuple[str, str]) -> None:
-    """Padded ones, and hexadecimal ones that happen to have no letter."""
-    assert committed(*cursors) == max(cursors)
-
-
-@pytest.mark.parametrize("none", ["0000-00-00T00:00:00+00:00", "0000-00-00 00:00:00,000"])
-def test_no_date_in_any_form_does_not_count(none: str) -> None:
-    assert committed(none, iso(-60)) == iso(-60)

@@ -4,93 +4,112 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, StartOver
+from connector import Fetch, Page, Source, StartOver
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, http_date, iso, one, reading, script, source
+from .scripted import Asked, Listing, Upstream, http_date, iso, one, script, search, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-DAY = timedelta(days=1)
 
-
-def keyless(**options: Any) -> Any:
+def keyless(**options: Any) -> Source:
     return one(primary_key=[], **options)
 
 
+def syncs(player: Player, clock: HeldClock, times: int, seconds: float = 600) -> list[int]:
+    """The ids that several syncs deliver, one list."""
+    ids = []
+    for _ in range(times):
+        sync = player.sync()
+        assert sync.error == ""
+        ids += sync.ids()
+        clock.advance(seconds)
+    return ids
+
+
 def test_rows_are_appended_and_the_schema_does_not_name_the_table() -> None:
+    """Without a cursor too, everything at each sync."""
     (reply,) = Player(keyless(), script({None: [{"id": 1, "at": iso(-60)}]})).sync().replies
     assert "schema" not in reply
     assert reply["insert"] == {"thing": [{"id": 1, "at": iso(-60)}]}
-
-
-def test_inclusive_since_without_a_primary_key_appends_no_row_twice(clock: HeldClock) -> None:
-    """`since` names the last row's own second: the upstream gives that row again."""
-    listing = Listing([{"id": i, "at": iso(-100 + 20 * (i // 2))} for i in range(6)])
-    player = Player(keyless(), Upstream(listing))
+    player = Player(keyless(cursor=None), script({None: [{"id": 1}]}))
     player.sync()
-    for extra in range(3):
-        clock.advance(600)
-        listing.records.append({"id": 10 + extra, "at": iso(-60)})
-        player.sync()
-    rows = [row["id"] for row in player.alive().values()]
-    assert rows == [0, 1, 2, 3, 4, 5, 10, 11, 12]
+    player.sync()
+    assert list(player.alive().values()) == [{"id": 1}, {"id": 1}]
 
 
-def test_rows_that_are_alike_are_counted_and_not_merged() -> None:
+ROWS: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "at the last second": ([-100, -100, -80, -80, -60, -60], {}),
+    "after the start of the walk": ([-60, 900], {}),
+    "after the start, and nothing else": ([900], {}),
+    "without a date": ([None, -60, None, ""], {}),
+    "without a date, and nothing else": ([None], {}),
+    "unreadable": ([-60, "0000-00-00", "Never"], {}),
+    "by day": ([-60], {"cursor_type": "%Y-%m-%d"}),
+    "ascending": ([-100, -100, -80, -60, 900], {"order": "asc"}),
+    "descending": ([900, -60, -80, -80], {"order": "desc"}),
+    "in slices": (
+        [-5000, -4000, -60, 900, None],
+        {"window": timedelta(hours=1), "start": iso(-9000)},
+    ),
+}
+
+
+@pytest.mark.parametrize("since", ["ignored", "exact", "to the minute"])
+@pytest.mark.parametrize("name", ROWS)
+def test_no_row_comes_twice_and_a_new_one_comes(
+    name: str, since: str, clock: HeldClock, packed: None
+) -> None:
+    """`since` is inclusive, or rounded down, or not sent at all; rows are given in their order."""
+    whens, options = ROWS[name]
+    form = options.get("cursor_type", "%Y-%m-%dT%H:%M:%SZ")
+    rows = [
+        {"id": i, "at": iso(at, form) if isinstance(at, (int, float)) else at}
+        for i, at in enumerate(whens)
+    ]
+
+    def step(fetch: Fetch) -> Page:
+        bound = fetch.since
+        if since == "ignored" or "cursor_type" in options:
+            bound = None
+        elif bound and since == "to the minute":
+            bound = fetch.since_as("%Y-%m-%dT%H:%M:00Z")
+        first = fetch.token or 0
+        found = [
+            r for r in rows if not bound or not r["at"] or r["at"][:1] != "2" or r["at"] >= bound
+        ]
+        return Page(found[first : first + 2], first + 2 if first + 2 < len(found) else None)
+
+    made = stepping(step, **{"primary_key": [], "cursor": "at", **options})
+    player = Player(made, script({}))
+    ids = syncs(player, clock, 3)
+    new = {"id": 99, "at": iso(1500, form)}
+    rows[:] = [new, *rows] if options.get("order") == "desc" else [*rows, new]
+    ids += syncs(player, clock, 3)
+    assert sorted(ids) == [*range(len(whens)), 99]
+
+
+def test_rows_that_are_alike_are_counted_and_not_merged(clock: HeldClock) -> None:
     """Two equal rows at the committed cursor are two rows; a third one is new."""
     rows = [{"id": 1, "at": iso(-60)}] * 2
     player = Player(keyless(), Upstream(lambda asked: {"data": rows}))
-    assert player.sync().ids() == [1, 1]
-    assert player.sync().ids() == []
+    assert syncs(player, clock, 2) == [1, 1]
     rows = [*rows, rows[0]]
-    assert player.sync().ids() == [1]
-    assert player.sync().ids() == []
+    assert syncs(player, clock, 2) == [1]
 
 
-def test_a_row_dated_after_the_start_of_the_walk_comes_once(clock: HeldClock) -> None:
-    """Its cursor may not be committed, so it is read again and again until it may be."""
-    listing = Listing([{"id": 1, "at": iso(-60)}, {"id": 2, "at": iso(900)}])
-    player = Player(keyless(), Upstream(listing))
-    ids = []
-    for _ in range(4):
-        ids += player.sync().ids()
-        clock.advance(600)
-    assert ids == [1, 2]
-    assert player.state["thing"]["cursor"] == iso(900)
-
-
-def test_a_row_dated_after_the_start_and_nothing_else_comes_once(clock: HeldClock) -> None:
-    player = Player(keyless(), Upstream(Listing([{"id": 2, "at": iso(900)}])))
-    ids = []
-    for _ in range(4):
-        ids += player.sync().ids()
-        clock.advance(600)
-    assert ids == [2]
-
-
-def test_rows_below_the_cursor_are_left_out_where_the_upstream_filters_by_day() -> None:
+def test_rows_below_the_committed_cursor_are_left_out() -> None:
+    """An upstream that filters by day gives them again; a late one does not come at all."""
     rows = [{"id": i, "at": iso(-300 + 100 * i)} for i in range(3)]
     player = Player(keyless(), Upstream(lambda asked: {"data": rows}))
     assert player.sync().ids() == [0, 1, 2]
-    assert player.sync().ids() == []
-    rows = [*rows, {"id": 3, "at": iso(-50)}]
+    rows = [{"id": 9, "at": iso(-200)}, *rows, {"id": 3, "at": iso(-50)}]
     assert player.sync().ids() == [3]
 
 
-def test_rows_are_left_out_on_later_pages_and_calls_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
-    listing = Listing([{"id": i, "at": iso(-60)} for i in range(6)], size=2)
-    player = Player(keyless(), Upstream(listing))
-    assert player.sync().ids() == list(range(6))
-    listing.records.append({"id": 6, "at": iso(-60)})
-    assert player.sync().ids() == [6]
-
-
 def test_a_call_that_is_repeated_appends_the_same_rows_again_and_no_others() -> None:
-    listing = Listing([{"id": i, "at": iso(-60)} for i in range(3)], size=2)
-    player = Player(keyless(), Upstream(listing))
+    player = Player(keyless(), Upstream(Listing([{"id": i, "at": iso(-60)} for i in range(3)])))
     player.new_sync()
     first = player.call()
     player.state = {}
@@ -98,188 +117,72 @@ def test_a_call_that_is_repeated_appends_the_same_rows_again_and_no_others() -> 
 
 
 def test_the_state_remembers_digests_of_the_rows_at_the_cursor_alone() -> None:
-    rows = [{"id": i, "at": iso(-900 + 10 * (i // 3))} for i in range(30)]
-    player = Player(keyless(), script({None: rows}))
+    """And of those that came in the last reading: a deleted row is forgotten."""
+    rows = [{"id": i, "at": iso(-900 + 10 * (i // 3)) if i else None} for i in range(30)]
+    player = Player(keyless(), Upstream(lambda asked: {"data": rows}))
     player.sync()
-    state = player.state["thing"]
-    assert state["cursor"] == rows[-1]["at"]
-    assert len(state["seen"]) == 3
+    assert player.state["thing"]["cursor"] == rows[-1]["at"]
+    assert len(player.state["thing"]["seen"]) == 4
+    rows = rows[1:]
+    player.sync()
+    assert len(player.state["thing"]["seen"]) == 3
 
 
-def test_a_thousand_rows_at_one_cursor_are_remembered() -> None:
-    player = Player(keyless(), Upstream(Listing([{"id": i, "at": iso(-60)} for i in range(1000)])))
-    assert (player.sync().error, player.sync().ids()) == ("", [])
-
-
-def test_more_than_a_thousand_rows_at_one_cursor_are_an_error_that_asks_for_a_key() -> None:
-    listing = Listing([{"id": i, "at": iso(-60)} for i in range(1001)], size=5000)
-    player = Player(keyless(), Upstream(listing))
+@pytest.mark.parametrize("at", [iso(-60), iso(60), None])
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_a_thousand_rows_are_remembered_and_more_are_an_error(count: int, at: Any) -> None:
+    listing = Upstream(lambda asked: {"data": [{"id": i, "at": at} for i in range(count)]})
+    player = Player(keyless(), listing)
     sync = player.sync()
-    assert "1000 records" in sync.error and "primary_key" in sync.error
+    if count == 1000:
+        assert (sync.error, player.sync().ids()) == ("", [])
+    else:
+        assert "more than 1000 records" in sync.error and "declare primary_key" in sync.error
 
 
-def test_lookback_without_a_primary_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="lookback without a primary_key"):
-        keyless(lookback=timedelta(minutes=1))
-
-
-def test_without_a_primary_key_a_new_walk_does_not_look_back() -> None:
-    upstream = script({None: []})
-    Player(keyless(), upstream, state={"thing": iso(-60)}).sync()
-    assert upstream.each("since") == [iso(-60)]
-
-
-def test_a_key_taken_away_or_added_by_a_deployment_goes_on_from_the_same_cursor() -> None:
-    listing = Listing([{"id": 1, "at": iso(-60)}])
-    upstream = Upstream(listing)
-    player = Player(one(), upstream)
-    player.sync()
-    player.source = keyless()
-    assert player.sync().error == ""
-    player.source = one()
-    assert player.sync().error == ""
-    assert player.state == {"thing": iso(-60)}
-    assert upstream.each("since") == [None, iso(-60), iso(-360)]
-
-
-def test_without_key_and_cursor_everything_is_appended_at_each_sync() -> None:
-    player = Player(keyless(cursor=None), script({None: [{"id": 1}]}))
-    player.sync()
-    player.sync()
-    assert list(player.alive().values()) == [{"id": 1}, {"id": 1}]
-
-
-def test_an_ascending_feed_without_a_key_appends_no_row_twice(
-    clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ats", [[-1000 + i // 3 for i in range(40)], list(range(-7, 9))])
+def test_an_ascending_search_without_a_key_starts_over_from_what_each_page_committed(
+    ats: list[float], page_by_page: None
 ) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
-    listing = Listing([{"id": i, "at": iso(-100 + i // 2)} for i in range(9)], sort="at", size=2)
-    player = Player(keyless(order="asc"), Upstream(listing))
-    ids = player.sync(calls=3).ids()
-    ids += player.sync().ids()
-    listing.records.append({"id": 9, "at": iso(-96)})
-    ids += player.sync().ids()
-    assert ids == list(range(10))
+    """It stops after twelve rows; what the last commit does not cover is known by its digest, rows
+    after the start of the walk too."""
+    records = [{"id": i, "at": iso(at)} for i, at in enumerate(ats)]
+    player = Player(keyless(order="asc"), search(records, size=4, most=12))
+    assert [player.sync().ids() for _ in range(2)] == [list(range(len(ats))), []]
 
 
-def test_a_refused_token_of_an_ascending_feed_without_a_key_appends_no_row_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The search API stops at its limit; the walk starts over from the committed cursor."""
-    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
-    from connector.testing import Reply
+def test_what_an_ordered_walk_did_not_reach_stays_remembered() -> None:
+    """It ends at the first page wholly below `since`; the next one may read further."""
+    ats = [-60, -80, -90, -95, None, -99]
+    rows = [{"id": i, "at": at and iso(at)} for i, at in enumerate(ats)]
+    player = Player(keyless(order="desc"), Upstream(lambda asked: pages(rows, asked)))
 
-    records = [{"id": i, "at": iso(-1000 + i // 3)} for i in range(40)]
-
-    def answers(asked: Asked) -> Any:
-        rows = [row for row in records if row["at"] >= asked.params.get("since", "")]
+    def pages(rows: list[Any], asked: Asked) -> Any:
         first = int(asked.params.get("token", 0))
-        if first >= 12:
-            return Reply(json={"error": "too far"}, status=400)
-        more = first + 4 < len(rows)
-        return {"data": rows[first : first + 4], "next": first + 4 if more else None}
+        return {"data": rows[first : first + 2], "next": first + 2 if first < 4 else None}
 
-    made = source()
-    reading(made, cursor="at", order="asc")
-    sync = Player(made, Upstream(answers)).sync()
-    assert (sync.error, sync.ids()) == ("", list(range(40)))
+    assert player.sync().ids() == [0, 1, 2, 3, 4, 5]
+    assert player.sync().ids() == []
+    del rows[2]
+    assert player.sync().ids() == []
 
 
-# ---- walks that begin anew
-
-
-def expiring(rows: list[dict[str, Any]], after: int, status: int = 410) -> Upstream:
-    """Pages of three; the token that was given out after so many requests is refused once."""
-    asks = [0]
+def test_a_token_refused_at_a_later_slice_appends_nothing_twice(page_by_page: None) -> None:
+    """A slice that has delivered does not start over; one that has not does."""
+    records = [{"id": i, "at": iso(-5400 + 900 * i)} for i in range(6)]
+    listing = Listing(records, sort="at", size=1)
+    refusals = {3: Reply(json={}, status=410)}
 
     def answers(asked: Asked) -> Any:
-        asks[0] += 1
-        start = int(asked.params.get("token", 0))
-        if asks[0] == after + 1:
-            return Reply(json="expired", status=status)
-        more = start + 3 < len(rows)
-        return {"data": rows[start : start + 3], "next": start + 3 if more else None}
+        return refusals.pop(len(upstream.asked), None) or listing(asked)
 
-    return Upstream(answers)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"order": "asc"},
-        {"order": "desc"},
-        {"cursor": None},
-        {"window": DAY, "start": iso(-86400)},
-    ],
-    ids=["cursor", "asc", "desc", "no cursor", "window"],
-)
-def test_a_walk_that_starts_over_appends_nothing_twice(
-    options: dict[str, Any], page_by_page: None
-) -> None:
-    """What this walk has delivered already is remembered, rows that are alike one by one."""
-    rows = [{"n": i // 2, "at": iso(-900 + 10 * (i // 2))} for i in range(12)]
-    rows = rows[::-1] if options.get("order") == "desc" else rows
-    sync = Player(keyless(**options), expiring(rows, after=2)).sync()
-    assert sync.error == ""
-    assert sorted(row["n"] for row in sync.inserted()) == sorted(row["n"] for row in rows)
-
-
-def test_start_over_in_mid_walk_appends_nothing_twice(page_by_page: None) -> None:
-    made, asks = source(), [0]
-
-    @made.entity("thing", cursor="at")
-    def thing(fetch: Fetch) -> Page:
-        asks[0] += 1
-        if asks[0] == 3:
-            raise StartOver("the position is gone")
-        at = fetch.token or 0
-        rows = [{"n": i, "at": iso(-900 + i)} for i in range(at, at + 3)]
-        return Page(rows, at + 3 if at < 9 else None)
-
-    sync = Player(made, Upstream(lambda asked: {})).sync()
-    assert [row["n"] for row in sync.inserted()] == list(range(12))
-
-
-def test_a_walk_of_more_than_can_be_remembered_does_not_start_over(page_by_page: None) -> None:
-    """It would append them twice: it is an error that says what to do, and nothing is lost."""
-    pages = {None: ([{"n": i, "at": iso(-9000 + i)} for i in range(1001)], "b")}
-    upstream = script({**pages, "b": Reply(json="expired", status=410)})
-    player = Player(keyless(), upstream)
-    sync = player.sync()
-    for said in ("410", "more than 1000 records", "declare primary_key", "re-sync"):
-        assert said in sync.error
-    assert len(sync.inserted()) == 1001
-
-
-def test_further_tables_without_a_key_are_not_filled_twice(page_by_page: None) -> None:
-    made = source()
-
-    @made.entity("thing", primary_key=["id"], tables={"line": []})
-    def thing(fetch: Fetch) -> Page:
-        response = fetch.get("/thing", params={"token": fetch.token})
-        rows = response.rows("data")
-        return Page(rows, response.value("next"), tables={"line": [{"of": 1}]})
-
-    sync = Player(made, expiring([{"id": i} for i in range(12)], after=2)).sync()
-    assert "declare primary_key" in sync.error
-    assert len(sync.inserted("line")) == 2
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"), [({"cursor": "created"}, "cursor= was changed"), ({"order": "asc"}, "")]
-)
-def test_a_deployment_in_mid_walk_appends_nothing_twice(
-    page_by_page: None, changed: dict[str, Any], said: str
-) -> None:
-    rows = [{"n": i, "at": iso(-900 + i), "created": iso(-900 + i)} for i in range(12)]
-    player = Player(keyless(), expiring(rows, after=99))
-    first = player.sync(calls=2)
-    player.source = keyless(**changed)
-    second = player.go_on()
-    assert said in second.error
-    if not said:
-        assert len(first.inserted() + second.inserted()) == 12
+    upstream = Upstream(answers)
+    window = {"window": timedelta(hours=1), "start": iso(-5400)}
+    player = Player(keyless(**window), upstream)
+    first = player.sync()
+    assert first.ids() == [0, 1] and "twice" in first.error
+    second = player.sync()
+    assert (second.error, second.ids()) == ("", [2, 3, 4, 5])
 
 
 def test_a_first_reading_of_which_nothing_could_be_committed_goes_on(page_by_page: None) -> None:
@@ -297,3 +200,17 @@ def test_a_first_reading_of_which_nothing_could_be_committed_goes_on(page_by_pag
     listing.records += [{"id": i, "at": iso(-60 + i)} for i in (1, 2)]
     sync = player.sync()
     assert (sync.error, sync.ids()) == ("", [1, 2])
+
+
+@pytest.mark.parametrize("committed", ["p1", None])
+def test_start_over_of_a_position_without_a_key_is_an_error_once_it_ever_delivered(
+    committed: str | None,
+) -> None:
+
+    def step(fetch: Fetch) -> Page:
+        raise StartOver("the position is too old")
+
+    state = {"thing": committed} if committed else {}
+    sync = Player(stepping(step, primary_key=[]), script({}), state=state).sync()
+    assert "the position is too old" in sync.error
+    assert ("re-sync" in sync.error) == bool(committed)

@@ -3,20 +3,16 @@
 import json
 import operator
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import pytest
 from connector import Fetch, Page, Response
-from connector.answer import answer
-from connector.testing import Reply
+from connector.sync.handler import handle
 
 from .play import Player, encoded
-from .scripted import SECRETS, Upstream, one, script, source
-
-pytestmark = pytest.mark.usefixtures("clock")
+from .scripted import SECRETS, Upstream, one, source
+from .test_response import HUGE, asked
 
 RECORD = (
     b'{ "id" : 1,\t"big":123456789012345678901234567890, "small": 0.1000000000000000055511151231,\n'
@@ -25,10 +21,8 @@ RECORD = (
 )
 
 
-def reply_to(
-    body: bytes, look: Callable[[Response], Any] = lambda r: r.rows("data"), **options: Any
-) -> bytes:
-    """The reply, as bytes, of a call whose only page is this body."""
+def delivered(body: bytes, look: Callable[[Response], Any], **options: Any) -> bytes:
+    """The reply of a call whose only page holds what a step makes of this body."""
     made = source()
 
     @made.entity("thing", **{"primary_key": ["id"], **options})
@@ -36,87 +30,119 @@ def reply_to(
         return Page(look(fetch.get("/thing")))
 
     request = encoded({"state": {}, "secrets": SECRETS})
-    return answer(made, request, Upstream(lambda asked: Reply(body=body)))[1]
-
-
-def inserted(body: bytes, look: Callable[[Response], Any], **options: Any) -> list[Any]:
-    """The records that arrive, decoded exactly."""
-    reply = json.loads(reply_to(body, look, **options), parse_float=Decimal)
-    return reply["insert"]["thing"]
-
-
-def test_rows_that_nobody_reads_arrive_byte_for_byte() -> None:
-    assert b'"insert":{"thing":[' + RECORD + b"]}" in reply_to(b'{"data": [' + RECORD + b"]}")
-
-
-def test_rows_of_several_pages_arrive_byte_for_byte() -> None:
-    pages = {None: (b"1", b'"b"'), "b": (b"2", b"null")}
-
-    def answers(asked: Any) -> bytes:
-        key, token = pages[asked.params.get("token")]
-        record = RECORD.replace(b"1,\t", key + b",\t")
-        return b'{"data": [' + record + b'], "next": ' + token + b"}"
-
-    _, body = answer(
-        one(cursor=None), encoded({"state": {}, "secrets": SECRETS}), Upstream(answers)
-    )
-    assert RECORD + b"," + RECORD.replace(b"1,\t", b"2,\t") in body
-
-
-def test_the_number_of_rows_is_known_without_reading_them() -> None:
-    def look(response: Response) -> Any:
-        rows = response.rows("data")
-        assert len(rows) == 1 and rows
-        return rows
-
-    assert RECORD in reply_to(b'{"data": [' + RECORD + b"]}", look)
+    return handle(made, request, Upstream(lambda asked: body))[1]
 
 
 @pytest.mark.parametrize("path", ["", "result.items", "a.b"])
-def test_rows_are_found_at_a_dotted_path_or_at_a_key_with_a_dot(path: str) -> None:
+def test_rows_are_the_upstreams_bytes_until_somebody_looks(path: str) -> None:
     body = {
-        "": b"[" + RECORD + b"]",
+        "": b"\n[" + RECORD + b"] ",
         "result.items": b'{"result": {"n": 1, "items": [' + RECORD + b"]}}",
         "a.b": b'{"a": {"b": []}, "a.b": [' + RECORD + b"]}",
     }[path]
-    assert RECORD in reply_to(body, lambda response: response.rows(path))
+
+    def look(response: Response) -> Any:
+        rows = response.rows(path)
+        assert (len(rows), bool(rows), repr(rows)) == (1, True, "<Rows: 1>")
+        return rows
+
+    rows = asked(body, look)
+    assert bytes(rows.untouched) == b"[" + RECORD + b"]"
+    assert rows[0]["big"] == HUGE and rows.untouched is None
+
+
+WHOLE = [{"id": 1, "n": HUGE}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: operator.add(rows, [{"id": 9}]),
+        lambda rows: operator.add([{"id": 9}], rows),
+        lambda rows: operator.add(rows, rows),
+        lambda rows: rows.sort(key=lambda row: -row["id"]) or rows,
+        lambda rows: rows.reverse() or rows,
+        lambda rows: rows[1:],
+        lambda rows: rows[-1],
+        lambda rows: rows.insert(0, {"id": 0}) or rows,
+        lambda rows: rows.append({"id": 3}) or rows.extend([{"id": 4}]) or rows,
+        lambda rows: operator.delitem(rows, 0) or rows,
+        lambda rows: operator.setitem(rows, 0, {"id": 5}) or rows,
+        lambda rows: rows[0].update(x="changed") or rows,
+        lambda rows: [row.pop("n", None) for row in rows],
+        lambda rows: rows.pop() in rows,
+        lambda rows: rows == [*WHOLE] and rows != WHOLE[:1] and rows != 7,
+        lambda rows: len(rows),
+    ],
+)
+def test_rows_behave_as_the_list_they_are(change: Any) -> None:
+    body = json.dumps({"data": WHOLE}).encode()
+    found = asked(body, lambda response: change(response.rows("data")))
+    assert found == change(json.loads(json.dumps(WHOLE)))
+
+
+def test_rows_that_are_asked_for_twice_are_the_same_ones() -> None:
+    """A step may change them in a loop and name them once more in its Page."""
+
+    def look(response: Response) -> Any:
+        for row in response.rows("data"):
+            row["x"] = 1
+        return response.rows("data")
+
+    assert asked({"data": [{"id": 1}]}, look) == [{"id": 1, "x": 1}]
+
+
+# ---- numbers and texts
+
+
+WIDE = b'{"data": [{"id": 1, "huge": 1e400, "f": 1.5, "n": %d, "long": %s}]}' % (HUGE, b"9" * 5000)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda r: r.rows("data")[-1],
+        lambda r: r.json()["data"][0],
+        lambda r: r.value("data")[0],
+    ],
+)
+def test_a_number_that_no_float_or_int_can_hold_is_read_exactly(look: Any) -> None:
+    row = asked(WIDE, look)
+    assert row["huge"] == Decimal("1e400") and row["long"] == Decimal("9" * 5000)
+    assert (row["f"], type(row["f"]), row["n"]) == (1.5, float, HUGE)
+
+
+HALVES = [rb"\ud83d", rb"\ude00", rb"x\ud83d\u0041", rb"\ude00\ud83d", rb"\uD83D\uD83D\uDE00"]
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize(
+    "look", [lambda r: list(r.rows("data")), lambda r: r.json()["data"], lambda r: r.value("data")]
+)
+def test_half_an_emoji_becomes_a_replacement_character(half: bytes, look: Any) -> None:
+    body = rb'{"note": "%b", "data": [{"text": "\\ud83d %b"}]}' % (half, half)
+    (row,) = asked(body, look)
+    assert "\ufffd" in row["text"] and row["text"].encode()
+    assert row["text"].startswith("\\ud83d ")
+
+
+# ---- what arrives
+
+
+def test_records_that_nobody_reads_arrive_byte_for_byte_over_several_pages() -> None:
+    rows = {None: (b"1", b'"b"'), "b": (b"2", b"null")}
+
+    def answers(asked: Any) -> bytes:
+        key, token = rows[asked.params.get("token")]
+        record = RECORD.replace(b"1,\t", key + b",\t")
+        return b'{"data": [ ' + record + b' ], "next": ' + token + b"}"
+
+    request = encoded({"state": {}, "secrets": SECRETS})
+    _, body = handle(one(cursor=None), request, Upstream(answers))
+    assert b'{"thing":[' + RECORD + b"," + RECORD.replace(b"1,\t", b"2,\t") + b"]}" in body
 
 
 BODY = b'{"data": [{"id": 1, "n": 123456789012345678901234567890, "x": "a"}, {"id": 2, "x": "b"}]}'
-BIG = 123456789012345678901234567890
-
-
-def test_a_record_changed_in_place_is_delivered_as_changed() -> None:
-    def look(response: Response) -> Any:
-        rows = response.rows("data")
-        rows[0]["x"] = "changed"
-        return rows
-
-    assert [row["x"] for row in inserted(BODY, look)] == ["changed", "b"]
-
-
-def test_a_loop_that_changes_records_is_delivered_as_changed() -> None:
-    def look(response: Response) -> Any:
-        rows = response.rows("data")
-        for row in rows:
-            row["x"] = row["x"].upper()
-            row.pop("n", None)
-        return rows
-
-    assert inserted(BODY, look) == [{"id": 1, "x": "A"}, {"id": 2, "x": "B"}]
-
-
-def test_records_taken_out_or_added_count() -> None:
-    def look(response: Response) -> Any:
-        rows = response.rows("data")
-        del rows[0]
-        rows.append({"id": 3})
-        rows.insert(0, {"id": 0})
-        rows.extend([{"id": 4}])
-        assert len(rows) == 4
-        return rows
-
-    assert [row["id"] for row in inserted(BODY, look)] == [0, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -127,210 +153,34 @@ def test_records_taken_out_or_added_count() -> None:
         lambda r: tuple({**row, "x": 1} for row in r.rows("data")),
         lambda r: [{**row, "x": 1} for row in r.rows("data")[:]],
         lambda r: {row["id"]: {**row, "x": 1} for row in r.value("data")}.values(),
+        lambda r: [row.update(x=1) for row in r.rows("data")] and r.rows("data"),
     ],
 )
-def test_any_iterable_of_records_will_do_and_integers_stay_exact(look: Any) -> None:
-    assert inserted(BODY, look) == [{"id": 1, "n": BIG, "x": 1}, {"id": 2, "x": 1}]
+def test_what_a_step_changed_is_delivered_as_changed(look: Any) -> None:
+    """Any iterable of records will do, and integers stay exact."""
+    reply = json.loads(delivered(BODY, look))
+    assert reply["insert"]["thing"] == [{"id": 1, "n": HUGE, "x": 1}, {"id": 2, "x": 1}]
 
 
-def test_python_values_are_written_as_the_destination_can_take_them() -> None:
-    class Level(int):
-        pass
+@pytest.mark.parametrize("look", [lambda r: r.rows("data"), lambda r: r.rows("data")[:]])
+def test_numbers_that_python_cannot_hold_arrive_exactly(look: Any) -> None:
+    long = "9" * 5000
+    reply = delivered(f'{{"data": [{{"id": 1, "a": 1e400, "b": {long}}}]}}'.encode(), look)
+    (row,) = json.loads(reply, parse_int=Decimal, parse_float=Decimal)["insert"]["thing"]
+    assert (row["a"], row["b"]) == (Decimal("1e400"), Decimal(long))
 
-    values = {
-        "decimal": Decimal("12345678901234567890.123456789"),
-        "date": date(2026, 1, 5),
-        "instant": datetime(2026, 1, 5, 8, 30, tzinfo=UTC),
-        "uuid": UUID("c8e1a8d0-7f35-4a8e-9d2b-0e6f2e4c9b1a"),
-        "nan": float("nan"),
-        "infinity": float("-inf"),
-        "decimal_nan": Decimal("NaN"),
-        "big": BIG,
-        "level": Level(3),
-        "tuple": (1, "a"),
-        "half": "a\ud83db",
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_an_emoji_stops_no_sync(half: bytes) -> None:
+    """Wherever it stands: unread, in a key, in a cursor, in a token."""
+    bodies = {
+        None: b'{"note": "%b", "data": [{"id": "%b", "at": "%b", "x": "%b"}], "next": "a%b"}',
+        "last": b'{"note": "%b", "data": [{"id": 1, "at": "%b", "x": "%b"}], "next%b%b": null}',
     }
-    (row,) = inserted(b"[]", lambda response: [{"id": 1, **values}])
-    assert row == {
-        "id": 1,
-        "decimal": Decimal("12345678901234567890.123456789"),
-        "date": "2026-01-05",
-        "instant": "2026-01-05T08:30:00+00:00",
-        "uuid": "c8e1a8d0-7f35-4a8e-9d2b-0e6f2e4c9b1a",
-        "nan": None,
-        "infinity": None,
-        "decimal_nan": None,
-        "big": BIG,
-        "level": 3,
-        "tuple": [1, "a"],
-        "half": "a\ufffdb",
-    }
-
-
-WIDE = b'{"data": [{"id": 1, "huge": 1e400, "low": -1e400, "more": 1e999999999999999999999}]}'
-
-
-@pytest.mark.parametrize(
-    "look",
-    [
-        lambda r: r.rows("data")[:],
-        lambda r: [{**r.rows("data")[-1]}],
-        lambda r: r.json()["data"],
-        lambda r: r.value("data"),
-    ],
-)
-def test_a_number_that_no_float_can_hold_is_read_exactly_and_delivered(look: Any) -> None:
-    (row,) = inserted(WIDE, look)
-    assert (row["huge"], row["low"]) == (Decimal("1e400"), Decimal("-1e400"))
-    assert row["more"] is None, "even Decimal has no room for it"
-
-
-def test_numbers_beside_one_that_no_float_can_hold_stay_floats() -> None:
-    def look(response: Response) -> Any:
-        row = response.value("data")
-        assert {type(row["f"]), type(row["n"]), type(row["w"])} == {float, int, Decimal}
-        return [{"id": 1, **row}]
-
-    body = b'{"data": {"f": 1.5, "n": 123456789012345678901234567890, "w": 1e400}}'
-    assert inserted(body, look)[0]["n"] == BIG
-
-
-def test_a_number_that_no_float_can_hold_may_be_a_token() -> None:
-    pages = {None: b'{"data": [{"id": 1}], "next": 1e400}'}
     upstream = Upstream(
-        lambda asked: pages.get(asked.params.get("token"), b'{"data": [{"id": 2}], "next": null}')
+        lambda asked: bodies["last" if "token" in asked.params else None] % ((half,) * 5)
     )
-    assert Player(one(cursor=None), upstream).sync().ids() == [1, 2]
-    assert upstream.each("token") == [None, "1E+400"]
-
-
-def test_a_number_that_no_float_can_hold_does_not_hide_a_mistyped_name() -> None:
-    reply = json.loads(reply_to(WIDE, lambda response: response.rows("dta")))
-    assert "has no 'dta': its keys are data" in reply["errorMessage"]
-
-
-HALVES = [rb"\ud83d", rb"\ude00", rb"x\ud83d\u0041", rb"\ude00\ud83d"]
-
-
-@pytest.mark.parametrize("half", HALVES)
-def test_half_an_emoji_in_a_string_that_nobody_reads_stops_no_sync(half: bytes) -> None:
-    body = b'{"data": [{"id": 1, "text": "%b"}, {"id": 2}]}' % half
-    reply = json.loads(reply_to(body))
-    assert [row["id"] for row in reply["insert"]["thing"]] == [1, 2]
-
-
-@pytest.mark.parametrize("half", HALVES)
-@pytest.mark.parametrize(
-    "look",
-    [lambda r: list(r.rows("data")), lambda r: r.json()["data"], lambda r: r.value("data")],
-)
-def test_half_an_emoji_that_a_step_reads_becomes_a_replacement_character(
-    half: bytes, look: Any
-) -> None:
-    body = b'{"data": [{"id": 1, "text": "%b"}]}' % half
-    (row,) = inserted(body, look)
-    assert "\ufffd" in row["text"] and row["text"].encode()
-
-
-@pytest.mark.parametrize("half", HALVES)
-def test_half_an_emoji_in_a_primary_key_becomes_a_replacement_character(half: bytes) -> None:
-    reply = json.loads(reply_to(b'{"data": [{"id": "%b"}, {"id": "b"}]}' % half))
-    assert len(reply["insert"]["thing"]) == 2
-
-
-def test_half_an_emoji_in_a_cursor_that_is_text_stops_no_sync() -> None:
-    upstream = Upstream(lambda asked: rb'{"data": [{"id": 1, "at": "x\ud83d"}], "next": null}')
-    player = Player(one(), upstream)
-    assert player.sync().error == ""
-    assert player.state["thing"].startswith("x")
-
-
-def test_half_an_emoji_in_another_value_of_the_reply_stops_no_sync() -> None:
-    upstream = Upstream(lambda asked: rb'{"note": "\ud83d", "data": [{"id": 1}], "next": null}')
-    assert Player(one(cursor=None), upstream).sync().ids() == [1]
-
-
-def test_half_an_emoji_in_a_token_stops_no_sync() -> None:
-    pages = {None: rb'{"data": [{"id": 1}], "next": "a\ud83d"}'}
-    upstream = Upstream(
-        lambda asked: pages.get(asked.params.get("token"), b'{"data": [{"id": 2}], "next": null}')
-    )
-    assert Player(one(cursor=None), upstream).sync().ids() == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (b'\xef\xbb\xbf{"data": [{"id": "\xc3\xa9"}]}', "application/json"),
-        ('{"data": [{"id": "é"}]}'.encode("latin-1"), "application/json; charset=iso-8859-1"),
-        ('{"data": [{"id": "é"}]}'.encode("utf-16"), "application/json"),
-    ],
-)
-def test_a_body_in_another_encoding_arrives_as_utf8(body: bytes, kind: str) -> None:
-    upstream = Upstream(lambda asked: Reply(body=body, headers={"Content-Type": kind}))
-    assert Player(one(cursor=None), upstream).sync().ids() == ["é"]
-
-
-def test_the_key_may_be_of_several_columns_and_hold_any_scalar() -> None:
-    rows = [{"a": 1, "b": "x"}, {"a": 1.5, "b": False}, {"a": BIG, "b": ""}]
-    sync = Player(one(primary_key=["a", "b"], cursor=None), script({None: rows})).sync()
-    assert (sync.error, len(sync.inserted())) == ("", 3)
-
-
-def test_columns_are_spelled_as_the_upstream_spells_them() -> None:
-    rows = [{"@odata.id": 1, "Geändert Am": "2025-12-31T00:00:00Z"}]
-    made = one(primary_key=["@odata.id"], cursor="Geändert Am")
-    player = Player(made, script({None: rows}))
-    assert player.sync().inserted() == rows
-    assert player.state == {"thing": "2025-12-31T00:00:00Z"}
-
-
-@pytest.mark.parametrize(
-    "look",
-    [
-        lambda rows: operator.add(rows, [{"id": 9}]),
-        lambda rows: operator.add([{"id": 9}], rows),
-        lambda rows: operator.add(rows, rows),
-        lambda rows: rows.sort(key=lambda row: -row["id"]) or rows,
-    ],
-    ids=["add", "added", "both", "sort"],
-)
-def test_rows_behave_as_the_list_they_are(look: Any) -> None:
-    """What a list of the same records would give, and what is delivered."""
-    whole = [{"id": 1}, {"id": 2}]
-    body = json.dumps({"data": whole}).encode()
-    found = inserted(body, lambda response: look(response.rows("data")), primary_key=[])
-    assert found == look(list(whole))
-
-
-def test_an_iterable_that_fails_half_way_is_said_to_be_the_steps() -> None:
-    """It is read when the step has returned: without its place the fault would look like ours."""
-
-    def rows() -> Any:
-        yield {"id": 1}
-        raise LookupError("no such line")
-
-    made = source()
-
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        return Page(rows())
-
-    sync = Player(made, Upstream(lambda asked: {})).sync()
-    for said in (
-        "entity thing, page 1, record 1",
-        "read to their end",
-        "LookupError: no such line",
-    ):
-        assert said in sync.error
-
-
-def test_names_that_cannot_be_seen_are_shown() -> None:
-    made = source()
-
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        return Page([{"\ufeffid": 1, "name": "a"}])
-
-    sync = Player(made, Upstream(lambda asked: {})).sync()
-    assert r"this one has '\ufeffid', name" in sync.error
+    player = Player(one(cursor_type="text"), upstream)
+    sync = player.sync()
+    assert sync.error == "" and "\ufffd" in sync.ids()[0] and "\ufffd" in player.state["thing"]
+    assert "\ufffd" in str(upstream.each("token")[1])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from connector import Fetch, Page, Source
-from connector.testing import HeldClock, Reply
+from connector.testing import Reply
 
 from .play import Player
 from .scripted import Asked, Upstream, iso, reading, source
@@ -15,96 +15,102 @@ BROKEN = Reply(json="broken", status=403)
 EVENTS = [{"event": 9, "item": 1, "at": iso(-30)}]
 
 
-def feeds(**options: Any) -> Source:
+def feeds(workers: int = 1, **options: Any) -> Source:
     """Records, and a feed that tells which of them were deleted."""
-    made = source()
+    made = source(workers=workers)
     reading(made, "item", primary_key=["id"], cursor="at")
 
     @made.entity("item_deletion", cursor="at", tables={"item": ["id"]}, **options)
     def item_deletion(fetch: Fetch) -> Page:
         params = {"since": fetch.since, "token": fetch.token}
-        events = fetch.get("/deletions", params=params)
-        gone = [{"id": event["item"]} for event in events.json()["data"]]
+        events = fetch.get("/item_deletion", params=params)
         rows = events.rows("data")
-        return Page(rows, events.value("next", default=None), deleted={"item": gone})
+        removed = [{"id": event["item"]} for event in events.json()["data"]]
+        return Page(rows, events.value("next", default=None), deleted={"item": removed})
 
+    reading(made, "other", primary_key=["id"])
     return made
 
 
 class Feeds(Upstream):
-    """The records, of which the first is deleted; `failing` of their requests are refused."""
+    """The records, of which the first is deleted; the first `failing` of their requests are
+    refused."""
 
-    def __init__(self, failing: int) -> None:
+    def __init__(self, failing: int = 0) -> None:
         super().__init__(self._answer)
         self.failing = failing
         self.events: dict[str | None, Any] = {None: {"data": EVENTS}}
 
     def _answer(self, asked: Asked) -> Any:
-        if asked.path == "/deletions":
+        if asked.path == "/item_deletion":
             return self.events[asked.params.get("token")]
-        if self.failing:
+        if asked.path == "/item" and self.failing:
             self.failing -= 1
             return BROKEN
-        return {"data": [{"id": i, "at": iso(-60)} for i in (1, 2)]}
+        page = int(asked.params.get("token", 1))
+        return {"data": [{"id": page, "at": iso(-60)}], "next": 2 if page == 1 else None}
+
+    @property
+    def order(self) -> list[str]:
+        """The entities in the order in which they were asked, the other one left out. The
+        deletion may be asked twice: where a reply ends before it, it is read again."""
+        order = [ask.path[1:] for ask in self.asked if ask.path != "/other"]
+        return order[:-1] if order[-2:] == ["item_deletion"] * 2 else order
 
 
-def test_what_is_read_after_a_failure_counts_only_in_its_turn() -> None:
-    """The deletion was read before the records came: it is read again, or they would stay."""
-    player = Player(feeds(), Feeds(failing=1))
+@pytest.mark.parametrize("workers", [1, 4])
+def test_they_are_read_one_after_the_other_as_declared(workers: int, packed: None) -> None:
+    """A deleted record must not be inserted after it was deleted."""
+    upstream = Feeds()
+    player = Player(feeds(workers), upstream)
     sync = player.sync()
-    assert sync.error == ""
+    assert (sync.error, upstream.order) == ("", ["item", "item", "item_deletion"])
+    assert (sync.ids("item"), sync.deleted("item")) == ([1, 2], [{"id": 1}])
     assert sorted(player.alive("item")) == [2]
     assert player.state["item_deletion"]["cursor"] == iso(-30)
 
 
-def test_it_is_delivered_all_the_same_and_waits_for_the_next_sync_to_count(
-    clock: HeldClock,
-) -> None:
-    """The failing one keeps nobody from being read, and what was read is read again."""
-    upstream = Feeds(failing=3)
-    player = Player(feeds(), upstream)
-    sync = player.sync()
-    assert "entity item," in sync.error
-    assert sync.deleted("item") == [{"id": 1}]
-    assert "item_deletion" not in player.state
-    clock.advance(3600)
-    assert player.sync().error == ""
-    assert sorted(player.alive("item")) == [2]
-    assert player.state["item"] == iso(-60)
-
-
-def test_records_without_a_key_are_appended_in_their_turn_alone() -> None:
-    """The events have none: read twice, they come once."""
-    player = Player(feeds(), Feeds(failing=1))
-    assert len(player.sync().inserted("item_deletion")) == 1
-
-
-def test_a_long_reading_that_began_too_early_begins_again(page_by_page: None) -> None:
-    """Its first page was delivered before the records; the deletion on it is not lost."""
+@pytest.mark.parametrize("workers", [1, 4])
+def test_those_behind_a_failed_one_wait_for_its_second_try(workers: int) -> None:
+    """The deletion is read after the records have come."""
     upstream = Feeds(failing=1)
-    upstream.events = {None: {"data": EVENTS, "next": "b"}, "b": {"data": []}}
-    player = Player(feeds(), upstream)
+    player = Player(feeds(workers), upstream)
     sync = player.sync()
     assert (sync.error, sorted(player.alive("item"))) == ("", [2])
+    assert upstream.order == ["item", "item", "item", "item_deletion"]
+    assert sync.ids("other") == [1, 2]
 
 
-def test_an_unfinished_reading_goes_on_where_nothing_failed(page_by_page: None) -> None:
-    """The next sync reads the records first, and does not take that for a failure."""
-    upstream = Feeds(failing=0)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_after_the_second_try_has_failed_they_are_read(workers: int) -> None:
+    """A table that cannot be read keeps no other from being read."""
+    upstream = Feeds(failing=10)
+    player = Player(feeds(workers), upstream)
+    sync = player.sync()
+    assert "entity item," in sync.error and "item_deletion" not in sync.error
+    assert upstream.order == ["item", "item", "item_deletion"]
+    assert (sync.deleted("item"), len(sync.inserted("item_deletion"))) == ([{"id": 1}], 1)
+
+
+def test_an_unfinished_walk_goes_on_before_a_new_one_begins(page_by_page: None) -> None:
+    """Else the records of a new sync would come before the older deletions."""
+    upstream = Feeds()
     upstream.events = {
         None: {"data": EVENTS, "next": "b"},
         "b": {"data": [{"event": 10, "item": 3, "at": iso(-20)}]},
     }
     player = Player(feeds(), upstream)
-    player.sync(calls=2)
+    while "item_deletion" not in upstream.order:
+        player.sync(calls=1) if not player.sync_id else player.go_on(calls=1)
+    asked = len(upstream.order)
     assert player.sync().error == ""
-    assert upstream.each("token", "/deletions") == [None, "b"]
+    assert upstream.order[asked:] == ["item_deletion", "item", "item"]
+    assert upstream.each("token", "/item_deletion") == [None, "b"]
 
 
-def test_an_ascending_feed_commits_nothing_out_of_turn(page_by_page: None) -> None:
-    """Nor after a page of its own."""
-    upstream = Feeds(failing=3)
-    upstream.events = {None: {"data": EVENTS, "next": "b"}, "b": {"data": []}}
-    player = Player(feeds(order="asc"), upstream)
-    assert player.sync().error
-    assert "item_deletion" not in player.state
+def test_a_reply_ends_where_a_key_would_stand_in_insert_and_delete() -> None:
+    upstream = Feeds()
+    sync = Player(feeds(), upstream).sync()
+    first, *_, last = sync.replies
+    assert [row["id"] for row in first["insert"]["item"]] == [1, 2]
+    assert "delete" not in first and last["delete"] == {"item": [{"id": 1}]}

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, Source
+from connector import Fetch, Page, RetryLater, Source
 from connector.testing import HeldClock, Reply
 
-from .play import Player
-from .scripted import Asked, Upstream, reading, source
+from .play import Player, Sync
+from .scripted import Asked, Upstream, reading, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -39,104 +39,166 @@ class Table(Upstream):
         return {"data": rows, "next": first + 2 if first + 2 < len(self.ids) else None}
 
 
-def marks(replies: list[dict[str, Any]]) -> list[list[str]]:
-    return [reply.get("softDelete", []) for reply in replies]
+def marks(sync: Sync) -> list[list[str]]:
+    """The tables that each reply marks."""
+    return [sorted(reply.get("softDelete", [])) for reply in sync.replies]
 
 
 def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it() -> None:
-    sync = Player(soft("thing"), Table(1, 2, 3)).sync()
-    assert marks(sync.replies) == [["thing"], []]
-    assert sync.replies[0]["insert"] == {}
-    assert sync.ids() == [1, 2, 3]
-
-
-def test_what_the_upstream_no_longer_has_is_deleted_at_the_destination() -> None:
+    """Everything is read each time; the state at rest says how many rows that was."""
     table = Table(1, 2, 3)
     player = Player(soft("thing"), table)
-    player.sync()
+    for _ in range(3):
+        sync = player.sync()
+        assert (marks(sync), sync.ids()) == ([["thing"], []], [1, 2, 3])
+        assert sync.replies[0]["insert"] == {}
+        assert player.state == {"thing": {"rows": 3}}
     table.ids = [1, 3, 4]
     player.sync()
     assert sorted(player.alive()) == [1, 3, 4]
-
-
-def test_the_state_at_rest_says_how_many_rows_the_last_reading_had() -> None:
-    player = Player(soft("thing"), Table(1, 2, 3))
-    player.sync()
-    assert player.state == {"thing": {"rows": 3}}
-
-
-def test_everything_is_read_each_time() -> None:
-    table = Table(1, 2, 3)
-    player = Player(soft("thing"), table)
-    assert [player.sync().ids() for _ in range(3)] == [[1, 2, 3]] * 3
     assert set(table.each("since")) == {None}
 
 
-def test_several_entities_are_marked_together() -> None:
-    sync = Player(soft("a", "b"), Table(1)).sync()
-    assert sorted(marks(sync.replies)[0]) == ["a", "b"]
-    assert (sync.ids("a"), sync.ids("b")) == ([1], [1])
-
-
-def test_other_entities_may_deliver_beside_a_mark() -> None:
-    made = soft("a")
-    reading(made, "b", primary_key=["id"])
+def test_several_entities_are_marked_together_and_others_deliver_beside_them() -> None:
+    made = soft("a", "b")
+    reading(made, "c", primary_key=["id"])
     sync = Player(made, Table(1)).sync()
-    assert (sync.error, sync.ids("a"), sync.ids("b")) == ("", [1], [1])
+    assert (sync.error, marks(sync)) == ("", [["a", "b"], []])
+    assert [sync.ids(name) for name in "abc"] == [[1], [1], [1]]
 
 
-def test_a_broken_upstream_is_found_before_anything_is_marked() -> None:
-    table = Table(*range(9))
+@pytest.mark.parametrize("at", [0, 2, 6])
+def test_a_broken_upstream_is_found_before_anything_is_marked(at: int) -> None:
+    table = Table(*range(8))
     player = Player(soft("thing"), table)
     player.sync()
-    table.fails = lambda number, token: DOWN if token == 6 else None
+    table.fails = lambda number, token: DOWN if token == at else None
     sync = player.sync()
-    assert "maintenance" in sync.error and sync.replies == []
-    assert "marked" not in sync.error
-    assert len(player.alive()) == 9
+    assert "maintenance" in sync.error and "marked" not in sync.error
+    assert (any(marks(sync)), len(player.alive())) == (False, 8)
 
 
-def test_an_upstream_that_answers_an_empty_list_once_marks_nothing() -> None:
+# ---- how much is read before the mark
+
+
+def timed(
+    clock: HeldClock, pages: list[list[int]], seconds: float, asked: list[Any] | None = None
+) -> Source:
+    """An entity whose pages hold these ids and take so many seconds each."""
+
+    def step(fetch: Fetch) -> Page:
+        clock.advance(seconds)
+        page = fetch.token or 0
+        (asked if asked is not None else []).append(page)
+        more = page + 1 if page + 1 < len(pages) else None
+        return Page([{"id": i} for i in pages[page]], more)
+
+    return stepping(step, soft_delete=True)
+
+
+@pytest.mark.parametrize("budget", [1, 2**20])
+@pytest.mark.parametrize(
+    ("pages", "seconds", "rehearsed"),
+    [
+        ([[i] for i in range(10)], 40, 3),
+        ([*[[]] * 19, [7]], 20, 20),
+        ([*[[]] * 3, [7], *[[]] * 16], 20, 7),
+    ],
+    ids=["one call", "quiet parents first", "quiet parents last"],
+)
+def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_the_mark(
+    clock: HeldClock,
+    monkeypatch: pytest.MonkeyPatch,
+    pages: list[list[int]],
+    seconds: float,
+    rehearsed: int,
+    budget: int,
+) -> None:
+    """A longer reading could never be rehearsed whole; bytes that are not delivered cost none."""
+    monkeypatch.setenv("CONNECTOR_CALL_BYTES", str(budget))
+    asked: list[Any] = []
+    player = Player(timed(clock, pages, seconds, asked), Table(), state={"thing": {"rows": 1}})
+    sync = player.sync()
+    assert (sync.error, sum(map(len, marks(sync)))) == ("", 1)
+    assert asked == [*range(rehearsed), *range(len(pages))]
+    assert sorted(player.alive()) == [each for page in pages for each in page]
+
+
+@pytest.mark.parametrize("had", [0, 5])
+def test_quiet_parents_and_then_nothing_at_all_mark_nothing(clock: HeldClock, had: int) -> None:
+    """150 s of quiet pages, which is more than one call; the last reading had records, or none."""
+    player = Player(timed(clock, [[]] * 20, 20), Table(), state={"thing": {"rows": had}})
+    player.tables["thing"] = {(1,): {"id": 1}}
+    for _ in range(3):
+        sync = player.sync()
+        assert (bool(sync.error), any(marks(sync))) == (bool(had), not had)
+    assert (player.alive() == {}) == (not had)
+    if had:
+        assert player.state["thing"] == {"rows": 5}
+
+
+def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers(
+    clock: HeldClock,
+) -> None:
+    polls = [0]
+
+    def step(fetch: Fetch) -> Page:
+        if fetch.token is None:
+            polls[0] = 0
+            return Page([], "job-1")
+        polls[0] += 1
+        if polls[0] < 3:
+            raise RetryLater(60, "the export is running")
+        return Page([{"id": 1}, {"id": 2}])
+
+    player = Player(stepping(step, soft_delete=True), Table())
+    for _ in range(2):
+        sync = player.sync()
+        assert (sync.error, sync.ids(), marks(sync)[-2:]) == ("", [1, 2], [["thing"], []])
+
+
+# ---- an upstream that has nothing
+
+
+def test_an_empty_list_marks_nothing_and_leaves_the_count() -> None:
     table = Table(1, 2, 3)
     player = Player(soft("thing"), table)
     player.sync()
     ids, table.ids = table.ids, []
-    sync = player.sync()
-    for said in ("first page is empty", "3 records", 'soft_delete="may_be_empty"', "entity thing"):
-        assert said in sync.error
-    assert sync.replies == []
-    assert sorted(player.alive()) == [1, 2, 3]
+    for _ in range(2):
+        sync = player.sync()
+        for text in ("no records", "had 3", 'soft_delete="may_be_empty"', "entity thing"):
+            assert text in sync.error
+        assert sync.replies == [] and player.state == {"thing": {"rows": 3}}
     table.ids = ids
+    assert (player.sync().error, sorted(player.alive())) == ("", [1, 2, 3])
+
+
+@pytest.mark.parametrize("had", [0, 3])
+def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had: int) -> None:
+    """Everything is marked by then, and the error says so."""
+    table = Table(1, 2, 3)
+    player = Player(soft("thing"), table, state={"thing": {"rows": had}})
+    table.fails = lambda number, token: {"data": []} if number > 2 else None
+    sync = player.sync()
+    assert "no records" in sync.error and "marked as deleted" in sync.error
+    table.fails = lambda number, token: None
     assert player.sync().error == ""
     assert sorted(player.alive()) == [1, 2, 3]
 
 
-def test_an_empty_list_between_the_first_reading_and_the_second_is_an_error_too() -> None:
-    """Everything is marked by then, and says so."""
-    table = Table(1, 2, 3)
-    player = Player(soft("thing"), table)
-    player.sync()
-    before = len(table.asked)
-    table.fails = lambda number, token: {"data": []} if number == before + 3 else None
-    sync = player.sync(calls=2)
-    assert "first page is empty" in sync.error and "marked as deleted" in sync.error
-    assert player.go_on().error == ""
-    assert sorted(player.alive()) == [1, 2, 3]
+@pytest.mark.parametrize("how", [True, "may_be_empty"])
+@pytest.mark.parametrize("had", [0, 3])
+def test_may_be_empty_marks_everything_when_the_upstream_has_none(how: Any, had: int) -> None:
+    player = Player(soft("thing", how=how), Table(), state={"thing": {"rows": had}})
+    player.tables["thing"] = {(1,): {"id": 1}}
+    fails = had and how is True
+    assert bool(player.sync().error) == bool(fails)
+    assert (player.alive() == {}) == (not fails)
+    assert player.state["thing"] == {"rows": had if fails else 0}
 
 
-def test_an_upstream_that_has_none_and_had_none_is_no_error() -> None:
-    player = Player(soft("thing"), Table())
-    assert [player.sync().error for _ in range(2)] == ["", ""]
-
-
-def test_may_be_empty_marks_everything_when_the_upstream_has_none() -> None:
-    table = Table(1, 2, 3)
-    player = Player(soft("thing", how="may_be_empty"), table)
-    player.sync()
-    table.ids = []
-    assert player.sync().error == ""
-    assert player.alive() == {}
-    assert player.state == {"thing": {"rows": 0}}
+# ---- what stops a walk after its mark
 
 
 def test_an_upstream_that_breaks_half_way_for_two_days(
@@ -148,13 +210,14 @@ def test_an_upstream_that_breaks_half_way_for_two_days(
     player = Player(soft("thing"), table)
     player.sync()
     healthy = len(table.asked)
-    table.fails = lambda number, token: DOWN if token == 4 and number > healthy + 5 else None
+    broken = Reply(json={"error": "maintenance"}, status=501)
+    table.fails = lambda number, token: broken if token == 4 and number > healthy + 5 else None
     marked = 0
     for _ in range(8):
         sync = player.sync()
-        marked += sum(map(len, marks(sync.replies)))
+        marked += sum(map(len, marks(sync)))
         assert "maintenance" in sync.error
-        assert "the table thing is marked as deleted until this walk is through" in sync.error
+        assert "the table thing is marked as deleted until this walk is finished" in sync.error
         clock.advance(6 * 3600)
     assert marked == 1
     assert sorted(player.alive()) == [0, 1, 2, 3]
@@ -164,84 +227,38 @@ def test_an_upstream_that_breaks_half_way_for_two_days(
     assert player.state == {"thing": {"rows": 10}}
 
 
-def test_an_exception_of_the_step_after_the_mark_says_that_the_table_is_marked(
-    page_by_page: None,
-) -> None:
-    made, broken = source(), [False]
-
-    @made.entity("thing", primary_key=["id"], soft_delete=True)
-    def thing(fetch: Fetch) -> Page:
-        if fetch.token and broken[0]:
-            raise KeyError("colour")
-        return Page([{"id": fetch.token or 1}], None if fetch.token else 2)
-
-    player = Player(made, Table())
-    player.sync(calls=2)
-    broken[0] = True
-    sync = player.go_on()
-    assert "KeyError" in sync.error
-    assert "marked as deleted" in sync.error
-
-
-def test_a_reading_longer_than_one_call_is_marked_after_one_calls_worth(
-    clock: HeldClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As far as the budget goes: a longer reading could never be tried whole."""
-    table = Table(*range(20))
-    answers = table.answers
-
-    def slow(asked: Asked) -> Any:
-        clock.advance(40)
-        return answers(asked)
-
-    table.answers = slow
-    player = Player(soft("thing"), table)
-    sync = player.sync()
-    assert (sync.error, marks(sync.replies)[0]) == ("", ["thing"])
-    assert len(table.asked) == 3 + 10
-    assert sorted(player.alive()) == list(range(20))
-
-
-def test_an_expired_token_after_the_mark_does_not_mark_again(page_by_page: None) -> None:
+def test_a_refused_token_after_the_mark_does_not_mark_again(page_by_page: None) -> None:
+    """Nor does the walk that started over forget that the table is marked."""
     table = Table(*range(6))
     player = Player(soft("thing"), table)
     player.sync()
-    expired = [Reply(json={}, status=410)]
-    start = len(table.asked)
-    table.fails = lambda number, token: (
-        expired.pop() if token and number > start + 4 and expired else None
-    )
+    refused, start = [Reply(json={}, status=410)], len(table.asked)
+    broken = Reply(json={}, status=501)
+
+    def fails(number: int, token: int) -> Any:
+        if number <= start + 4 or not token:
+            return None
+        return refused.pop() if refused else broken if token == 4 else None
+
+    table.fails = fails
     sync = player.sync()
-    assert (sync.error, sum(map(len, marks(sync.replies)))) == ("", 1)
+    assert "the table thing is marked as deleted" in sync.error
+    broken = None
+    assert (player.sync().error, sum(map(len, marks(sync)))) == ("", 1)
     assert sorted(player.alive()) == list(range(6))
-
-
-@pytest.mark.parametrize("options", [{"primary_key": []}, {"cursor": "at"}])
-def test_soft_delete_needs_a_primary_key_and_goes_without_a_cursor(
-    options: dict[str, Any],
-) -> None:
-    with pytest.raises(ValueError, match="soft_delete"):
-        reading(source(), **{"primary_key": ["id"], "soft_delete": True, **options})
-
-
-def paused(table: Table, clock: HeldClock, *seconds: float) -> Player:
-    """A player whose table is marked and has its first page when the upstream asks to wait."""
-    table.fails = lambda number, token: (
-        Reply(json={}, status=429, headers={"Retry-After": str(seconds[0])})
-        if number > 4 and token == 2
-        else None
-    )
-    return Player(soft("thing"), table, state={"thing": {"rows": 6}})
 
 
 def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
     """The table is marked and has two of its six rows: a sync that ends so has to say it."""
-    player = paused(Table(1, 2, 3, 4, 5, 6), clock, 900)
+    table = Table(1, 2, 3, 4, 5, 6)
+    wait = Reply(json={}, status=429, headers={"Retry-After": "900"})
+    table.fails = lambda number, token: wait if number > 4 and token == 2 else None
+    player = Player(soft("thing"), table, state={"thing": {"rows": 6}})
     sync = player.sync()
     assert len(player.alive()) == 2
-    assert "the reading of thing is not through: the upstream asked to wait" in sync.error
+    assert "thing is not complete yet: the upstream asked to wait" in sync.error
     clock.advance(901)
-    player.upstream.fails = lambda number, token: None
+    table.fails = lambda number, token: None
     assert player.sync().error == ""
     assert sorted(player.alive()) == [1, 2, 3, 4, 5, 6]
 
@@ -250,18 +267,9 @@ def test_quiet_pages_after_the_mark_must_not_look_complete(
     clock: HeldClock, page_by_page: None
 ) -> None:
     """Nine replies in a row without a row, and a table that is marked."""
-    made, rows = source(), [[1], *[[]] * 120, [2]]
-
-    @made.entity("thing", primary_key=["id"], soft_delete=True)
-    def thing(fetch: Fetch) -> Page:
-        clock.advance(20)  # so that a call is over after some pages
-        page = fetch.token or 0
-        more = page + 1 if page + 1 < len(rows) else None
-        return Page([{"id": i} for i in rows[page]], more)
-
-    player = Player(made, Table())
+    player = Player(timed(clock, [[1], *[[]] * 120, [2]], 20), Table())
     sync = player.sync()
-    assert "thing is not through" in sync.error and "incomplete" in sync.error
+    assert "thing is not complete yet" in sync.error
     for _ in range(20):
         if not player.sync().error:
             break

@@ -1,14 +1,12 @@
-"""Several connections in one process, and threads that know who called."""
+"""Several connections in one process, threads that know who called, and what they log."""
 
 import contextvars
-import json
-import logging
 import threading
 from typing import Any
 
 import pytest
 from connector import BearerToken, Fetch, Page, Source
-from connector.answer import answer
+from connector.sync.handler import handle
 
 from .play import Player, checked, encoded
 from .scripted import SECRETS, Asked, Upstream, iso, reading, source
@@ -20,8 +18,8 @@ def test_two_connections_at_once_in_one_process_do_not_mix() -> None:
     """Every page of the one waits for the same page of the other; each has its own token, state,
     and records."""
     made = Source(base_url="https://api.example.com", auth=BearerToken("apiToken"))
-    reading(made, "a", primary_key=["id"], cursor="at")
-    reading(made, "b", primary_key=["id"], cursor="at")
+    for name in "ab":
+        reading(made, name, primary_key=["id"], cursor="at", cursor_type="text")
     meet = {path: threading.Barrier(2, timeout=20) for path in ("/a", "/b")}
     wrong: list[Asked] = []
 
@@ -42,7 +40,7 @@ def test_two_connections_at_once_in_one_process_do_not_mix() -> None:
     def sync(tenant: str) -> None:
         state = {"a": f"{tenant}-", "b": f"{tenant}-"}
         body = encoded({"state": state, "secrets": {"apiToken": f"token-of-{tenant}"}})
-        replies[tenant] = checked(*answer(made, body, upstream))
+        replies[tenant] = checked(*handle(made, body, upstream))
 
     upstream = Upstream(answers)
     threads = [threading.Thread(target=sync, args=(tenant,)) for tenant in ("east", "west")]
@@ -66,60 +64,16 @@ def test_one_connections_secret_is_not_another_connections_fallback(
     reading(made, primary_key=["id"])
     upstream = Upstream(lambda asked: {"data": []})
     body = encoded({"state": {}, "secrets": {"apiToken": "first-token-1"}})
-    assert "errorMessage" not in checked(*answer(made, body, upstream))
-    assert "errorMessage" in checked(*answer(made, b'{"state": {}, "secrets": {}}', upstream))
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_steps_keep_the_callers_context(workers: int) -> None:
-    """Azure finds an invocation's log lines through a context variable."""
-    made, seen = source(workers=workers), {}
-    meet = threading.Barrier(workers, timeout=20)
-
-    for name in ("a", "b", "c"):
-
-        @made.entity(name, primary_key=["id"])
-        def step(fetch: Fetch) -> Page:
-            meet.wait()
-            seen[fetch.entity] = (invocation.get(), threading.current_thread())
-            return Page()
-
-    def call(number: str) -> None:
-        invocation.set(number)
-        Player(made, Upstream(lambda asked: {})).sync()
-
-    contextvars.copy_context().run(call, "invocation-7")
-    assert {name: value for name, (value, _) in seen.items()} == dict.fromkeys(
-        "abc", "invocation-7"
-    )
-    assert len({thread for _, thread in seen.values()}) == workers
-    assert invocation.get() == "none"
-
-
-def test_what_one_walk_puts_into_its_context_stays_with_it() -> None:
-    made, seen = source(workers=2), {}
-    meet = threading.Barrier(2, timeout=20)
-
-    for name in ("a", "b"):
-
-        @made.entity(name, primary_key=["id"])
-        def step(fetch: Fetch) -> Page:
-            meet.wait()
-            invocation.set(fetch.entity)
-            meet.wait()
-            seen[fetch.entity] = invocation.get()
-            return Page()
-
-    Player(made, Upstream(lambda asked: {})).sync()
-    assert seen == {"a": "a", "b": "b"}
-    assert invocation.get() == "none"
+    assert "errorMessage" not in checked(*handle(made, body, upstream))
+    assert "errorMessage" in checked(*handle(made, b'{"state": {}, "secrets": {}}', upstream))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 9])
 @pytest.mark.parametrize("setup_test", [True, False])
 def test_each_walk_begins_with_the_callers_context(workers: int, setup_test: bool) -> None:
-    """Also where one thread reads several entities, where two of them share a table, and where
-    that is the calling thread."""
+    """Azure finds an invocation's log lines through a context variable. Also where one thread
+    reads several entities, where two of them share a table, and where that is the calling thread;
+    what one walk puts into its context stays with it."""
     made, seen = source(workers=workers), {}
 
     for name in ("a", "b", "c", "d"):
@@ -134,78 +88,31 @@ def test_each_walk_begins_with_the_callers_context(workers: int, setup_test: boo
     def call() -> None:
         invocation.set("the caller's")
         body = encoded({"state": {}, "secrets": SECRETS, "setup_test": setup_test})
-        checked(*answer(made, body, Upstream(lambda asked: {})))
+        checked(*handle(made, body, Upstream(lambda asked: {})))
         assert invocation.get() == "the caller's"
 
     contextvars.copy_context().run(call)
     assert seen == dict.fromkeys("abcd", "the caller's")
 
 
-def test_a_steps_log_lines_carry_the_sync_id_and_the_entity(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("ats", "events"),
+    [
+        ([iso(-60), iso(-50)], []),
+        ([iso(-60), "Never", "-"], ["unreadable_cursor"]),
+        (["2099-01-01"], ["no_cursor_committed"]),
+        ([None], ["no_cursor_committed"]),
+    ],
+)
+def test_what_a_reader_of_the_log_should_know_has_a_line(
+    ats: list[Any], events: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A page has one line for all values that cannot be read; it names the first record."""
+    rows = [{"id": i, "at": at} for i, at in enumerate(ats)]
     made = source()
-
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        fetch.log.warning("odd record %s", 17)
-        return Page()
-
-    player = Player(made, Upstream(lambda asked: {}))
-    player.sync()
-    (line,) = [r.getMessage() for r in caplog.records if "odd record 17" in r.getMessage()]
-    assert f"sync_id={player.sync_id}" in line and "entity=thing" in line
-
-
-def test_there_is_a_log_line_for_each_request_page_and_call(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    made = source()
-    reading(made, primary_key=["id"])
-    pages = {None: ([{"id": 1}], "b"), "b": ([{"id": 2}, {"id": 3}], None)}
-
-    def answers(asked: Asked) -> Any:
-        rows, token = pages[asked.params.get("token")]
-        return {"data": rows, "next": token}
-
-    player = Player(made, Upstream(answers))
-    player.sync()
-    lines = [record.getMessage() for record in caplog.records if record.name == "connector"]
-    fields = [dict(word.split("=", 1) for word in line.split(" ") if "=" in word) for line in lines]
-    events = [field["event"] for field in fields]
-    assert events == ["request", "page", "request", "page", "call"]
-    assert {field["sync_id"] for field in fields} == {player.sync_id}
-    assert [field["rows"] for field in fields if field["event"] == "page"] == ["1", "2"]
-    assert (fields[-1]["rows"], fields[-1]["hasMore"]) == ("3", "false")
-    assert all("ms" in field and "bytes" in field for field in fields)
-
-
-@pytest.mark.parametrize("sync_id", ["DROP TABLE x", "a" * 5000, 17, {"x": 1}])
-def test_a_sync_id_that_is_none_is_logged_as_invalid(
-    caplog: pytest.LogCaptureFixture, sync_id: Any
-) -> None:
-    caplog.set_level(logging.INFO)
-    made = source()
-    reading(made, primary_key=["id"])
-    body = json.dumps({"state": {}, "secrets": {"apiToken": "made-up-1"}, "sync_id": sync_id})
-    answer(made, body.encode(), Upstream(lambda asked: {"data": []}))
-    lines = [record.getMessage() for record in caplog.records if record.name == "connector"]
-    assert lines and all("sync_id=invalid" in line.split() for line in lines)
-    assert not any(str(sync_id) in line for line in lines if len(str(sync_id)) > 2)
-
-
-def test_a_token_never_reaches_a_log_line_of_any_logger(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    secret = "very-secret-token"
-    made = source()
-
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        logging.getLogger("mine").warning("token is %s", fetch.secrets["apiToken"])
-        logging.getLogger("urllib3").debug("GET /x?key=%s", secret)
-        return Page([{"id": 1, "at": iso(-60)}])
-
-    player = Player(made, Upstream(lambda asked: {}), secrets={"apiToken": secret})
-    assert player.sync().error == ""
-    assert not any(secret in record.getMessage() for record in caplog.records)
+    reading(made, primary_key=["id"], cursor="at")
+    sync = Player(made, Upstream(lambda asked: {"data": rows})).sync()
+    assert (sync.error, sync.inserted()) == ("", rows)
+    assert [text.split()[0] for text in caplog.messages] == [f"event={name}" for name in events]
+    assert all("entity=thing" in text for text in caplog.messages)
+    assert events != ["unreadable_cursor"] or "record=1 value=Never count=2" in caplog.text

@@ -13,7 +13,7 @@ from typing import Any
 import connector
 import msgspec
 from connector import Fetch, Response, Source, testing
-from connector.answer import answer
+from connector.sync.handler import handle
 from publish.conftest import GENERATED
 
 PAGE = (GENERATED / "docs" / "fetch.md").read_text(encoding="utf-8")
@@ -23,12 +23,7 @@ ROOM = GENERATED / "connector"
 URL = "https://api.example.com"
 
 # Public to the rest of the runtime, not to a step.
-INTERNAL = {
-    "source.check",
-    "source.settings_in_use",
-    "response.of",
-    "response.start",
-}
+INTERNAL = {"response.of", "response.start"}
 TESTING = {
     name: item
     for name, item in vars(testing).items()
@@ -153,7 +148,7 @@ def sync(source: Source, state: dict[str, Any], secrets: dict[str, str]) -> tupl
     tables: dict[str, set[Any]] = {}
     for _ in range(20):
         asked = {"agent": "test", "state": state, "secrets": secrets}
-        _, body = answer(source, json.dumps(asked).encode())
+        _, body = handle(source, json.dumps(asked).encode())
         reply = json.loads(body)
         assert "errorMessage" not in reply, reply
         state, schema = reply["state"], reply.get("schema", {})

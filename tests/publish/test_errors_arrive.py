@@ -31,7 +31,7 @@ def fixed(page: Page) -> Callable[[Fetch], Page]:
     return lambda fetch: page
 
 
-def raising(error: Exception) -> Callable[[Fetch], Page]:
+def raising(error: BaseException) -> Callable[[Fetch], Page]:
     def step(fetch: Fetch) -> Page:
         raise error
 
@@ -45,15 +45,13 @@ def reading(fetch: Fetch) -> Page:
 
 
 HTML = (200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")
-PARIS = [{"id": 1, "at": "2026-01-01T00:00:00Z"}]
 SECRETS = {"apiToken": "made-up-token-1"}
+REFUSED = (400, {}, b'{"error": "invalid_client"}')
+ELSEWHERE = (302, {"Location": "https://elsewhere.example.net/"}, b"")
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     # phrase on the page: (errorType, what provokes it)
-    "is missing or blank: type it in Fivetran's setup form under secrets": (
-        "MissingSetting",
-        {"secrets": {}},
-    ),
-    "is missing or blank: type it in Fivetran's setup form under custom payload": (
+    "or write it in connection.json under secrets": ("MissingSetting", {"secrets": {}}),
+    "or in connection.json under customPayload": (
         "MissingSetting",
         {"payload": ["region"], "setup_test": True},
     ),
@@ -64,66 +62,64 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "… things are wrong:": ("MissingSetting", {"payload": ["a", "b"], "setup_test": True}),
     "(check the secrets …)": ("UpstreamError", {"reply": (401, {}, b"no such token")}),
     "answered … …": ("UpstreamError", {"reply": (500, {}, b"oops")}),
-    "got no whole reply (attempt …)": ("UpstreamError", {"base_url": "http://127.0.0.1:9"}),
-    "the reply to … … has no …:": ("UpstreamError", {"reply": (200, {}, b'{"items": []}')}),
-    "; if the upstream leaves it out on the last page, write default=None": (
+    "got no complete response (attempt …)": ("UpstreamError", {"base_url": "http://127.0.0.1:9"}),
+    "has no …: …; if the upstream leaves it out on the last page": (
         "UpstreamError",
-        {"reply": (200, {}, b'{"data": []}')},
+        {"reply": (200, {}, b'{"items": []}')},
     ),
-    "is no list of records but starts": ("UpstreamError", {"reply": (200, {}, b'{"data": 7}')}),
-    ", which is no JSON (": ("UpstreamError", {"reply": HTML}),
-    ", where the credentials belong": (
+    ". It says …": ("UpstreamError", {"reply": (200, {}, b'{"error": "missing_scope"}')}),
+    "is not a list of records": ("UpstreamError", {"reply": (200, {}, b'{"data": 7}')}),
+    "one object: if it is the one record, wrap it": (
         "UpstreamError",
-        {"reply": (302, {"Location": "https://elsewhere.example.net/"}, b"")},
+        {"reply": (200, {}, b'{"data": {"id": 1}, "next": null}')},
     ),
-    "redirects elsewhere:": (
+    "with …, which is …": ("UpstreamError", {"reply": HTML}),
+    "not JSON (…)": ("UpstreamError", {"reply": (200, {}, b'{"data": [{"id": NaN}]}')}),
+    "credentials are sent only there": ("WrongOrigin", {"reply": ELSEWHERE}),
+    "redirects elsewhere:": ("WrongOrigin", {"reply": ELSEWHERE}),
+    "check the secrets … and …": (
         "UpstreamError",
-        {"reply": (302, {"Location": "https://elsewhere.example.net/"}, b"")},
-    ),
-    "gave no token: … (check the secrets … and …)": (
-        "UpstreamError",
-        {
-            "auth": OAuth2ClientCredentials("/token", "apiToken", "apiToken"),
-            "reply": (400, {}, b'{"error": "invalid_client"}'),
-        },
+        {"auth": OAuth2ClientCredentials("/token", "apiToken", "apiToken"), "reply": REFUSED},
     ),
     "; the time of this call is over": (
         "DeadlineExceeded",
         {"reply": (502, {}, b""), "env": {"CONNECTOR_CALL_SECONDS": "1"}},
     ),
-    "…, to be asked again in … s": (
+    "…: asked to wait … s": (
         "RateLimited",
-        {"reply": (429, {"Retry-After": "4000"}, b"slow down")},
-    ),
-    ": the next sync asks again, at the earliest in … minutes": (
-        "RateLimited",
-        {"reply": (429, {"Retry-After": "4000"}, b"slow down")},
+        {"reply": (429, {"Retry-After": "4000"}, b"slow down"), "setup_test": True},
     ),
     "the upstream asked to come back later": ("RetryLater", {"step": raising(RetryLater(4000))}),
-    "this page holds the same records as the page before it": (
+    "the next sync asks again, in … at the earliest": (
+        "RetryLater",
+        {"step": raising(RetryLater(4000))},
+    ),
+    "the same request gave the same page again": (
         "StepError",
         {"reply": (200, {}, b'{"data": [{"id": 1}], "next": 2}')},
     ),
-    "is missing: every record needs it": ("StepError", {"step": fixed(Page([{"key": 1}]))}),
-    "field …: …": ("StepError", {"step": fixed(Page([{"id": 1, "tags": {1}}]))}),
-    "is a number: say what it counts with cursor_type=": (
+    "every record needs it (this one has …)": ("StepError", {"step": fixed(Page([{"key": 1}]))}),
+    "a value of type … cannot be sent as JSON": (
         "StepError",
-        {"step": fixed(Page([{"id": 1, "at": 5}])), "cursor": "at"},
+        {"step": fixed(Page([{"id": 1, "tags": {1}}]))},
     ),
-    "where the walk began: write start= as the upstream writes cursors": (
+    "the cursor …: …": ("StepError", {"step": fixed(Page([{"id": 1, "at": 5}])), "cursor": "at"}),
+    "a strptime form such as": (
         "StepError",
-        {"step": fixed(Page(PARIS)), "cursor": "at", "start": "yesterday"},
+        {"step": fixed(Page([{"id": 1, "at": "05.01.2026"}])), "cursor": "at"},
     ),
-    "in the state is …, not an object": ("StateError", {"state": {"_sync": []}}),
-    "the state of … is no cursor of this entity:": (
+    "the step raised …(…)": ("StepError", {"step": raising(SystemExit(3))}),
+    "in the state has an unknown shape": ("StateError", {"state": {"_sync": []}}),
+    "in the state is of version …, and this connector knows version": (
         "StateError",
-        {"state": {"thing": 17}, "cursor": "at"},
+        {"state": {"_sync": {"version": 1}}},
     ),
-    "the app setting CONNECTOR_CALL_SECONDS is …; it is a number": (
+    "in the state is not a cursor:": ("StateError", {"state": {"thing": 17}, "cursor": "at"}),
+    "the app setting … is …; it must be a number of … up to …": (
         "SourceError",
         {"env": {"CONNECTOR_CALL_SECONDS": "600"}},
     ),
-    "cannot be sent, its character … is a line break": (
+    "cannot be sent: its character … is …; was the wrong text pasted?": (
         "SourceError",
         {"secrets": {"apiToken": "made-up\r\ntoken"}},
     ),
@@ -135,10 +131,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "setup_test": True,
         },
     ),
-    "the body is JSON but no object": ("RequestError", {"body": b"[]"}),
+    "the body is JSON but not an object": ("RequestError", {"body": b"[]"}),
     "the request has no state": ("RequestError", {"body": b"{}"}),
-    "entity …, page …": ("KeyError", {"step": raising(KeyError("amount"))}),
-    "in …, line …": ("ValueError", {"step": raising(ValueError("half a number"))}),
 }
 
 
@@ -230,6 +224,16 @@ def test_what_a_step_raises_has_its_type_and_words(
         type(error).__name__,
         f"entity thing, page 1: {error.why}",
     )
+
+
+def test_an_error_of_another_kind_has_its_place_first(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page says: entity, page, type, file and line."""
+    reply = report(serve, monkeypatch, step=raising(KeyError("amount")))
+    assert reply["errorType"] == "KeyError"
+    pattern = "entity thing, page 1: KeyError in .+, line [0-9]+: 'amount'"
+    assert re.fullmatch(pattern, reply["errorMessage"])
 
 
 def test_an_error_report_moves_nothing(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:

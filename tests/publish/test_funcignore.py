@@ -57,7 +57,8 @@ def leave(project: Path, names: list[str]) -> None:
 
 def app() -> set[str]:
     """The exact list of what is published."""
-    return APP | {f"connector/{path.name}" for path in (GENERATED / "connector").glob("*.py")}
+    modules = (GENERATED / "connector").rglob("*.py")
+    return APP | {path.relative_to(GENERATED).as_posix() for path in modules}
 
 
 @every_reader

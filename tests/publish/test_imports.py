@@ -30,7 +30,7 @@ def modules_after(project: Path, *names: str) -> set[str]:
 
 @pytest.mark.parametrize("auth", ["bearer", "basic", "oauth2_client_credentials"])
 def test_function_app_loads_its_own_modules_alone(bake: Bake, auth: str) -> None:
-    """Beyond azure.functions, requests and msgspec it is the app's own code, and no Authlib yet."""
+    """Beyond azure.functions, requests and msgspec it is the app's own code."""
     project = bake(auth=auth)
     loaded = modules_after(project, "function_app") - modules_after(project, *DECLARED)
     foreign = {name for name in loaded if not name.startswith(("connector", "fetch"))}
@@ -38,6 +38,6 @@ def test_function_app_loads_its_own_modules_alone(bake: Bake, auth: str) -> None
 
 
 def test_the_testing_helpers_are_not_loaded(bake: Bake) -> None:
-    """connector.testing is published, for it belongs to the runtime, and no call loads it."""
+    """connector.testing is published, because it belongs to the runtime, but no call loads it."""
     loaded = modules_after(bake(), "function_app")
-    assert not {"connector.testing", "connector.oauth", "harness"} & loaded
+    assert not {"connector.testing", "harness"} & loaded

@@ -85,7 +85,7 @@ def test_the_pages_code_keeps_the_secret_out(project: Path) -> None:
 
 
 def test_the_token_of_oauth2_is_no_exception(bake: Bake, tmp_path: Path) -> None:
-    """The token's request, which Authlib sends, has a span, and no span has a credential."""
+    """The request for a token has a span, and no span has a credential."""
     project = shutil.copytree(bake(auth="oauth2_client_credentials"), tmp_path / "project")
     follow(project)
     spans, secrets, _ = spans_of(project)

@@ -98,7 +98,7 @@ def _step() -> Callable[..., Page]:
 def settings_read(room: Path) -> set[str]:
     """App settings that the runtime reads, by name; the others are secrets."""
     found, varying = set(), set()
-    for path in sorted(room.glob("*.py")):
+    for path in sorted(room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
                 "os.environ.get",
@@ -112,7 +112,7 @@ def settings_read(room: Path) -> set[str]:
                     varying.add(path.name)
             if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
                 varying.add(path.name)
-    assert varying == {"budget.py", "secrets.py", "source.py"}
+    assert varying == {"budget.py", "secrets.py"}
     return found
 
 
@@ -122,7 +122,8 @@ def test_app_settings_are_those_that_the_code_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "of"), [("CONNECTOR_CALL_SECONDS", "seconds"), ("CONNECTOR_CALL_BYTES", "size")]
+    ("setting", "of"),
+    [("CONNECTOR_CALL_SECONDS", "seconds"), ("CONNECTOR_CALL_BYTES", "_reply_bytes")],
 )
 def test_defaults_and_limits_of_app_settings_are_those_of_the_code(
     monkeypatch: pytest.MonkeyPatch, setting: str, of: str
@@ -131,20 +132,21 @@ def test_defaults_and_limits_of_app_settings_are_those_of_the_code(
     row = next(row for row in table(sections(PAGE)["App settings"]) if setting in row[0])
     most = int(re.findall(r"at most (\d+)", row[2])[0])
     monkeypatch.delenv(setting, raising=False)
-    assert getattr(Budget.read(), of) == int(row[1])
+    assert getattr(Budget.from_settings(), of) == int(row[1])
     monkeypatch.setenv(setting, str(most))
-    assert getattr(Budget.read(), of) == most
+    assert getattr(Budget.from_settings(), of) == most
     monkeypatch.setenv(setting, str(most + 1))
     with pytest.raises(SourceError):
-        Budget.read()
+        Budget.from_settings()
 
 
 def test_numbers_are_those_of_the_code() -> None:
     """Attempts, the largest reply, the lookback, the statuses that start a walk over."""
-    from connector import bounds, transport, upstream, walk
+    from connector.http import client, transport
+    from connector.sync import bounds, walk
 
-    assert f"{('five', '')[upstream.ATTEMPTS != 5]} attempts" in PAGE
+    assert f"{('five', '')[client.ATTEMPTS != 5]} attempts" in PAGE
     assert f"{transport.LARGEST_BODY // 2**20} MiB" in PAGE
     assert bounds.LOOKBACK.total_seconds() == 300 and "five minutes" in PAGE
-    *most, last = walk._REFUSED
-    assert f"{', '.join(map(str, most))} and {last}" in PAGE
+    *most, last = walk._NOT_REFUSED
+    assert f"from 400 to 499 but {', '.join(map(str, most))} and {last}" in " ".join(PAGE.split())

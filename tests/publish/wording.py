@@ -1,40 +1,49 @@
-"""The words of errors: those that the runtime can report, and those that the page explains."""
+"""The words of errors: those that stand in the runtime's code, and those that the page explains."""
 
 from __future__ import annotations
 
 import ast
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector import errors
 from publish.conftest import GENERATED
 
-ROOM = GENERATED / "connector"
+RUNTIME = GENERATED / "connector"
 PAGE = GENERATED / "docs" / "errors.md"
 KINDS = {
     name: kind
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.ConnectorError)
 }
-# Dataclasses whose `why` becomes a part of an error's text, and of which error's.
-CARRIERS = {"Loss": "UpstreamError"}
-ANY = "any"  # the kind of a text that may stand in a message of every errorType
+ANY = "any"  # the kind of a text that is not written where an error is made
 GAP = "…"
-_LETTERS = 5  # a text with fewer is not worth a search
-
-
-# ---- what the code says
+_NO_ERRORS = ("line", "log", "compile")  # what is passed to these, no error says
+# Texts that no error says, and beginnings of sentences that say nothing by themselves.
+OTHERS = {
+    "gzip, deflate",
+    "JSON is malformed: ",
+    "Input data was truncated",
+    "payload key",
+    "no content type",
+    "no field",
+    "a page of …",
+    "the response",
+    "… in the response",
+    "… (cut, … characters)",
+    "under … characters: it cannot be kept out of texts",
+}
+_WORDS = re.compile(r"[^\W\d_]{2,}[,;:)]?[ …]+\S*[^\W\d_]{2,}| [^\W\d_]{5,} …")
 
 
 @dataclass(frozen=True, order=True)
 class Message:
-    """What an error may say, with … where a value stands.
+    """A text in the runtime's code that an error may say.
 
     Attributes:
-        kind: errorType that it is reported as, or ANY.
+        kind: Name of the error that it is written for, or ANY.
         text: Constant words, with GAP for each value.
         place: File and line.
     """
@@ -44,194 +53,52 @@ class Message:
     place: str
 
 
-class Module:
-    """One module of the runtime, and what texts its expressions can become."""
-
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.parents = {
-            child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
-        }
-        self.functions = {
-            node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)
-        }
-        self.constants = {
-            target.id: node.value
-            for node in self.tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        self.calls: dict[str, list[ast.Call]] = {}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call):
-                self.calls.setdefault(_callee(node), []).append(node)
-
-    def around(self, node: ast.AST) -> ast.FunctionDef | None:
-        """The function that a node stands in."""
-        at: ast.AST | None = self.parents.get(node)
-        while at is not None and not isinstance(at, ast.FunctionDef):
-            at = self.parents.get(at)
-        return at
-
-    def texts(self, node: ast.AST, given: Mapping[str, list[str]], depth: int = 6) -> list[str]:
-        """All texts that an expression can become.
-
-        Args:
-            node: The expression.
-            given: Texts of parameters that are known.
-            depth: How many names and functions to look behind.
-        """
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return [node.value]
-        if isinstance(node, ast.JoinedStr):
-            return self._joined(node.values, given, depth)
-        if isinstance(node, ast.FormattedValue):
-            return self.texts(node.value, given, depth)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return self._joined([node.left, node.right], given, depth)
-        if isinstance(node, ast.IfExp):
-            return self.either([node.body, node.orelse], given, depth)
-        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-            return self.either(node.values, given, depth)
-        if depth and isinstance(node, ast.Name):
-            return self._named(node, given, depth - 1)
-        if depth and isinstance(node, ast.Call):
-            return self._called(node, given, depth - 1)
-        return [GAP]
-
-    def _joined(
-        self, nodes: list[ast.expr], given: Mapping[str, list[str]], depth: int
-    ) -> list[str]:
-        ways = itertools.product(*(self.texts(node, given, depth) for node in nodes))
-        return ["".join(way) for way in ways]
-
-    def either(
-        self, nodes: list[ast.expr], given: Mapping[str, list[str]], depth: int
-    ) -> list[str]:
-        return [text for node in nodes for text in self.texts(node, given, depth)]
-
-    def _named(self, node: ast.Name, given: Mapping[str, list[str]], depth: int) -> list[str]:
-        if node.id in given:
-            return given[node.id]
-        inside, found = self.around(node), []
-        for line in ast.walk(inside) if inside is not None else ():
-            if isinstance(line, ast.Assign) and _names(line.targets) == [node.id]:
-                found += self.texts(line.value, given, depth)
-            if isinstance(line, ast.AugAssign) and _names([line.target]) == [node.id]:
-                found += [GAP + text for text in self.texts(line.value, given, depth)]
-        if not found and node.id in self.constants:
-            return self.texts(self.constants[node.id], {}, depth)
-        return found or [GAP]
-
-    def _called(self, node: ast.Call, given: Mapping[str, list[str]], depth: int) -> list[str]:
-        name = _callee(node)
-        if isinstance(node.func, ast.Attribute) and name in ("rstrip", "format"):
-            texts = self.texts(node.func.value, given, depth)
-            return [text.replace("{}", GAP) for text in texts]
-        function = self.functions.get(name)
-        if function is None:
-            return [GAP]
-        known = self.bound(function, node, given, depth)
-        returned = [line.value for line in ast.walk(function) if isinstance(line, ast.Return)]
-        return self.either([value for value in returned if value], known, depth) or [GAP]
-
-    def bound(
-        self, function: ast.FunctionDef, call: ast.Call, given: Mapping[str, list[str]], depth: int
-    ) -> dict[str, list[str]]:
-        """The texts that a call hands to a function's parameters."""
-        names = [argument.arg for argument in function.args.args]
-        values = dict(zip([name for name in names if name != "self"], call.args, strict=False))
-        values |= {word.arg: word.value for word in call.keywords if word.arg}
-        return {name: self.texts(value, given, depth) for name, value in values.items()}
+def messages(runtime: Path) -> set[Message]:
+    """What an error of the runtime can say, in pieces: all texts but OTHERS."""
+    return {message for message in texts(runtime) if message.text not in OTHERS}
 
 
-def modules_of(room: Path) -> list[Module]:
-    """What is published of the runtime and runs in a call."""
-    return [Module(path) for path in sorted(room.glob("*.py")) if path.name != "testing.py"]
-
-
-def messages(room: Path) -> set[Message]:
-    """Everything that an error of the runtime can say."""
-    modules = modules_of(room)
+def texts(runtime: Path) -> set[Message]:
+    """The texts of at least two words in the modules that a call runs, docstrings and logs not
+    counted."""
     found: set[Message] = set()
-    for module in modules:
-        for node in ast.walk(module.tree):
-            for kind, text in _said(module, node, modules):
-                text = re.sub(rf"{GAP}{{2,}}", GAP, text)
-                if sum(map(str.isalpha, text)) >= _LETTERS:
-                    found.add(Message(kind, text, f"{module.name}:{getattr(node, 'lineno', 0)}"))
+    for path in sorted(runtime.rglob("*.py")):
+        if path.name not in ("testing.py", "log.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            name = path.relative_to(runtime).as_posix()
+            for kind, text, line in _texts(tree, ANY):
+                if _WORDS.search(text):
+                    found.add(Message(kind, text, f"{name}:{line}"))
     return found
 
 
-def _said(module: Module, node: ast.AST, modules: list[Module]) -> Iterator[tuple[str, str]]:
-    """Kind and text of what one node makes an error say."""
-    if isinstance(node, ast.Call) and _callee(node) in {*KINDS, *CARRIERS}:
-        name = _callee(node)
-        why = _argument(node, 1 if name == "Loss" or _is_wait(name) else 0, "why")
-        for given in _ways(module, node, modules):
-            for text in module.texts(why, given) if why is not None else ():
-                yield CARRIERS.get(name, name), text
-    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-        # A plain error of the runtime's: another one quotes it, or a step's own code meets it.
-        if _callee(node.exc) not in (*KINDS, "Failures") and node.exc.args:
-            for text in module.texts(node.exc.args[0], {}):
-                yield ANY, text
-    elif isinstance(node, (ast.Assign, ast.AugAssign)):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(target, ast.Attribute) and target.attr == "why" for target in targets):
-            for text in module.texts(node.value, {}):
-                yield ANY, text
-    elif isinstance(node, ast.Call) and _callee(node) == "add_note":
-        for text in module.texts(node.args[0], {}):
-            yield ANY, text
-    elif isinstance(node, ast.JoinedStr) and module.name == "report.py":
-        for text in module.texts(node, {}, 0):
-            yield ANY, text
-    elif isinstance(node, ast.ClassDef) and _is_wait(node.name):
-        for default in (line for line in ast.walk(node) if isinstance(line, ast.arguments)):
-            for text in module.either(default.defaults, {}, 0):
-                yield node.name, text
+def _texts(node: ast.AST, kind: str) -> Iterator[tuple[str, str, int]]:
+    """Kind, text and line of the texts below a node."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            yield kind, node.value, node.lineno
+        return
+    if isinstance(node, ast.Call):
+        if _callee(node) in _NO_ERRORS:
+            return
+        kind = _callee(node) if _callee(node) in KINDS else kind
+    if isinstance(node, ast.ClassDef) and node.name in KINDS:
+        kind = node.name  # the default of an argument
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else GAP for part in node.values]
+        yield kind, re.sub(f"{GAP}{{2,}}", GAP, "".join(map(str, parts))), node.lineno
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                yield from _texts(part.value, kind)
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _texts(child, kind)
 
 
-def _ways(module: Module, node: ast.Call, modules: list[Module]) -> list[dict[str, list[str]]]:
-    """What the parameters around an error are given, call by call of the function it stands in.
-
-    A function inside another one is called there alone, a method from anywhere.
-    """
-    function = module.around(node)
-    if function is None or function.name.startswith("__"):
-        return [{}]
-    outer = module.around(function)
-    calls = [
-        (other, call)
-        for other in (modules if outer is None else [module])
-        for call in other.calls.get(function.name, ())
-        if outer is None or other.around(call) is outer
-    ]
-    return [other.bound(function, call, {}, 3) for other, call in calls] or [{}]
-
-
-def _is_wait(name: str) -> bool:
-    return issubclass(KINDS.get(name, Exception), errors.RetryLater)
-
-
-def _argument(call: ast.Call, index: int, name: str) -> ast.expr | None:
-    named = next((word.value for word in call.keywords if word.arg == name), None)
-    return named or (call.args[index] if len(call.args) > index else None)
-
-
-def _callee(call: ast.expr) -> str:
-    function = call.func if isinstance(call, ast.Call) else call
-    return str(getattr(function, "id", "") or getattr(function, "attr", ""))
-
-
-def _names(targets: list[ast.expr]) -> list[str]:
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-# ---- what the page says
+def _callee(call: ast.Call) -> str:
+    return str(getattr(call.func, "id", "") or getattr(call.func, "attr", ""))
 
 
 @dataclass(frozen=True)
@@ -248,7 +115,7 @@ class Row:
 
     def covers(self, message: Message) -> bool:
         """Whether somebody who searches the message in its section finds this row."""
-        mine = message.kind == ANY or message.kind in self.kinds
+        mine = not self.kinds or message.kind == ANY or message.kind in self.kinds
         return mine and any(phrase in message.text for phrase in self.phrases)
 
 
@@ -271,7 +138,9 @@ def faults(said: set[Message], rows: list[Row]) -> list[str]:
     """What the page lacks, and what it says too much."""
     covering = {message: [row for row in rows if row.covers(message)] for message in said}
     missing = [
-        f"{m.place}: no row for {m.kind}: {m.text}" for m, found in covering.items() if not found
+        f"{message.place}: no row for {message.kind}: {message.text}"
+        for message, found in sorted(covering.items())
+        if not found
     ]
     stale = [
         f"no message says {phrase!r}"

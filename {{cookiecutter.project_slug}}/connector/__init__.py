@@ -1,12 +1,10 @@
-# Owned by fivetran-azfn-template: updates replace this file.
 """The runtime of a Fivetran function connector: fetch.py declares, `respond` answers a call."""
 
 from connector.auth import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials
 from connector.azure import respond
-from connector.entity import Payload
 from connector.errors import ConnectorError, RetryLater, StartOver, TokenExpired, UpstreamError
-from connector.rows import Response
-from connector.source import Source
+from connector.response import Response
+from connector.source import Payload, Source
 from connector.step import Fetch, Page
 
 __all__ = [

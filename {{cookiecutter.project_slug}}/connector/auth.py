@@ -1,19 +1,28 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""How a request is signed; an auth object holds the names of secrets and never their values."""
+"""How requests are authorized; auth objects hold the names of secrets, never their values."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import math
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from typing import Any, Literal
+from urllib.parse import quote_plus, urlsplit
 
 import requests
 
-from connector.errors import SourceError
+from connector import clock, urls
+from connector.budget import Budget
+from connector.errors import SourceError, UpstreamError
+from connector.response import Response
 
 Auth = Callable[[requests.PreparedRequest, Mapping[str, Any]], Any]
+
+EARLY = 60.0  # seconds before the end of a token's life at which it is renewed
+UNKNOWN_LIFE = 300.0  # seconds that a token without `expires_in` is used for
+_MESSAGES = ("error", "error_description", "message", "detail", "title", "errors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +41,16 @@ class BearerToken:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key in a header or a query parameter of its own.
+    """A key in a header or a query parameter that the API has for it.
 
     Args:
         secret: Name of the secret.
         header: Name of the header; or
-        param: name of the query parameter, which next URLs lose and get back on use.
-        prefix: What stands before the key in the header ("Token ").
+        param: name of the query parameter, which is taken out of next URLs and added on use.
+        prefix: What stands before the key ("Token ").
 
     Raises:
-        SourceError: Neither or both of header and param were given.
+        SourceError: Neither or both of header and param are set.
     """
 
     secret: str
@@ -57,19 +66,8 @@ class ApiKey:
         key = self.prefix + text_of(secrets, self.secret)
         if self.header is not None:
             request.headers[self.header] = key
-        else:
-            # One that stands there already would leave the choice to the upstream.
-            request.prepare_url(self.strip(request.url or ""), {self.param: key})
-
-    def strip(self, url: str) -> str:
-        """The URL without this key's parameter; another text comes back as it is."""
-        head, mark, rest = url.partition("?")
-        query, hash_mark, fragment = rest.partition("#")
-        pairs = query.split("&")
-        kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != self.param]
-        if self.param is None or not mark or len(kept) == len(pairs):
-            return url
-        return head + (mark if kept else "") + "&".join(kept) + hash_mark + fragment
+        elif self.param is not None:
+            request.prepare_url(request.url or "", {self.param: key})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +76,21 @@ class BasicAuth:
 
     Args:
         username_secret: Name of the secret with the user name.
-        password_secret: Name of the secret with the password.
+        password_secret: Name of the secret with the password; None: a blank password.
     """
 
     username_secret: str
-    password_secret: str
+    password_secret: str | None = None
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
         username = text_of(secrets, self.username_secret)
         if ":" in username:
             raise SourceError(
-                f"the secret {self.username_secret!r} holds a colon, and a user name has none"
+                f"the secret {self.username_secret!r} contains a colon, which a user name of HTTP "
+                "Basic authentication cannot have"
             )
-        pair = f"{username}:{text_of(secrets, self.password_secret)}"
-        request.headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        password = text_of(secrets, self.password_secret) if self.password_secret else ""
+        request.headers["Authorization"] = _basic(username, password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,55 +98,213 @@ class OAuth2ClientCredentials:
     """OAuth 2.0 client credentials (RFC 6749, section 4.4).
 
     Args:
-        token_url: Where tokens are given out: a path below `base_url`, or a full URL.
+        token_url: The token endpoint: a path below `base_url`, or a whole URL.
         client_id_secret: Name of the secret with the client id.
         client_secret_secret: Name of the secret with the client secret.
         scope: Scope to ask for.
+        audience: Audience to ask for (Auth0 and others).
+        credentials_in: Where the endpoint expects the credentials: in the "header" (HTTP Basic)
+            or in the "body" (client_id and client_secret).
+        extra: Further fields of the form.
+        token_path: Dotted path of the token in the endpoint's response.
 
     Raises:
-        SourceError: `token_url` is a URL that the client's secret must not be sent to, or holds
-            payload keys.
+        SourceError: `token_url` is a URL that the client secret must not be sent to, or contains
+            payload keys; or `credentials_in` has another value.
     """
 
     token_url: str
     client_id_secret: str
     client_secret_secret: str
     scope: str | None = None
+    audience: str | None = None
+    credentials_in: Literal["header", "body"] = "header"
+    extra: Mapping[str, Any] | None = None
+    token_path: str = "access_token"
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.token_url)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if parts.scheme not in ("", "https") and not (local and parts.scheme == "http"):
+        if parts.scheme and not urls.is_base(self.token_url.partition("?")[0]):
             raise SourceError(
-                f"token_url is {self.token_url!r}; it is a path below base_url, or starts with "
+                f"token_url is {self.token_url!r}; it must be a path below base_url, or start with "
                 "https:// (http:// for localhost only)"
             )
         if "{" in self.token_url or "}" in self.token_url:
             raise SourceError(
                 f"token_url is {self.token_url!r}; payload keys in braces are filled in in "
-                "base_url alone: write the whole URL, or a path below base_url"
+                "base_url only: write the whole URL, or a path below base_url"
+            )
+        if self.credentials_in not in ("header", "body"):
+            raise SourceError(
+                f'credentials_in is {self.credentials_in!r}; it must be "header" or "body"'
             )
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
-        raise SourceError(
-            "OAuth2ClientCredentials is applied by the upstream, which gets the token"
-        )
+        raise SourceError("OAuth2ClientCredentials needs a token, which only the runtime gets")
 
 
 def names_of(auth: Auth | None) -> tuple[str, ...]:
     """The names of the secrets that an auth object needs."""
-    fields = (
-        "secret",
-        "username_secret",
-        "password_secret",
-        "client_id_secret",
-        "client_secret_secret",
-    )
-    return tuple(
-        getattr(auth, field) for field in fields if isinstance(getattr(auth, field, None), str)
-    )
+    fields = ("secret", "username_secret", "password_secret", "client_id_secret")
+    names = (getattr(auth, field, None) for field in (*fields, "client_secret_secret"))
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def identifying_names(auth: Auth | None) -> tuple[str, ...]:
+    """The names of those secrets that identify and open nothing: a user name, a client id."""
+    if isinstance(auth, BasicAuth):
+        # With a blank password, the "user name" is the key.
+        return (auth.username_secret,) if auth.password_secret else ()
+    return (auth.client_id_secret,) if isinstance(auth, OAuth2ClientCredentials) else ()
 
 
 def text_of(secrets: Mapping[str, Any], name: str) -> str:
     """A secret as it is sent: without the space and line breaks around it."""
     return str(secrets[name]).strip()
+
+
+class _Slot:
+    """The token of one pair of credentials. While one thread gets it, others wait for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.token: str | None = None
+        self.end = 0.0
+
+
+_slots: dict[str, _Slot] = {}
+_slots_lock = threading.Lock()
+
+
+Post = Callable[[str, Mapping[str, str], Mapping[str, Any]], Response]  # URL, headers, form
+
+
+def access_token(
+    auth: OAuth2ClientCredentials,
+    secrets: Mapping[str, Any],
+    url: str,
+    post: Post,
+    budget: Budget,
+) -> str:
+    """An access token that is valid for a while yet, from the cache if there is one.
+
+    Args:
+        auth: As declared.
+        secrets: The call's secrets.
+        url: The token endpoint.
+        post: Sends the request for a token; returns a 2xx response, raises for all others.
+        budget: The time of the call, which also bounds the wait for another thread's token.
+
+    Raises:
+        DeadlineExceeded: No token came in time.
+        UpstreamError: The token endpoint refused the client or gave no token.
+        SourceError: The credentials contain characters that no client id or secret has.
+    """
+    slot = _slot(auth, secrets, url)
+    while not slot.lock.acquire(timeout=budget.check(f"POST {url}")):
+        pass
+    try:
+        token = slot.token
+        if token is None or slot.end <= clock.now():
+            began = clock.now()
+            token, life = _new_token(auth, secrets, url, post)
+            with _slots_lock:
+                slot.token, slot.end = token, began + life
+        return token
+    finally:
+        slot.lock.release()
+
+
+def forget_token(
+    auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str, refused: str
+) -> None:
+    """Drop a token that was refused, unless another has already taken its place."""
+    slot = _slot(auth, secrets, url)
+    with _slots_lock:
+        if slot.token == refused:
+            slot.token = None
+
+
+def _new_token(
+    auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str, post: Post
+) -> tuple[str, float]:
+    names = f"check the secrets {auth.client_id_secret} and {auth.client_secret_secret}"
+    client = _sendable(secrets, auth.client_id_secret)
+    secret = _sendable(secrets, auth.client_secret_secret)
+    form = {"grant_type": "client_credentials", "scope": auth.scope, "audience": auth.audience}
+    headers, other = {}, "header"
+    if auth.credentials_in == "body":
+        form |= {"client_id": client, "client_secret": secret}
+    else:
+        # Both are form-encoded first: RFC 6749, section 2.3.1.
+        headers, other = {"Authorization": _basic(quote_plus(client), quote_plus(secret))}, "body"
+    try:
+        response = post(url, headers, {**form, **(auth.extra or {})})
+    except UpstreamError as error:
+        if error.status in (400, 401, 403):
+            error.why += f' ({names}; some endpoints need credentials_in="{other}")'
+        error.status = None  # a 404 of the token endpoint says nothing about a page
+        raise
+    where = auth.token_path
+    try:
+        token = response.value(where, default=None)
+        life = response.value(f"{where.rpartition('.')[0]}.expires_in".strip("."), default=None)
+    except UpstreamError:
+        token = life = None
+    if isinstance(token, str) and token.strip():
+        return token.strip(), _life(life)
+    raise UpstreamError(
+        f"POST {url} gave no token: there is no text at {where!r}, where token_path= looks for it; "
+        f"{_answered(response)} ({names})"
+    )
+
+
+def _answered(response: Response) -> str:
+    """What may be quoted of a 2xx response of a token endpoint: a token may be anywhere in it."""
+    start = response.start(200)
+    if start.startswith("<") or not response.content.strip():
+        return f"it answered {start}"
+    try:
+        body = response.json()
+    except UpstreamError:
+        kind = response.headers.get("Content-Type", "no content type")
+        return f"it answered {len(response.content)} bytes of {kind}, which are not JSON"
+    if not isinstance(body, Mapping):
+        return f"it answered a JSON {type(body).__name__}"
+    texts = [f"{name}: {body[name]}" for name in _MESSAGES if isinstance(body.get(name), str)]
+    keys = f"the keys of its response are {', '.join(map(str, body)) or 'none'}"
+    return "; ".join([keys, *texts])
+
+
+def _life(seconds: Any) -> float:
+    """For how many seconds a token is used whose endpoint says that it lives so many."""
+    try:
+        life = float(seconds)
+    except (TypeError, ValueError):
+        life = UNKNOWN_LIFE
+    if not math.isfinite(life) or life <= 0:
+        life = UNKNOWN_LIFE
+    return max(life - EARLY, life / 2)
+
+
+def _sendable(secrets: Mapping[str, Any], name: str) -> str:
+    text = text_of(secrets, name)
+    bad = next((at for at, char in enumerate(text, 1) if not " " <= char <= "~"), None)
+    if bad is not None:
+        raise SourceError(
+            f"the secret {name!r} cannot be sent: its character {bad} is not printable ASCII, "
+            "which client ids and secrets consist of (RFC 6749); was the wrong text pasted?"
+        )
+    return text
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def _slot(auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str) -> _Slot:
+    client = text_of(secrets, auth.client_id_secret)
+    secret = text_of(secrets, auth.client_secret_secret)
+    key = hashlib.blake2b(repr((auth, url, client, secret)).encode("utf-8", "replace"))
+    with _slots_lock:
+        return _slots.setdefault(key.hexdigest(), _Slot())

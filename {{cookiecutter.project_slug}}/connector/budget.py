@@ -1,39 +1,109 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""What one call may spend, from the app settings."""
+"""What one call may still spend: seconds, and bytes of its reply."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
-from connector.errors import SourceError
+from connector import clock
+from connector.errors import DeadlineExceeded, RateLimited, SourceError
 
-LONGEST_CALL = 190.0  # seconds; Azure cuts a call at 230
+LONGEST_CALL = 190.0  # seconds; Azure ends an HTTP call after 230
+LARGEST_REPLY = float(2**30)  # bytes
+# The share of a call that is kept back, so that a request that hangs can still be reported.
+_RESERVE = 0.02
 
 
-@dataclass(frozen=True, slots=True)
 class Budget:
-    """What one call may spend.
+    """The time and the bytes of one call. The only place that knows deadlines, the socket's apart.
+
+    Args:
+        seconds: How long the call may take.
+        reply_bytes: How large its reply may grow before Fivetran is asked to call again.
 
     Attributes:
-        seconds: Time, from `CONNECTOR_CALL_SECONDS` (150 unless set, at most 190).
-        size: Bytes of the reply, from `CONNECTOR_CALL_BYTES` (8 MiB unless set).
+        seconds: As given.
     """
 
-    seconds: float
-    size: float
+    def __init__(self, seconds: float, reply_bytes: float = LARGEST_REPLY) -> None:
+        self.seconds = seconds
+        self._reply_bytes = reply_bytes
+        self._end = clock.monotonic() + seconds
+        self._deadline = self._end - _RESERVE * seconds
+        self._slowest_page = 0.0
 
     @classmethod
-    def read(cls) -> Budget:
+    def from_settings(cls) -> Budget:
         """The budget that the app settings give.
 
+        `CONNECTOR_CALL_SECONDS` is 150 unless set, at most 190; `CONNECTOR_CALL_BYTES` is 8 MiB
+        unless set.
+
         Raises:
-            SourceError: A setting is no number or out of range.
+            SourceError: A setting is not a number or out of range.
         """
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
-            _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), float(2**30), "bytes"),
+            _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),
         )
+
+    def remaining(self) -> float:
+        """Seconds that are left for requests; 0 or less when there are none."""
+        return self._deadline - clock.monotonic()
+
+    def until_end(self) -> float:
+        """Seconds until the reply must be built, at least 0."""
+        return max(0.0, self._end - clock.monotonic())
+
+    def check(self, what: str) -> float:
+        """Seconds that are left for requests, more than 0.
+
+        Args:
+            what: What takes the time, for the error.
+
+        Raises:
+            DeadlineExceeded: There are none.
+        """
+        remaining = self.remaining()
+        if remaining <= 0:
+            raise DeadlineExceeded(
+                f"{what} was not answered in the time of one call: "
+                "ask for smaller pages (page_size=)"
+            )
+        return remaining
+
+    def sleep(self, seconds: float, why: str, *, asked: bool = True) -> None:
+        """Wait, if that fits.
+
+        Args:
+            seconds: How long.
+            why: What happened.
+            asked: Whether the upstream asked for the wait.
+
+        Raises:
+            RateLimited: The upstream asked for a wait that does not fit into this call.
+            DeadlineExceeded: A wait of our own does not fit.
+        """
+        if seconds <= 0:
+            return
+        if seconds >= self.remaining():
+            if asked:
+                raise RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
+            raise DeadlineExceeded(f"{why}; the time of this call is over")
+        clock.sleep(seconds)
+
+    def observe_page(self, seconds: float) -> None:
+        """Take into account how long a page took."""
+        self._slowest_page = max(self._slowest_page, seconds)
+
+    def has_room(self, reply_bytes: int = 0) -> bool:
+        """Whether another page, as slow as the slowest so far, still fits beside these bytes."""
+        return self.remaining() > self._slowest_page and reply_bytes < self._reply_bytes
+
+
+def entities_setting() -> list[str]:
+    """The names in `CONNECTOR_ENTITIES`, a comma-separated list: read these entities alone."""
+    names = os.environ.get("CONNECTOR_ENTITIES", "").split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
 def _setting(name: str, default: float, most: float, unit: str) -> float:
@@ -46,6 +116,6 @@ def _setting(name: str, default: float, most: float, unit: str) -> float:
         value = -1.0
     if not 0 < value <= most:
         raise SourceError(
-            f"the app setting {name} is {text!r}; it is a number of {unit} up to {most:.0f}"
+            f"the app setting {name} is {text!r}; it must be a number of {unit} up to {most:.0f}"
         )
     return value

@@ -1,5 +1,4 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The clock of the runtime, in one place so that tests can hold it; it must not know who asks."""
+"""The clock of the runtime, in one place so that tests can hold it."""
 
 from __future__ import annotations
 

@@ -1,137 +1,159 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""JSON bytes and Python values, exact both ways; it knows nothing of pages or replies."""
+"""JSON bytes and Python values, exact both ways.
+
+What decodes raises msgspec.DecodeError for what is not JSON. All functions raise RecursionError
+for what is nested too deeply or holds itself.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from enum import Enum
+from itertools import chain
+from operator import itemgetter
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
-decode_exact = msgspec.json.Decoder(float_hook=Decimal).decode
+T = TypeVar("T")
+_INT_DIGITS = 4300  # of an int that Python converts to and from text
+_INT_BITS = 14_000  # an int up to this size has fewer digits
+_LONE = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # half of a surrogate pair
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPES = re.compile(_PAIR + rb"|(" + _LONE + rb")|\\.", re.DOTALL)
+_NOT_UTF8 = re.compile(rb"[\0\x1b]")  # UTF-16 without a mark, and charsets of seven bits
 
-_PLAIN = frozenset((str, int, bool, type(None)))
-_ESCAPES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.",
-    re.DOTALL,
-)
+_floats = msgspec.json.Decoder().decode
+_decimals = msgspec.json.Decoder(float_hook=Decimal).decode
+_syntax = msgspec.json.Decoder(msgspec.Raw).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+# What msgspec writes as it should be written; it also writes bytes, sets and durations.
+_WRITTEN = frozenset((str, int, float, bool, type(None), date, UUID))
+_CONVERTED = (str, int, float, Decimal, date, UUID)
 
 
-def utf8(body: bytes, charset: str | None = None) -> bytes:
+class NotJson(TypeError):
+    """A value that JSON cannot carry.
+
+    Attributes:
+        why: What is wrong with it.
+        path: Names and indexes that lead to it.
+    """
+
+    def __init__(self, why: str, *path: Any) -> None:
+        super().__init__(f"field {'.'.join(map(str, path))}: {why}" if path else why)
+        self.why = why
+        self.path = path
+
+
+def utf8(body: bytes, charset: str = "") -> bytes:
     """The body as UTF-8 without a byte order mark.
 
+    Args:
+        body: A text.
+        charset: The declared one; what is UTF-8 is taken for it, whatever is declared.
+
     Raises:
-        UnicodeError: It is not in the charset it claims to be.
+        UnicodeError: It is in neither.
     """
-    if body.startswith(b"\xef\xbb\xbf"):
-        return utf8(body[3:])
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return body.decode("utf-16").encode()
-    if charset and charset.lower().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        try:
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    with suppress(LookupError):  # a charset that Python does not know
+        if charset and _NOT_UTF8.search(body):
             return body.decode(charset).encode()
-        except LookupError:
-            pass
-    body.decode("utf-8")
+    try:
+        body.decode()
+    except UnicodeError:
+        with suppress(LookupError):
+            if charset:
+                return body.decode(charset).encode()
+        raise
     return body
 
 
-def whole(body: bytes) -> bytes:
-    """The JSON text with each half of a surrogate pair that stands alone turned into U+FFFD."""
-    return _ESCAPES.sub(lambda found: _lone(found[0]), body)
-
-
-def parse(body: bytes, type: Any = Any) -> Any:
-    """Decode JSON, mending lone surrogates where there are some.
-
-    Numbers with a fraction are floats; those that no float can hold (`1e400`) are Decimal.
-
-    Raises:
-        msgspec.MsgspecError: It is no JSON, or not of the type.
-        RecursionError: It is nested more deeply than can be read.
-    """
+def encode(value: Any) -> bytes:
+    """JSON of a value as `plain` or a decoder gives it, its numbers exact."""
     try:
-        return msgspec.json.decode(body, type=type)
-    except msgspec.ValidationError:
-        # Another type, or a number that is out of range.
-        return msgspec.json.Decoder(type, float_hook=_number).decode(body)
-    except msgspec.DecodeError:
-        mended = whole(body)
-        if mended == body:
-            raise
-        return parse(mended, type)
+        return _encode(value)
+    except (TypeError, ValueError):
+        return _encode(plain(value))
 
 
-def members(body: bytes) -> dict[str, Any] | None:
-    """The members of an object, left as bytes; None for any other JSON."""
+def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
+    """JSON of a list of records, or None where `plain` must convert them or refuse them first."""
     try:
-        found: dict[str, Any] = parse(body, dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
+        data = _encode(records)
+        return data if _is_written(records) else None
+    except Exception:
         return None
-    return found
 
 
-def at(body: bytes, path: str) -> tuple[Any, str]:
-    """The bytes at a dotted path and ""; or those of where it stops, and the rest of the path.
-
-    At each level the longest key goes first, for keys may hold dots themselves.
-
-    Args:
-        body: JSON, known to be well-formed.
-        path: Names joined by dots; empty: the body itself.
-    """
-    if not path:
-        return body, ""
-    level, stop = members(body) or {}, (body, path)
-    for name, rest in _ways(path):
-        if name in level:
-            found = at(level[name], rest)
-            if not found[1]:
-                return found
-            stop = min(stop, found, key=lambda end: len(end[1]))
-    return stop
-
-
-def plain(value: Any) -> Any:
+def plain(value: Any, *, exact: bool = False) -> Any:
     """A Python value as JSON can carry it.
 
-    Decimal stays a number; date, datetime and UUID become ISO text; NaN and infinities null.
+    Decimal stays a number; date, datetime and UUID become ISO text, an Enum its value; NaN, NaT
+    and infinities None; half a surrogate pair U+FFFD.
+
+    Args:
+        value: Any value.
+        exact: Refuse NaN, NaT and infinities instead.
 
     Raises:
-        TypeError: The value, or one inside it, is of another type; the text names its place.
+        NotJson: The value, or one inside it, is of another type.
     """
-    kind = type(value)
-    if kind in _PLAIN:
-        return _scalar(value) if kind is str else value
-    if kind is dict:
-        return {_name(key): _inside(key, item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [_inside(index, item) for index, item in enumerate(value)]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return value if value.is_finite() else None
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, str):
-        return _scalar(str(value))
-    if isinstance(value, int):
-        return int(value)
-    if hasattr(value, "items"):
-        return {_name(key): _inside(key, item) for key, item in value.items()}
-    raise TypeError(f"a value of type {kind.__name__} cannot be sent as JSON")
+    if isinstance(value, (list, tuple)):
+        return [_inside(index, item, exact) for index, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {_name(name): _inside(name, item, exact) for name, item in value.items()}
+    converted = _scalar(value)
+    if exact and converted is None and value is not None:
+        raise NotJson(f"{value} is not JSON")
+    return converted
+
+
+def parse(body: Any) -> Any:
+    """Decode JSON; numbers with a fraction are floats, Decimal where no float can hold them."""
+    try:
+        return _without_halves(_floats, body)
+    except msgspec.ValidationError:
+        return _parse_slowly(body, _fraction)
+
+
+def decode_exact(body: Any) -> Any:
+    """Decode JSON; numbers with a fraction are Decimal, so that they are written as they came."""
+    try:
+        return _without_halves(_decimals, body)
+    except (msgspec.ValidationError, InvalidOperation):
+        return _parse_slowly(body, _decimal)
+
+
+def well_formed(body: Any) -> msgspec.Raw:
+    """JSON without the space around it, checked but not decoded."""
+    return _without_halves(_syntax, body)
+
+
+def members(body: Any) -> dict[str, msgspec.Raw] | None:
+    """The members of an object, checked but not decoded; None for any other JSON."""
+    try:
+        return _without_halves(_members, body)
+    except msgspec.ValidationError:
+        return None
+
+
+def items(body: Any) -> list[msgspec.Raw]:
+    """The items of a list, not decoded."""
+    return _without_halves(_items, body)
 
 
 def loose(value: Any) -> Any:
-    """A value from the state as the step gave it: numbers with a fraction are floats again.
+    """A value from the state as the step wrote it: numbers with a fraction are floats again.
 
     A number that no float holds exactly as it is written stays a Decimal.
     """
@@ -139,55 +161,152 @@ def loose(value: Any) -> Any:
         number = float(value)
         return number if Decimal(repr(number)) == value else value
     if isinstance(value, dict):
-        return {key: loose(item) for key, item in value.items()}
+        return {name: loose(item) for name, item in value.items()}
     if isinstance(value, list):
         return [loose(item) for item in value]
     return value
 
 
-def _ways(path: str) -> Iterator[tuple[str, str]]:
-    """The names that a path may begin with, longest first, and what is left of it."""
-    yield path, ""
-    dot = path.rfind(".", 0, -1)
-    while dot >= 0:
-        yield path[:dot], path[dot + 1 :]
-        dot = path.rfind(".", 0, dot)
+def _is_written(dicts: Sequence[Any]) -> bool:
+    """Whether msgspec writes every value in these dicts as it should be written.
+
+    One level of all of them at a time, so that the work is done in C.
+    """
+    lists: Sequence[Any] = ()
+    while dicts or lists:
+        columns = [*_columns(dicts), *_flat(lists)]
+        dicts, lists = [], []
+        for kinds, column in columns:
+            odd = kinds - _WRITTEN
+            values = list(column) if odd else []
+            for kind in odd:
+                found = values if len(kinds) == 1 else [v for v in values if type(v) is kind]
+                if issubclass(kind, dict):
+                    dicts += found if kind is dict else map(dict, found)
+                elif issubclass(kind, (list, tuple)):
+                    lists += found
+                elif not _is_kind_written(kind, found):
+                    return False
+    return True
 
 
-def _number(text: str) -> float | Decimal:
-    number = float(text)
-    if math.isfinite(number):
-        return number
+def _columns(dicts: Sequence[dict[Any, Any]]) -> list[tuple[set[type], Iterable[Any]]]:
+    """The types and the values in some dicts: by name if all have the same names, for then most
+    columns are of one type.
+
+    Raises:
+        TypeError: A name is not text.
+    """
+    first = dicts[0] if dicts else {}
+    columns: list[tuple[set[type], Iterable[Any]]] = []
+    if len(first) < len(dicts) and set(map(len, dicts)) == {len(first)}:
+        with suppress(KeyError):
+            gets = map(itemgetter, first)
+            columns = [(set(map(type, map(get, dicts))), map(get, dicts)) for get in gets]
+    if not all(isinstance(name, str) for name in (first if columns else set().union(*dicts))):
+        raise TypeError
+    return columns or _flat([dict.values(each) for each in dicts])
+
+
+def _flat(groups: Sequence[Iterable[Any]]) -> list[tuple[set[type], Iterable[Any]]]:
+    flat = chain.from_iterable
+    return [(set(map(type, flat(groups))), flat(groups))] if groups else []
+
+
+def _is_kind_written(kind: type, values: Iterable[Any]) -> bool:
+    if kind is Decimal:
+        return all(map(Decimal.is_finite, values))
+    if kind is datetime:
+        # msgspec rounds an offset to minutes; local time before time zones had seconds.
+        offsets = set(map(datetime.utcoffset, values)) - {None}
+        return not any(offset.total_seconds() % 60 for offset in offsets if offset)
+    if issubclass(kind, Enum):
+        return {type(value.value) for value in values} <= _WRITTEN
+    return issubclass(kind, _CONVERTED)
+
+
+def _scalar(value: Any) -> Any:
+    """A single value as JSON can carry it; called by msgspec for types that it does not know."""
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return int(value) if value.bit_length() < _INT_BITS else Decimal(int(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return Decimal(value) if value.is_finite() else None
+    if isinstance(value, date):
+        if value != value:  # pandas.NaT
+            return None
+        text = value.isoformat()
+        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+    if isinstance(value, UUID):
+        return str(value)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    raise NotJson(f"a value of type {kind} cannot be sent as JSON")
+
+
+_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=_scalar).encode
+
+
+def _inside(name: Any, value: Any, exact: bool) -> Any:
     try:
-        return Decimal(text)
-    except InvalidOperation:  # an exponent of more than 18 digits
-        return number
+        return plain(value, exact=exact)
+    except NotJson as error:
+        raise NotJson(error.why, name, *error.path) from None
 
 
-def _scalar(text: str) -> str:
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise NotJson(f"the key {name!r} is of type {type(name).__name__}; keys must be text")
+    return _text(name)
+
+
+def _text(text: str) -> str:
+    text = str.__str__(text)  # of a subclass too
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _name(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"the key {key!r} is of type {type(key).__name__}; keys are text")
-    return _scalar(key)
-
-
-def _inside(key: Any, value: Any) -> Any:
-    if type(value) in _PLAIN and type(value) is not str:
-        return value
+def _without_halves(decode: Callable[[Any], T], body: Any) -> T:
+    """Decode JSON, if need be with half surrogate pairs replaced by U+FFFD."""
     try:
-        return plain(value)
-    except TypeError as error:
-        place, _, why = str(error).rpartition(": ")
-        path = f"{key}.{place.removeprefix('field ')}" if place.startswith("field ") else key
-        raise TypeError(f"field {path}: {why}") from None
+        return decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        replaced = _replaced(body)
+        if replaced == bytes(body):
+            raise
+    return decode(replaced)
 
 
-def _lone(escape: bytes) -> bytes:
-    return (
-        rb"\ufffd" if len(escape) == 6 and escape[1:2] == b"u" and escape[2:3] in b"dD" else escape
-    )
+def _replaced(body: Any) -> bytes:
+    return _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+
+
+def _parse_slowly(body: Any, fraction: Callable[[str], Any]) -> Any:
+    """Decode JSON with a number that msgspec finds too large."""
+    well_formed(body)  # its errors name the place
+    return json.loads(_replaced(body), parse_float=fraction, parse_int=_integer)
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _INT_DIGITS else Decimal(text)
+
+
+def _fraction(text: str) -> float | Decimal:
+    number = float(text)
+    return number if math.isfinite(number) else _decimal(text)
+
+
+def _decimal(text: str) -> float | Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return float(text)

@@ -1,227 +1,399 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Cursor values: compared as what they mean, written as the upstream writes; it reads no clock."""
+"""Cursor values: compared as what they mean, written back as the upstream writes them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import timedelta, tzinfo
-from decimal import ROUND_FLOOR, Decimal
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, timedelta, timezone
+from decimal import Decimal
+from math import ceil, floor
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from connector import instants
-from connector.errors import SourceError
-from connector.instants import DAY, EXACT, Instant
+import msgspec
 
-TYPES = ("sequence", "epoch", "epoch_ms")
-_HALF_DAY = Decimal(12 * 3600)
-_MILLISECONDS = Decimal(10**12)  # as seconds, the year 33658
-_FARTHEST_EAST = Decimal(14 * 3600)
-# Of a width that numbers have: what is longer, or padded, is an id that compares as text.
-_DIGITS = re.compile(r"-?(?:0|[1-9]\d{0,19})(?:\.\d+)?")
-_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_NO_DATE = re.compile(r"0000-00-00(?:[T ][0:.,]*(?:Z|[+-][0:]*)?)?")
+from connector import times
+from connector.errors import SourceError
+from connector.times import CursorError as CursorError
+from connector.times import Epoch, Iso, Strptime, TimeForm, shown
+from connector.zones import DAY, MICROSECOND, SECOND, Zone, moment_of
+
+MISSING: Any = msgspec.UNSET
 
 
 class Point(NamedTuple):
     """A cursor value and where it stands.
 
     Attributes:
-        value: The value as the upstream wrote it.
-        kind: "instant", "naive", "number" or "text"; only points of one kind compare.
-        at: Seconds since the epoch, the number, or the text.
+        value: As the upstream wrote it.
+        at: Comparable among the points of one entity: a number, a text, or microseconds since
+            1970; of a time without an offset, the latest that it can mean.
+        naive: Whether it is a time without an offset.
     """
 
     value: Any
-    kind: str
     at: Any
+    naive: bool = False
 
-    def compares(self, other: Point) -> bool:
-        """Whether one of the two can be said to be the higher: texts compare with texts alone."""
-        return (self.kind == "text") == (other.kind == "text")
+
+_Pair = tuple[int, Point, Point] | None
 
 
 class Cursors:
     """How one entity's cursor values are read, compared and written.
 
     Args:
-        cursor_type: "sequence", "epoch", "epoch_ms", or None to go by the value.
-        zone: IANA name of the time zone of instants without an offset, or None if unknown.
+        cursor_type: None for ISO 8601, "sequence", "epoch", "epoch_ms", "epoch_us", "epoch_ns",
+            "text", or a strptime form.
+        timezone: IANA name of the zone of times without an offset, or None if unknown.
+
+    Attributes:
+        cursor_type, timezone: As given.
+        is_time: Whether the values are times, which can be held back and moved by durations.
 
     Raises:
-        SourceError: The type or the time zone is none that is known.
+        SourceError: The type or the zone is unknown.
     """
 
-    def __init__(self, cursor_type: str | None = None, zone: str | None = None) -> None:
-        if cursor_type not in (None, *TYPES):
-            raise SourceError(f"cursor_type is {cursor_type!r}; it is one of {', '.join(TYPES)}")
+    def __init__(self, cursor_type: str | None = None, timezone: str | None = None) -> None:
         self.cursor_type = cursor_type
-        self.zone: tzinfo | None = None
-        if zone is not None:
-            # Not at the top: a cold start pays for each import, and few sources need this one.
-            from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+        self.timezone = timezone
+        self._form = _form_of(cursor_type)
+        self._zone = Zone(timezone)
+        self.is_time = self._form is not None
 
-            try:
-                self.zone = ZoneInfo(zone)
-            except (ZoneInfoNotFoundError, ValueError):
-                raise SourceError(
-                    f"timezone {zone!r} is not known here: use an IANA name such as "
-                    '"America/Denver" (on Windows also: pip install tzdata)'
-                ) from None
+    def parse(self, value: Any, *, in_record: bool = False) -> Point | None:
+        """The point of a value, None for null and blank.
 
-    def read(self, value: Any) -> Point | None:
-        """The point of a value, or None for one that does not count (null, "", 0000-00-00).
+        In a record, an epoch of another magnitude is an error: a bound may lie anywhere.
 
         Raises:
-            ValueError: The value can be no cursor of this entity; the text says why.
+            CursorError: It cannot be a cursor of this entity.
         """
-        if type(value) is str and self.cursor_type is None and self.zone is None:
-            usual = instants.usual(value)
-            if usual is not None:
-                return _instant(value, usual)
-        if value is None or value == "" or (isinstance(value, str) and _NO_DATE.fullmatch(value)):
+        if value is None or value is MISSING or (isinstance(value, str) and not value.strip()):
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
-            raise ValueError(
-                f"{_short(value)} is no text and no number: cursor= names a column, or the "
+            raise CursorError(
+                f"{shown(value)} is neither text nor a number: cursor= names a column, or the "
                 "dotted path to one"
             )
-        if self.cursor_type is not None:
-            return self._number(value)
-        if not isinstance(value, str) or (_DIGITS.fullmatch(value) and not _DAY.fullmatch(value)):
-            raise ValueError(
-                f"{_short(value)} is a number: say what it counts with cursor_type= "
-                '"sequence" (ever growing), "epoch" (seconds) or "epoch_ms" (milliseconds)'
-            )
-        instant = instants.read(value, self.zone)
-        if instant is not None:
-            return _instant(value, instant)
-        return Point(value, "text", value)
+        if self._form is not None:
+            read = self._form.read_record if in_record else self._form.read
+            wall, offset = read(value)
+            if offset is not None:
+                return Point(value, wall - offset)
+            return Point(value, self._zone.latest(wall), naive=True)
+        if self.cursor_type == "sequence":
+            return Point(value, times.number_of(value, "sequence"))
+        if not isinstance(value, str):
+            raise CursorError(f'{shown(value)} is a number, and cursor_type="text" is for text')
+        return Point(value, value)
 
-    def start(self, value: Any) -> Any:
-        """A declared `start` as a lower bound: ISO text becomes a number where cursors are epochs.
+    def parse_start(self, value: Any) -> Any:
+        """A declared `start` as a lower bound: ISO 8601 is written as the upstream writes times.
 
         Raises:
-            ValueError: It can be no cursor of this entity.
+            CursorError: It cannot be a cursor of this entity.
         """
-        if isinstance(value, str) and self.cursor_type in ("epoch", "epoch_ms"):
-            instant = instants.read(value, self.zone)
-            if instant is not None:
-                value = int(instant.at.scaleb(3) if self.cursor_type == "epoch_ms" else instant.at)
-        self.read(value)
-        return value
+        form = self._form
+        if form is None or value in (0, "0"):  # 0 is the beginning, not a magnitude
+            self.parse(value)
+            return value
+        try:
+            self.parse(value, in_record=True)
+            return value
+        except CursorError:
+            if not Iso.matches(value):
+                raise
+        wall, offset = Iso().read(value)
+        try:
+            if form.read(form.sample)[1] is not None:
+                wall = self._zone.earliest(wall) if offset is None else wall - offset
+            elif offset is not None:
+                wall = self._zone.lowest_wall(wall - offset)
+            start = form.write(wall, form.sample)
+            if form.read(start)[0] <= wall:  # 1960 in two digits is 2060
+                return start
+        except OverflowError:
+            pass
+        raise CursorError(f"{shown(value)} cannot be written as {self.cursor_type!r}")
 
     def alike(self, point: Point, other: Point) -> bool:
-        """Whether two points are of one kind; where the zone is known, an offset is none's own."""
-        kinds = {point.kind, other.kind}
-        return len(kinds) == 1 or (kinds == {"instant", "naive"} and self.zone is not None)
+        """Whether two points may be compared: with and without an offset only in a known zone."""
+        return point.naive == other.naive or self._zone.info is not None
+
+    def held_back(self, point: Point, moment: float) -> bool:
+        """Whether a point lies after a moment (epoch seconds), at the latest it can mean."""
+        west = self._zone.west if point.naive else 0
+        return self.is_time and bool(point.at > floor(moment * SECOND) - west)
+
+    def passed(self, point: Point, moment: float) -> bool:
+        """Whether a point surely lies after a moment (epoch seconds), in any zone."""
+        east = self._zone.east if point.naive else 0
+        return self.is_time and bool(self.earliest(point) > ceil(moment * SECOND) + east)
 
     def earliest(self, point: Point) -> Any:
-        """Where the point stands at the earliest: clocks put back give one hour twice."""
-        if point.kind != "naive" or self.zone is None:
+        """Where a point stands at the earliest: where clocks are put back, an hour comes twice."""
+        if self._form is None or not point.naive:
             return point.at
-        first = instants.read(point.value, self.zone, fold=0)
-        return point.at if first is None else min(first.at, point.at)
+        return self._zone.earliest(self._form.read(point.value)[0])
 
-    def held_back(self, point: Point, instant: float) -> bool:
-        """Whether the point lies after the instant (epoch seconds), at the latest it can mean."""
-        if point.kind == "text" or self.cursor_type == "sequence":
-            return False
-        limit = Decimal(instant)
-        return bool(point.at > (limit - _HALF_DAY if self._unknown_zone(point) else limit))
-
-    def passed(self, point: Point, instant: float) -> bool:
-        """Whether the point surely lies after the instant (epoch seconds)."""
-        if point.kind == "text" or self.cursor_type == "sequence":
-            return False
-        limit = Decimal(instant)
-        return bool(point.at > (limit + _FARTHEST_EAST if self._unknown_zone(point) else limit))
-
-    def after(self, instant: float, *, like: Point) -> Point:
-        """The first value in the other's form that surely lies after the instant."""
-        seconds = Decimal(instant)
-        if self._unknown_zone(like):
-            seconds += _FARTHEST_EAST
-        return self.at(seconds, like=like, up=True)
-
-    def is_instant(self, point: Point) -> bool:
-        """Whether the point is a moment in time, so that a duration can be taken from it."""
-        return _is_written(point) or self.cursor_type in ("epoch", "epoch_ms")
-
-    def moved(self, point: Point, by: timedelta, *, up: bool = False) -> Point:
-        """The point moved by a duration, in the same form; rounded down, or up to the next unit."""
-        seconds = Decimal(by.days * 86400 + by.seconds) + Decimal(by.microseconds).scaleb(-6)
-        return self.at(EXACT.add(point.at, seconds), like=point, up=up)
-
-    def at(self, seconds: Decimal, *, like: Point, up: bool = False) -> Point:
-        """The instant in the form of another point; rounded down, or up to the next unit."""
-        unit = self._unit(like)
-        floor = EXACT.multiply(EXACT.divide(seconds, unit).to_integral_value(ROUND_FLOOR), unit)
-        if unit == DAY:
-            floor = seconds  # days begin where the zone says: rounded when written
-        if up:
-            floor = EXACT.add(floor, unit)
+    def lookback(self, point: Point, by: timedelta) -> Point:
+        """A point moved back, written alike and rounded down; never later on a wall clock."""
+        if self._form is None or by <= timedelta():
+            return point
+        wall, offset = self._form.read(point.value)
+        target = wall - by // MICROSECOND
         try:
-            point = self.read(self._written(floor, like))
-        except OverflowError:  # before the year 1 or after 9999: no bound is narrower
-            return like
+            if offset is None:
+                target = min(target, self._zone.wall(point.at - by // MICROSECOND))
+            return self._written(target, point)
+        except (ValueError, OverflowError):  # before the year 1
+            return point
+
+    def slice_end(self, since: Point, window: timedelta, horizon: float) -> Point:
+        """Where a slice ends, written alike: always after it begins, on a wall clock too.
+
+        Args:
+            since: Where it begins.
+            window: Its length, counted in UTC; of days without a time, in calendar days.
+            horizon: Epoch seconds; the last slice ends just after them, in any zone.
+        """
+        if self._form is None:
+            return since
+        wall, offset = self._form.read(since.value)
+        unit = self._form.unit(since.value)
+        end, last = wall + window // MICROSECOND, ceil(horizon * SECOND)
+        try:
+            last = self._zone.highest_wall(last) if offset is None else last + offset
+            if offset is None and unit < DAY:
+                end = self._zone.wall(since.at + window // MICROSECOND)
+            return self._written(max(min(end, last + unit), wall + unit), since)
+        except (ValueError, OverflowError):  # after the year 9999
+            return since
+
+    def is_last_slice(self, until: Point, horizon: float) -> bool:
+        """Whether no slice follows one that ends here."""
+        return self.passed(until, horizon)
+
+    def format(self, point: Point, form: str) -> Any:
+        """A time in another form, rounded down.
+
+        Args:
+            point: The time.
+            form: "iso" (UTC, with Z), "epoch", "epoch_ms", or a strftime text, which is written in
+                the entity's zone, else in the value's offset.
+
+        Raises:
+            CursorError: The point is not a time, or has no offset and the entity no zone.
+        """
+        if self._form is None:
+            raise CursorError(f"{shown(point.value)} is not a time")
+        if point.naive and self._zone.info is None:
+            why = 'has no offset: declare the upstream\'s zone, such as timezone="America/Denver"'
+            raise CursorError(f"{shown(point.value)} {why}")
+        at, (wall, offset) = self.earliest(point), self._form.read(point.value)
+        if form in ("epoch", "epoch_ms"):
+            return at * times.PER_SECOND[form] // SECOND
+        try:
+            moment = moment_of(at)
+            if form == "iso":
+                return moment.isoformat(timespec="microseconds").rstrip("0").rstrip(".") + "Z"
+            zone = self._zone.info or timezone(timedelta(microseconds=offset or 0))
+            moment = moment.replace(tzinfo=UTC).astimezone(zone)
+            if offset is None:
+                moment = moment_of(wall).replace(tzinfo=zone)
+            return times.strftime(moment, form)
+        except (ValueError, OverflowError):
+            raise CursorError(f"{shown(point.value)} cannot be written as {form!r}") from None
+
+    def read_page(self, values: Sequence[Any]) -> PageCursors:
+        """The cursors of a page's records: one value each, MISSING where there is no column."""
+        return PageCursors(self, values)
+
+    def order(self, values: Sequence[Any]) -> Callable[[Any], Any] | None:
+        """As TimeForm.order, for values of any type."""
+        if self._form is not None:
+            return self._form.order(values)
+        if self.cursor_type == "sequence":
+            return times.order_of_numbers(values)
+        if type(values[0]) is not str or not all(map(str.strip, values)):
+            raise ValueError
+        return None
+
+    def _written(self, wall: int, like: Point) -> Point:
+        """A wall clock's time, written as another point; ValueError if it reads as a later one."""
+        assert self._form is not None
+        point = self.parse(self._form.write(wall, like.value))
+        if point is None or self._form.read(point.value)[0] > wall:
+            raise ValueError
+        return point
+
+
+class PageCursors:
+    """The cursors of one page's records. Those that are written alike are not read one by one.
+
+    Args:
+        cursors: How they are read.
+        values: One for each record, MISSING where it has no such column.
+
+    Attributes:
+        count: How many records there are.
+        readable: How many of the values can be read; the others do not count.
+        present: Whether any record has the column, even if it is null.
+        unreadable: Index and value of each that cannot be read; null and blank are not among them.
+        error: Why the first of those cannot be read, or None.
+    """
+
+    def __init__(self, cursors: Cursors, values: Sequence[Any]) -> None:
+        self._cursors = cursors
+        self._values = values
+        self._points: list[Point | None] | None = None
+        self.count = len(values)
+        self.unreadable: list[tuple[int, Any]] = []
+        self.error: CursorError | None = None
+        kinds = set(map(type, values))
+        self.present = not kinds <= {type(MISSING)}
+        # What can be read, as values or as points, and by what it sorts.
+        self._items: Sequence[Any] = ()
+        self._key: Callable[[Any], Any] | None = None
+        self._written_alike = True
+        try:
+            self._items = _of_one_kind(values, kinds)
+            self._key = cursors.order(self._items) if self._items else None
+            top = max(self._items, key=self._key, default=None)
+        except ValueError:
+            self._written_alike = False
+            self._read_one_by_one()
+            top = max(self._items, key=self._key, default=None)
+        self._top = None if top is None else self._point(top)
+        self.readable = len(self._items)
+
+    @property
+    def points(self) -> list[Point | None]:
+        """The point of each record, None where its cursor does not count."""
+        if self._points is None:
+            self._points = list(map(self._cursors.parse, self._values))
+        return self._points
+
+    @property
+    def last(self) -> Point | None:
+        """The last one that can be read."""
+        return self._point(self._items[-1]) if self._items else None
+
+    def highest(self, bound: float, until: Point | None) -> Point | None:
+        """The highest one that is not after `bound` (epoch seconds) and not above `until`."""
+
+        def is_too_high(item: Any) -> bool:
+            point = self._point(item)
+            above = until is not None and point.at > until.at
+            return above or self._cursors.held_back(point, bound)
+
+        if self._top is None or not is_too_high(self._top):
+            return self._top
+        items = sorted(self._items, key=self._key)
+        found = bisect_left(items, True, key=is_too_high)
+        return self._point(items[found - 1]) if found else None
+
+    def unsorted(self, before: Point | None, descending: bool) -> _Pair:
+        """The first one out of order: its record's index, it, and the one before it.
+
+        Args:
+            before: The last one of the page before, or None.
+            descending: Whether the newest should come first.
+        """
+        if not self._items:
+            return None
+        first = self._point(self._items[0])
+        if sorted(self._items, key=self._key, reverse=descending) == self._items and (
+            before is None or not self._goes_back(before, first, descending)
+        ):
+            return None
+        return self._first(before, lambda one, next: self._goes_back(one, next, descending))
+
+    def mixed(self, known: Point | None) -> _Pair:
+        """The first one that does not compare with the one before it, or with one from before."""
+        if self._written_alike and (
+            self._top is None or known is None or self._cursors.alike(self._top, known)
+        ):
+            return None
+        return self._first(known, lambda before, point: not self._cursors.alike(before, point))
+
+    def all_below(self, point: Point) -> bool:
+        """Whether all of them lie below a point."""
+        return self._top is None or bool(self._top.at < point.at)
+
+    def any_passed(self, horizon: float, now: float) -> bool:
+        """Whether one surely lies after `horizon` but not after `now`, both in epoch seconds."""
+        passed = self._cursors.passed
+        if self._top is None or not passed(self._top, horizon):
+            return False
+        points = map(self._point, self._items)
+        return not passed(self._top, now) or any(
+            passed(point, horizon) and not passed(point, now) for point in points
+        )
+
+    def _point(self, item: Any) -> Point:
+        point = item if isinstance(item, Point) else self._cursors.parse(item)
         assert point is not None
         return point
 
-    def _number(self, value: Any) -> Point:
-        text = str(value)
-        if not re.fullmatch(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", text):
-            raise ValueError(
-                f'{_short(value)} is no number, as cursor_type="{self.cursor_type}" says: '
-                "leave it out, or name another column"
-            )
-        at = Decimal(text)
-        if self.cursor_type == "epoch" and abs(at) >= _MILLISECONDS:
-            raise ValueError(f'{_short(value)} is no time in seconds: use cursor_type="epoch_ms"')
-        return Point(
-            value, "number", at.scaleb(-3, EXACT) if self.cursor_type == "epoch_ms" else at
-        )
+    def _first(self, before: Point | None, is_wrong: Callable[[Point, Point], bool]) -> _Pair:
+        for index, point in enumerate(self.points):
+            if point is not None:
+                if before is not None and is_wrong(before, point):
+                    return index, point, before
+                before = point
+        return None
 
-    def _unknown_zone(self, point: Point) -> bool:
-        return point.kind == "naive" and self.zone is None
+    def _goes_back(self, before: Point, point: Point, descending: bool) -> bool:
+        earliest = self._cursors.earliest
+        return bool(earliest(point) > before.at if descending else point.at < earliest(before))
 
-    def _unit(self, point: Point) -> Decimal:
-        if _is_written(point):
-            return instants.unit(point.value)
-        places = -Decimal(str(point.value)).as_tuple().exponent  # type: ignore[operator]
-        unit = Decimal(1).scaleb(-max(places, 0))
-        return unit.scaleb(-3) if self.cursor_type == "epoch_ms" else unit
-
-    def _written(self, at: Decimal, like: Point) -> Any:
-        if _is_written(like):
-            return instants.write(at, like.value, self.zone)
-        number = at.scaleb(3, EXACT) if self.cursor_type == "epoch_ms" else at
-        if isinstance(like.value, str):
-            return format(number, "f")
-        return int(number) if number == number.to_integral_value() else number
+    def _read_one_by_one(self) -> None:
+        self._points = []
+        for index, value in enumerate(self._values):
+            point = None
+            try:
+                point = self._cursors.parse(value, in_record=True)
+            except CursorError as error:
+                self.error = self.error or error
+                self.unreadable.append((index, value))
+            self._points.append(point)
+        self._items = [point for point in self._points if point is not None]
+        self._key = attrgetter("at")
 
 
 def dotted(record: Mapping[str, Any], path: str, missing: Any = None) -> Any:
-    """The value at a top-level name or a dotted path of a record, or what is given for none."""
-    if path in record:
-        return record[path]
+    """The value at a path of names; at each level all the rest is tried as one name first."""
     value: Any = record
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return missing
+    while isinstance(value, Mapping):
+        if path in value:
+            return value[path]
+        name, _, path = path.partition(".")
+        if not path or name not in value:
+            break
         value = value[name]
-    return value
+    return missing
 
 
-def _instant(value: str, instant: Instant) -> Point:
-    return Point(value, "naive" if instant.naive else "instant", instant.at)
+def _of_one_kind(values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    """The values but null, blank and missing ones, if all of them are texts or whole numbers."""
+    read = kinds - {type(MISSING), type(None)}
+    if read == {str}:
+        return list(filter(None, values))
+    if read not in ({int}, set()):
+        raise ValueError
+    return values if read == kinds else [value for value in values if type(value) is int]
 
 
-def _is_written(point: Point) -> bool:
-    """Whether the point is an instant in ISO 8601, and no number."""
-    return point.kind in ("instant", "naive")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _form_of(cursor_type: str | None) -> TimeForm | None:
+    if cursor_type is None:
+        return Iso()
+    if cursor_type in times.PER_SECOND:
+        return Epoch(cursor_type)
+    if "%" in cursor_type:
+        return Strptime(cursor_type)
+    if cursor_type not in ("sequence", "text"):
+        raise SourceError(f"cursor_type is {cursor_type!r}; it must be {times.CHOICES}")
+    return None

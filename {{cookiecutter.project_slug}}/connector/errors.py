@@ -1,19 +1,22 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Everything that can go wrong, under one base; it must not know how an error is reported."""
+"""Everything that can go wrong, under one base class."""
 
 from __future__ import annotations
 
-LONGEST_WAIT = 86400.0  # seconds
+from contextlib import suppress
 
 
 class ConnectorError(Exception):
-    """Base of all errors that this runtime raises or understands.
+    """Base of all errors that this runtime raises or that a fetch step may raise.
+
+    Args:
+        why: What happened and what to do, without the place.
+        record: Index of the record within the page, from 0, or None.
 
     Attributes:
-        why: What happened and what to do, without the place.
-        entity: Name of the entity whose walk failed, or None.
+        why: As given.
+        entity: Name of the entity that failed, or None.
         page: Number of the page within the walk, from 1, or None.
-        record: Index of the record within the page, from 0, or None.
+        record: As given.
     """
 
     def __init__(self, why: str, *, record: int | None = None) -> None:
@@ -30,16 +33,8 @@ class ConnectorError(Exception):
         return f"{place}: {self.why}" if place else self.why
 
 
-def text_of(error: BaseException) -> str:
-    """The text of an error, also of one whose own `__str__` fails."""
-    try:
-        return str(error)
-    except Exception:
-        return "(its text cannot be shown)"
-
-
 class RequestError(ConnectorError):
-    """The caller sent something that is no request of the protocol."""
+    """The caller sent something that is not a request of Fivetran's protocol."""
 
 
 class SourceError(ConnectorError, ValueError):
@@ -47,7 +42,7 @@ class SourceError(ConnectorError, ValueError):
 
 
 class StateError(ConnectorError):
-    """The state that came with the request is none that this version can go on from."""
+    """The state that came with the request cannot be used."""
 
 
 class MissingSetting(ConnectorError, KeyError):
@@ -63,33 +58,35 @@ class UpstreamError(ConnectorError):
 
     Args:
         why: What happened and what to do.
-        status: HTTP status of the reply that caused it, or None.
-
-    Attributes:
-        elsewhere: Whether a URL of another host than `base_url`'s was to be asked.
+        status: HTTP status of the response that caused it, or None.
     """
 
     def __init__(self, why: str, *, status: int | None = None, record: int | None = None) -> None:
         super().__init__(why, record=record)
         self.status = status
-        self.elsewhere = False
+
+
+class WrongOrigin(UpstreamError):
+    """A URL of another origin than `base_url`'s, which is not an allowed host, was to be asked."""
 
 
 class DeadlineExceeded(UpstreamError):
-    """The time that was left for a request ended before the reply was whole."""
+    """The time of this call ended before the response was complete."""
 
 
 class RetryLater(ConnectorError):
     """The upstream is not ready: ask for the same page again after a wait.
 
     Args:
-        seconds: How long to wait, a day at most.
+        seconds: How long to wait, from 0 to a day.
         why: What is being waited for; shown when the wait does not fit into a call.
     """
 
+    LONGEST = 86400.0  # seconds
+
     def __init__(self, seconds: float, why: str = "the upstream asked to come back later") -> None:
         super().__init__(why)
-        self.seconds = min(max(0.0, float(seconds)), LONGEST_WAIT)
+        self.seconds = min(max(0.0, float(seconds)), self.LONGEST)
 
 
 class RateLimited(RetryLater):
@@ -102,3 +99,18 @@ class TokenExpired(ConnectorError):
 
 class StartOver(ConnectorError):
     """The upstream no longer takes the cursor: the entity is read from the beginning."""
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error, also of one whose own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+def locate(error: BaseException, entity: str, page: int | None = None) -> None:
+    """Say where a ConnectorError happened; an exception that takes no attributes stays as it is."""
+    if isinstance(error, ConnectorError):
+        with suppress(Exception):
+            error.entity, error.page = entity, page

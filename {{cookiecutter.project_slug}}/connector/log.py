@@ -1,5 +1,4 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Log lines as key=value, with no secret in any record of any logger while a call runs."""
+"""Log lines as key=value, and a record factory that redacts every record of every logger."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connector.secrets import Redactor, hidden
+from connector.secrets import WITHHELD, Redactor, Table
 
 logger = logging.getLogger("connector")
 
@@ -19,6 +18,7 @@ logger = logging.getLogger("connector")
 _living: weakref.WeakSet[Redactor] = weakref.WeakSet()
 _latest: deque[Redactor] = deque(maxlen=16)
 _lock = threading.RLock()
+_merged: tuple[frozenset[Table], Table] = (frozenset(), Table({}))
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+?&%@,;~*")
 
 
@@ -46,7 +46,7 @@ class StepLog(logging.LoggerAdapter[logging.Logger]):
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         """Add the place to a message."""
-        return f"{msg} {self._place}", kwargs
+        return f"{_shown(msg)} {self._place}", kwargs
 
 
 def guard(redactor: Redactor) -> None:
@@ -58,12 +58,12 @@ def guard(redactor: Redactor) -> None:
     with _lock:
         _living.add(redactor)
         _latest.append(redactor)
-        made = logging.getLogRecordFactory()
-        if getattr(made, "redacts", False):
+        make = logging.getLogRecordFactory()
+        if getattr(make, "redacts", False):
             return
 
         def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
-            return _redacted(made(*args, **kwargs))
+            return _redacted(make(*args, **kwargs))
 
         factory.redacts = True  # type: ignore[attr-defined]
         logging.setLogRecordFactory(factory)
@@ -71,16 +71,27 @@ def guard(redactor: Redactor) -> None:
 
 def redact(text: str) -> str:
     """The text without any secret of the calls that run or ran lately."""
+    return _table().redact(text)
+
+
+def _table() -> Table:
+    """What all redactors that are looked at know, so that secrets that overlap are one."""
+    global _merged
     with _lock:
-        known = {value for redactor in _living for value in redactor.values}
-    return hidden(text, sorted(known, key=len, reverse=True))
+        tables = frozenset(redactor.table for redactor in _living)
+        if tables != _merged[0]:
+            _merged = (
+                tables,
+                Table({form: secret for table in tables for form, secret in table.forms.items()}),
+            )
+        return _merged[1]
 
 
 class _Fields(dict[str, Any]):
     """A record's fields; what `extra=` adds after it was made is redacted as it comes in."""
 
     def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, _clean(value))
+        super().__setitem__(name, _clean(value, _table()))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Add fields, redacted."""
@@ -89,38 +100,51 @@ class _Fields(dict[str, Any]):
 
 
 def _redacted(record: logging.LogRecord) -> logging.LogRecord:
-    # The arguments one by one first: "%.8s" would cut a secret before the line is looked at.
-    if isinstance(record.args, tuple):
-        record.args = tuple(_clean(value) for value in record.args)
-    elif isinstance(record.args, Mapping):
-        record.args = {name: _clean(value) for name, value in record.args.items()}
     try:
-        said = record.getMessage()
+        table = _table()
+        _redact_message(record, table)
+        if record.exc_info and record.exc_info[0] is not None:
+            text = logging.Formatter().formatException(record.exc_info)
+            clean = table.redact(text)
+            if clean != text or _shows_secret(record.exc_info[1], table):
+                record.exc_info, record.exc_text = None, clean
+        if record.stack_info:
+            record.stack_info = table.redact(record.stack_info)
+        record.__dict__ = _Fields(record.__dict__)
     except Exception:
-        said = f"{_shown(record.msg)} {record.args!r}"
-        record.msg, record.args = said, None
-    clean = redact(said)
-    if clean != said:
-        record.msg, record.args = clean, None
-    record.msg = _clean(record.msg)
-    if record.exc_info and record.exc_info[0] is not None:
-        text = logging.Formatter().formatException(record.exc_info)
-        if redact(text) != text or _tells(record.exc_info[1]):
-            record.exc_info, record.exc_text = None, redact(text)
-    if record.stack_info:
-        record.stack_info = redact(record.stack_info)
-    record.__dict__ = _Fields(record.__dict__)
+        record.msg, record.args = WITHHELD, None
+        record.exc_info = record.exc_text = record.stack_info = None
     return record
 
 
-def _clean(value: Any) -> Any:
+def _redact_message(record: logging.LogRecord, table: Table) -> None:
+    # The arguments one by one first: "%.8s" would cut a secret before the line is looked at.
+    if isinstance(record.args, tuple):
+        record.args = tuple(_clean(value, table) for value in record.args)
+    elif isinstance(record.args, Mapping):
+        record.args = {name: _clean(value, table) for name, value in record.args.items()}
+    try:
+        message = record.getMessage()
+    except Exception:
+        message = f"{_shown(record.msg)} {record.args!r}"
+        record.msg, record.args = message, None
+    clean = table.redact(message)
+    if clean != message:
+        record.msg, record.args = clean, None
+    elif record.args or not isinstance(record.msg, str):
+        record.msg = _clean(record.msg, table)
+
+
+def _clean(value: Any, table: Table) -> Any:
     """The value, or its text without secrets if some stand in it."""
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, str):
-        return redact(value)
-    told, quoted = _shown(value), _shown(value, repr)
-    return value if redact(told) == told and redact(quoted) == quoted else redact(told)
+        return table.redact(value)
+    text, quoted = _shown(value), _shown(value, repr)
+    clean = table.redact(text)
+    shown = clean != text or (quoted != text and table.redact(quoted) != quoted)
+    return clean if shown else value
 
 
 def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
@@ -130,13 +154,13 @@ def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
         return f"<{type(value).__name__} that cannot be shown>"
 
 
-def _tells(error: BaseException | None) -> bool:
+def _shows_secret(error: BaseException | None, table: Table) -> bool:
     """Whether a secret stands in an exception, or in one that it came from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         text = f"{_shown(error, repr)} {_shown(error.args, repr)}"
-        if redact(text) != text:
+        if table.redact(text) != text:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -1,162 +1,326 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Secrets: where their values come from, and how they are kept out of every text that leaves."""
+"""Where secrets come from, and how every text is redacted before it leaves the process."""
 
 from __future__ import annotations
 
+import binascii
+import html
 import json
 import os
 import re
 import threading
-from collections import OrderedDict
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-from connector import spellings
 from connector.errors import MissingSetting
 
 SHORTEST = 6  # characters; shorter values would black out ordinary words
+LONGEST_TEXT = 32_768  # characters; Application Insights stores no more of a message either
 MASK = "[secret]"
-KEY_VAULT = "@Microsoft.KeyVault("
-# Values that auth made anew for a request, as signatures: those of the latest requests are kept.
-_PASSING = 40
+WITHHELD = "(not shown: a secret is encoded in this text)"
+
+_ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
+_NUMBER = re.compile(r"[\d\s.,:+-]+")
+_PASSING = 40  # values that auth made for single requests, such as signatures
+# What URL writers leave as it is: nothing, quote(), JavaScript, RFC 3986, requests.
+_SAFE = ("", "/", "*!'()", "!$&'()*+,;=:@/?", "!#$%&'()*+,/:;=?@[]~")
+_ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});")
+_ESCAPE = re.compile(r"\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.))", re.DOTALL)
+_NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
+_DIGITS = re.sub(rb"[^\w+/]", b" ", bytes(range(256)).replace(b"-", b"+").replace(b"_", b"/"))
+_DECODINGS = 16  # texts
+_MARGIN = 4  # how many times longer a secret may be that is encoded more than once
 
 
-class Redactor:
-    """Replaces the values it was given, in all their spellings."""
-
-    def __init__(self, values: Iterable[str] = ()) -> None:
-        self._lock = threading.Lock()
-        self._lasting = _Quiet()
-        self._passing = _Quiet()
-        self._presigned = _Quiet()
-        self._short = _Quiet()
-        self._bytes = _Quiet()
-        self._known = _Quiet()
-        self._hidden = _Quiet()
-        self._longest = 0
-        self.add(*values)
-
-    def __repr__(self) -> str:
-        return "<Redactor>"
-
-    @property
-    def values(self) -> Iterable[str]:
-        """What it hides, longest first."""
-        return self._hidden.keys()
-
-    def add(self, *values: str) -> None:
-        """Count these texts as secrets from now on; those under six characters are left alone."""
-        # What is sent is stripped, so a value counts with and without the space around it.
-        for value in {text for given in values for text in (given, given.strip())}:
-            with self._lock:
-                if not value or value in self._lasting:
-                    continue
-                if len(value) < SHORTEST:
-                    self._short[value] = None
-                    continue
-                self._lasting[value] = None
-                for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
-                    self._bytes[text[1:-1].encode("utf-8", "replace")] = None
-                self._sort()
-
-    def add_passing(self, *values: str) -> None:
-        """Count what auth put on the wire as secrets too; of those that vary, the latest 40."""
-        for value in values:
-            with self._lock:
-                if len(value) < SHORTEST or value in self._lasting:
-                    continue
-                self._keep_latest(self._passing, value)
-
-    def add_presigned(self, *values: str) -> None:
-        """Hide what opens a presigned URL; it may be sent and kept in the state all the same."""
-        for value in values:
-            with self._lock:
-                if value not in self._lasting:
-                    self._keep_latest(self._presigned, value)
-
-    def redact(self, text: str) -> str:
-        """The text with every secret replaced by `[secret]`."""
-        return hidden(text, self.values)
-
-    def shorten(self, text: str, length: int) -> str:
-        """The start of a text, redacted before it is cut, without going through all of it."""
-        return self.redact(text[: self.window(length)])[:length]
-
-    def window(self, length: int) -> int:
-        """How many characters give `length` redacted ones, were there nothing but secrets."""
-        return length + (length // len(MASK) + 1) * self._longest
-
-    def finds(self, text: str) -> bool:
-        """Whether a secret stands in the text."""
-        return any(spellings.stands_in(value, text) for value in self._known)
-
-    def in_header(self, text: str) -> bool:
-        """Whether a secret stands in a header's value; a short one counts as a word of its own."""
-        words = set(re.split(r"[^\w.~+/-]+", text)) | {text}
-        return self.finds(text) or not words.isdisjoint(self._short)
-
-    def in_bytes(self, data: bytes) -> bool:
-        """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
-        return any(value in data for value in list(self._bytes))
-
-    def _keep_latest(self, kept: OrderedDict[str, None], value: str) -> None:
-        known = value in kept
-        kept[value] = None
-        kept.move_to_end(value)
-        if not known:
-            if len(kept) > _PASSING:
-                kept.popitem(last=False)
-            self._sort()
-
-    def _sort(self) -> None:
-        # New ones each time: others may be reading the old ones.
-        self._known = _Quiet(dict.fromkeys((*self._lasting, *self._passing)))
-        values = sorted({*self._known, *self._presigned}, key=len, reverse=True)
-        self._hidden = _Quiet(dict.fromkeys(values))
-        # An escape of one character has twelve at the most: four bytes, percent-encoded.
-        self._longest = 12 * len(values[0])
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """A value as text; of a list or an object, each text in it however deep."""
-    if not isinstance(value, (list, Mapping)):
-        yield str(value)
-        return
-    left: list[Any] = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, str):
-            yield one
-        elif isinstance(one, (list, Mapping)):
-            left += one.values() if isinstance(one, Mapping) else one
-
-
-def hidden(text: str, values: Iterable[str]) -> str:
-    """The text with a mask wherever one of these values stands."""
-    shown, end = [], 0
-    places = sorted(place for value in values for place in spellings.places(value, text))
-    for start, stop in places:
-        # Two that overlap are one: masked one after the other, a part of the second would stay.
-        if start >= end:
-            shown += [text[end:start], MASK]
-        end = max(end, stop)
-    return "".join([*shown, text[end:]])
-
-
-class _Quiet(OrderedDict[Any, Any]):
+class _Hidden(dict[Any, Any]):
     """A dictionary whose repr shows how many values it has."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} values>"
 
 
+@lru_cache(maxsize=1024)
+def _forms(secret: str) -> frozenset[str]:
+    """The secret as each single encoding writes it."""
+    raw = secret.encode("utf-8", "replace")
+    texts = {secret, raw.decode("latin-1")}  # as response headers and repr() of bytes show it
+    written = [write(text) for text in texts for write in (_json, _html, _repr)]
+    return frozenset(texts.union(*written, _percent(raw), _base64(raw)))
+
+
+def _percent(raw: bytes) -> Iterator[str]:
+    for safe in _SAFE:
+        for text in (quote(raw, safe), quote_plus(raw, safe)):
+            for form in (text, text.replace("~", "%7E")):
+                yield from (form, re.sub("%..", lambda code: code[0].lower(), form))
+
+
+def _json(text: str) -> Iterator[str]:
+    for form in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield from (form, form.replace("/", "\\/"))  # as PHP writes it
+
+
+def _html(text: str) -> Iterator[str]:
+    plain = html.escape(text, quote=False)
+    yield plain
+    for single in ("&#x27;", "&#39;", "&#039;"):
+        yield plain.replace('"', "&quot;").replace("'", single)
+    yield plain.replace('"', "&#34;").replace("'", "&#39;")
+
+
+def _repr(text: str) -> Iterator[str]:
+    for form in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1]):
+        yield form
+        # Beside a double quote, a single one is written as \'; beside none, as it is.
+        yield _ESCAPE.sub(lambda code: "'" if code[4] == "'" else code[0], form)
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """Base64 of it alone, and the part that is the same wherever in a longer text it stands."""
+    forms = [b64encode(raw).decode(), b64encode(raw).decode().rstrip("=")]
+    for before in range(3):
+        coded = b64encode(bytes(before) + raw).decode()
+        forms.append(coded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6])
+    for form in forms:
+        yield from (form, form.replace("+", "-").replace("/", "_"))
+
+
+def _decodings(text: str, shortest: int) -> Iterator[str]:
+    """What a text says once it is decoded: a limited number of texts of limited length."""
+    texts, unpackings = [text], 0
+    for each in texts:
+        decoded = [decode(each) for decode in (_without_entities, unquote, _without_escapes)]
+        # Base64 last: the other decoders do not change its digits, and may uncover more of them.
+        if unpackings < 2 and decoded.count(each) == len(decoded):
+            unpackings += 1
+            unpacked = _unpacked(each, shortest)
+            decoded += [unpacked, _unpacked(unpacked, shortest)]
+        decoded += [unquote_plus(each)] if "+" in each else []
+        for new in decoded:
+            if new and new not in texts:
+                texts.append(new)
+                yield new
+        if len(texts) > _DECODINGS:
+            return
+
+
+def _without_entities(text: str) -> str:
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+
+
+def _without_escapes(text: str) -> str:
+    """Text without one level of what JSON and `repr` escape."""
+
+    def char(code: re.Match[str]) -> str:
+        number = min(int(code[1] or code[2] or code[3] or "0", 16), 0x10FFFF)
+        return _NAMED.get(code[4], code[4]) if code[4] else chr(number)
+
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(char, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _unpacked(text: str, shortest: int) -> str:
+    """What stands in a text as base64, also where line breaks part it."""
+    pieces = []
+    for run in text.encode("utf-8", "replace").translate(_DIGITS, b" \r\n\t").split():
+        for start in range(4) if len(run) >= shortest else ():
+            # One digit more than whole groups of four cannot be decoded.
+            stop = len(run) - ((len(run) - start) % 4 == 1)
+            pieces.append(binascii.a2b_base64(run[start:stop] + b"=="))
+    return b"\0".join(pieces).decode("utf-8", "replace")
+
+
+class Table:
+    """All forms of some secrets. It never changes, so threads may share it."""
+
+    def __init__(self, forms: Mapping[str, str]) -> None:
+        self.forms = _Hidden(forms)  # each form, with its secret
+        self.margin = _MARGIN * max(map(len, self.forms), default=0)  # looked at after a cut
+        self._shortest = min(map(len, self.forms), default=0) * 4 // 3 - 1
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> Table:
+        """The table of these secrets."""
+        return cls({form: secret.strip() for secret in secrets for form in _forms(secret)})
+
+    def redact(self, text: str) -> str:
+        """The text, masked, withheld or cut as `Redactor.redact` says."""
+        if not self.forms or len(text) <= LONGEST_TEXT:
+            return self.mask(text, len(text))
+        note = f"… (cut, {len(text)} characters)"
+        return self.mask(text, LONGEST_TEXT - len(note))[: LONGEST_TEXT - len(note)] + note
+
+    def mask(self, text: str, length: int) -> str:
+        """So many characters of the text, masked; a margin after them is looked at too."""
+        text = text[: length + self.margin]
+        found = [form for form in self.forms if form in text]
+        spans = _spans(found, text)
+        plain = {self.forms[form] for form in found}
+        # Once a secret is masked, another one that holds it is not found in what is left.
+        others = [form for form in self.forms if self.forms[form] not in plain] if found else []
+        rest = "\0".join(_outside(spans, text))
+        if self._is_encoded(rest, self.forms) or self._is_encoded(text, others):
+            return WITHHELD
+        shown = [span for span in spans if span[0] < length]
+        return MASK.join(_outside(shown, text[:length]))
+
+    def stands_in(self, text: str) -> bool:
+        """Whether a secret stands in a text, or in what its start says once it is decoded."""
+        return any(form in text for form in self.forms) or self._is_encoded(text, self.forms)
+
+    def _is_encoded(self, text: str, forms: Iterable[str]) -> bool:
+        decodings = _decodings(text[: 2 * LONGEST_TEXT], self._shortest)
+        return bool(forms) and any(form in decoded for decoded in decodings for form in forms)
+
+
+def _spans(forms: Iterable[str], text: str) -> list[tuple[int, int]]:
+    """Where forms stand, as start and end; those that overlap are one."""
+    found, merged = list[tuple[int, int]](), list[tuple[int, int]]()
+    for form in forms:
+        start = text.find(form)
+        while start >= 0:
+            found.append((start, start + len(form)))
+            start = text.find(form, start + 1)
+    for start, stop in sorted(found):
+        if merged and start < merged[-1][1]:
+            start, stop = merged[-1][0], max(stop, merged.pop()[1])
+        merged.append((start, stop))
+    return merged
+
+
+def _outside(spans: Iterable[tuple[int, int]], text: str) -> list[str]:
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    return [text[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
+class Redactor:
+    """Knows the secrets of one call, and finds and masks them in texts."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._secrets, self._identifying, self._passing, self._short = (_Hidden() for _ in range(4))
+        self.add(*values)
+
+    def add(self, *values: str, identifying: bool = False) -> None:
+        """Count these values as secrets from now on, with and without the space around them.
+
+        Those under six characters count in headers only. Identifying ones (a user name, a client
+        id), which open nothing, are masked in texts but may be stored and sent.
+        """
+        with self._lock:
+            for value in values:
+                stripped = value.strip()
+                if len(stripped) >= SHORTEST:
+                    side = self._identifying if identifying else self._secrets
+                    side.update(dict.fromkeys((value, stripped)))
+                elif stripped and not identifying:
+                    self._short[stripped] = None
+            self._build()
+
+    def add_passing(self, *values: str) -> None:
+        """Count what auth put on the wire as secrets too: the latest 40 values."""
+        with self._lock:
+            values = tuple(value for value in values if len(value.strip()) >= SHORTEST)
+            new = not self._passing.keys() >= set(values)
+            for value in values:
+                self._passing[value] = self._passing.pop(value, None)
+            for value in list(self._passing)[:-_PASSING]:
+                del self._passing[value]
+            if new:
+                self._build()
+
+    def redact(self, text: str) -> str:
+        """The text with `[secret]` where a secret stands, in any single encoding.
+
+        A text in which one appears only after decoding is withheld, one over `LONGEST_TEXT` is cut.
+        """
+        return self.table.redact(text)
+
+    def shorten(self, text: str, length: int) -> str:
+        """At most so many characters of a text's start, redacted before it is cut."""
+        return self.table.mask(text, length)[:length]
+
+    def window(self, length: int) -> int:
+        """How many characters of a long text `shorten` looks at."""
+        return length + self.table.margin
+
+    def blocks(self, value: Any) -> bool:
+        """Whether a secret stands in a JSON value, so that it must not be stored in the state.
+
+        A secret of twelve characters or more that is not a number is found anywhere, a shorter or
+        numeric one where it is a whole text, path segment, parameter value or quoted string:
+        `123456` does not stop the timestamp `1234567890`.
+        """
+        texts = list(texts_in([value], names=True))
+        if self._anywhere.stands_in("\0".join(texts)):
+            return True
+        parts = (part for text in texts for part in _parts(text))
+        return bool(self._whole) and not self._whole.keys().isdisjoint(parts)
+
+    def finds(self, text: str) -> bool:
+        """The same for a URL or a body that is for another host."""
+        return self.blocks(text)
+
+    def in_header(self, text: str) -> bool:
+        """Whether a secret stands in a header's value; a short one counts as a word."""
+        words = [text, *re.split(r"[^\w.~+/-]+", text)]
+        return self._known.stands_in(text) or not self._short.keys().isdisjoint(words)
+
+    def in_bytes(self, data: bytes) -> bool:
+        """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
+        return any(form in data for form in self._bytes)
+
+    def _build(self) -> None:
+        # New objects each time: other threads may be reading the old ones.
+        known = [*self._secrets, *(text for text in self._passing if text not in self._identifying)]
+        whole = [value for value in known if not _counts_anywhere(value)]
+        self.table = Table.of([*known, *self._identifying])
+        self._known, self._anywhere = Table.of(known), Table.of(filter(_counts_anywhere, known))
+        self._whole = _Hidden.fromkeys(form for value in whole for form in _forms(value))
+        self._bytes = _Hidden.fromkeys(
+            (form if _counts_anywhere(value) else f'"{form}"').encode("utf-8", "replace")
+            for value in self._secrets
+            for form in _json(value)
+        )
+
+
+def _counts_anywhere(secret: str) -> bool:
+    return len(secret.strip()) >= _ANYWHERE and not _NUMBER.fullmatch(secret)
+
+
+def texts_in(value: Any, *, names: bool = False) -> Iterator[str]:
+    """A JSON value as text; of a list or an object, each text in it, and its names if asked."""
+    rest: list[Any] = [value if isinstance(value, (list, tuple, Mapping)) else str(value)]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, Mapping):
+            rest += [*part, *part.values()] if names else part.values()
+        elif isinstance(part, (list, tuple)):
+            rest += part
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text, and its quoted strings, path segments and parameter values."""
+    yield text
+    for quoted in text.split('"'):
+        yield quoted
+        for part in re.split("[?&#;]", quoted):
+            yield part.partition("=")[2]
+            yield from part.split("/")
+
+
 class Settings(Mapping[str, Any]):
-    """A read-only mapping of what was typed in Fivetran's form; its `repr` shows names alone.
+    """A read-only mapping of what was typed in Fivetran's form. Its `repr` shows only names.
 
     Args:
         kind: What they are, for errors: "secret" or "payload key".
         values: By name; blank ones count as missing.
-        optional: Names whose value may be blank, for it is so declared.
+        optional: Names whose value may be blank, because it was declared so.
         app_settings: Whether an app setting would count too.
     """
 
@@ -169,25 +333,32 @@ class Settings(Mapping[str, Any]):
         app_settings: bool = True,
     ) -> None:
         self._kind = kind
-        self._values = _Quiet(values)
+        self._values = _Hidden(values)
         self._optional = frozenset(optional)
-        self._app_settings = app_settings
+        also = "set it as an app setting of the same name, " if app_settings else ""
+        self._advice = (
+            f"type it in Fivetran's setup form under secrets, {also}"
+            "or write it in connection.json under secrets"
+            if kind == "secret"
+            else "type it in Fivetran's setup form under custom payload, "
+            "or in connection.json under customPayload"
+        )
 
     def __getitem__(self, name: str) -> Any:
-        """The value of a key that is there and not blank, or declared to be.
+        """The value of a key that is there and not blank, or declared to be blank.
 
         Raises:
             MissingSetting: The key is missing, blank, or an unresolved Key Vault reference.
         """
         value = self._values.get(name)
-        if isinstance(value, str) and value.strip().startswith(KEY_VAULT):
+        if isinstance(value, str) and value.strip().startswith("@Microsoft.KeyVault("):
             raise MissingSetting(
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
                 "type it in Fivetran's setup form under secrets; or check that the vault has it "
                 "and that the app's identity may read it"
             )
         if _blank(value) and name not in self._optional:
-            raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._places()}")
+            raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._advice}")
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -198,18 +369,6 @@ class Settings(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<{self._kind}: {', '.join(self._values) or 'none'}>"
-
-    def _places(self) -> str:
-        if self._kind == "payload key":
-            return (
-                "type it in Fivetran's setup form under custom payload, "
-                "or in connection.json under customPayload"
-            )
-        also = "set it as an app setting of the same name, " if self._app_settings else ""
-        return (
-            f"type it in Fivetran's setup form under secrets, {also}"
-            "or write it in connection.json under secrets"
-        )
 
 
 def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool) -> Settings:
@@ -222,10 +381,13 @@ def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool)
     """
     values = {name: value for name, value in sent.items() if not _blank(value)}
     if settings:
-        for name in names:
-            if name not in values and name in os.environ:
-                values[name] = os.environ[name]
+        values = dict(app_settings(names)) | values
     return Settings("secret", values, app_settings=settings)
+
+
+def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The app settings of these names, which may serve as secrets, with their values."""
+    return ((name, os.environ[name]) for name in names if name in os.environ)
 
 
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:

@@ -1,24 +1,77 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""What the user declares: the upstream, its entities and how each is read; it does nothing yet."""
+"""What the user declares in fetch.py: the source, its entities, and how each is read."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
 
-from connector.auth import Auth, names_of
+from connector import urls
+from connector.auth import Auth, identifying_names, names_of
 from connector.cursors import Cursors
-from connector.entity import UNSET, Entity, Payload, Step, check
 from connector.errors import SourceError
-from connector.urls import is_base
+from connector.step import Fetch, Page
 
+Step = Callable[[Fetch], Page]
 S = TypeVar("S", bound=Step)
+UNSET: Any = object()
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A value typed in Fivetran's form as custom payload: a start date, or a part of `base_url`.
+
+    Args:
+        key: The key as it is typed.
+        default: Used when the key is missing; without a default a missing key is an error.
+    """
+
+    key: str
+    default: Any = UNSET
+
+    def of(self, payload: Mapping[str, Any]) -> Any:
+        """The value in this call's payload.
+
+        Raises:
+            MissingSetting: It is missing or blank and has no default.
+        """
+        return payload[self.key] if self.default is UNSET else payload.get(self.key, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity as declared; `Source.entity` documents each field."""
+
+    name: str
+    step: Step
+    primary_key: tuple[str, ...]
+    cursor: str | None
+    cursors: Cursors
+    start: Any
+    order: str | None
+    lookback: timedelta | None
+    window: timedelta | None
+    soft_delete: bool | str
+    page_size: int
+    tables: Mapping[str, tuple[str, ...]]
+    source: Source
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        """The primary key of every table that the entity fills."""
+        return {self.name: self.primary_key, **self.tables}
+
+    @property
+    def appends(self) -> bool:
+        """Whether a table that the entity fills has no primary key."""
+        return not all(self.keys.values())
 
 
 class Source:
@@ -27,14 +80,14 @@ class Source:
     Args:
         base_url: URL that paths are appended to; https, or http for localhost. It may hold payload
             keys (`https://{subdomain}.example.com`); secrets then come from the request only.
-        auth: How requests are signed: BearerToken, ApiKey, BasicAuth, OAuth2ClientCredentials, any
-            `def auth(request, secrets)`, or None.
+        auth: How requests are authorized: BearerToken, ApiKey, BasicAuth, OAuth2ClientCredentials,
+            any `def auth(request, secrets)`, or None.
         headers: Headers of every request.
-        secrets: Names of further secrets that steps use; the setup test asks for them.
-        payload: Names of further payload keys that steps use, for which the setup test asks; or
+        secrets: Names of further secrets that steps use; the setup test checks that they are there.
+        payload: Names of further payload keys that steps use, which the setup test checks too; or
             Payload with a default, which then counts for `base_url` and `fetch.payload` as well.
         allowed_hosts: Hosts that may be requested besides `base_url`'s; they never get credentials.
-        workers: How many entities are read side by side.
+        workers: How many entities are read at the same time.
 
     Raises:
         SourceError: A value contradicts another or is out of range.
@@ -51,25 +104,26 @@ class Source:
         allowed_hosts: Sequence[str] = (),
         workers: int = 4,
     ) -> None:
-        if not isinstance(base_url, str) or not is_base(_PLACEHOLDER.sub("x", base_url)):
+        if not urls.is_base(_PLACEHOLDER.sub("x", base_url)):
             raise SourceError(
-                f"base_url is {base_url!r}; it starts with https:// (http:// for localhost only), "
-                "as https://api.example.com, and has no user name, no ? and no #"
+                f"base_url is {base_url!r}; it must start with https:// (http:// for localhost "
+                "only), such as https://api.example.com, without a user name, ? or #"
             )
         if isinstance(secrets, str) or isinstance(payload, str) or isinstance(allowed_hosts, str):
             raise SourceError('secrets, payload and allowed_hosts are lists: secrets=["apiToken"]')
         for host in allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise SourceError(
-                    f"{host!r} in allowed_hosts is no host's name, as files.example.com: leave out "
-                    "https://, port and path"
+                    f"{host!r} in allowed_hosts is not a host name such as files.example.com: "
+                    "leave out https://, port and path"
                 )
-        if not isinstance(workers, int) or workers < 1:
-            raise SourceError(f"workers is {workers!r}; it is a number from 1")
+        if workers < 1:
+            raise SourceError(f"workers is {workers!r}; it must be at least 1")
         self.base_url = base_url
         self.auth = auth
         self.headers = dict(headers or {})
         self.secrets = tuple(dict.fromkeys((*names_of(auth), *secrets)))
+        self.identifying = frozenset(identifying_names(auth))
         self.url_keys = tuple(_PLACEHOLDER.findall(base_url))
         named = [Payload(key) if isinstance(key, str) else key for key in payload]
         self.payload = tuple(dict.fromkeys((*self.url_keys, *(each.key for each in named))))
@@ -87,7 +141,7 @@ class Source:
         *,
         primary_key: Sequence[str] = (),
         cursor: str | None = None,
-        cursor_type: Literal["sequence", "epoch", "epoch_ms"] | None = None,
+        cursor_type: str | None = None,
         timezone: str | None = None,
         start: str | float | date | datetime | Payload | None = None,
         order: Literal["asc", "desc"] | None = None,
@@ -105,19 +159,22 @@ class Source:
                 `_fivetran_batch` and `_fivetran_index`).
             cursor: Column or dotted path whose highest value is where the next sync begins; None
                 reads everything at each sync.
-            cursor_type: What cursors that are numbers count: "sequence" (ever growing), "epoch"
-                (seconds) or "epoch_ms" (milliseconds).
+            cursor_type: What cursors are, where they are not ISO 8601: "sequence" (ever growing
+                numbers), "epoch", "epoch_ms", "epoch_us", "epoch_ns", "text" (alphabetical), or
+                a strptime form such as "%d.%m.%Y %H:%M".
             timezone: IANA name of the zone of cursors without an offset; without it the start of a
                 walk counts as twelve hours earlier.
-            start: `fetch.since` of the first walk: an ISO text, number, date, or a Payload.
-            order: "asc" (the upstream sorts by the cursor, tokens are no positions: commits after
-                each page), "desc" (newest first, no filter: ends at the first page below `since`).
-            lookback: Subtracted from `since` on each new walk; five minutes unless said otherwise
-                for instants with a primary key, else none.
+            start: `fetch.since` of the first walk: ISO text, a number, a date, or a Payload. One
+                that is later than the committed cursor replaces it.
+            order: "asc" (the upstream sorts by the cursor and its tokens are not positions: the
+                cursor is committed after each page), "desc" (newest first, no filter: ends at the
+                first page below `since`).
+            lookback: Subtracted from `since` on each new walk; by default five minutes for
+                instants with a primary key, else none.
             window: Length of the slices `[since, until)` that the walk is cut into; needs `start`.
             soft_delete: Read everything each time and mark what no longer comes as deleted;
                 "may_be_empty" also when the upstream has no records at all.
-            page_size: Records to ask for, kept through a walk.
+            page_size: Records to ask for, the same through a walk.
             tables: Further tables that the step's pages fill, with their primary keys.
 
         Raises:
@@ -129,8 +186,8 @@ class Source:
                 signature(step).bind(None)
             except TypeError as error:
                 raise SourceError(
-                    f"entity {name!r}: a step takes one argument, as def {name}(fetch: Fetch) -> "
-                    f"Page ({error})"
+                    f"entity {name!r}: a step takes one argument, such as def {name}(fetch: "
+                    f"Fetch) -> Page ({error})"
                 ) from None
             entity = Entity(
                 name=name,
@@ -147,7 +204,8 @@ class Source:
                 tables={table: _columns(table, key) for table, key in (tables or {}).items()},
                 source=self,
             )
-            check(entity, self.entities)
+            for why in _contradictions(entity, self.entities.values()):
+                raise SourceError(f"entity {name!r}: {why}")
             if isinstance(start, Payload) and start.default is UNSET:
                 self.payload = tuple(dict.fromkeys((*self.payload, start.key)))
             self.entities[name] = entity
@@ -156,46 +214,103 @@ class Source:
 
         return declare
 
-    def settings_in_use(self) -> list[str]:
-        """Values of app settings that may serve as secrets, to be kept out of texts."""
-        return [os.environ[name] for name in self.secrets if name in os.environ]
-
-    def check(self) -> None:
-        """Refuse a source without entities.
-
-        Raises:
-            SourceError: fetch.py declares none.
-        """
-        if not self.entities:
-            raise SourceError("fetch.py declares no entity: decorate a step with @source.entity")
-
     @property
     def schema(self) -> dict[str, dict[str, list[str]]]:
         """The reply's `schema`: every declared table with its key, the same in every reply."""
-        keys = {entity.name: entity.primary_key for entity in self.entities.values()}
+        keys: dict[str, tuple[str, ...]] = {}
         for entity in self.entities.values():
-            keys.update((table, key) for table, key in entity.tables.items() if table not in keys)
+            keys.update(entity.keys)
         return {table: {"primary_key": list(key)} for table, key in keys.items() if key}
 
     @property
     def lanes(self) -> list[list[Entity]]:
-        """The entities in groups that share a table: read one after the other, as declared."""
+        """The entities in groups that share a table, each as declared."""
         lanes: list[tuple[set[str], list[Entity]]] = []
         for entity in self.entities.values():
-            tables = {entity.name, *entity.tables}
-            met = [lane for lane in lanes if lane[0] & tables]
-            members = [member for lane in met for member in lane[1]]
-            lanes = [lane for lane in lanes if lane not in met]
-            lanes.append((tables.union(*(lane[0] for lane in met)), [*members, entity]))
-        place = {name: index for index, name in enumerate(self.entities)}
-        return [sorted(lane[1], key=lambda entity: place[entity.name]) for lane in lanes]
+            shared = [lane for lane in lanes if lane[0] & entity.keys.keys()]
+            lanes = [lane for lane in lanes if lane not in shared]
+            tables = set(entity.keys).union(*(lane[0] for lane in shared))
+            lanes.append((tables, [*(each for lane in shared for each in lane[1]), entity]))
+        declared = list(self.entities.values())
+        return [sorted(lane[1], key=declared.index) for lane in lanes]
+
+
+def _contradictions(entity: Entity, others: Collection[Entity]) -> list[str]:
+    """What in a declaration contradicts itself or another one, as rules."""
+    name, window, lookback = entity.name, entity.window, entity.lookback
+    cursor, soft_delete = entity.cursor, entity.soft_delete
+    checks = [
+        (
+            not _NAME.fullmatch(table),
+            f"{table!r} is not a table name; one matches [a-z][a-z0-9_]*, such as sales_order",
+        )
+        for table in entity.keys
+    ]
+    checks += [
+        (any(name == other.name for other in others), "it is declared twice"),
+        (
+            entity.order not in (None, "asc", "desc"),
+            f'order is {entity.order!r}; it must be "asc" or "desc"',
+        ),
+        (cursor == "", "cursor is blank; it must name a column, or be left out"),
+        (name in entity.tables, f"tables has {name!r}, whose key is primary_key: leave it out"),
+        (
+            soft_delete not in (True, False, "may_be_empty"),
+            f'soft_delete is {soft_delete!r}; it must be True, False or "may_be_empty"',
+        ),
+        (entity.page_size < 1, f"page_size is {entity.page_size}; it must be at least 1"),
+        (bool(soft_delete and cursor), "soft_delete reads everything: leave out cursor"),
+        (bool(soft_delete and not entity.primary_key), "soft_delete needs a primary_key"),
+        (
+            window is not None and window <= timedelta(),
+            f"window is {window}; it must be longer than zero",
+        ),
+        (window is not None and entity.start is None, "window needs start, where it begins"),
+        (
+            lookback is not None and lookback < timedelta(),
+            f"lookback is {lookback}; it must not be negative",
+        ),
+        (
+            bool(lookback) and not entity.primary_key,
+            "lookback without a primary_key would append records twice",
+        ),
+    ]
+    for option in ("order", "lookback", "window"):
+        given = getattr(entity, option) is not None
+        checks.append((given and not cursor, f"{option} needs cursor=, the column that it is for"))
+    for option in ("window", "lookback"):
+        checks.append(
+            (
+                bool(getattr(entity, option)) and not entity.cursors.is_time,
+                f'{option} is a duration; cursor_type="{entity.cursors.cursor_type}" has no time',
+            )
+        )
+    for table, key in entity.tables.items():
+        checks.append(
+            (
+                not key and cursor is not None,
+                f"table {table!r} needs a primary key: its records come again with those of "
+                f"{name!r}",
+            )
+        )
+    for other in others:
+        for table in other.keys.keys() & entity.keys.keys():
+            checks.append(
+                (
+                    other.keys[table] != entity.keys[table],
+                    f"table {table!r} has the primary key {list(other.keys[table])} at entity "
+                    f"{other.name!r} and {list(entity.keys[table])} here; a schema never varies",
+                )
+            )
+            marks = (soft_delete and table == name) or (other.soft_delete and table == other.name)
+            checks.append(
+                (bool(marks), f"table {table!r} has soft_delete and {other.name!r} fills it too")
+            )
+    return [why for wrong, why in checks if wrong]
 
 
 def _columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    named = isinstance(columns, (list, tuple)) and all(
-        isinstance(column, str) and column for column in columns
-    )
-    if not named or len(set(columns)) < len(columns):
+    if isinstance(columns, str) or not all(columns) or len(set(columns)) < len(columns):
         raise SourceError(
             f'the primary key of {name} is a list of columns: primary_key=["id"], not {columns!r}'
         )

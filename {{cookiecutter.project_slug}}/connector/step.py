@@ -1,18 +1,16 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""What a fetch step is given and what it returns; neither knows of walks, state or replies."""
+"""What a fetch step gets and gives: Fetch and Page."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import ROUND_FLOOR
+from datetime import datetime
 from typing import Any
 
-from connector.cursors import Cursors
+from connector.cursors import CursorError, Cursors
 from connector.errors import StepError
-from connector.rows import Response
+from connector.log import StepLog
+from connector.response import Response
 from connector.secrets import Settings
 
 Record = Mapping[str, Any]
@@ -29,7 +27,7 @@ class Page:
             such records; within a page they win over `rows`.
         tables: Records of further tables, as declared with `tables=`; they only ever add.
         cursor: A position that the upstream handed out (an event id, a delta link): any JSON
-            value, committed as given when the walk ends and handed back as `fetch.since`. Not
+            value, committed as it is when the walk ends and handed back as `fetch.since`. Not
             together with the entity's `cursor`.
     """
 
@@ -50,12 +48,12 @@ class Page:
 
     @property
     def has_cursor(self) -> bool:
-        """Whether the step gave a position of the upstream's own."""
+        """Whether the step set `cursor`."""
         return self._cursor is not _UNSET
 
     @property
     def cursor(self) -> Any:
-        """The position that the step gave, or None."""
+        """The position that the step set, or None."""
         return self._cursor if self.has_cursor else None
 
     def __repr__(self) -> str:
@@ -70,11 +68,11 @@ class Fetch:
         entity: The entity's name.
         since: Inclusive lower bound as the upstream wrote it, or `start`, or None: everything.
         until: Exclusive upper bound, with `window` only.
-        token: Where this page starts, as an earlier page gave it; None on the first page.
+        token: Where this page starts, as an earlier page returned it; None on the first page.
         page_size: How many records to ask for.
         started: When the walk began, an aware datetime in UTC. `since`, `until`, `page_size` and
             `started` are the same on every page of a walk (of a slice, with `window`).
-        secrets: Secrets by name; a missing one raises an error that says where to give it.
+        secrets: Secrets by name; a missing one raises an error that says where to enter it.
         payload: Custom payload by key, likewise.
         log: A logger whose lines carry the sync id and the entity.
     """
@@ -87,57 +85,48 @@ class Fetch:
     started: datetime
     secrets: Settings
     payload: Settings
-    log: logging.LoggerAdapter[logging.Logger]
-    _send: Callable[..., Response]
+    log: StepLog
+    _request: Callable[..., Response]
     _cursors: Cursors
 
     def __repr__(self) -> str:
         return f"<Fetch {self.entity}>"
 
     def since_as(self, form: str) -> Any:
-        """`since` in another form.
+        """`since` in another form, in the entity's `timezone`, else in the offset of the value.
 
         Args:
-            form: "iso" (UTC, with Z), "epoch" (seconds), "epoch_ms" (milliseconds), or a strftime
-                text. Rounded down; an instant without an offset stays in its own zone.
+            form: "iso", "epoch" (seconds), "epoch_ms" (milliseconds), or a strftime text. Rounded
+                down. A form without `%z` of a value without an offset needs `timezone=`.
 
         Returns:
             Text, or an int for the epochs; None when `since` is None.
 
         Raises:
-            StepError: `since` is no instant.
+            StepError: `since` is not an instant, or the form does not fit it.
         """
         if self.since is None:
             return None
         try:
-            point = self._cursors.read(self.since)
-        except ValueError as error:
+            point = self._cursors.parse(self.since) if self._cursors.is_time else None
+            if point is None:
+                raise StepError(
+                    f"since_as({form!r}): since is {self.since!r}, which is not an instant"
+                )
+            return self._cursors.format(point, form)
+        except CursorError as error:
             raise StepError(f"since_as({form!r}): {error}") from None
-        if point is None or not self._cursors.is_instant(point):
-            raise StepError(f"since_as({form!r}): since is {self.since!r}, which is no instant")
-        seconds = int(point.at.to_integral_value(ROUND_FLOOR))
-        if form == "epoch":
-            return seconds
-        if form == "epoch_ms":
-            return int((point.at * 1000).to_integral_value(ROUND_FLOOR))
-        moment = datetime.fromtimestamp(seconds, UTC)
-        if form == "iso":
-            fraction = format(point.at - seconds, "f")[1:].rstrip("0").rstrip(".")
-            return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
-        if point.kind == "naive" and self._cursors.zone is not None:
-            moment = moment.astimezone(self._cursors.zone)
-        return moment.strftime(form)
 
     def get(
         self,
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         ok: Iterable[int] = (),
         auth: bool = True,
     ) -> Response:
-        """GET a path below `base_url`, or a full URL of its origin; see `request`."""
+        """GET a path below `base_url`, or a whole URL of its origin; see `request`."""
         return self.request("GET", path, params=params, headers=headers, ok=ok, auth=auth)
 
     def post(
@@ -147,12 +136,12 @@ class Fetch:
         json: Any = None,
         data: Any = None,
         params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         ok: Iterable[int] = (),
         auth: bool = True,
         retry: bool = False,
     ) -> Response:
-        """POST; tried again on 429 and 503 only, for it may create something, unless `retry`."""
+        """POST; tried again on 429 and 503 only, since it may create something, unless `retry`."""
         return self.request(
             "POST",
             path,
@@ -170,22 +159,24 @@ class Fetch:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         ok: Iterable[int] = (),
         auth: bool = True,
     ) -> Response:
         """GET the URL that `token` holds, or on the first page this path with these params.
 
-        A URL that begins with the path of `base_url` lies below the server's root; one that begins
-        with a question mark is this path's.
+        The page's `next_token` is then a link: it is resolved by RFC 3986 against the URL of this
+        response, and stored whole.
         """
+        options = {"headers": headers, "ok": frozenset(ok), "auth": auth, "follow": True}
         if self.token is None:
-            return self.get(path, params=params, headers=headers, ok=ok, auth=auth)
+            return self._request("GET", path, params=params, **options)
         if not isinstance(self.token, str):
-            raise StepError(f"follow() needs a URL as token, not {type(self.token).__name__}")
-        return self._send(
-            "GET", path, token=self.token, headers=headers, ok=ok, signed=auth, retry=True
-        )
+            raise StepError(
+                f"follow() needs a URL as token, not a {type(self.token).__name__}: pass the link "
+                "as next_token, such as response.link('next')"
+            )
+        return self._request("GET", path, link=self.token, **options)
 
     def request(
         self,
@@ -193,32 +184,34 @@ class Fetch:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Any] | None = None,
         json: Any = None,
         data: Any = None,
         ok: Iterable[int] = (),
         auth: bool = True,
         retry: bool | None = None,
     ) -> Response:
-        """Send a request and return its reply, whole.
+        """Send a request and return its complete response.
 
         Args:
             method: HTTP method.
-            path: Appended to `base_url`; or a full URL of its origin or of an allowed host.
-            params: Query parameters; None is left out, True and False are written in lower case.
+            path: Appended to `base_url`; or a whole URL of its origin or of an allowed host.
+            params: Query parameters. None is left out, True and False are written in lower case,
+                dates in ISO form, a list repeats its name. The same holds for headers and forms.
             headers: Headers of this request.
             json: Body, sent as JSON.
-            data: Body, sent as it is or as a form.
+            data: Body, sent as it is or, a mapping, as a form.
             ok: Statuses besides 2xx that are returned instead of raised (404 past the last page).
             auth: False sends it without credentials.
-            retry: Whether connection errors and 500, 502, 504 are tried again; by default all
-                methods but POST.
+            retry: Whether connection errors, 408, 425 and 5xx are tried again; by default for all
+                methods but POST. 429 and 503 always are.
 
         Raises:
-            UpstreamError: Another status, no connection, or no whole reply in time.
+            UpstreamError: Another status, no connection, or no complete response in time.
             RetryLater: The upstream asked for a wait that does not fit into this call.
+            StepError: The arguments are not a request that can be sent.
         """
-        return self._send(
+        return self._request(
             method,
             path,
             params=params,
@@ -226,6 +219,6 @@ class Fetch:
             json=json,
             data=data,
             ok=frozenset(ok),
-            signed=auth,
+            auth=auth,
             retry=method.upper() != "POST" if retry is None else retry,
         )

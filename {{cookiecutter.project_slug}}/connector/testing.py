@@ -1,33 +1,36 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""For tests of fetch steps: one step on one canned reply, and a clock that the test holds."""
+"""For tests of fetch steps: one step on one canned response, and a clock that the test holds."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
+from msgspec.structs import replace
 from urllib3 import HTTPResponse
 
 from connector import clock, codec
-from connector.entity import Entity
-from connector.observed import Observed
-from connector.rows import Response
+from connector.budget import Budget
+from connector.http.client import Client, Traffic
 from connector.secrets import Redactor, Settings
-from connector.state import State
+from connector.source import Entity, Payload
 from connector.step import Page
-from connector.upstream import Upstream
-from connector.walk import Walk
+from connector.sync.state import State
+from connector.sync.walk import Context, Walk
+
+_MADE_UP = "made-up"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A canned reply of the upstream.
+    """A canned response of the upstream.
 
     Attributes:
         json: The body, as Python values; or
@@ -76,7 +79,7 @@ class StepPage(Page):
 
 
 def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
-    """Run one fetch step on one canned reply, without a network and without waiting.
+    """Run one fetch step on one canned response, without a network and without waiting.
 
     Args:
         step: A function decorated with `@source.entity`.
@@ -88,8 +91,8 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         The step's page, with `.request` to look at.
 
     Raises:
-        TypeError: `step` is no fetch step, or a name in `fetch` is unknown.
-        AssertionError: It makes more requests than there are replies.
+        TypeError: `step` is not a fetch step, or a name in `fetch` is unknown.
+        AssertionError: It makes more requests than there are responses.
         Exception: Whatever the step raises.
     """
     entity = getattr(step, "entity", None)
@@ -101,13 +104,13 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     )
     payload = Settings(
         "payload key",
-        {**dict.fromkeys(entity.source.payload, "made-up"), **fetch.pop("payload", {})},
+        {**dict.fromkeys(entity.source.payload, _MADE_UP), **fetch.pop("payload", {})},
     )
     known = {"since", "until", "token", "page_size", "started"}
     if not fetch.keys() <= known:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
+    started = fetch.pop("started", None)
     sent: list[Sent] = []
-
     replies = _replies(reply)
 
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
@@ -115,21 +118,22 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         assert answer is not None, f"no reply is left for {request.method} {request.url}"
         return _response(answer, request)
 
-    def unsigned(method: str, path: str, **options: Any) -> Response:
-        return upstream.send(method, path, **{**options, "signed": False})
-
-    # Retries of a canned reply would wait for nothing.
+    source = copy(entity.source)
+    source.auth = None
+    # Retries of a canned response would wait for nothing.
     held = isinstance(clock.current, HeldClock)
     with nullcontext() if held else held_clock(clock.now()):
-        end, redactor = clock.monotonic() + 60, Redactor()
-        upstream = Upstream(entity.source, secrets, payload, redactor, end, send)
-        walk = Walk(entity, State({}, {}), unsigned, secrets, payload, redactor, None)
-        walk.begin()
-        if "started" in fetch:
-            fetch["started"] = fetch["started"].timestamp()
-        for name, value in fetch.items():
-            setattr(walk.progress, name, value)
-        page = walk.page(Observed(keep=lambda request: sent.append(_sent(request))))
+        redactor, budget = Redactor(), Budget(60)
+        client = Client(source, secrets, payload, redactor, budget, send)
+        context = Context(State({}, {}), client, secrets, payload, redactor, budget, None)
+        start = entity.start
+        if isinstance(start, Payload) and payload.get(start.key) == _MADE_UP:
+            entity = dataclasses.replace(entity, start=None)
+        walk = Walk(entity, context)
+        given = {**fetch, "started": started.timestamp()} if started else fetch
+        state = replace(walk.begin(), **given)
+        traffic = Traffic(on_request=lambda request: sent.append(_sent(request)))
+        page = walk.call_step(state, traffic, {"entity": entity.name, "page": 1})
     result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
     result.__dict__.update(page.__dict__)
     result.requests = sent

@@ -1,112 +1,142 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""URLs of the upstream: where it is, and what counts as the same place; it sends nothing."""
+"""URLs: where the upstream is, how links are resolved, and which hosts may be asked."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit, urlunsplit
 
-from connector.errors import SourceError, UpstreamError
-from connector.secrets import Settings
-
-if TYPE_CHECKING:
-    from connector.source import Source
+from connector.errors import SourceError, UpstreamError, WrongOrigin
 
 _HOST_PART = re.compile(r"[A-Za-z0-9-]+")
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)
-_NO_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
+_NOT_IN_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
 _USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-class Home:
-    """Where the upstream is: the one place that credentials may be sent to.
+class BaseUrl:
+    """The resolved `base_url`, and what may be asked from there.
 
     Args:
-        source: What the user declared.
+        declared: `base_url` as declared.
+        keys: The payload keys that it holds.
         payload: The call's custom payload.
+        allowed_hosts: Other hosts that may be asked, without credentials.
 
     Raises:
-        SourceError: `UPSTREAM_BASE_URL` is no URL that credentials may be sent to.
+        SourceError: `UPSTREAM_BASE_URL` or a payload key of `base_url` cannot be used.
         MissingSetting: A payload key of `base_url` is missing.
     """
 
-    def __init__(self, source: Source, payload: Settings) -> None:
-        self._base = _base_url(source, payload).rstrip("/")
-        self._origin = origin(self._base)
-        self._allowed = source.allowed_hosts
+    def __init__(
+        self,
+        declared: str,
+        keys: Iterable[str] = (),
+        payload: Mapping[str, Any] | None = None,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        self.text = _resolved(declared, keys, payload or {}).rstrip("/")
+        self._origin = origin(self.text)
+        self._allowed = allowed_hosts
 
     def url(self, path: str) -> str:
-        """The URL of a path below `base_url`; a full URL comes back as it is."""
-        if _WHOLE.match(path):
-            return path
-        return self._base + (path if not path or path[0] in "/?" else f"/{path}")
+        """The URL of a path below `base_url`; a whole URL stays as it is."""
+        if is_whole(path):
+            return self._secured(path)
+        return self.text + (path if not path or path[0] in "/?" else f"/{path}")
 
     def token_url(self, url: str) -> str:
-        """The URL of an OAuth token.
+        """The URL of an OAuth token endpoint.
 
-        Where `UPSTREAM_BASE_URL` is of this machine (a sample upstream), so is this one, by its
-        path: a test must not knock at a real identity provider.
+        Where `UPSTREAM_BASE_URL` points to this machine (a sample upstream), tokens come from
+        there too: a test must not ask a real identity provider.
         """
-        if not _WHOLE.match(url) or not os.environ.get("UPSTREAM_BASE_URL"):
+        if not is_whole(url) or not os.environ.get("UPSTREAM_BASE_URL"):
             return self.url(url)
-        here = urlsplit(self._base)
-        return urlunsplit(here[:2] + urlsplit(url)[2:]) if here.hostname in _LOCAL else url
+        base = urlsplit(self.text)
+        return urlunsplit(base[:2] + urlsplit(url)[2:]) if base.hostname in _LOCAL else url
 
-    def next(self, path: str, token: str) -> str:
-        """The URL that a token means: whole, below the server's root, or only another query.
+    def resolve(self, link: str, carrier: str) -> str:
+        """The URL that a link means, by RFC 3986.
 
         Args:
-            path: What was asked for the first page.
-            token: As the upstream gave it.
+            link: As the upstream wrote it.
+            carrier: URL of the response that carried it.
+
+        Raises:
+            UpstreamError: It is not a URL.
         """
-        parts = urlsplit(self._base)
-        if token.startswith("?"):
-            return self.url(path).partition("?")[0] + token
-        if parts.path and token.startswith(f"{parts.path}/"):
-            return f"{parts.scheme}://{parts.netloc}{token}"
-        return self.url(token)
+        try:
+            return self._secured(urljoin(carrier, link.strip()))
+        except ValueError:
+            raise UpstreamError(f"the link {link[:200]!r} is not a URL") from None
+
+    def is_home(self, url: str) -> bool:
+        """Whether the URL is of `base_url`'s origin."""
+        return origin(url) == self._origin
+
+    def is_guest(self, url: str) -> bool:
+        """Whether the URL is of an allowed host, which gets no credentials."""
+        return bool(self._allowed) and origin(url)[1] in self._allowed and not self.is_home(url)
 
     def owns(self, url: str) -> bool:
         """Whether credentials may go to the URL.
 
         Raises:
-            UpstreamError: It is of a host that may not be asked at all.
+            WrongOrigin: It must not be asked at all.
         """
-        if origin(url) == self._origin:
+        if self.is_home(url):
             return True
-        parts = _split(url)
-        host = ((parts.hostname if parts else None) or "").lower()
-        if parts and self.is_guest(url) and _safe(parts):
-            return False
-        shown = url.partition("?")[0]
-        if host in self._allowed:
-            raise UpstreamError(f"{shown} is not asked: it does not start with https://")
-        why = f"{shown} is not of {self._base}, where the credentials belong"
-        if parts and host and parts.scheme in ("http", "https"):
+        scheme, host, _ = origin(url)
+        if self.is_guest(url):
+            if scheme == "https" or (scheme == "http" and host in _LOCAL):
+                return False
+            raise WrongOrigin(f"{shown(url)} is not asked: it does not start with https://")
+        why = (
+            f"{shown(url)} is on another host than {self.text}, and credentials are sent only there"
+        )
+        if host and scheme in ("http", "https"):
             why += (
-                ": if records are to be read there, without credentials, name its host in "
+                "; if records are to be read there, without credentials, name its host in "
                 f'Source(allowed_hosts=["{host}"])'
             )
-        error = UpstreamError(why)
-        error.elsewhere = True
-        raise error
+        raise WrongOrigin(why)
 
-    def is_guest(self, url: str) -> bool:
-        """Whether the URL is of an allowed host, which is asked without credentials."""
-        away = origin(url)
-        return away != self._origin and away[1] in self._allowed
+    def _secured(self, url: str) -> str:
+        """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
+        if self._origin[0] == "https" and url[:5].lower() == "http:":
+            parts = _split(url)
+            netloc = (parts.netloc if parts else "").removesuffix(":80")
+            if parts and origin(f"https://{netloc}") == self._origin:
+                return urlunsplit(("https", netloc, *parts[2:]))
+        return url
 
 
-def bare(url: str) -> str:
+def shown(url: str) -> str:
+    """The URL without its query."""
+    return without_user(url).partition("?")[0]
+
+
+def is_whole(url: str) -> bool:
+    """Whether a text is a whole URL."""
+    return _WHOLE.match(url) is not None
+
+
+def has_user(url: str) -> bool:
+    """Whether a URL holds a user name."""
+    return _USER.match(url.strip()) is not None
+
+
+def without_user(url: str) -> str:
     """The URL without a user name and password, which would be sent as credentials and shown."""
     return _USER.sub(r"\1", url, count=1)
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port; of what is no URL, nothing."""
+    """Scheme, host and port; blank for what is not a URL."""
     parts = _split(url)
     if parts is None:
         return "", "", None
@@ -115,38 +145,39 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def is_base(url: str) -> bool:
-    """Whether paths can be appended to the URL, and credentials be sent there."""
-    parts = _split(url)
-    if parts is None or not parts.hostname or not _safe(parts):
-        return False
-    return "@" not in parts.netloc and not _NO_BASE.search(url)
+    """Whether paths can be appended to the URL and credentials be sent there."""
+    scheme, host, _ = origin(url)
+    safe = scheme == "https" or (scheme == "http" and host in _LOCAL)
+    return bool(host) and safe and not has_user(url) and not _NOT_IN_BASE.search(url)
 
 
-def param(value: Any) -> Any:
-    """A query parameter's value as it is sent."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return [param(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def without_params(url: str, names: Collection[str]) -> str:
+    """The URL without these query parameters; everything else stays as it is written."""
+    head, mark, rest = url.partition("?")
+    query, hash_mark, fragment = rest.partition("#")
+    pairs = query.split("&")
+    others = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in names]
+    if not mark or len(others) == len(pairs):
+        return url
+    return head + (mark if others else "") + "&".join(others) + hash_mark + fragment
 
 
-def _base_url(source: Source, payload: Settings) -> str:
-    base = os.environ.get("UPSTREAM_BASE_URL") or source.base_url
-    for key in source.url_keys:
+def _resolved(declared: str, keys: Iterable[str], payload: Mapping[str, Any]) -> str:
+    base = os.environ.get("UPSTREAM_BASE_URL") or declared
+    for key in keys:
         if "{" + key + "}" in base:
             value = payload[key]
             if value is None or not _HOST_PART.fullmatch(str(value)):
                 raise SourceError(
-                    f"the payload key {key!r} is a part of base_url: letters, digits and hyphens, "
-                    "as acme-eu"
+                    f"the payload key {key!r} is a part of base_url: it may hold letters, digits "
+                    "and hyphens only, such as acme-eu"
                 )
             base = base.replace("{" + key + "}", str(value))
     if not is_base(base):
         raise SourceError(
-            "the app setting UPSTREAM_BASE_URL is a whole URL that starts with https:// "
-            "(http:// for localhost only), as https://api.example.com, and has no user name, "
-            "no ? and no #"
+            "the app setting UPSTREAM_BASE_URL must be a whole URL that starts with https:// "
+            "(http:// for localhost only), such as https://api.example.com, without a user name, "
+            "? or #"
         )
     return base
 
@@ -157,7 +188,3 @@ def _split(url: str) -> SplitResult | None:
         return parts if parts.port != 0 else None
     except ValueError:
         return None
-
-
-def _safe(parts: SplitResult) -> bool:
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)

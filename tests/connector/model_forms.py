@@ -1,0 +1,133 @@
+"""How upstreams write the time of a change, and how they compare what they wrote."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+DAY = 86_400
+SECOND = 1_000_000  # microseconds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Brief:
+    """Shows only what differs from the default, so that a failing schedule can be read."""
+
+    def __repr__(self) -> str:
+        values = [(each, getattr(self, each.name)) for each in fields(self)]  # type: ignore[arg-type]
+        shown = [f"{each.name}={value!r}" for each, value in values if value != each.default]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+@dataclass(frozen=True, repr=False)
+class Form(Brief):
+    """One way of writing times (in microseconds), or of counting changes where `step` is 0."""
+
+    name: str
+    step: int  # from one value to the next
+    write: Callable[[int, int], Any]  # the value of a time, in one of several spellings
+    rank: Callable[[str], int]  # where a value stands, from its text; wall clocks compare as such
+    odd: Sequence[Any] = (None, "", "Never", "0000-00-00 00:00:00")  # values that are no cursor
+    options: Mapping[str, Any] = field(default_factory=dict)  # declared beside `cursor`
+    # The upstream sorts and filters by the time itself and shows the wall clock of it: the hour
+    # that comes twice comes in its order.
+    by_instant: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+def _micros(moment: datetime) -> int:
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _text(at: int, zone: tzinfo, pattern: str, digits: int = 6) -> str:
+    local = (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    return local.strftime(pattern.replace("%f", f"{at % SECOND:06d}"[:digits]))
+
+
+def _iso(name: str, seconds: float, pattern: str, zone: Any = 0) -> Form:
+    """A form in a named zone, which is declared, or minutes east, which are not."""
+    where = ZoneInfo(zone) if isinstance(zone, str) else timezone(timedelta(minutes=zone))
+    return Form(
+        name,
+        int(seconds * SECOND),
+        lambda at, _: _text(at, where, pattern),
+        lambda text: _micros(datetime.fromisoformat(text)),
+        options={"timezone": zone} if isinstance(zone, str) else {},
+    )
+
+
+def _strptime(name: str, seconds: float, pattern: str, zone: Any = 0) -> Form:
+    form = _iso(name, seconds, pattern, zone)
+    return replace(
+        form,
+        rank=lambda text: _micros(datetime.strptime(text, pattern)),
+        options={**form.options, "cursor_type": pattern},
+    )
+
+
+def _epoch(kind: str, step: int, write: Callable[[int], Any], name: str = "") -> Form:
+    micros = {"epoch": "1e6", "epoch_ms": "1e3", "epoch_us": "1", "epoch_ns": "1e-3"}[kind]
+    return Form(
+        name or kind,
+        step,
+        lambda at, _: write(at),
+        lambda text: int(Decimal(text) * Decimal(micros)),
+        (None, "", 0, "Never"),
+        {"cursor_type": kind},
+    )
+
+
+def _mixed(at: int, spelling: int) -> str:
+    """Other offsets, other separators, three digits more where they are not zero."""
+    zone = timezone(timedelta(minutes=(0, 330, -480, 840)[spelling % 4]))
+    separator, fraction = "T "[spelling % 2], ".%f" if at % SECOND >= 1000 else ""
+    text = _text(at, zone, f"%Y-%m-%d{separator}%H:%M:%S{fraction}%z", 3)
+    return text.replace("+0000", "Z") if spelling % 3 else f"{text[:-2]}:{text[-2:]}"
+
+
+_NEW_YORK = "America/New_York"
+_NAIVE = _iso("naive, New York", 1, "%Y-%m-%d %H:%M:%S", _NEW_YORK)
+ZONED = [
+    _NAIVE,
+    replace(_NAIVE, name="naive, undeclared New York", options={}),
+    replace(
+        _NAIVE,
+        name="instants, New York",
+        rank=lambda text: _micros(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(_NEW_YORK))),
+        by_instant=True,
+    ),
+    _iso("naive, Lord Howe", 60, "%Y-%m-%dT%H:%M", "Australia/Lord_Howe"),
+    _iso("days, New York", DAY, "%Y-%m-%d", _NEW_YORK),
+    _strptime("strptime, New York", 60, "%d.%m.%Y %H:%M", _NEW_YORK),
+]
+INSTANTS = [
+    _iso("seconds", 1, "%Y-%m-%dT%H:%M:%SZ"),
+    Form("mixed", 1000, _mixed, lambda text: _micros(datetime.fromisoformat(text))),
+    _iso("microseconds", 1e-6, "%Y-%m-%dT%H:%M:%S.%f+00:00"),
+    _iso("minutes", 60, "%Y-%m-%d %H:%M+05:30", 330),
+    _iso("naive -11", 1, "%Y-%m-%d %H:%M:%S", -660),
+    _iso("naive +13", 1, "%Y-%m-%dT%H:%M:%S", 780),
+    _iso("days +9", DAY, "%Y-%m-%d", 540),
+    _strptime("strptime, UTC", 1, "%a, %d %b %Y %H:%M:%S GMT", "UTC"),
+    _strptime("strptime, offset", 1, "%m/%d/%Y %I:%M:%S %p %z", -300),
+    _epoch("epoch", SECOND, lambda at: at // SECOND),
+    _epoch("epoch", 1000, lambda at: at // 1000 / 1000, "epoch with a fraction"),
+    _epoch("epoch", SECOND, lambda at: str(at // SECOND), "epoch as text"),
+    _epoch("epoch_ms", 1000, lambda at: at // 1000),
+    _epoch("epoch_us", 1, lambda at: at),
+    _epoch("epoch_ns", 1, lambda at: at * 1000),
+    *ZONED,
+]
+_TEXT = Form("text", 0, lambda at, _: f"v{at:08d}", lambda text: int(text[1:]), (None, ""))
+COUNTS = [
+    Form("sequence", 0, lambda at, _: at, int, (None, "", "x"), {"cursor_type": "sequence"}),
+    replace(_TEXT, options={"cursor_type": "text"}),
+]

@@ -1,0 +1,413 @@
+"""No secret leaves a call: not in its error, its state or a log record, whatever fails in it."""
+
+import functools
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from connector import ApiKey, BasicAuth, BearerToken, Fetch, OAuth2ClientCredentials, Page, auth
+from connector.errors import RetryLater, StartOver, TokenExpired, UpstreamError
+from connector.sync import protocol
+from connector.sync.handler import handle
+from connector.testing import held_clock
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from . import echoes
+from .calls import call, error, reading, rows
+from .faults import Faults, closed_port
+from .leaks import besides_records, leaks, listening
+from .test_secrets import PASSWORD, secret_texts
+
+AUTHS: dict[str, Any] = {
+    "bearer": BearerToken("apiToken"),
+    "header": ApiKey("apiToken", header="X-Api-Key", prefix="Key "),
+    "param": ApiKey("apiToken", param="api_key"),
+    "basic": BasicAuth("user", "apiToken"),
+    "basic without a password": BasicAuth("apiToken"),
+    "oauth": OAuth2ClientCredentials("/oauth/token", "user", "apiToken"),
+    "oauth in the body": OAuth2ClientCredentials(
+        "/oauth/token?in=body", "user", "apiToken", credentials_in="body"
+    ),
+}
+CLIENT = {"user": "the-client-id", "apiToken": "the-client-secret"}
+keys = st.text("abcXYZ019-_.~+/=&%?'\"\\ é€", min_size=8, max_size=40).filter(
+    lambda text: len(set(text.strip())) >= 5 and len(text.strip()) >= 8
+)
+Step = Callable[[Fetch], Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Faults]:
+    with Faults() as faults:
+        yield faults
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens(server: Faults) -> None:
+    auth._slots.clear()
+    server.tokens.clear()
+    server.visits.clear()
+    server.clients = {CLIENT["user"]: CLIENT["apiToken"]}
+
+
+def _read(step: Step, secret: Any = PASSWORD, **entity: Any) -> tuple[dict[str, Any], str]:
+    """The reply of a step that reads nothing, and what was logged."""
+    made = reading("http://127.0.0.1:9", step, entity, auth=None, secrets=["apiToken"])
+    with listening() as listener:
+        reply = call(made, secrets={"apiToken": secret})
+    return reply, listener.text
+
+
+# ---- the state
+
+
+@pytest.mark.parametrize("value", [f"after {PASSWORD} comes more", [1, {PASSWORD: 1}]])
+@pytest.mark.parametrize("encode", echoes.ENCODINGS.values(), ids=echoes.ENCODINGS)
+def test_a_secret_is_refused_in_the_state(value: Any, encode: Callable[[str], str]) -> None:
+    text = encode(json.dumps(value, ensure_ascii=False))
+    for page, entity in (
+        (Page([{"id": 1}], value), {}),
+        (Page([{"id": 1}], cursor=text), {}),
+        (Page([{"id": 1, "at": text}]), {"cursor": "at", "cursor_type": "text"}),
+    ):
+        reply, log = _read(lambda _, page=page: page, **entity)
+        assert "holds a secret" in reply["errorMessage"]
+        assert not leaks(besides_records(reply) + log, [PASSWORD])
+
+
+@pytest.mark.parametrize("kind", ["basic", "oauth", "param"])
+def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server: Faults, kind: str) -> None:
+    """The base64 of user and password; the OAuth token; the key in another parameter of a URL."""
+
+    def step(fetch: Fetch) -> Page:
+        fetch.get("/who")
+        sent = server.visits[-1]
+        value = sent.headers.get("Authorization", "").partition(" ")[2]
+        return Page([{"id": 1}], value or f"/x?other={sent.params['api_key']}")
+
+    message = error(reading(server.url, step, auth=AUTHS[kind]), secrets=CLIENT)
+    assert "holds a secret" in message
+
+
+def test_what_is_not_a_secret_stops_nothing(server: Faults) -> None:
+    """Timestamps that contain a numeric secret; a user name in a token, a URL, a cursor, a row."""
+    secrets = {"apiToken": "123456", "user": "the-client-id"}
+    tokens = ["1234567890", {"page": 123456}, f"{server.url}/x?since=20261234567&by=the-client-id"]
+
+    def step(fetch: Fetch) -> Page:
+        nth = tokens.index(fetch.token) + 1 if fetch.token else 0
+        row = {"id": nth, "at": f"{nth} {fetch.token}"}
+        return Page([row], tokens[nth] if nth < len(tokens) else None)
+
+    made = reading(server.url, step, {"cursor": "at", "cursor_type": "text"}, auth=AUTHS["basic"])
+    with listening() as listener:
+        reply = call(made, secrets=secrets)
+    assert [row["id"] for row in reply["insert"]["thing"]] == [0, 1, 2, 3]
+    assert reply["state"]["thing"] == f"3 {tokens[2]}"
+    assert "event=secret_in_row" not in listener.text
+
+
+def test_a_secret_in_the_state_that_came_is_not_sent_back(server: Faults) -> None:
+    body = {"state": {"thing": PASSWORD}, "secrets": {"apiToken": PASSWORD}}
+    made = reading(server.url, "/nowhere", {"cursor": "at"})
+    for more in ({}, {"setup_test": True}):
+        with listening() as listener:
+            _, reply = handle(made, json.dumps({**body, **more}).encode())
+        assert "errorMessage" in json.loads(reply)
+        assert not leaks(reply.decode() + listener.text, [PASSWORD])
+
+
+def test_a_secret_in_a_row_is_delivered_and_logged() -> None:
+    row = {"id": 1, "note": f"my key is {PASSWORD}"}
+    reply, log = _read(lambda _: Page([row]))
+    assert reply["insert"]["thing"] == [row]
+    assert "event=secret_in_row" in log and not leaks(log, [PASSWORD])
+
+
+# ---- logs and error reports
+
+
+@pytest.mark.parametrize("kind", AUTHS)
+def test_what_urllib3_and_requests_log_at_debug_holds_no_credential(
+    server: Faults, kind: str
+) -> None:
+    with listening() as listener:
+        rows(reading(server.url, "/who?x=1", auth=AUTHS[kind]), secrets=CLIENT)
+    assert "/who?x=1" in listener.text and "urllib3.connectionpool" in listener.text
+    assert not leaks(listener.text, [*CLIENT.values(), *server.tokens])
+
+
+@pytest.mark.parametrize(
+    "forged", ["x\nevent=call rows=1", "{}\r\nX: 1", "setup-test\n", "\u2028{}", "{}", "\x1b[31m{}"]
+)
+def test_a_forged_sync_id_or_agent_forges_no_line_and_shows_nothing(
+    server: Faults, forged: str
+) -> None:
+    forged = forged.format(PASSWORD)
+    request = {"sync_id": forged, "agent": forged, "secrets": {"apiToken": PASSWORD}}
+    with listening() as listener:
+        for path in ("/rows", "/nowhere"):
+            reply = call(reading(server.url, path, auth=None, secrets=["apiToken"]), **request)
+            assert not leaks(besides_records(reply), [PASSWORD])
+    assert "sync_id=invalid" in listener.text
+    assert not leaks(listener.text, [PASSWORD])
+    assert not any("\nevent=call rows=1" in text or "\x1b" in text for text in listener.texts)
+
+
+def test_a_message_is_redacted_before_it_is_cut() -> None:
+    for before in range(protocol._LONGEST - 60, protocol._LONGEST, 7):
+        reply, log = _read(lambda _, before=before: _raise(ValueError("x" * before + PASSWORD)))
+        assert PASSWORD[:9] not in reply["errorMessage"] + log
+
+
+def test_type_trace_and_line_of_code_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of code that the trace shows is this file's, which holds the secret."""
+    monkeypatch.setattr(protocol, "PROJECT", protocol.Path(__file__).parent)
+    secret = "made_up_secret_in_a_name"
+
+    def step(fetch: Fetch) -> Page:
+        raise type(secret, (Exception,), {})("made_up_secret_in_a_name")
+
+    reply, _ = _read(step, secret)
+    assert reply["errorType"] == "[secret]" and secret not in json.dumps(reply)
+    assert any(
+        frame[0] == "test_leaks.py" and '{})("[secret]")' in frame[3]
+        for frame in reply["stackTrace"]
+    )
+
+
+@pytest.mark.parametrize("value", [{"a": "made-up-a", "b": ["made-up-b"]}, [["made-up-a"]]])
+def test_the_texts_in_a_secret_that_is_a_list_or_an_object_are_secrets(value: Any) -> None:
+    reply, log = _read(
+        lambda _: _raise(ValueError(f"made-up-a {value} {json.dumps(value)}")), value
+    )
+    assert "[secret]" in reply["errorMessage"]
+    assert "made-up" not in besides_records(reply) + log
+
+
+def test_the_proxys_password_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "http://me:made%2Dup%2Fproxy@127.0.0.1:9"
+    monkeypatch.setenv("CONNECTOR_PROXY", url)
+    reply, log = _read(lambda _: _raise(ValueError(f"{url} made-up/proxy")))
+    assert not leaks(besides_records(reply) + log, ["made-up/proxy"])
+
+
+# ---- what a step can reach
+
+
+def _reachable(roots: list[Any]) -> list[Any]:
+    """Every object that can be reached from some, by attributes, items, closures and causes."""
+    found: dict[int, Any] = {}
+    rest = list(roots)
+    skipped = (type, ModuleType, logging.Logger, threading.Thread, str, bytes, int, float)
+    while rest:
+        each = rest.pop()
+        of_tests = getattr(each, "__module__", None) == __name__ or isinstance(each, Faults)
+        if id(each) in found or each is None or isinstance(each, skipped) or of_tests:
+            continue
+        found[id(each)] = each
+        rest += vars(each).values() if hasattr(each, "__dict__") else []
+        for kind in type(each).__mro__:
+            slots = kind.__dict__.get("__slots__", ())
+            names = [slots] if isinstance(slots, str) else slots
+            rest += [getattr(each, name, None) for name in names]
+        if isinstance(each, Mapping):
+            rest += [*each.keys(), *(dict.values(each) if isinstance(each, dict) else ())]
+        elif isinstance(each, (list, tuple, set, frozenset)):
+            rest += each
+        if isinstance(each, functools.partial):
+            rest += [each.func, each.args, each.keywords]
+        if isinstance(each, BaseException):
+            rest += [each.__cause__, each.__context__, each.args]
+        rest += [cell.cell_contents for cell in getattr(each, "__closure__", None) or ()]
+        rest.append(getattr(each, "__self__", None))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("kind", AUTHS)
+@pytest.mark.parametrize("path", ["/rows", "/hop?to=/rows", "/status?code=400", "/cut", "/loop"])
+def test_no_repr_of_what_a_step_can_reach_shows_a_secret(
+    server: Faults, kind: str, path: str
+) -> None:
+    leaking: list[str] = []
+    kinds: set[str] = set()
+
+    def step(fetch: Fetch) -> Page:
+        roots: list[Any] = [fetch, fetch.log]
+        try:
+            roots.append(fetch.get(path))
+        except UpstreamError as raised:
+            roots.append(raised)
+        for each in _reachable(roots):
+            kinds.add(type(each).__name__)
+            if leaks(f"{each!r}", [*CLIENT.values(), *server.tokens[-1:]]):
+                leaking.append(f"{type(each)}: {each!r:.200}")
+        return Page()
+
+    with held_clock():
+        call(reading(server.url, step, auth=AUTHS[kind]), secrets=CLIENT)
+    assert {"Settings", "Redactor", "Client", "Signer", "Source"} <= kinds
+    assert {"Response", "UpstreamError"} & kinds
+    assert not leaking
+
+
+# ---- all of it at once
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+def _everything(fetch: Fetch) -> str:
+    """What somebody prints who looks for a mistake."""
+    keys = {name: fetch.secrets[name] for name in fetch.secrets}
+    return f"{fetch!r} {vars(fetch)} {keys} {json.dumps(keys)} {fetch.payload._values} {keys!r:.60}"
+
+
+def _raise_text(fetch: Fetch, key: str) -> Any:
+    response = fetch.get("/echo?where=all&code=400", ok=[400])
+    raise RuntimeError(f"{response.text} {response.headers} {response.content!r}"[:3000])
+
+
+def _raise_from(fetch: Fetch, key: str) -> Any:
+    try:
+        fetch.get("/echo?where=json")
+    except UpstreamError as raised:
+        raise KeyError(key, raised) from raised
+
+
+def _log_all(fetch: Fetch, key: str) -> Any:
+    try:
+        fetch.get("/echo?where=html")
+    except UpstreamError:
+        fetch.log.exception("failed with %s", _everything(fetch))
+    logging.getLogger("mine.own").debug("%r", key, stack_info=True)
+    logging.getLogger("requests.mine").warning(_everything(fetch), extra={"it": _everything(fetch)})
+    return Page([{"id": 1}], key)
+
+
+def _at_a_closed_port(fetch: Fetch, key: str) -> Any:
+    with closed_port() as url:
+        return fetch.get(f"{url}/x?key={key}")
+
+
+def _echo(where: str) -> Callable[[Fetch, str], Any]:
+    return lambda f, key: Page(f.get("/echo", params={"where": where}).rows("data"))
+
+
+PLACES: dict[str, Callable[[Fetch, str], Any]] = {
+    **{f"echo {where}": _echo(where) for where in echoes.ECHOES},
+    "echo 500": lambda f, key: f.get("/echo?where=html&code=500"),
+    "echoed next URL": lambda f, key: Page([{"id": 1}], f.get("/echo?where=next").value("next")),
+    "echoed token": lambda f, key: Page([{"id": 1}], f.get("/echo?where=token").value("next")),
+    "echoed position": lambda f, key: Page([], cursor=f.get("/echo?where=token").value("next")),
+    "echoed keys": lambda f, key: f.get("/echo?where=keys").value("data"),
+    "path": lambda f, key: f.get(f"/nowhere/{key}"),
+    "query": lambda f, key: f.get("/nowhere", params={"k": key}),
+    "query of what is cut": lambda f, key: f.get("/cut", params={"k": key}),
+    "query of what is reset": lambda f, key: f.get("/reset", params={"k": key}),
+    "query of a loop": lambda f, key: f.get("/loop", params={"k": key}),
+    "query of a wait": lambda f, key: f.get("/status?code=429&after=9999", params={"k": key}),
+    "header": lambda f, key: f.get("/status?code=400", headers={"X-Key": key}),
+    "header's name": lambda f, key: f.get("/rows", headers={key: "1"}),
+    "body": lambda f, key: f.post("/echo?where=json", json={"key": key}),
+    "method": lambda f, key: f.request(key, "/rows"),
+    "host": lambda f, key: f.get(f"https://{key}.example/"),
+    "other host": lambda f, key: f.get(f"{f.payload['elsewhere']}/x?key={key}"),
+    "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
+    "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
+    "closed port": _at_a_closed_port,
+    "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
+    "raise text": _raise_text,
+    "raise from": _raise_from,
+    "retry later": lambda f, key: _raise(RetryLater(9999, key)),
+    "token expired": lambda f, key: _raise(TokenExpired(key)),
+    "start over": lambda f, key: _raise(StartOver(key)),
+    "upstream error": lambda f, key: _raise(UpstreamError(key)),
+    "log all": _log_all,
+    "missing key": lambda f, key: f.secrets[key],
+    "unicode error": lambda f, key: key.encode("ascii") + b"\xff".decode(),
+    "wrong page": lambda f, key: key,
+    "wrong rows": lambda f, key: Page(key),
+    "wrong row": lambda f, key: Page([key]),
+    "wrong value": lambda f, key: Page([{"id": 1, key: object()}]),
+    "wrong key": lambda f, key: Page([{"id": [key]}]),
+    "undeclared table": lambda f, key: Page([], tables={key: [{"id": 1}]}),
+    "wrong token": lambda f, key: Page([], {key: object()}),
+    "wrong since": lambda f, key: replace(f, since=key).since_as("iso"),
+    "key of a row": lambda f, key: Page([{"id": key}] * 2, 1),
+    "good": lambda f, key: Page(f.get("/who").rows("data")),
+}
+HARMLESS = {"good", "echo redirect", "echo token", "echo next", "log all", "key of a row"}
+
+
+def _step_of(place: str) -> Step:
+    def step(fetch: Fetch) -> Any:
+        page = PLACES[place](fetch, fetch.secrets["apiToken"])
+        right = isinstance(page, Page) or place == "wrong page"
+        return page if right else Page([{"id": 1}], str(page))
+
+    return step
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_place_fails_and_shows_no_secret(server: Faults, place: str) -> None:
+    secret = "made-up/pass+word&'%-_~0815"
+    made = reading(server.url, _step_of(place), allowed_hosts=["localhost"])
+    request = {
+        "secrets": {"apiToken": secret},
+        "customPayload": {"elsewhere": server.elsewhere},
+        "sync_id": str(uuid4()),
+    }
+    with held_clock(), listening() as listener:
+        replies = [call(made, **request, setup_test=True), call(made, **request)]
+        # A wait, and an error after rows were read, go out in the reply after a successful one.
+        while replies[-1]["hasMore"] and len(replies) < 4:
+            replies.append(call(made, **request, state=replies[-1]["state"]))
+    assert "errorMessage" in replies[-1] or place in HARMLESS, replies
+    assert not leaks("".join(map(besides_records, replies)) + listener.text, [secret])
+
+
+@pytest.mark.parametrize("kind", AUTHS)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_whatever_fails_wherever_no_secret_leaves(
+    server: Faults, kind: str, data: st.DataObject
+) -> None:
+    place = data.draw(st.sampled_from(sorted(PLACES)), label="place")
+    secret = data.draw(st.one_of(keys, secret_texts), label="secret")
+    user = data.draw(keys, label="user").replace(":", ".")
+    refused = data.draw(st.booleans(), label="client refused")
+    assume(secret.strip() not in user and user.strip() not in secret)
+    auth._slots.clear()
+    server.tokens.clear()
+    # A server that knows another secret refuses this one.
+    server.clients = {user.strip(): "x" if refused else secret.strip()}
+    options = {"auth": AUTHS[kind], "secrets": ["apiToken"], "allowed_hosts": ["localhost"]}
+    request = {
+        "secrets": {"apiToken": secret, "user": user},
+        "customPayload": {"elsewhere": server.elsewhere, "same": secret},
+        "sync_id": data.draw(st.sampled_from([str(uuid4()), f"\n{secret}"]), label="sync id"),
+        "setup_test": data.draw(st.booleans(), label="setup test"),
+        "state": {},
+    }
+    with held_clock(), listening() as listener:
+        made = reading(server.url, _step_of(place), **options)
+        _, body = handle(made, json.dumps(request).encode())
+    reply = json.loads(body)
+    state = besides_records(reply.pop("state"))
+    texts = besides_records(reply) + listener.text
+    assert not leaks(texts, [secret.strip(), user.strip(), *server.tokens]), texts[:5000]
+    # A user name may stand in the state, and a short secret as a part of something longer.
+    assert not leaks(state, [secret.strip()] * (len(secret.strip()) >= 12)), state

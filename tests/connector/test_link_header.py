@@ -1,0 +1,140 @@
+"""The Link header (RFC 8288): whatever it looks like, and in linear time."""
+
+import time
+
+import pytest
+import requests
+from connector import Response, UpstreamError
+from connector.secrets import Redactor
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def link(header: str | None, rel: str = "next") -> str | None:
+    """The URL of a relation in this header of a response to /v1/items."""
+    reply = requests.Response()
+    if header is not None:
+        reply.headers["Link"] = header
+    sent = requests.Request("GET", "https://a.b/v1/items?page=1").prepare()
+    return Response.of(reply, b"", sent, Redactor()).link(rel)
+
+
+@pytest.mark.parametrize(
+    ("header", "url"),
+    [
+        ('<https://c.d/x?page=2>; rel="next"', "https://c.d/x?page=2"),
+        ('</p>; rel="prev", </n>; rel="next last"', "https://a.b/n"),
+        ("<?page=2>; rel=next; title=a", "https://a.b/v1/items?page=2"),
+        ("<more>; rel=next", "https://a.b/v1/more"),
+        ("<//c.d/x>; rel=next", "https://c.d/x"),
+        ("< /n >; rel=next", "https://a.b/n"),
+        ('</p>; rel="prev"', None),
+        ("", None),
+        (None, None),
+        ('</2>; REL="next"', "https://a.b/2"),
+        ('</2>; rel="Next"', "https://a.b/2"),
+        ("</2;jsessionid=9?p=2>; rel=next", "https://a.b/2;jsessionid=9?p=2"),
+        ('</2?fields=a;b&p=2>; rel="next"', "https://a.b/2?fields=a;b&p=2"),
+        ('</2?ids=1,2>; rel="next",', "https://a.b/2?ids=1,2"),
+        ('</2>; title="a, b; c"; rel="last next"', "https://a.b/2"),
+        ('</2>; title="</9>; rel=next, "; rel=prev, </3>; rel=next', "https://a.b/3"),
+        (r'</2>; title="a\"b"; rel="next"', "https://a.b/2"),
+        (r'</2>; title="a\\"; rel="next"', "https://a.b/2"),
+        (r'</2>; title="\"; rel=\"prev"; rel="next"', "https://a.b/2"),
+        (r'</2>; rel="n\ext"', "https://a.b/2"),
+        ('</2>; rel="prev"; rel="next"', None),
+        ('</2>; rel="next"; rel="prev"', "https://a.b/2"),
+        ('</2>; rel="next"; anchor="#other", </3>; rel="next"', "https://a.b/3"),
+        ('</2>; rel="next", </3>; rel="next"', "https://a.b/2"),
+        ("</1>;rel=prev , </3> ; rel = next", "https://a.b/3"),
+        ("</2>; rel", None),
+        ("</2>; crossorigin; rel=next", "https://a.b/2"),
+        ("</2>; rel*=UTF-8''next", None),
+        ('/2; rel="next"', None),
+        ("</2; rel=next", None),
+        ("</2>; rel='next'", "https://a.b/2"),
+        ("</2>; rel='last next'; title='a, b'", "https://a.b/2"),
+        ("</1>; title=it's; rel='prev', </3>; rel='next'", "https://a.b/3"),
+        ("</1>; title='; rel=prev, </3>; rel=next", "https://a.b/3"),
+        ('</1>; title="; rel=prev, </3>; rel=next', "https://a.b/3"),
+    ],
+)
+def test_link_is_the_url_of_a_relation(header: str | None, url: str | None) -> None:
+    assert link(header) == url
+
+
+def test_a_relation_is_asked_for_in_any_case() -> None:
+    assert link('</2>; rel="Next"', "NEXT") == link('</2>; rel="x NEXT"', "next") == "https://a.b/2"
+
+
+def test_a_reference_that_is_not_a_url_is_an_error_that_shows_it() -> None:
+    with pytest.raises(UpstreamError, match=r"Link header of GET https://a.b/v1/items.*//\[oops"):
+        link("<https://[oops>; rel=next")
+
+
+TEXT = st.text(st.sampled_from(" ,;=<>'\"\\abrel/"), max_size=12)
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> tuple[str, str | None]:
+    """A header that follows the RFC, written in any of its ways, and its first next link."""
+    links, found = [], None
+    for _ in range(draw(st.integers(0, 4))):
+        url = "/" + draw(TEXT).replace("<", "").replace(">", "").replace(" ", "").strip("/\\;")
+        text, first = f"<{url}>", {}
+        for _ in range(draw(st.integers(0, 4))):
+            name = draw(st.sampled_from(["rel", "REL", "title", "anchor"]))
+            value = draw(st.sampled_from(["next", "prev", "Next last"]) | TEXT)
+            if value.isalpha() and draw(st.booleans()):
+                shown = value
+            else:
+                shown = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            space = draw(st.sampled_from(["", " ", "\t"]))
+            text += f"{space};{space}{name}{space}={space}{shown}"
+            first.setdefault(name.lower(), value)
+        if (
+            found is None
+            and "anchor" not in first
+            and "next" in first.get("rel", "").lower().split()
+        ):
+            found = url
+        links.append(text)
+    return draw(st.sampled_from([",", ", ", " , ,"])).join(links), found
+
+
+@given(headers())
+def test_any_header_that_follows_the_rfc_is_read_as_it_was_meant(made: tuple[str, str]) -> None:
+    header, reference = made
+    assert link(header) == (None if reference is None else f"https://a.b{reference}")
+
+
+@given(st.text(st.sampled_from("<>;,='\"\\ rel=next"), max_size=60))
+def test_no_header_stops_a_sync(header: str) -> None:
+    assert link(header) is None or link(header).startswith("https://a.b/")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<",
+        "<>",
+        "<>;",
+        "<>; ",
+        '<>;a="',
+        "<>;a='",
+        '<>;a="\\"',
+        "<>;a=b",
+        ";",
+        '"',
+        '\\"',
+        " ",
+        "<a>;a ",
+    ],
+)
+def test_a_long_header_costs_no_time(piece: str) -> None:
+    """At a million characters, one pass for each of them would take minutes."""
+    began = time.process_time()
+    header = (piece * 1_000_000)[:1_000_000]
+    assert link(f"</1>; {header}") is None
+    assert link(f"{header}\"'>, </2>; rel=next") in ("https://a.b/2", None)
+    assert time.process_time() - began < 20

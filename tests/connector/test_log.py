@@ -1,0 +1,246 @@
+"""Log lines, and the record factory that redacts what any logger of the process writes."""
+
+import gc
+import json
+import logging
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from connector import log
+from connector.secrets import LONGEST_TEXT, WITHHELD, Redactor
+
+from .leaks import leaks, listening
+
+MINE = logging.getLogger("mine.own")
+PASSWORD = "made-up/pass+word&ö\"'\\ü"
+
+
+@pytest.fixture(autouse=True)
+def redactor() -> Iterator[Redactor]:
+    """One that knows the password, while a test runs."""
+    redactor = Redactor([PASSWORD])
+    log.guard(redactor)
+    yield redactor
+
+
+class Odd:
+    """Its text is harmless, its repr is not."""
+
+    def __str__(self) -> str:
+        return "harmless"
+
+    def __repr__(self) -> str:
+        return f"<Odd {PASSWORD}>"
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError(PASSWORD)
+
+    __repr__ = __str__
+
+
+def raising() -> None:
+    try:
+        try:
+            raise KeyError(PASSWORD)
+        except KeyError:
+            raise ValueError("what followed") from None
+    except ValueError:
+        MINE.exception("it failed")
+        MINE.warning("it failed", exc_info=True, stack_info=True)
+
+
+def hiding() -> None:
+    class Hidden(Exception):
+        def __str__(self) -> str:
+            return "harmless"
+
+    try:
+        raise Hidden(PASSWORD)
+    except Hidden as hidden:
+        MINE.error("it failed: %s", hidden, exc_info=True)
+
+
+SHOWN: dict[str, Callable[[], Any]] = {
+    "message": lambda: MINE.info(f"the key is {PASSWORD}"),
+    "argument": lambda: MINE.debug("the key is %s", PASSWORD),
+    "repr": lambda: MINE.info("the key is %r", PASSWORD),
+    "json": lambda: MINE.info(json.dumps({"key": PASSWORD})),
+    "several": lambda: MINE.info("%s %d %s", 1, 2, {"key": [PASSWORD]}),
+    "mapping": lambda: MINE.info("%(key)s of %(who)s", {"key": PASSWORD, "who": "me"}),
+    "too many": lambda: MINE.info("no place for it", PASSWORD),
+    "too few": lambda: MINE.info("%s and %s", PASSWORD),
+    "wrong kind": lambda: MINE.info("%d of them", PASSWORD),
+    "object": lambda: MINE.info(ValueError(PASSWORD)),
+    "extra": lambda: MINE.info("see the field", extra={"key": PASSWORD, "n": 1}),
+    "deep extra": lambda: MINE.info("see", extra={"key": {"a": [PASSWORD]}}),
+    "adapter": lambda: logging.LoggerAdapter(MINE, {"key": PASSWORD}).info("see"),
+    "bytes": lambda: MINE.info("%s", PASSWORD.encode()),
+    "connector's own": lambda: log.logger.info(PASSWORD),
+    "step's": lambda: log.StepLog("page=1").info("%s", PASSWORD),
+    "made record": lambda: MINE.handle(
+        logging.makeLogRecord({"msg": PASSWORD, "levelno": 20, "levelname": "INFO"})
+    ),
+}
+# Those whose secret stands in what is dropped, and not in what is shown.
+DROPPED: dict[str, Callable[[], Any]] = {
+    "cut": lambda: MINE.info("%.9s is how it starts", PASSWORD),
+    "odd": lambda: MINE.info("%s", Odd()),
+    "odd message": lambda: MINE.info(Odd()),
+    "broken": lambda: MINE.info("%s", Broken()),
+    "broken message": lambda: MINE.info(Broken()),
+    "broken message of a step": lambda: log.StepLog("page=1").info(Broken()),
+    "exception": raising,
+    "hiding exception": hiding,
+}
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *DROPPED])
+def test_no_log_record_shows_a_secret_however_it_was_written(name: str) -> None:
+    with listening() as listener:
+        (SHOWN | DROPPED)[name]()
+    assert not leaks(listener.text, [PASSWORD])
+    assert name in DROPPED or "[secret]" in listener.text
+    # As long a part as cannot be chance: "%.9s" must not cut it out first.
+    assert PASSWORD[:9] not in listener.text
+    assert "Traceback" not in listener.texts[-1], "logging itself failed"
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """What a handler gets that formats each message and keeps nothing else."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: (record.getMessage(), records.append(record))  # type: ignore
+    MINE.addHandler(handler)
+    MINE.propagate = False
+    yield records
+    MINE.removeHandler(handler)
+    MINE.propagate = True
+
+
+def _raise(error: BaseException) -> None:
+    try:
+        raise error
+    except ValueError:
+        MINE.exception("it failed")
+
+
+def test_a_record_without_a_secret_stays_as_it_was(records: list[logging.LogRecord]) -> None:
+    error = ValueError("four")
+    arguments = ("one", 2, {"three": 3.5}, error, b"five", None)
+    MINE.error("%s %d %s %s %s %s", *arguments, exc_info=error, extra={"mine": [1]})
+    (record,) = records
+    assert record.args and all(a is b for a, b in zip(record.args, arguments, strict=True))
+    assert record.exc_info and record.exc_info[1] is error
+    assert record.__dict__["mine"] == [1]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda huge: MINE.error(huge),
+        lambda huge: MINE.error("it is %s", huge),
+        lambda huge: MINE.error("it is %s", huge.encode()),
+        lambda huge: MINE.error("see", extra={"it": huge}),
+        lambda huge: _raise(ValueError(huge)),
+    ],
+)
+def test_a_record_of_30_mb_is_cut_and_needs_no_gigabytes(
+    records: list[logging.LogRecord], write: Callable[[str], None]
+) -> None:
+    huge = "%41&lt;\\" * 4_000_000 + PASSWORD
+    tracemalloc.start()
+    try:
+        write(huge)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(huge)
+    finally:
+        tracemalloc.stop()
+    assert max(len(str(value)) for value in vars(records[0]).values()) == LONGEST_TEXT
+
+
+def test_a_record_that_cannot_be_redacted_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RecursionError(PASSWORD)
+
+    monkeypatch.setattr(log, "_redact_message", fail)
+    with listening() as listener:
+        MINE.error("the key is %s", PASSWORD, exc_info=ValueError(PASSWORD), stack_info=True)
+    assert WITHHELD in listener.text and not leaks(listener.text, [PASSWORD])
+
+
+def test_a_factory_that_the_user_sets_stays_and_what_it_adds_is_redacted() -> None:
+    before = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = before(*args, **kwargs)
+        record.msg = f"{record.msg} {PASSWORD} by-the-factory"
+        return record
+
+    logging.setLogRecordFactory(factory)
+    try:
+        log.guard(Redactor())
+        with listening() as listener:
+            MINE.info("it is")
+    finally:
+        logging.setLogRecordFactory(before)
+    assert "it is [secret] by-the-factory" in listener.text
+    assert not leaks(listener.text, [PASSWORD])
+
+
+def test_the_factory_is_set_once() -> None:
+    factory = logging.getLogRecordFactory()
+    log.guard(Redactor())
+    assert logging.getLogRecordFactory() is factory
+
+
+def test_a_redactor_is_looked_at_while_somebody_holds_it_and_the_latest_sixteen_longer() -> None:
+    held = Redactor(["made-up-held"])
+    log.guard(held)
+    for number in range(40):
+        log.guard(Redactor([f"made-up-{number}-x"]))
+    gc.collect()
+    assert log.redact("made-up-held") == "[secret]"
+    found = [n for n in range(40) if log.redact(f"made-up-{n}-x") == "[secret]"]
+    assert found == [*range(24, 40)]
+
+
+def test_what_a_redactor_learns_later_counts_and_secrets_of_two_that_overlap_are_one() -> None:
+    first, second = Redactor(), Redactor()
+    log.guard(first)
+    log.guard(second)
+    assert log.redact("AAAAAABBBBBBCCCCCC") == "AAAAAABBBBBBCCCCCC"
+    first.add("AAAAAABBBBBB")
+    second.add_passing("BBBBBBCCCCCC")
+    assert log.redact("AAAAAABBBBBBCCCCCC") == "[secret]"
+
+
+def test_threads_may_log_while_others_learn_secrets() -> None:
+    def learn(thread: int) -> str:
+        for number in range(60):
+            redactor = Redactor([f"made-up-{thread}-{number}"])
+            log.guard(redactor)
+            redactor.add_passing(f"passing-{thread}-{number}")
+            text = f"made-up-{thread}-{number} passing-{thread}-{number}"
+            assert log.redact(text) == redactor.redact(text) == "[secret] [secret]"
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(learn, range(4))] == ["done"] * 4
+
+
+def test_a_line_cannot_be_forged() -> None:
+    line = log.line("x", a='b"\n\r\u2028\u2029\x85\x1b[2J\x00\v\fc\\', b="plain", c=None, d="")
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+    assert line == 'event=x a="b\\"      [2J   c\\\\" b=plain d=""'
+
+
+def test_the_lines_of_a_step_end_with_their_place() -> None:
+    with listening() as listener:
+        log.StepLog(log.line("step", entity="thing", page=2)).info("%d of them", 3)
+    assert "3 of them event=step entity=thing page=2" in listener.text

@@ -1,0 +1,395 @@
+"""OAuth 2.0 client credentials: tokens are got once, renewed in time, and never shown."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from connector import Fetch, OAuth2ClientCredentials, Page, auth
+from connector.errors import SourceError
+from connector.testing import HeldClock
+
+from .calls import asked, call, error, reading, rows, source
+from .faults import ROWS, Faults, Visit
+from .leaks import leaks, listening
+from .tls import Authority, Proxy
+
+CLIENT = {"id": "the-client-id", "secret": "the-client-secret"}
+OAUTH = OAuth2ClientCredentials("/oauth/token", "id", "secret")
+
+
+@pytest.fixture
+def server() -> Iterator[Faults]:
+    with Faults() as faults:
+        yield faults
+
+
+@pytest.fixture(autouse=True)
+def no_tokens() -> Iterator[None]:
+    """Ports are used again, so a token of another test's server might be taken for this one's."""
+    auth._slots.clear()
+    yield
+    auth._slots.clear()
+
+
+def guarded(server: Faults, **options: Any) -> Any:
+    return reading(server.url, "/guarded", **{"auth": OAUTH, **options})
+
+
+def oauth(path: str = "/oauth/token", **options: Any) -> OAuth2ClientCredentials:
+    return OAuth2ClientCredentials(path, "id", "secret", **options)
+
+
+# ---- what the endpoint is asked, and how its answer is read
+
+
+@pytest.mark.parametrize(
+    ("declared", "form"),
+    [
+        (oauth(), {}),
+        (oauth(scope="read:all offline"), {"scope": "read:all offline"}),
+        (
+            oauth(
+                audience="https://api.example.com/", extra={"resource": "a b", "n": 1, "x": None}
+            ),
+            {"audience": "https://api.example.com/", "resource": "a b", "n": "1"},
+        ),
+        (
+            oauth("/oauth/token?in=body", credentials_in="body"),
+            {"client_id": "the-client-id", "client_secret": "the-client-secret"},
+        ),
+        (oauth("/oauth/token?at=data.token", token_path="data.token"), {}),
+    ],
+)
+def test_the_form_is_that_of_rfc_6749_and_what_is_declared(
+    server: Faults, clock: HeldClock, declared: OAuth2ClientCredentials, form: dict[str, str]
+) -> None:
+    for _ in range(2):
+        assert rows(guarded(server, auth=declared), secrets=CLIENT) == ROWS
+    assert server.paths() == ["/oauth/token", "/guarded", "/guarded"]
+    (got, *_) = server.visits
+    assert got.method == "POST" and "json" in got.headers["Accept"]
+    assert dict(parse_qsl(got.body.decode())) == {"grant_type": "client_credentials", **form}
+    assert ("Authorization" in got.headers) is (declared.credentials_in == "header")
+    # How long the token lives stands beside it, wherever that is.
+    for seconds in (3600 - auth.EARLY - 1, 2):
+        clock.advance(seconds)
+        assert rows(guarded(server, auth=declared), secrets=CLIENT) == ROWS
+    assert server.paths()[3:] == ["/guarded", "/oauth/token", "/guarded"]
+
+
+@pytest.mark.parametrize("typed", [" the-client-secret\n", "a+b/c=d&e%41:f g~"])
+def test_credentials_are_form_encoded_in_the_header_and_stripped(
+    server: Faults, typed: str
+) -> None:
+    server.clients["an id:+"] = typed.strip()
+    assert rows(guarded(server), secrets={"id": "an id:+", "secret": typed}) == ROWS
+    coded = server.visits[0].headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(coded).startswith(b"an+id%3A%2B:")
+
+
+@pytest.mark.parametrize("name", ["id", "secret"])
+@pytest.mark.parametrize("typed", ["made-up–dash", "made\nup-secret", "10 €"])
+def test_credentials_that_nobody_has_are_refused_by_name(
+    server: Faults, name: str, typed: str
+) -> None:
+    message = error(guarded(server), secrets={**CLIENT, name: typed})
+    assert f"the secret {name!r} cannot be sent" in message
+    assert typed not in message
+    assert not server.visits
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"token_url": "http://login.example.com/token"},
+        {"token_url": "ftp://login.example.com/token"},
+        {"token_url": "https://{tenant}.example.com/token"},
+        {"token_url": "/{tenant}/token"},
+        {"token_url": "/token", "credentials_in": "query"},
+    ],
+)
+def test_what_must_not_be_sent_is_refused_where_it_is_declared(declared: dict[str, Any]) -> None:
+    with pytest.raises(SourceError):
+        OAuth2ClientCredentials(client_id_secret="id", client_secret_secret="secret", **declared)
+
+
+# ---- how long a token is used
+
+
+@pytest.mark.parametrize(
+    ("lives", "used"),
+    [
+        *((lives, 3540) for lives in (3600, "3600", 3600.0)),
+        *((lives, 240) for lives in (None, 0, -5, "soon", "inf", [1])),
+        (100, 50),
+        (10**9, 10**9 - 60),
+    ],
+)
+def test_a_token_is_renewed_before_it_expires(
+    server: Faults, clock: HeldClock, lives: Any, used: int
+) -> None:
+    server.lives = lives
+    for seconds in (used - 1, 2, 0):
+        rows(guarded(server), secrets=CLIENT)
+        clock.advance(seconds)
+    assert server.paths() == [*["/oauth/token", "/guarded", "/guarded"], "/oauth/token", "/guarded"]
+
+
+def test_a_401_renews_the_token_once(server: Faults, clock: HeldClock) -> None:
+    rows(guarded(server), secrets=CLIENT)
+    server.tokens.clear()
+    server.visits.clear()
+    assert rows(guarded(server), secrets=CLIENT) == ROWS
+    assert server.paths() == ["/guarded", "/oauth/token", "/guarded"]
+    server.visits.clear()
+    message = error(reading(server.url, "/status?code=401", auth=OAUTH), secrets=CLIENT)
+    assert "answered 401 Unauthorized" in message
+    assert "check the secrets id, secret" in message
+    assert server.paths()[:3] == ["/status", "/oauth/token", "/status"]
+    assert clock.slept == []
+
+
+def test_renewing_is_no_attempt(server: Faults, clock: HeldClock) -> None:
+    def wobbly(visit: Visit) -> None:
+        visit.reply(status={5: 401, 6: 200}.get(visit.nth, 500))
+
+    server.routes["/wobbly"] = wobbly
+    assert rows(reading(server.url, "/wobbly", auth=OAUTH), secrets=CLIENT) == ROWS
+
+
+def test_a_401_that_the_step_expects_is_given_to_it(server: Faults) -> None:
+    def status(fetch: Fetch) -> int:
+        return fetch.get("/status?code=401", ok=[401]).status_code
+
+    assert asked(server.url, status, auth=OAUTH, secrets=CLIENT) == 401
+    assert server.paths() == ["/oauth/token", "/status"]
+
+
+def test_a_401_without_our_token_renews_nothing(server: Faults) -> None:
+    def step(fetch: Fetch) -> Page:
+        headers = {"Authorization": "Bearer of-the-step"}
+        return Page(fetch.get("/status?code=401", auth=False, headers=headers).rows())
+
+    error(reading(server.url, step, auth=OAUTH), secrets=CLIENT)
+    assert server.paths() == ["/status"]
+
+
+# ---- an endpoint that gives no token
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (oauth(), ['401 Unauthorized: {"error": "invalid_client"', 'credentials_in="body"']),
+        (
+            oauth("/oauth/token?in=header", credentials_in="body"),
+            ['400 Bad Request: {"message": "missing client id"}', 'credentials_in="header"'],
+        ),
+        (oauth("/html"), ["gave no token", "Maintenance"]),
+        (
+            oauth("/rows"),
+            ["no text at 'access_token'", "token_path=", "keys of its response are d"],
+        ),
+        (oauth("/empty"), ["gave no token", "an empty body"]),
+        (oauth("/half"), ["gave no token", "not JSON"]),
+        (oauth("/nowhere"), ["answered 404 Not Found: no such route"]),
+        (oauth("/hop?to=/oauth/token"), ["answered 302"]),
+        (oauth("/status?code=500"), ["answered 500", "said 500"]),
+        (oauth("/cut"), ["got no complete response (attempt 5)"]),
+        (oauth("/big?mb=100"), ["larger than 64 MiB"]),
+    ],
+)
+@pytest.mark.parametrize("host", ["home", "elsewhere"])
+def test_a_token_endpoint_that_gives_none_is_quoted(
+    server: Faults,
+    clock: HeldClock,
+    declared: OAuth2ClientCredentials,
+    said: list[str],
+    host: str,
+) -> None:
+    url = server.url if host == "home" else server.elsewhere
+    whole = oauth(url + declared.token_url, credentials_in=declared.credentials_in)
+    secrets = {**CLIENT, "secret": "a-wrong-secret"}
+    message = error(guarded(server, auth=whole), secrets=secrets)
+    for text in [f"POST {whole.token_url} ", *said]:
+        assert text in message
+    assert not leaks(message, ["a-wrong-secret"]) and "the-client-id" not in message
+    assert "credentials are sent" not in message
+    assert "/guarded" not in server.paths()
+
+
+def test_a_token_in_an_unexpected_place_is_not_shown(server: Faults) -> None:
+    declared = oauth("/oauth/token?at=data.token")
+    with listening() as lines:
+        message = error(guarded(server, auth=declared), secrets=CLIENT)
+    assert "the keys of its response are data" in message
+    assert not leaks(message + lines.text, server.tokens)
+
+
+def test_a_token_endpoint_that_passes_is_tried_again(server: Faults, clock: HeldClock) -> None:
+    for path in ("/status?code=503&times=2&after=1", "/reset?times=1", "/status?code=429&times=9"):
+        message = error(guarded(server, auth=oauth(path)), secrets=CLIENT)
+        assert "no text at 'access_token'" in message, "the good reply of these routes has none"
+    assert server.paths() == ["/status"] * 3 + ["/reset"] * 2 + ["/status"] * 10
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refusal_of_the_token_endpoint_does_not_give_up_the_page_token(
+    server: Faults, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Else the walk would start over, for nothing."""
+    monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
+    path = ["/oauth/token"]
+    tokens: list[Any] = []
+
+    def step(fetch: Fetch) -> Page:
+        tokens.append(fetch.token)
+        fetch.get("/guarded")
+        return Page([{"id": fetch.token or 0}], (fetch.token or 0) + 1)
+
+    def made() -> Any:
+        return reading(server.url, step, auth=oauth(path[0]))
+
+    first = call(made(), secrets=CLIENT)
+    path[0] = f"/status?code={status}"
+    message = error(made(), secrets=CLIENT, state=first["state"])
+    assert f"answered {status}" in message
+    assert tokens[0] is None and {*tokens[1:]} == {1}
+
+
+@pytest.mark.parametrize("path", ["/drip", "/drip-head", "/silent"])
+def test_the_time_of_the_call_holds_for_the_token_endpoint_too(
+    server: Faults, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    message = error(guarded(server, auth=oauth(path)), secrets=CLIENT)
+    assert f"POST {server.url}{path}" in message and "the time of one call" in message
+
+
+# ---- several at once
+
+
+def test_each_declaration_and_pair_of_credentials_has_a_token_of_its_own(server: Faults) -> None:
+    server.clients["another"] = "another-secret"
+    other = {"id": "another", "secret": "another-secret"}
+    uses = [(OAUTH, CLIENT), (OAUTH, other), (oauth(scope="a"), CLIENT), (oauth(scope="b"), CLIENT)]
+    for declared, secrets in uses * 2:
+        assert rows(guarded(server, auth=declared), secrets=secrets) == ROWS
+    tokens = [v.headers["Authorization"] for v in server.visits if v.path == "/guarded"]
+    assert tokens[:4] == tokens[4:] and len({*tokens}) == 4
+    assert server.paths().count("/oauth/token") == 4
+    error(guarded(server), secrets={**CLIENT, "secret": "a-wrong-secret"})
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_workers_that_need_a_token_at_once_get_the_same_one(server: Faults, refused: bool) -> None:
+    """A server may allow one token per client: a second renewal would end the first one's."""
+    if refused:
+        rows(guarded(server), secrets=CLIENT)
+        server.tokens.clear()
+        server.visits.clear()
+    made = source(server.url, auth=OAUTH, workers=4)
+    gate = threading.Barrier(4)
+    for name in ("a", "b", "c", "d"):
+
+        @made.entity(name)
+        def step(fetch: Fetch) -> Page:
+            gate.wait(30)
+            return Page(fetch.get("/guarded").rows("data"))
+
+    assert len(call(made, secrets=CLIENT)["insert"]) == 4
+    assert server.paths().count("/oauth/token") == 1
+
+
+def test_a_slow_token_of_one_connection_does_not_hold_up_another(
+    server: Faults, clock: HeldClock
+) -> None:
+    slow = guarded(server, auth=oauth("/silent"))
+    waiting = threading.Thread(target=call, args=(slow,), kwargs={"secrets": CLIENT}, daemon=True)
+    waiting.start()
+    while "/silent" not in server.paths():
+        waiting.join(0.01)
+    assert rows(guarded(server), secrets=CLIENT) == ROWS
+    assert waiting.is_alive()
+    server.stopping.set()  # the endpoint breaks the connection off
+    waiting.join(60)
+
+
+def test_the_wait_for_another_threads_token_ends_with_the_call(
+    server: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call of another connection may hold the lock for longer than this call lasts."""
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    url = f"{server.url}/oauth/token"
+    slot = auth._slot(OAUTH, CLIENT, url)
+    with slot.lock:
+        message = error(guarded(server), secrets=CLIENT)
+        slot.token = "new"
+        auth.forget_token(OAUTH, CLIENT, url, "refused before")
+        assert slot.token == "new"
+        auth.forget_token(OAUTH, CLIENT, url, "new")
+        assert slot.token is None
+    assert f"POST {server.url}/oauth/token was not answered in the time of one call" in message
+    assert not server.visits
+
+
+# ---- where tokens and credentials go
+
+
+def test_only_the_token_endpoint_gets_the_client(server: Faults) -> None:
+    declared = oauth(f"{server.elsewhere}/oauth/token")
+    assert rows(guarded(server, auth=declared), secrets=CLIENT) == ROWS
+    (there,), (here,) = server.at("localhost"), server.at("127.0.0.1")
+    assert (there.path, here.path) == ("/oauth/token", "/guarded")
+    assert there.headers["Authorization"].startswith("Basic ")
+    assert here.headers["Authorization"].startswith("Bearer given-token-1-")
+
+
+def test_no_redirect_carries_a_token_away(server: Faults) -> None:
+    path = f"/hop?to={server.elsewhere}/who"
+    made = reading(server.url, path, auth=OAUTH, allowed_hosts=["localhost"])
+    (seen,) = rows(made, secrets=CLIENT)
+    assert "Authorization" not in seen["headers"]
+    assert server.tokens[0] not in json.dumps(seen)
+
+
+def test_tokens_come_through_the_proxy_and_by_the_private_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no .netrc replaces the client's credentials."""
+    (tmp_path / "netrc").write_text("default login me password mine\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    authority = Authority.made(tmp_path)
+    monkeypatch.setenv("CONNECTOR_CA_BUNDLE", str(authority.ca))
+    with Proxy() as proxy, Faults(authority.context) as safe:
+        monkeypatch.setenv("CONNECTOR_PROXY", proxy.url)
+        assert rows(guarded(safe), secrets=CLIENT) == ROWS
+        assert len({visit.port for visit in safe.visits}) == 1
+    assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("token_url", ["https://login.example.com/oauth/token", "/oauth/token"])
+def test_the_token_of_a_sample_upstream_comes_from_there(
+    server: Faults, monkeypatch: pytest.MonkeyPatch, token_url: str
+) -> None:
+    """token_url names the real identity provider, which no test may ask."""
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
+    made = reading("https://api.example.com", "/guarded", auth=oauth(token_url))
+    assert rows(made, secrets=CLIENT) == ROWS
+    assert server.paths() == ["/oauth/token", "/guarded"]
+
+
+def test_the_tokens_are_secrets_in_every_text(server: Faults) -> None:
+    def step(fetch: Fetch) -> Page:
+        sent: Mapping[str, Any] = fetch.get("/who").json()["data"][0]["headers"]
+        raise ValueError(f"it was sent {sent['Authorization']}")
+
+    with listening() as lines:
+        message = error(reading(server.url, step, auth=OAUTH), secrets=CLIENT)
+    assert "it was sent Bearer [secret]" in message
+    assert not leaks(message + lines.text, [*server.tokens, CLIENT["secret"]])

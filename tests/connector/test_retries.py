@@ -1,0 +1,125 @@
+"""What passes is tried again, what does not pass is an error that says what happened."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from connector import Fetch, Page
+from connector.testing import HeldClock
+
+from .calls import asked, error, reading, rows
+from .faults import ROWS, Faults, closed_port
+
+
+@pytest.fixture
+def server() -> Iterator[Faults]:
+    with Faults() as faults:
+        yield faults
+
+
+PASSING = (408, 425, 429, 500, 502, 503, 504, 507, 520, 522, 529, 599)
+LASTING = (400, 401, 403, 404, 405, 409, 410, 418, 422, 451, 501, 505)
+
+
+@pytest.mark.parametrize(
+    "path", ["/reset?times=2", *(f"/status?code={code}&times=2" for code in PASSING)]
+)
+def test_what_passes_is_tried_again(server: Faults, clock: HeldClock, path: str) -> None:
+    assert rows(reading(server.url, path)) == ROWS
+    assert len(server.visits) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/reset", "got no complete response (attempt 5): ConnectionResetError"),
+        ("/cut", "got no complete response (attempt 5): IncompleteRead"),
+        ("/cut-chunk", "got no complete response (attempt 5): "),
+        ("/packed?as=bad-gzip", "got no complete response (attempt 5): the body cannot be unpack"),
+        ("/packed?as=cut-gzip", "got no complete response (attempt 5): the gzip body ended early"),
+        ("/status?code=500", '500 Internal Server Error: {"message": "said 500"}'),
+        ("/status?code=503", "503 Service Unavailable"),
+        ("/status?code=522", "answered 522: "),
+    ],
+)
+def test_what_does_not_pass_is_tried_five_times(
+    server: Faults, clock: HeldClock, path: str, reason: str
+) -> None:
+    message = error(reading(server.url, path))
+    assert reason in message and f"GET {server.url}{path}" in message
+    assert len(server.visits) == 5
+    for attempt, seconds in enumerate(clock.slept):
+        assert 2**attempt / 2 <= seconds <= 2**attempt
+
+
+@pytest.mark.parametrize("code", LASTING)
+def test_what_another_attempt_cannot_change_is_asked_once(server: Faults, code: int) -> None:
+    message = error(reading(server.url, f"/status?code={code}"))
+    assert f"answered {code}" in message and "  " not in message
+    assert ("check the secrets apiToken" in message) is (code in (401, 403))
+    assert len(server.visits) == 1
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_refusal_shows_the_challenge_of_the_api(server: Faults, code: int) -> None:
+    challenge = 'Bearer error="invalid_token", error_description="made-up-token-1 has expired"'
+    server.headers = {"WWW_Authenticate": challenge}
+    message = error(reading(server.url, f"/status?code={code}"))
+    shown = challenge.replace("made-up-token-1", "[secret]")
+    assert f'{{"message": "said {code}"}} (WWW-Authenticate: {shown})' in message
+
+
+def test_waits_between_attempts_vary(server: Faults, clock: HeldClock) -> None:
+    for _ in range(2):
+        error(reading(server.url, "/status?code=500"))
+    assert len(clock.slept) == len({*clock.slept}) == 8
+
+
+def test_a_port_on_which_nobody_listens_is_an_error_that_says_so(clock: HeldClock) -> None:
+    with closed_port() as url:
+        message = error(reading(url, "/rows"))
+    assert f"GET {url}/rows got no complete response (attempt 5): ConnectionRefused" in message
+
+
+def test_retries_end_with_the_time_of_the_call(
+    server: Faults, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "3")
+    message = error(reading(server.url, "/status?code=500"))
+    assert sum(clock.slept) < 3
+    assert 2 <= len(server.visits) < 5
+    assert "said 500" in message and "the time of this call is over" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "retry", "visits"),
+    [
+        *((f"/status?code={code}&times=1", False, 1) for code in (408, 425, 500, 502, 504, 520)),
+        *((f"/status?code={code}&times=1", True, 2) for code in (408, 500, 504)),
+        *((f"/status?code={code}&times=1", False, 2) for code in (429, 503)),
+        ("/status?code=403&times=1&remaining=0", False, 2),
+        ("/reset?times=1", False, 1),
+        ("/reset?times=1", True, 2),
+    ],
+)
+def test_a_post_may_have_created_something(
+    server: Faults, clock: HeldClock, path: str, retry: bool, visits: int
+) -> None:
+    def step(fetch: Fetch) -> Page:
+        response = fetch.post(path, json={"since": "2026-01-01", "n": 1}, retry=retry)
+        return Page(response.rows("data"))
+
+    if visits == 1:
+        error(reading(server.url, step))
+    else:
+        assert rows(reading(server.url, step)) == ROWS
+    bodies = [json.loads(visit.body) for visit in server.visits]
+    assert bodies == [{"since": "2026-01-01", "n": 1}] * visits
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+def test_every_other_method_counts_as_a_reading(
+    server: Faults, clock: HeldClock, method: str
+) -> None:
+    asked(server.url, lambda fetch: fetch.request(method, "/status?code=500&times=1"))
+    assert [visit.method for visit in server.visits] == [method] * 2

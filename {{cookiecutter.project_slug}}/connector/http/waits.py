@@ -1,0 +1,138 @@
+"""How long to wait before the next attempt, in every unit that upstreams use."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+
+from connector import clock
+from connector.errors import RetryLater
+
+_LONGEST_BACKOFF = 32.0  # seconds
+# From here on a number is no duration (32 years) but a Unix time: in s, in ms, in µs.
+_UNIX_TIMES = ((1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
+_RETRY_AFTER = (("Retry-After-Ms", 0.001), ("X-Ms-Retry-After-Ms", 0.001), ("Retry-After", 1.0))
+_RATE_LIMIT = re.compile(r"rate-?limit")
+_SPEAKS = re.compile(
+    rb"rate[\s_-]?limit|too[\s_-]?many[\s_-]?(request|call)|throttl|abuse detection"
+    rb"|(request|call)s?[\s_-]limit[\s_-](is |was |has been )?(exceeded|reached)",
+    re.IGNORECASE,
+)
+_SEARCHED = 64 * 1024  # bytes of a body
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_ITEM = re.compile(r"\b(r|t|remaining|resets?)\s*=\s*(\d+(?:\.\d+)?)")
+
+
+def is_rate_limit(response: requests.Response, body: bytes) -> bool:
+    """Whether it is a 429, or a 403 that means one.
+
+    A 403 means 429 with a Retry-After, with no requests left, or if its body speaks of a rate
+    limit (GitHub, Google).
+    """
+    if response.status_code != 403:
+        return response.status_code == 429
+    named = any(name in response.headers for name, _ in _RETRY_AFTER)
+    none_left = any(remaining == 0 for remaining, _ in _limits(response))
+    return named or none_left or _SPEAKS.search(body[:_SEARCHED]) is not None
+
+
+def may_pass(status: int) -> bool:
+    """Whether a request that was answered with this status may succeed later."""
+    return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))
+
+
+def asked(response: requests.Response, *, limited: bool) -> float | None:
+    """Seconds that the response asks to wait, above 0, at most a day; None if it names none.
+
+    Args:
+        response: Any response.
+        limited: Whether it is a rate limit. Only then the reset of one counts, because many APIs
+            send that with every response; and not where requests are left.
+    """
+    now = _now(response)
+    for name, unit in _RETRY_AFTER:
+        wait = _seconds(response.headers.get(name, ""), now, unit)
+        if wait:
+            return wait
+    if not limited:
+        return None
+    resets = [reset for remaining, reset in _limits(response) if reset and not remaining]
+    return max(resets, default=None)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait after so many attempts: twice as long each time, with jitter."""
+    longest = min(2.0 ** min(attempt - 1, 10), _LONGEST_BACKOFF)
+    return longest * random.uniform(0.5, 1.0)
+
+
+def date_of(text: str) -> float | None:
+    """The epoch seconds of an HTTP or ISO 8601 date, or None."""
+    text = text.strip()
+    parse = datetime.fromisoformat if text[:1].isdigit() else parsedate_to_datetime
+    try:
+        date = parse(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _limits(response: requests.Response) -> Iterator[tuple[float | None, float | None]]:
+    """For each limit in the headers: how many requests are left, seconds until it is reset."""
+    now = _now(response)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    for name, value in headers.items():
+        if not _RATE_LIMIT.search(name):
+            continue
+        if "reset" in name:
+            # X-RateLimit-Reset[-After], X-Rate-Limit-Time-Reset-Ms, x-ratelimit-reset-tokens, …
+            plain = name.replace("-after", "").replace("-time", "").replace("resettime", "reset")
+            left = headers.get(plain.replace("reset", "remaining"), "")
+            yield _number(left), _seconds(value, now, 0.001 if name.endswith("-ms") else 1.0)
+        elif "remaining" in name:
+            yield _number(value), None
+        else:
+            # `"api";r=0;t=20, "day";r=9;t=3600` of the IETF; `limit=10, remaining=0, reset=20`.
+            for policy in [value] if "reset" in value else value.split(","):
+                items = {item[0].rstrip("s"): item[1] for item in _ITEM.findall(policy)}
+                left = items.get("r", items.get("remaining", ""))
+                yield _number(left), _seconds(items.get("t", items.get("reset", "")), now)
+
+
+def _seconds(text: str, now: float, unit: float = 1.0) -> float | None:
+    """Seconds from now to what a header says: a duration, a Unix time or a date."""
+    text = text.strip()
+    number, parts = _number(text), _DURATION.fullmatch(text)
+    wait: float | None
+    if number is not None:
+        wait = number * unit
+        for least, per_second in _UNIX_TIMES:
+            if number >= least:
+                wait = number / per_second - now
+                break
+    elif text and parts:
+        days, hours, minutes, seconds, ms = (float(part or 0) for part in parts.groups())
+        wait = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + ms / 1000
+    else:
+        date = date_of(text)
+        wait = None if date is None else date - now
+    return min(wait, RetryLater.LONGEST) if wait and wait > 0 else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if number >= 0 else None
+
+
+def _now(response: requests.Response) -> float:
+    """The upstream's clock where it shows it, for its dates are by that one; else ours."""
+    date = date_of(response.headers.get("Date", ""))
+    return clock.now() if date is None else date

@@ -1,0 +1,1 @@
+"""Decides what is read, delivered and committed in one call."""

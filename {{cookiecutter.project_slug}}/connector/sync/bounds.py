@@ -1,0 +1,235 @@
+"""Where a walk, a slice and a restart begin and end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from connector import clock, codec
+from connector.cursors import CursorError, Point
+from connector.errors import SourceError, StepError
+from connector.http.client import Traffic
+from connector.secrets import Settings
+from connector.source import Entity, Payload
+from connector.sync.page import EncodedPage
+from connector.sync.saved import Cycle, WalkState
+from connector.sync.state import Committed, column_digest, digest_of, short_digest, value_of
+
+LOOKBACK = timedelta(minutes=5)
+SAME_PAGES = 20  # pages in a row with the same records that end a walk with an error
+SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once more
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of one entity's walks.
+
+    Attributes:
+        entity: As declared.
+        payload: The call's custom payload, which may hold `start`.
+        base_url: Where the upstream is in this call.
+    """
+
+    entity: Entity
+    payload: Settings
+    base_url: str
+
+    @property
+    def shape(self) -> str:
+        """Digest of all that a page token depends on, so that two walks are never mixed."""
+        entity = self.entity
+        rest = digest_of(
+            entity.cursors.timezone,
+            entity.window,
+            entity.order,
+            entity.primary_key,
+            bool(entity.soft_delete),
+            sorted(entity.tables.items()),
+            self.base_url,
+        )
+        return f"{column_digest(entity)}.{rest}"
+
+    def begin(
+        self, committed: Committed, former: WalkState | None = None, *, whole: bool = False
+    ) -> WalkState:
+        """A walk that stands before its first page.
+
+        Args:
+            committed: What is committed of the entity.
+            former: The walk that starts over; what must outlive that is copied.
+            whole: Whether to read from the beginning, whatever is committed.
+
+        Raises:
+            StepError: `start` cannot be a cursor of this entity.
+            MissingSetting: `start` is a payload key that is missing.
+        """
+        entity, now = self.entity, clock.now()
+        start = self._start()
+        nothing = committed.cursor is None if entity.cursor else committed.value is None
+        walk = WalkState(
+            shape=self.shape,
+            page_size=entity.page_size,
+            start=start.value if isinstance(start, Point) else start,
+            started=now,
+            bound=now,
+            horizon=now,
+            first=nothing,
+            whole=whole,
+            since=start if whole else self._since(committed, start),
+            rehearsing=bool(entity.soft_delete),
+            skip=[] if whole else list(committed.seen),
+        )
+        if former is not None:
+            walk = replace(
+                walk,
+                first=nothing or former.first,
+                rehearsing=walk.rehearsing and not former.marked,
+                marked=former.marked,
+                expected=former.expected,
+                restarted=former.restarted,
+                healed=former.healed,
+                wait_until=former.wait_until,
+                wait_why=former.wait_why,
+            )
+        if entity.window is None:
+            return walk
+        return replace(walk, until=entity.cursors.slice_end(walk.since, entity.window, now))
+
+    def restart(self, walk: WalkState, committed: Committed) -> WalkState:
+        """The same walk, or slice, from its first page after its token was refused."""
+        fresh = self.begin(committed, walk, whole=walk.whole)
+        since = self.restart_since(walk, committed)
+        fresh = replace(
+            fresh,
+            since=since,
+            restarted=[value_of(since)],
+            page_size=walk.page_size,
+            start=walk.start,
+        )
+        if self.entity.window is None:
+            return fresh
+        return replace(
+            fresh,
+            until=walk.until,
+            started=walk.started,
+            bound=walk.bound,
+            horizon=walk.horizon,
+            high=walk.high,
+            readable=walk.readable,
+            has_column=walk.has_column,
+        )
+
+    def restart_since(self, walk: WalkState, committed: Committed) -> Any:
+        """Where a walk whose token was refused is read again from.
+
+        With order="asc" all up to the last cursor was read, also what may not be committed yet.
+        Without a primary key it is read from what is committed, where records that come again are
+        recognized.
+        """
+        if self.entity.order != "asc":
+            return walk.since
+        last = walk.last if self.entity.primary_key else committed.cursor
+        return walk.since if last is None else last
+
+    def next_slice(self, walk: WalkState) -> WalkState | None:
+        """The walk at the beginning of the slice that follows; None after the last one."""
+        entity, cursors = self.entity, self.entity.cursors
+        if entity.window is None or cursors.is_last_slice(walk.until, walk.horizon):
+            return None
+        return replace(
+            walk,
+            since=walk.until,
+            until=cursors.slice_end(walk.until, entity.window, walk.horizon),
+            token=None,
+            last=None,
+            cycle=Cycle(),
+            identity="",
+            requests="",
+            repeats=0,
+            uncommitted=0,
+            again=[digest for _, digest in walk.seen],
+        )
+
+    def changed(self, walk: WalkState) -> bool:
+        """Whether `page_size` or `start` differ from what the walk began with."""
+        start = value_of(self._start())
+        return walk.page_size != self.entity.page_size or walk.start != start
+
+    def advance(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkState:
+        """The walk after a check that it does not stand still; empty pages do not count.
+
+        Raises:
+            StepError: It does.
+        """
+        if not page.identity:
+            return walk
+        same = page.identity == walk.identity
+        repeats = walk.repeats + 1 if same else 1
+        digest = short_digest(codec.encode([walk.token, page.identity]))
+        most = SAME_PAGES_APPENDED if self.entity.appends else SAME_PAGES
+        why = None
+        if same and traffic.request and traffic.fingerprint == walk.requests:
+            why = "the same request gave the same page again"
+        elif repeats >= most:
+            why = f"{repeats} pages in a row held the same records"
+        elif digest == walk.cycle.mark:
+            why = "the same token gave the same page as before"
+        if why is not None:
+            asked = f" ({traffic.request})" if traffic.request else ""
+            raise StepError(f"{why}{asked}: does the step send fetch.token?")
+        return replace(
+            walk,
+            identity=page.identity,
+            requests=traffic.fingerprint,
+            repeats=repeats,
+            cycle=walk.cycle.after(digest),
+        )
+
+    def ends_early(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> bool:
+        """Whether an ordered walk has read enough, whatever comes next."""
+        if not page.cursors.readable:
+            return False
+        if self.entity.order == "desc" and walk.since is not None:
+            return page.cursors.all_below(walk.since)
+        if self.entity.order == "asc" and walk.until is None:
+            # A record dated in the future is no sign that the walk has passed its own start.
+            now = max(clock.now(), traffic.replied_at or 0.0)
+            return page.cursors.any_passed(walk.horizon, now)
+        return False
+
+    def _since(self, committed: Committed, start: Any) -> Any:
+        entity, cursor = self.entity, committed.cursor
+        if entity.soft_delete:
+            return start
+        if entity.cursor is None:
+            return start if committed.value is None else committed.value
+        if cursor is None:
+            return start
+        if start is not None and entity.cursors.alike(start, cursor) and start.at > cursor.at:
+            return start
+        lookback = entity.lookback
+        if lookback is None:
+            lookback = LOOKBACK if entity.primary_key and entity.cursors.is_time else timedelta()
+        return entity.cursors.lookback(cursor, lookback) if lookback else cursor
+
+    def _start(self) -> Any:
+        """The declared `start`, as a point where the entity has a cursor."""
+        declared = start = self.entity.start
+        if isinstance(declared, Payload):
+            start = declared.of(self.payload)
+        if start is None or self.entity.cursor is None:
+            return start
+        try:
+            point = self.entity.cursors.parse(self.entity.cursors.parse_start(start))
+        except CursorError as error:
+            if isinstance(declared, Payload):
+                raise SourceError(
+                    f"the payload key {declared.key!r}, the start of {self.entity.name!r}: {error}"
+                ) from None
+            raise StepError(f"start: {error}") from None
+        if point is None and self.entity.window is not None:
+            raise StepError(f"window needs a start, and {start!r} is blank")
+        return point

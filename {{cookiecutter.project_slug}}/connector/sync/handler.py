@@ -1,0 +1,63 @@
+"""One call, from the request's bytes to the reply's bytes, whatever happens in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connector import clock, log
+from connector.errors import RequestError
+from connector.http import transport
+from connector.secrets import Redactor, app_settings
+from connector.source import Source
+from connector.sync.call import Call, log_call
+from connector.sync.outcome import Failures
+from connector.sync.protocol import Problem, Request, error_report, members_of, secret_texts
+from connector.sync.setup_test import SetupTest
+
+
+def handle(source: Source, body: bytes, send: transport.Send = transport.send) -> tuple[int, bytes]:
+    """Answer one call.
+
+    Args:
+        source: What the user declared.
+        body: JSON as Fivetran sends it.
+        send: The transport.
+
+    Returns:
+        HTTP status and JSON. An error report has status 200, for the body is what Fivetran shows;
+        only a body that is not a request of the protocol gets 400.
+    """
+    began = clock.monotonic()
+    redactor = Redactor()
+    log.guard(redactor)
+    state: Mapping[str, Any] = {}
+    sync_id, status = None, 200
+    try:
+        members = members_of(body)
+        # A report of anything that follows needs the secrets and the state.
+        _learn_secrets(source, members, redactor)
+        state = members["state"] if isinstance(members.get("state"), dict) else {}
+        request = Request.parse(members)
+        sync_id = request.logged_id
+        run = SetupTest if request.setup_test else Call
+        return 200, run(source, request, redactor, send).run()
+    except Failures as failures:
+        problems: Sequence[Problem] = failures.problems
+    except RequestError as error:
+        status, problems = 400, [Problem(error)]
+    except Exception as error:
+        problems = [Problem(error)]
+    for problem in problems:
+        kind, why = type(problem.error).__name__, redactor.redact(problem.text)
+        log.logger.error(
+            log.line("error", sync_id=sync_id, entity=problem.entity, error=kind, why=why)
+        )
+    reply = error_report(problems, state, redactor)
+    log_call(sync_id, 0, 0, len(reply), round((clock.monotonic() - began) * 1000), False)
+    return status, reply
+
+
+def _learn_secrets(source: Source, members: Mapping[str, Any], redactor: Redactor) -> None:
+    for name, text in (*secret_texts(members), *app_settings(source.secrets)):
+        redactor.add(text, identifying=name in source.identifying)

@@ -1,0 +1,157 @@
+"""What a call says in the end: more, enough, a pause or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from connector.errors import ConnectorError, RetryLater
+from connector.secrets import Redactor
+from connector.sync.protocol import Problem, Reply
+from connector.sync.saved import Failed, SyncState
+from connector.sync.state import State
+from connector.sync.walk import Walk
+
+EMPTY_REPLIES = 9  # Fivetran ends a connection after more than 10 (change log of May 2025)
+TRIES = 2  # of one entity in one sync
+LONGEST_WHY = 1000  # characters of an error that the state keeps until it is reported
+
+
+class Failures(Exception):
+    """What a call has to report instead of rows.
+
+    Attributes:
+        problems: At least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{len(problems)} problems")
+        self.problems = list(problems)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the walks of one call ended.
+
+    Attributes:
+        pages: How many pages were delivered or rehearsed.
+        remembers: Whether the state has something else to remember: a wait, a failure to heal.
+        failed: Walks that an error stopped.
+        final: Entities that are not tried again in this sync.
+        late: Walks whose page was begun too late to be complete in time.
+        waiting: Walks that the upstream asked to wait.
+    """
+
+    pages: int = 0
+    remembers: bool = False
+    failed: list[tuple[Walk, Problem]] = field(default_factory=list)
+    late: list[tuple[Walk, Problem]] = field(default_factory=list)
+    waiting: list[tuple[Walk, RetryLater]] = field(default_factory=list)
+    final: set[str] = field(default_factory=set)
+
+
+def must_report_pause(sync: SyncState) -> bool:
+    """Whether this sync pauses after too many empty replies, and something is to be reported.
+
+    The last empty reply has stored their progress, so an error report loses nothing.
+    """
+    return sync.empty >= EMPTY_REPLIES and bool(_incomplete(sync) or sync.failed)
+
+
+def conclude(
+    entities: Collection[str], state: State, reply: Reply, outcome: Outcome, redactor: Redactor
+) -> bool:
+    """Bring the sync's part of the state up to date, and say whether Fivetran is to call again.
+
+    Args:
+        entities: Names of the entities that this sync reads.
+        state: After the call.
+        reply: What this call delivers.
+        outcome: How its walks ended.
+        redactor: Knows the secrets.
+
+    Raises:
+        Failures: There is nothing to deliver but errors.
+    """
+    sync = state.sync
+    if all(name in sync.done for name in entities):
+        return False
+    if not outcome.pages and not outcome.remembers:
+        return _nothing_delivered(sync, outcome)
+    for walk, problem in outcome.failed:
+        name = walk.entity.name
+        tries = sync.failed[name].tries + 1 if name in sync.failed else 1
+        tries = TRIES if name in outcome.final else tries
+        kind, why = type(problem.error).__name__, redactor.shorten(problem.text, LONGEST_WHY)
+        sync.failed[name] = Failed(tries, kind, why)
+    if not reply.is_empty:
+        sync.delivered, sync.empty = True, 0
+        return True
+    sync.empty += 1
+    return sync.empty < EMPTY_REPLIES or must_report_pause(sync)
+
+
+def pause_error(sync: SyncState) -> Failures:
+    """The error of a sync that pauses while tables are incomplete."""
+    why = f"{EMPTY_REPLIES} replies in a row were empty"
+    waits = [
+        Problem(ConnectorError(walk.wait_why), name, walk.page + 1)
+        for name, walk in sync.walks.items()
+        if walk.wait_why
+    ]
+    return Failures([*_unfinished(sync, why), *waits, *_failed_before(sync)])
+
+
+def _nothing_delivered(sync: SyncState, outcome: Outcome) -> bool:
+    """Why no page could be read: an error, or a pause of a sync that delivered something."""
+    problems = [problem for _, problem in outcome.failed or outcome.late]
+    reported = {problem.entity for problem in problems}
+    problems += [each for each in _failed_before(sync) if each.entity not in reported]
+    if not problems and outcome.waiting and sync.delivered and not _incomplete(sync):
+        return False
+    if sync.delivered and outcome.waiting:
+        problems += _unfinished(sync, "the upstream asked to wait")
+    for walk, wait in outcome.waiting:
+        later = f"the next sync asks again, in {_duration(wait.seconds)} at the earliest"
+        advice = "; ".join(filter(None, (later, walk.advice)))
+        problems.append(Problem(wait, walk.entity.name, walk.number, advice))
+    if not problems:
+        problems.append(
+            Problem(
+                ConnectorError(
+                    "no page could be begun in the time of one call: "
+                    "raise the app setting CONNECTOR_CALL_SECONDS"
+                )
+            )
+        )
+    raise Failures(problems)
+
+
+def _incomplete(sync: SyncState) -> list[str]:
+    """Entities whose tables must not look complete yet: first readings, and those after a mark."""
+    return [name for name, walk in sync.walks.items() if walk.first or walk.marked]
+
+
+def _unfinished(sync: SyncState, why: str) -> list[Problem]:
+    names = ", ".join(_incomplete(sync))
+    if not names:
+        return []
+    text = (
+        f"{names} is not complete yet: {why}. Nothing is lost: the next sync goes on where this "
+        "one stopped"
+    )
+    marked = ", ".join(name for name, walk in sync.walks.items() if walk.marked)
+    if marked:
+        text += f". Until then the table is marked as deleted: {marked}"
+    return [Problem(ConnectorError(text))]
+
+
+def _failed_before(sync: SyncState) -> list[Problem]:
+    return [
+        Problem(ConnectorError(failed.why), name, kind=failed.error)
+        for name, failed in sync.failed.items()
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
