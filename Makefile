@@ -1,7 +1,8 @@
-# Every target sets up what it needs in .venv: `make demo`, `make test`, `make lint`, `make bench`.
+# Every target sets up what it needs in .venv (and .venv-bench): `make demo`, `make test`, `make lint`, `make bench`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 GENERATED := {{cookiecutter.project_slug}}
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -10,6 +11,11 @@ export PYTHONDONTWRITEBYTECODE = 1
 $(VENV)/.ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(BENCH)/%/.ready: benchmarks/requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 demo: $(VENV)/.ready
@@ -23,6 +29,5 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check --config ruff.toml .
 	$(BIN)/mypy '$(GENERATED)/connector' '$(GENERATED)/harness'
 
-bench: $(VENV)/.ready
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.cold_start
+bench: $(VENV)/.ready $(BENCH)/ours/.ready $(BENCH)/others/.ready
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -1,1 +1,1 @@
-"""Speed of the generated project beside what people would use instead."""
+"""CPU, memory and waiting time of the generated project beside what people would use instead."""

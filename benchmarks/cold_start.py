@@ -1,102 +1,127 @@
-"""What a cold start costs: the time to import function_app, and what each import has of it.
+"""What a cold start costs: the imports of function_app beside `import requests`.
 
-`python -m benchmarks.cold_start [--python PYTHON] [--runs RUNS]`, which `make bench` ends with,
-bakes the default answers, keeps what is published, and imports it in fresh processes; PYTHON needs
-the packages of requirements.txt.
+`python -m benchmarks.cold_start` measures this part of `make bench` alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
-from rich.console import Console
-from rich.table import Table
+from benchmarks import report
+from benchmarks.environments import OURS, ROOT, RUNTIME, output, python_of
+from benchmarks.goals import Goal, Row, Section
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from publish.ignored import as_git, files  # noqa: E402
+from publish.ignored import as_git, files
 
-STEPS = ("azure.functions", "requests", "msgspec", "function_app")
+SHOWN = 8  # packages
+LIBRARY = "the standard library"
 TIMED = """
-import importlib, json, sys, time
-spent = []
-for name in sys.argv[1:]:
-    began = time.perf_counter()
-    importlib.import_module(name)
-    spent.append(time.perf_counter() - began)
-print(json.dumps(spent))
+import importlib, sys, time
+importlib.import_module(sys.argv[1])
+began = time.process_time()
+importlib.import_module(sys.argv[2])
+print(time.process_time() - began)
 """
 
 
-def timed(python: str, app: Path, times: int) -> tuple[list[float], list[float]]:
-    """Milliseconds per step, medians, without and with bytecode of the app's own modules.
+@contextmanager
+def published(runtime: Path) -> Iterator[Path]:
+    """The app of the default answers with a runtime, reduced to what is published."""
+    with tempfile.TemporaryDirectory() as folder:
+        bake = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "-o", folder]
+        output(bake)
+        (app,) = Path(folder).iterdir()
+        for name in files(app) - as_git(app):
+            (app / name).unlink()
+        if runtime != RUNTIME:
+            shutil.rmtree(app / "connector")
+            shutil.copytree(runtime / "connector", app / "connector")
+        yield app
 
-    The packages are compiled in any case, as an installation does it. The kinds take turns, so
-    that a busy machine treats them alike.
+
+def ratio(python: str, app: Path, runs: int, before: str) -> float:
+    """CPU for the imports of function_app after azure.functions, beside those of requests.
+
+    Args:
+        python: An interpreter whose packages have bytecode; none is written for the app.
+        app: Its folder.
+        runs: How many pairs of fresh interpreters; the median counts.
+        before: What is imported before requests.
     """
-    command = [python, "-B", "-c", TIMED, *STEPS]
-    runs: tuple[list[list[float]], list[list[float]]] = ([], [])
-    for _ in range(times):
-        for kind, found in enumerate(runs):
-            for cache in app.rglob("__pycache__"):
-                shutil.rmtree(cache)
-            if kind:
-                compile_all = [python, "-m", "compileall", "-q", str(app)]
-                subprocess.run(compile_all, capture_output=True, check=True)
-            done = subprocess.run(command, cwd=app, capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout))
-    bare, compiled = ([1000 * statistics.median(s) for s in zip(*f, strict=True)] for f in runs)
-    return bare, compiled
+    found = []
+    for _ in range(runs):
+        ours = _seconds(python, app, "azure.functions", "function_app")
+        found.append(ours / _seconds(python, app, before, "requests"))
+    return statistics.median(found)
+
+
+def _seconds(python: str, app: Path, before: str, module: str) -> float:
+    return float(output([python, "-B", "-c", TIMED, before, module], cwd=app))
 
 
 def shares(python: str, app: Path) -> Counter[str]:
-    """Milliseconds of own time by package, from one run of `-X importtime`."""
+    """Microseconds of own time by package, from one run of `-X importtime` after Python's start."""
     command = [python, "-B", "-X", "importtime", "-c", "import function_app"]
     done = subprocess.run(command, cwd=app, capture_output=True, text=True, check=True)
     spent: Counter[str] = Counter()
-    for line in done.stderr.splitlines()[1:]:
+    for line in done.stderr.partition("| site\n")[2].splitlines():
         own, _, name = line.removeprefix("import time:").split("|")
-        spent[name.strip().partition(".")[0]] += int(own) / 1000  # type: ignore[assignment]
+        package = name.strip().partition(".")[0]
+        spent[LIBRARY if package in sys.stdlib_module_names else package] += int(own)
     return spent
 
 
+def sections(environment: Path, runtime: Path, runs: int) -> tuple[Section, Section]:
+    """The ratios, and each package's share."""
+    python = python_of(environment)
+    with published(runtime) as app:
+        source = ratio(python, app, runs, "azure.functions")
+        output([python, "-m", "compileall", "-q", str(app)])
+        compiled = ratio(python, app, runs, "azure.functions")
+        alone = ratio(python, app, runs, "sys")
+        spent = shares(python, app)
+    return (
+        Section(
+            "Cold start",
+            "CPU for the imports of `function_app` beyond `azure.functions`, relative to "
+            "`import requests`, in fresh interpreters. `azure.functions` imports about half of "
+            "what `requests` needs; without it `requests` takes twice as long. Lower is better.",
+            (
+                Row("requests after azure.functions", compiled, Goal(high=1.3)),
+                Row("the same, modules of the app not compiled", source),
+                Row("requests without azure.functions", alone),
+            ),
+        ),
+        Section(
+            "Imports of a cold start",
+            "Shares of one `import function_app`, its modules compiled.",
+            tuple(
+                Row(name, own / spent.total(), ours=name in ("connector", "fetch", "function_app"))
+                for name, own in spent.most_common(SHOWN)
+            ),
+        ),
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what each import costs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default=sys.executable)
+    """Print the ratios and the shares."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start", description=__doc__)
+    parser.add_argument("--environment", type=Path, default=OURS)
+    parser.add_argument("--runtime", type=Path, default=RUNTIME)
     parser.add_argument("--runs", type=int, default=15)
     given = parser.parse_args(arguments)
-    python = str(Path(shutil.which(given.python) or given.python).absolute())
-    with tempfile.TemporaryDirectory() as folder:
-        app = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
-        for name in files(app) - as_git(app):
-            (app / name).unlink()
-        bare, compiled = timed(python, app, given.runs)
-        table = Table(title=f"import time in ms, medians of {given.runs} fresh processes")
-        for head in ("import", "app not compiled", "app compiled"):
-            table.add_column(head, justify="left" if head == "import" else "right")
-        for name, *spent in zip(STEPS, bare, compiled, strict=True):
-            rest = " (without those above)" if name == STEPS[-1] else ""
-            table.add_row(name + rest, *(f"{value:.0f}" for value in spent))
-        table.add_row("all", *(f"{sum(column):.0f}" for column in (bare, compiled)))
-        Console().print(table)
-        table = Table(title="own time by package in ms, one run of -X importtime")
-        table.add_column("package")
-        table.add_column("ms", justify="right")
-        for name, own in shares(python, app).most_common(15):
-            table.add_row(name, f"{own:.1f}")
-        Console().print(table)
+    report.terminal(sections(given.environment, given.runtime, given.runs))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,128 @@
-"""`make bench` compares what runs; how long it takes is no test's business."""
+"""`make bench` compares what delivers the same records; how fast that is, no test checks."""
 
 from __future__ import annotations
 
-import contextlib
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from filelock import FileLock
 
 from benchmarks import __main__ as bench
+from benchmarks import records, sections
+from benchmarks.bench import Bench
+from benchmarks.environments import OTHERS, OURS, ROOT, RUNTIME
+from benchmarks.goals import FLAT, Goal
+from benchmarks.meter import Task
+from benchmarks.upstream import upstream
+
+COUNT = 2500
+CONTENDERS = sorted({(name, size) for _, name, size, _ in sections.CONTENDERS})
 
 
-def test_both_sides_of_every_comparison_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module", autouse=True)
+def environments() -> None:
+    """The contenders' packages, as the Makefile installs them."""
+    OURS.parent.mkdir(exist_ok=True)
+    with FileLock(OURS.parent / ".lock"):
+        targets = [f"{folder.relative_to(ROOT)}/.ready" for folder in (OURS, OTHERS)]
+        subprocess.run(["make", *targets], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Bench]:
+    """A bench of few records, once."""
+    with Bench.opened(RUNTIME, COUNT, 1) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Of an upstream with these records."""
+    with upstream(COUNT, (100, 1000)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("name", "size"), CONTENDERS)
+def test_every_contender_delivers_the_upstreams_records(
+    small: Bench, url: str, name: str, size: int
 ) -> None:
-    """Once each, on a few of the benchmark's own records."""
-    few = bench.SAMPLE.replace(f"records = {bench.RECORDS}", "records = 500")
-    monkeypatch.setattr(bench, "SAMPLE", few)
-    monkeypatch.setattr(bench, "RECORDS", 500)
-    monkeypatch.setenv("UPSTREAM_BASE_URL", "https://api.example.com")  # put back afterwards
-    with contextlib.ExitStack() as stack:
-        compared = bench.pairs(tmp_path, stack)
-        for _, ours, theirs in compared:
-            ours()
-            theirs()
-    assert len(compared) == 3
-    assert {path.name for path in tmp_path.glob("*.duckdb")} == {"ours.duckdb", "theirs.duckdb"}
+    """All of them, once, in the upstream's order, with the values that it sent."""
+    found = small.run(Task(name, url, COUNT, size, check=True))
+    assert found.records == COUNT
+    assert found.digest == records.expected(COUNT, changed=name == "ours_changed")
+
+
+def test_the_check_finds_a_contender_that_delivers_other_records(
+    small: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison of unequal work would say nothing."""
+    monkeypatch.setattr(sections, "CONTENDERS", (("changed rows", "ours_changed", 1000, None),))
+    sections.check(small)
+    monkeypatch.setattr(records, "expected", lambda count, changed: "another digest")
+    with pytest.raises(RuntimeError, match="changed rows: 2500 records, not the 2500 expected"):
+        sections.check(small)
+
+
+@pytest.mark.parametrize("entities", [1, 10])
+def test_a_sync_in_small_replies_delivers_every_entity_once(
+    small: Bench, url: str, entities: int
+) -> None:
+    """Over several calls, each with the state of the one before."""
+    task = Task("ours", url, COUNT, page_size=100, entities=entities, warm=False)
+    found = small.run(task, {"CONNECTOR_CALL_BYTES": "100000"})
+    assert found.records == COUNT
+    assert found.reply < 100_000 + 5 * 100 * records.SIZE
+
+
+def test_a_run_measures_cpu_waiting_and_memory(small: Bench) -> None:
+    """Waiting is no CPU, and the peak includes the reply."""
+    with upstream(COUNT, (1000,), delay=0.2) as url:
+        found = small.run(Task("ours", url, COUNT, warm=False))
+    assert found.wall > 3 * 0.2
+    assert 0 < found.cpu < found.wall
+    assert found.peak >= found.imported + found.reply
+
+
+def test_an_error_of_the_function_ends_the_bench(small: Bench) -> None:
+    """With the function's own words: a sync that fails delivers nothing to compare."""
+    with pytest.raises(RuntimeError, match="CONNECTOR_CALL_BYTES"):
+        task = Task("ours", "http://127.0.0.1:9", COUNT, warm=False)
+        small.run(task, {"CONNECTOR_CALL_BYTES": "many"})
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratio", "result"),
+    [
+        (Goal(high=0.30), 0.304, "met"),
+        (Goal(high=0.30), 0.33, "missed by 0.03 (10%)"),
+        (Goal(low=3.5), 3.5, "met"),
+        (Goal(low=3.5), 2.8, "missed by 0.70 (20%)"),
+        (FLAT, 1.0, "met"),
+        (FLAT, 1.21, "missed by 0.11 (10%)"),
+        (FLAT, 0.81, "missed by 0.09 (10%)"),
+    ],
+)
+def test_a_goal_says_by_how_much_it_is_missed(goal: Goal, ratio: float, result: str) -> None:
+    """In the unit of the ratio, and relative to the goal."""
+    assert goal.judge(ratio) == result
+
+
+def test_a_quick_run_writes_the_page_and_its_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row of the terminal is a row of the page; the page has versions and no times."""
+    bench.main(["--quick", "--output", str(tmp_path)])
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if "| " in line]
+    printed = capsys.readouterr().out
+    assert len(rows) > 25
+    assert not [row for row in rows if row not in printed]
+    assert not [name for name, *_ in sections.CONTENDERS if name not in rows]
+    assert "Python 3." in page
+    assert "dlt 1." in page
+    svg = ElementTree.parse(tmp_path / "benchmarks.svg").getroot()
+    texts = {element.text for element in svg.iter() if element.tag.endswith("text")}
+    assert {name for name, *_ in sections.CONTENDERS} < texts
