@@ -16,6 +16,7 @@ from urllib3 import HTTPResponse
 
 from .model_forms import DAY, SECOND, Brief, Form
 
+START = 1_600_000_000.0  # a Sunday in September: no zone of these tests changes its offset near it
 MOST_REQUESTS = 20_000  # of one schedule
 _FIRST = -(2**80)  # where records without a cursor stand
 Body = tuple[int, Any, dict[str, str]]
@@ -44,12 +45,13 @@ class Setting(Brief):
     tokens: str = "id"
     end: str = "null"  # or "blank", "false"; "empty" (one more page), "404" (the same, refused)
     refusal: int = 410  # status of a token that has expired; 409: the step raises TokenExpired
-    lag: float = 0.0  # seconds after which a change can be seen
+    lag: float = 0.0  # seconds after which every other change can be seen
     exclusive: bool = False  # whether `since` is
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
     touched: bool = False  # whether the step decodes the records
     lines: bool = False  # whether each record comes with a record of another table
     pads: Sequence[int] = (0,)  # further bytes of a record, by its id
+    began: float = START  # when the test begins
 
     @property
     def store(self) -> str:
@@ -187,7 +189,10 @@ class Upstream:
         """What was changed long enough ago can be seen from now on."""
         now = self.clock.now()
         for table in self.tables.values():
-            table.shown.update((entry.id, entry) for due, entry in table.pending if due <= now)
+            for due, entry in table.pending:
+                known = table.shown.get(entry.id, entry)
+                if due <= now and known.version <= entry.version:
+                    table.shown[entry.id] = entry
             table.pending = [item for item in table.pending if item[0] > now]
 
     def _new_id(self, setting: Setting) -> int:
@@ -218,7 +223,8 @@ class Upstream:
         table = self.tables[setting.name]
         table.entries[entry.id] = entry
         table.events.append(entry)
-        table.pending.append((self.clock.now() + setting.lag, entry))
+        lag = setting.lag * ((entry.id + entry.version) % 2)
+        table.pending.append((self.clock.now() + lag, entry))
 
     # -- the transport
 
@@ -239,6 +245,8 @@ class Upstream:
         status, body, headers = self._serve(setting, params, kind)
         self.clock.advance(self.latency / 2 + number * (kind == "slow"))
         late = self.clock.time - began >= seconds and not self.patient
+        if status == 429:  # such a limit is the host's
+            self.trouble |= self.settings.keys()
         if late or kind == "reset" or status not in (200, 404 if setting.end == "404" else 200):
             self.trouble.add(setting.name)
         if late or kind == "reset":

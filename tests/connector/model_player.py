@@ -182,9 +182,12 @@ class Player:
         self.calls += 1
         first = None
         if fate == "repeated":
-            before = copy.deepcopy((upstream.tables, upstream.script)), upstream.clock.time
+            names = ("tables", "script", "waits")
+            before = {name: copy.deepcopy(getattr(upstream, name)) for name in names}
+            time = upstream.clock.time
             first = self._answer(asked, seconds, size)
-            (upstream.tables, upstream.script), upstream.clock.time = before
+            upstream.__dict__.update(before)
+            upstream.clock.time = time
         reply = self._answer(asked, seconds, size)
         assert first in (None, reply), "the same call was answered in another way"
         if "errorMessage" in reply:

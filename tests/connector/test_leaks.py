@@ -162,9 +162,15 @@ def test_a_forged_sync_id_or_agent_forges_no_line_and_shows_nothing(
 
 
 def test_a_message_is_redacted_before_it_is_cut() -> None:
-    for before in range(protocol._LONGEST - 60, protocol._LONGEST, 7):
+    for before in range(protocol._LONGEST - 120, protocol._LONGEST - 50, 5):
         reply, log = _read(lambda _, before=before: _raise(ValueError("x" * before + PASSWORD)))
         assert PASSWORD[:9] not in reply["errorMessage"] + log
+
+
+def test_a_secret_with_a_line_break_is_masked_before_a_log_line_is_quoted() -> None:
+    secret = "first line\n\tsecond line"
+    reply, log = _read(lambda _: _raise(ValueError(secret)), secret)
+    assert "second line" not in besides_records(reply) + log
 
 
 def test_type_trace_and_line_of_code_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,10 +327,14 @@ PLACES: dict[str, Callable[[Fetch, str], Any]] = {
     "method": lambda f, key: f.request(key, "/rows"),
     "host": lambda f, key: f.get(f"https://{key}.example/"),
     "other host": lambda f, key: f.get(f"{f.payload['elsewhere']}/x?key={key}"),
+    "header for another host": lambda f, key: f.get(
+        f"{f.payload['elsewhere']}/status?code=400", headers={"X-Key": f"key={key}"}
+    ),
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
     "closed port": _at_a_closed_port,
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
+    "second page": lambda f, key: _raise(OSError(key)) if f.token else Page([{"id": 1}], 1),
     "raise text": _raise_text,
     "raise from": _raise_from,
     "retry later": lambda f, key: _raise(RetryLater(9999, key)),
@@ -372,7 +382,10 @@ def test_each_place_fails_and_shows_no_secret(server: Faults, place: str) -> Non
         while replies[-1]["hasMore"] and len(replies) < 4:
             replies.append(call(made, **request, state=replies[-1]["state"]))
     assert "errorMessage" in replies[-1] or place in HARMLESS, replies
-    assert not leaks("".join(map(besides_records, replies)) + listener.text, [secret])
+    texts = "".join(map(besides_records, replies)) + listener.text
+    assert not leaks(texts, [secret]) and secret[:9] not in texts
+    elsewhere = [(visit.target, visit.headers, visit.body) for visit in server.at("localhost")]
+    assert not leaks(f"{elsewhere}", [secret])
 
 
 @pytest.mark.parametrize("kind", AUTHS)

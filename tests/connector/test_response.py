@@ -249,7 +249,7 @@ def test_a_body_that_is_not_text_is_refused_and_shows_where(kind: str) -> None:
     body = b'{"data": [{"id": "' + b"x" * 500 + b'\xff"}]}'
     for look in (lambda r: r.rows("data"), lambda r: r.json(), lambda r: r.value("data")):
         message = refused(body, look, **{"Content-Type": kind})
-        assert "utf-8 text (byte 518): …x" in message.replace("UTF-8", "utf-8")
+        assert "utf-8 text at byte 518: …x" in message.replace("UTF-8", "utf-8")
         assert 'xxx\ufffd"}]}' in message
 
 
@@ -267,9 +267,13 @@ LOOKS = [lambda r: r.rows("data"), lambda r: r.json(), lambda r: r.value("data")
         (
             f'{{"data": [{LIST}, {{"id": 101, "x": NaN}}]}}',
             lambda body: body.index("NaN"),
-            ["not JSON (invalid character, byte", '"record 100"}, {"id": 101, "x": NaN}]}', ": …"],
+            [
+                "not JSON (invalid character)",
+                '"record 100"}, {"id": 101, "x": NaN}]}',
+                ": …",
+            ],
         ),
-        (f'{{"data": [{LIST}', len, ["not JSON (cut off, byte", '"name": "record 100"}']),
+        (f'{{"data": [{LIST}', len, ["not JSON (cut off)", '"name": "record 100"}']),
         ('{"data": [1, 2', len, [': {"data": [1, 2']),
         ("<html>Sign in</html>", lambda body: 0, [": <html>Sign in</html>", "application/json"]),
         ('{"data": []} {"data": []}', lambda body: 14, ["trailing", '{"data": []} {"data": []}']),
@@ -283,7 +287,7 @@ def test_broken_json_is_quoted_around_the_place_where_it_breaks(
     assert message.startswith(
         "GET https://api.example.com/thing answered 200 with application/json"
     )
-    for text in [f"byte {at(body)}): ", *texts]:
+    for text in [f"at byte {at(body)}: ", *texts]:
         assert text in message
     assert len(message) < 400
 

@@ -258,28 +258,27 @@ class Response(requests.Response):
                 self._utf8 = codec.utf8(self.content, self._charset())
             except UnicodeError as error:
                 at = error.start if isinstance(error, UnicodeDecodeError) else 0
-                why = f"not {self._charset() or 'UTF-8'} text (byte {at})"
-                raise self._unreadable(why, at) from None
+                raise self._unreadable(f"not {self._charset() or 'UTF-8'} text", at) from None
         return self._utf8
 
     def _checked(self, decode: Callable[[Any], T], body: Any) -> T:
         try:
             return decode(body)
         except RecursionError:
-            raise self._unreadable("nested more deeply than can be read", 0) from None
+            raise self._unreadable("nested more deeply than can be read") from None
         except msgspec.DecodeError as error:
             why = str(error).removeprefix("JSON is malformed: ")
             found = _BYTE.search(why)
-            why = "cut off" if why == "Input data was truncated" else _BYTE.sub("", why)
             at = int(found[1]) if found else len(body)
-            raise self._unreadable(f"not JSON ({why}, byte {at})", at) from None
+            why = "cut off" if why == "Input data was truncated" else _BYTE.sub("", why)
+            raise self._unreadable(f"not JSON ({why})", at) from None
 
-    def _unreadable(self, why: str, at: int) -> UpstreamError:
+    def _unreadable(self, why: str, at: int = 0) -> UpstreamError:
         """An error that quotes the body around the byte where it cannot be read."""
         kind = self.headers.get("Content-Type", "no content type")
         return UpstreamError(
-            f"{self._asked()} answered {self.status_code} with {kind}, which is {why}: "
-            f"{self._around(at)}",
+            f"{self._asked()} answered {self.status_code} with {kind}, which is {why} "
+            f"at byte {at}: {self._around(at)}",
             status=self.status_code,
         )
 

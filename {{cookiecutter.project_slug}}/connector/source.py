@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
 
+import msgspec
+
 from connector import urls
 from connector.auth import Auth, identifying_names, names_of
 from connector.cursors import Cursors
@@ -17,7 +19,7 @@ from connector.step import Fetch, Page
 
 Step = Callable[[Fetch], Page]
 S = TypeVar("S", bound=Step)
-UNSET: Any = object()
+UNSET: Any = msgspec.UNSET
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")

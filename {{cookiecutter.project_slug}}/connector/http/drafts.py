@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from numbers import Number
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import requests
@@ -56,10 +57,16 @@ def draft(
             "because it may have to be sent again"
         )
     written = plain(what, "params", params)
+    request = requests.PreparedRequest()
     try:
-        return requests.Request(
-            method.upper(), url, headers=everything, params=written, data=data
-        ).prepare()
+        request.prepare_method(method)
+        request.prepare_url(url, urlencode(written, doseq=True))
+        request.prepare_headers(everything)
+        if data is None:
+            request.prepare_content_length(None)
+        else:
+            request.prepare_body(data, None)
+        return request
     except (requests.RequestException, ValueError) as error:
         raise UpstreamError(f"{what} is not a request that can be sent: {error}") from None
 

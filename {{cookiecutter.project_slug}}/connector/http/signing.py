@@ -79,7 +79,7 @@ class Signer:
         if not self._base.owns(signed.url or ""):
             self._clean(signed)
         elif auth and self._auth is not None:
-            self._add_credentials(signed, self._auth, post)
+            self._add_credentials(signed, request, self._auth, post)
         self._check_headers(signed)
         return signed
 
@@ -118,8 +118,13 @@ class Signer:
         whole = rest if rest and scheme.isalpha() else value
         self._redactor.add_passing(whole, *_WORD.findall(whole))
 
-    def _add_credentials(self, request: requests.PreparedRequest, auth: Auth, post: Post) -> None:
-        before = request.copy()
+    def _add_credentials(
+        self,
+        request: requests.PreparedRequest,
+        before: requests.PreparedRequest,
+        auth: Auth,
+        post: Post,
+    ) -> None:
         if isinstance(auth, OAuth2ClientCredentials):
             url = self._base.token_url(auth.token_url)
             token = access_token(auth, self._secrets, url, post, self._budget)
@@ -164,6 +169,8 @@ class Signer:
         """Refuse a header with a line break or a character beyond Latin-1."""
         for name, value in request.headers.items():
             text = _text(value)
+            if text.isascii() and text.isprintable():
+                continue
             bad = next((at for at, char in enumerate(text) if char in "\r\n\0" or char > "ÿ"), None)
             if bad is not None:
                 names = ", ".join(names_of(self._auth))

@@ -41,18 +41,24 @@ class Batch:
         delete: Whether the records are deleted ones.
         data: The records as JSON, joined by commas.
         count: How many there are.
-        keys: Primary key of each, decoded; empty without a primary key.
+        key: Columns of the primary key.
+        keys: Primary key of each, decoded; empty without one, and once the batch is in a reply.
     """
 
     table: str
     delete: bool
     data: bytes
     count: int
-    keys: list[tuple[Any, ...]]
+    key: tuple[str, ...]
+    keys: list[tuple[Any, ...]] = field(default_factory=list)
 
     def canonical(self) -> list[tuple[str, ...]]:
         """The keys in a form in which 1, 1.0 and "1" are the same, for a column may hold all."""
-        return [tuple(map(_canonical, key)) for key in self.keys]
+        keys = self.keys
+        if self.key and not keys:
+            _, columns = _members(self.table, self.key, b"[%b]" % self.data)
+            keys = list(zip(*(columns[name] for name in self.key), strict=True))
+        return [tuple(map(_canonical, key)) for key in keys]
 
     def records(self) -> list[msgspec.Raw]:
         """The records one by one."""
@@ -222,7 +228,7 @@ def _read(
         count, columns = _members(table, names, raw)
     else:
         data, count, columns = _encode(table, names, rows, budget)
-    batch = Batch(table, delete, data, count, [])
+    batch = Batch(table, delete, data, count, key)
     for name in key:
         _check_key(batch, name, columns[name])
     if key:
@@ -264,7 +270,7 @@ def _encode(
                 f"the records of {table} take more than {_LARGEST >> 20} MiB: does their generator "
                 "end? Return them in several pages (next_token=)"
             )
-        if len(chunk) == _CHUNK and not isinstance(rows, Sized):
+        if not isinstance(rows, Sized) and len(chunk) == _chunk_size(rows):
             budget.check(f"a page of {table}")
     return b",".join(pieces), count, columns
 
@@ -278,7 +284,7 @@ def _chunks(table: str, rows: Any) -> Iterator[list[Any]]:
     while True:
         chunk: list[Any] = []
         try:
-            chunk.extend(islice(records, _CHUNK))
+            chunk.extend(islice(records, _chunk_size(rows)))
         except ConnectorError:
             raise
         except BaseException as error:  # sys.exit() in a generator must not end the worker
@@ -291,6 +297,11 @@ def _chunks(table: str, rows: Any) -> Iterator[list[Any]]:
             return
         yield chunk
         done += len(chunk)
+
+
+def _chunk_size(rows: Any) -> int:
+    """A generator may never end, and its records may be large."""
+    return _CHUNK if isinstance(rows, Sized) else max(1, _CHUNK // 10)
 
 
 def _encode_slowly(table: str, chunk: list[Any], start: int) -> bytes:

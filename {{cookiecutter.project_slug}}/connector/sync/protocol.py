@@ -139,7 +139,8 @@ class Reply:
         self._insert: dict[str, list[Batch]] = {}
         self._delete: dict[str, list[Batch]] = {}
         self._marked: list[str] = []
-        self._known_keys: dict[tuple[str, bool], set[tuple[str, ...]]] = {}
+        # By table and side: the keys, and of how many batches they are.
+        self._known_keys: dict[tuple[str, bool], tuple[set[tuple[str, ...]], int]] = {}
         self.size = 0  # bytes
         self.rows = 0
 
@@ -171,6 +172,7 @@ class Reply:
         for batch in batches:
             side = self._delete if batch.delete else self._insert
             side.setdefault(batch.table, []).append(batch)
+            batch.keys = []  # of a million records they would take more than the reply
             self.size += len(batch.data) + 1
             self.rows += batch.count
 
@@ -193,10 +195,12 @@ class Reply:
         return b"".join(parts)
 
     def _keys(self, table: str, *, delete: bool) -> set[tuple[str, ...]]:
-        known = self._known_keys.setdefault((table, delete), set())
-        for batch in (self._delete if delete else self._insert).get(table, ()):
+        """The keys of a table on one side; only few replies need them, so they are not kept."""
+        batches = (self._delete if delete else self._insert).get(table, [])
+        known, done = self._known_keys.get((table, delete), (set(), 0))
+        for batch in batches[done:]:
             known.update(batch.canonical())
-            batch.keys = []
+        self._known_keys[table, delete] = known, len(batches)
         return known
 
 
