@@ -53,11 +53,7 @@ ODD_ENCODINGS: dict[str, Callable[[str], str]] = {
     "entities for all": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "base64 in lines": lambda text: base64.encodebytes(b"-" * 50 + _raw(text) + b"=").decode(),
 }
-
-
-def spellings(text: str) -> list[str]:
-    """A text as upstreams, logs and pages write it."""
-    return [encode(text) for encode in (ENCODINGS | ODD_ENCODINGS).values()]
+ALL_ENCODINGS = {**ENCODINGS, **ODD_ENCODINGS}
 
 
 def _credentials(visit: Visit) -> list[str]:
@@ -107,7 +103,9 @@ ECHOES: dict[str, Callable[[Visit, str], None]] = {
     "far-on": lambda visit, text: _error(visit, "x" * 180 + text, "text/plain"),
     "far-on-json": lambda visit, text: _error(visit, json.dumps({"message": "x" * 180 + text})),
     "many": lambda visit, text: _error(visit, " ".join([text] * 2000), "text/plain"),
-    "all": lambda visit, text: _error(visit, "\n".join(spellings(text)), "text/plain"),
+    "all": lambda visit, text: _error(
+        visit, "\n".join(encode(text) for encode in ALL_ENCODINGS.values()), "text/plain"
+    ),
     "utf-16": lambda visit, text: _error(visit, text.encode("utf-16"), "text/plain"),
     "latin-1": lambda visit, text: _error(
         visit, text.encode("latin-1", "replace"), "text/plain; charset=latin-1"

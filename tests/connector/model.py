@@ -50,7 +50,6 @@ class Setting(Brief):
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
     touched: bool = False  # whether the step decodes the records
     lines: bool = False  # whether each record comes with a record of another table
-    pads: Sequence[int] = (0,)  # further bytes of a record, by its id
     began: float = START  # when the test begins
 
     @property
@@ -63,8 +62,7 @@ class Setting(Brief):
         """A record as the upstream shows it."""
         if self.deletes == "keys" and not entry.alive:
             return {"id": entry.shown}
-        pad = "x" * self.pads[entry.shown % len(self.pads)]
-        row = {"id": entry.shown, "v": entry.version, "text": 'é "½"\n' + pad}
+        row = {"id": entry.shown, "v": entry.version, "text": 'é "½"\n'}
         return row if self.form is None else {**row, "meta": {"at": entry.value}}
 
     def line(self, entry: "Entry") -> dict[str, Any]:
@@ -137,7 +135,6 @@ class Upstream:
         self.began, self.requests = clock.time, 0
         self.settings = {setting.name: setting for setting in settings}
         self.script: deque[tuple[str, int, int]] = deque()  # for each request to come
-        self.patient = False  # whether requests go on after their deadline, as a slow drip does
         self.void = False  # whether pages come without records, as without a permission
         self.trouble: set[str] = set()  # entities that were refused, failed or had to wait
         self.expired: set[str] = set()  # entities whose tokens were refused
@@ -178,9 +175,8 @@ class Upstream:
                 self._put(setting, entry.id)
         elif kind == "update" and alive:
             self._put(setting, alive[number % len(alive)].id)
-        # A list that moves on positions loses neighbours of what is deleted.
-        elif kind == "delete" and setting.tokens != "offset":
-            if len(alive) > (setting.deletes == "soft"):
+        elif kind == "delete" and len(alive) > (setting.deletes == "soft"):
+            if setting.tokens != "offset":  # where neighbours of what is deleted would be lost
                 self._put(setting, alive[number % len(alive)].id, alive=False)
         elif kind == "restore" and gone:
             self._put(setting, gone[number % len(gone)].id)
@@ -244,7 +240,7 @@ class Upstream:
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         status, body, headers = self._serve(setting, params, kind)
         self.clock.advance(self.latency / 2 + number * (kind == "slow"))
-        late = self.clock.time - began >= seconds and not self.patient
+        late = self.clock.time - began >= seconds
         if status == 429:  # such a limit is the host's
             self.trouble |= self.settings.keys()
         if late or kind == "reset" or status not in (200, 404 if setting.end == "404" else 200):

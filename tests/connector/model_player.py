@@ -146,7 +146,6 @@ class Player:
         self.schema: Any = None
         # What could be seen at the upstream when a sync began with nothing unfinished.
         self.due: dict[str, list[Entry]] = {}
-        self.took, self.bytes = 0.0, 0  # by the last call and its reply
 
     def resync(self) -> None:
         """Forget the state, as the button in Fivetran's dashboard does."""
@@ -227,7 +226,7 @@ class Player:
         """The upstream comes to rest; what was begun ends, and one sync more is made."""
         upstream = self.upstream
         upstream.script.clear()
-        upstream.latency, upstream.patient, upstream.void = 0.25, False, False
+        upstream.latency, upstream.void = 0.25, False
         for index, setting in enumerate(upstream.settings.values()):
             upstream.tables[setting.name].down = 0
             # Slices end at our time: no record of the future is in them.
@@ -281,16 +280,15 @@ class Player:
 
     def _answer(self, asked: Mapping[str, Any], seconds: float, size: int) -> dict[str, Any]:
         budgets = {"CONNECTOR_CALL_SECONDS": str(seconds), "CONNECTOR_CALL_BYTES": str(size)}
-        clock, upstream = self.upstream.clock, self.upstream
+        upstream = self.upstream
         random.seed(self.calls)
         upstream.committed = {}
         for name, value in self.state.items() if "_sync" not in self.state else ():
             cursor = value.get("cursor") if isinstance(value, dict) else value
             upstream.committed.update({name: str(cursor)} if cursor is not None else {})
         with patch.dict(os.environ, budgets):
-            source, began = connector(upstream), clock.time
-            status, body = handle(source, json.dumps(asked).encode(), upstream.send)
-        self.took, self.bytes = clock.time - began, len(body)
+            body = json.dumps(asked).encode()
+            status, body = handle(connector(upstream), body, upstream.send)
         checked(status, body)
         assert not upstream.broken, upstream.broken
         reply: dict[str, Any] = json.loads(body)

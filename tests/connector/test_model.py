@@ -101,7 +101,7 @@ schedules = st.one_of(
 def clocks(draw: st.DrawFn) -> dict[str, Any]:
     """The upstream's clock; one that is slow and does not show it cannot be allowed for."""
     date = draw(st.sampled_from(["true", "true", "", "cached"]))
-    skew = draw(st.sampled_from([-3600, -40_000, 0, 1, 3600]))
+    skew = draw(st.sampled_from([-3600, -3600, -40_000, 0, 1, 3600]))
     latency = draw(st.sampled_from([0.125, 1.0, 3.0]))
     return {"date": date, "skew": skew if date == "true" else max(skew, 0), "latency": latency}
 
@@ -144,7 +144,7 @@ def deploy(setting: Setting, what: Any) -> bool:
     if what == "order" and setting.tokens in ("cursor", "frozen_rows") and not setting.limit:
         setting.order = None if setting.order else "asc"
         return True
-    if what == "window" and setting.form.step:
+    if what == "window" and setting.form.step and setting.tokens != "offset":
         setting.window = None if setting.window else timedelta(days=1)
         setting.start = setting.start or 4 * DAY
         return True
@@ -336,7 +336,7 @@ def test_tables_end_up_as_the_upstream(family: str) -> None:
     run()
 
 
-# ---- progress and budgets
+# ---- progress
 
 
 @given(st.integers(0, 150), st.sampled_from([0.5, 2.0, 6.0]), st.booleans(), st.booleans())
@@ -399,37 +399,3 @@ def test_a_sync_ends_though_the_upstream_never_rests(order: str) -> None:
         for _ in range(3):
             player.sync(most=50)
         player.settle()
-
-
-pages = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 8)), min_size=1, max_size=30)
-sizes = st.sampled_from([1, 500, 5000, 2**20])
-
-
-@given(st.lists(pages, min_size=1, max_size=3), st.sampled_from([10, 30, 190]), sizes)
-@examples(50)
-def test_no_call_goes_far_beyond_its_budgets(
-    entities: list[list[tuple[int, int]]], seconds: int, size: int
-) -> None:
-    """Beyond its seconds by one page at most, though the upstream heeds no deadline; beyond its
-    bytes by one page; and it stops before neither is spent."""
-    chosen = [
-        Setting(f"e{index}", ages=[1] * len(each), page_size=1, pads=[pad for pad, _ in each])
-        for index, each in enumerate(entities)
-    ]
-    slowest = 0.5 + max(slow for each in entities for _, slow in each)
-    largest = 120 + max(pad for each in entities for pad, _ in each)
-    with held_clock(START) as held:
-        upstream = Upstream(held, chosen, latency=0.5)
-        upstream.patient = True
-        upstream.script.extend(("slow", 0, slow) for each in entities for _, slow in each)
-        player = Player(upstream)
-        reply: dict[str, Any] = {"hasMore": True}
-        while reply["hasMore"]:
-            reply = player.call(seconds=seconds, size=size)
-            rest = len(str([reply["state"], reply.get("schema")])) + 200
-            assert player.took < seconds + slowest
-            assert player.bytes < size + largest + rest
-            spent = player.took + slowest >= 0.98 * seconds or player.bytes >= size
-            assert spent or not reply["hasMore"]
-        assert "errorMessage" not in reply
-        assert not differences(player)

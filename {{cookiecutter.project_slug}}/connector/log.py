@@ -53,7 +53,7 @@ def guard(redactor: Redactor) -> None:
     """Keep the redactor's secrets out of every log record of this process from now on.
 
     A record factory, not a filter: a filter on one logger does not see what urllib3 or the
-    user's own loggers write.
+    user's loggers write.
     """
     with _lock:
         _living.add(redactor)
