@@ -147,6 +147,8 @@ class Call:
                     return False
             if page.after.walk is None:
                 return True
+            if page.marks:
+                return False  # the rows follow in a later reply
         return False
 
     def _begin_page(self, walk: Walk) -> bool:
