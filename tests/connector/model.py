@@ -162,7 +162,7 @@ class Upstream:
         gone = [entry for entry in table.entries.values() if not entry.alive]
         if kind == "insert":
             self._put(setting, self._new_id(setting))
-        elif kind == "odd" and setting.form:
+        elif kind == "odd" and setting.form and not setting.limit:
             self._put(setting, self._new_id(setting), odd=number)
         elif kind == "future" and setting.form and setting.form.step and not setting.window:
             self._put(setting, self._new_id(setting), age=-70 * 365 * DAY)
@@ -180,6 +180,12 @@ class Upstream:
                 self._put(setting, alive[number % len(alive)].id, alive=False)
         elif kind == "restore" and gone:
             self._put(setting, gone[number % len(gone)].id)
+
+    def drift(self, seconds: int) -> None:
+        """Our clock goes back, as another process has another one; the upstream's does not."""
+        if self.date == "true" or self.skew + seconds >= 0:
+            self.clock.time -= seconds
+            self.skew += seconds
 
     def look(self) -> None:
         """What was changed long enough ago can be seen from now on."""
@@ -247,6 +253,8 @@ class Upstream:
             self.trouble.add(setting.name)
         if late or kind == "reset":
             raise requests.ReadTimeout() if late else requests.ConnectionError()
+        if headers.get("Retry-After") == "2400":
+            self.waits[setting.name] = self.clock.time + 2400
         now = self.clock.now() + self.skew
         if self.date == "true":
             headers["Date"] = formatdate(now // 1, usegmt=True)
@@ -265,12 +273,10 @@ class Upstream:
         if self.clock.time < self.waits.get(setting.name, 0.0):
             self.broken.append(f"{setting.name} was asked before its wait was over")
         self._check_bounds(setting, params)
-        table.down += 5 * (kind == "down")
+        table.down += {"down": 5, "broken": 1000}.get(kind, 0)
         if kind == "fail" or table.down:
             table.down -= table.down > 0
             return 500 + 2 * (kind == "fail"), {"error": "down"}, {}
-        if kind == "wait":
-            self.waits[setting.name] = self.clock.time + 2400
         if kind in ("busy", "wait"):
             return 429, {"error": "busy"}, {"Retry-After": "2" if kind == "busy" else "2400"}
         if kind in ("quota", "refused"):

@@ -89,6 +89,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
 # Those whose secret stands in what is dropped, and not in what is shown.
 DROPPED: dict[str, Callable[[], Any]] = {
     "cut": lambda: MINE.info("%.9s is how it starts", PASSWORD),
+    "cut in a mapping": lambda: MINE.info("%(key).9s is how it starts", {"key": PASSWORD}),
     "odd": lambda: MINE.info("%s", Odd()),
     "odd message": lambda: MINE.info(Odd()),
     "broken": lambda: MINE.info("%s", Broken()),
@@ -161,6 +162,17 @@ def test_a_record_of_30_mb_is_cut_and_needs_no_gigabytes(
     finally:
         tracemalloc.stop()
     assert max(len(str(value)) for value in vars(records[0]).values()) == LONGEST_TEXT
+
+
+def test_the_stack_of_a_record_is_redacted(
+    records: list[logging.LogRecord], redactor: Redactor
+) -> None:
+    def made_up_name() -> None:
+        MINE.error("see", stack_info=True)
+
+    redactor.add("made_up_name")
+    made_up_name()
+    assert "in [secret]\n" in str(records[0].stack_info)
 
 
 def test_a_record_that_cannot_be_redacted_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -393,7 +393,7 @@ def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
     typed = {name: value for name, value in sent.items() if not _blank(value)}
-    return Settings("payload key", {**sent, **defaults, **typed}, optional=defaults)
+    return Settings("payload key", {**defaults, **typed}, optional=defaults)
 
 
 def _blank(value: Any) -> bool:

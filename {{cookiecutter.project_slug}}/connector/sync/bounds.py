@@ -109,8 +109,9 @@ class Bounds:
             page_size=walk.page_size,
             start=walk.start,
         )
-        if self.entity.window is None:
+        if self.entity.window is None and self.entity.order != "asc":
             return fresh
+        # It goes on behind what was read when the walk began: what may be committed stays bound.
         return replace(
             fresh,
             until=walk.until,

@@ -38,8 +38,8 @@ class CommitRules:
         if walk.page == 0 and traffic.sent_at is not None:
             walk = replace(
                 walk,
-                bound=min(walk.started, traffic.sent_at),
-                horizon=max(walk.started, traffic.sent_at + 1),
+                bound=min(walk.bound, traffic.sent_at),
+                horizon=max(walk.horizon, traffic.sent_at + 1),
             )
         if self.entity.cursor is None:
             return walk

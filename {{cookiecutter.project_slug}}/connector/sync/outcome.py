@@ -82,7 +82,8 @@ def conclude(
         name = walk.entity.name
         tries = sync.failed[name].tries + 1 if name in sync.failed else 1
         tries = TRIES if name in outcome.final else tries
-        kind, why = type(problem.error).__name__, redactor.shorten(problem.text, LONGEST_WHY)
+        kind = redactor.redact(type(problem.error).__name__)
+        why = redactor.shorten(problem.text, LONGEST_WHY)
         sync.failed[name] = Failed(tries, kind, why)
     if not reply.is_empty:
         sync.delivered, sync.empty = True, 0
