@@ -1,0 +1,36 @@
+"""One call of a run: what was sent, what came back, what the destination noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.protocol.messages import Answer, Reply
+from harness.warehouse.load import Noticed
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call and its reply.
+
+    Attributes:
+        number: Of the call in its run, from 1; a try that is repeated counts again.
+        sync_id: As sent, None where the request had none.
+        setup_test: Whether it was a setup test's.
+        before: The state sent.
+        answer: What came back; `answer.lost` where nothing came.
+        reply: The same, read.
+        noticed: What the destination noticed; None where nothing was applied.
+        seconds: How long the call took.
+        request_bytes: Size of the request.
+    """
+
+    number: int
+    sync_id: str | None
+    setup_test: bool
+    before: dict[str, Any]
+    answer: Answer
+    reply: Reply
+    noticed: Noticed | None
+    seconds: float
+    request_bytes: int
