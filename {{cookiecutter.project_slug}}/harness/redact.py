@@ -1,59 +1,92 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Finds secrets by value, in every spelling they may have, in what is about to be shown."""
+"""Finds secrets by value, escaped or not, and masks them in what is shown or written."""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import cache
 
-from harness.spellings import base64_of, spelt
-
-SHORTEST = 6  # characters; shorter values would black out ordinary words
 MASK = "[secret]"
+_SHORTEST = 6  # characters; shorter values would black out ordinary words
+_NAMED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+_BASE64 = "[A-Za-z0-9+/_-]?"
+_PLAIN = re.compile("[A-Za-z0-9]+")
 
 
 class Redactor:
-    """Replaces the values it was given, longest first, in texts and in JSON values."""
+    """Knows secrets raw, percent-encoded, JSON-escaped and inside base64.
+
+    Args:
+        values: The secrets; those shorter than six characters are left alone.
+    """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        found = {value for value in values if len(value) >= SHORTEST}
-        patterns, inner = [], []
-        for value in sorted(found, key=len, reverse=True):
-            patterns.append(spelt(value))
-            inner.append(patterns[-1])
-            for core, whole in base64_of(value):
-                patterns.append(whole)
-                inner.append(core)
-        self._pattern = re.compile("|".join(patterns)) if found else None
-        # One by one: a pattern that begins with a letter is found many times faster.
-        self._inner = [re.compile(pattern.encode("utf-8", "replace")) for pattern in inner]
+        masks: list[str] = []
+        self._searches: list[tuple[bytes, re.Pattern[bytes]]] = []
+        found = {value for value in values if len(value) >= _SHORTEST}
+        for value in sorted(found, key=lambda value: (-len(value), value)):
+            escaped = "".join(map(_letter, value))
+            masks.append(escaped)
+            self._search_for(value, escaped)
+            for letters, around in _base64_of(value):
+                masks.append(around)
+                self._search_for(letters, "".join(map(_either, letters)))
+        self._masks = re.compile("|".join(masks)) if masks else None
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
     def text(self, text: str) -> str:
-        """The text with `[secret]` where a secret stood."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        """The text with `[secret]` in place of each secret, the longest first."""
+        return self._masks.sub(MASK, text) if self._masks else text
 
-    def finds(self, text: str) -> bool:
-        """Whether a secret stands in the text."""
-        return bool(self._pattern and self._pattern.search(text))
+    def finds(self, data: bytes | str) -> bool:
+        """Whether a secret is in the text, or in its UTF-8 bytes."""
+        text = data.encode("utf-8", "replace") if isinstance(data, str) else data
+        return any(part in text and whole.search(text) for part, whole in self._searches)
 
-    def finds_in(self, data: bytes) -> bool:
-        """Whether a secret stands in UTF-8 text; many times faster than `finds`."""
-        return any(pattern.search(data) for pattern in self._inner)
+    def _search_for(self, value: str, pattern: str) -> None:
+        # Letters and digits are never escaped. Looking for the longest run of them first is many
+        # times faster than the pattern is.
+        plain = max(_PLAIN.findall(value), key=len, default="")
+        self._searches.append((plain.encode("ascii"), re.compile(pattern.encode("utf-8"))))
 
-    def value(self, value: Any) -> Any:
-        """A copy of a JSON value with every text, key and number redacted; it stays JSON."""
-        if self._pattern is None or value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(str(key)): self.value(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.value(item) for item in value]
-        written = str(value)
-        clean = self.text(written)
-        return value if clean == written else clean
+
+def _base64_of(value: str) -> Iterator[tuple[str, str]]:
+    """The letters that base64 makes of the value at each of three offsets, and their pattern.
+
+    The pattern takes the letters on both sides too, which hold some bits of the value.
+    """
+    raw = value.encode("utf-8", "replace")
+    for offset in range(3):
+        padded = bytes(offset) + raw
+        encoded = base64.b64encode(padded).decode("ascii")
+        letters = encoded[-(-offset * 8 // 6) : len(padded) * 8 // 6]
+        before = _BASE64 if offset else ""
+        after = _BASE64 if len(padded) % 3 else ""
+        yield letters, before + "".join(map(_either, letters)) + after
+
+
+def _either(letter: str) -> str:
+    """A letter of base64 in both alphabets; JSON and URLs may escape it."""
+    other = {"+": "-", "/": "_"}.get(letter)
+    return f"(?:{_letter(letter)}|{other})" if other else letter
+
+
+@cache
+def _letter(letter: str) -> str:
+    """The pattern of one character: raw, percent-encoded or JSON-escaped, also several times."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    units = letter.encode("utf-16-be", "replace")
+    forms = [
+        "".join(rf"\\+u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
+        "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode("utf-8", "replace")),
+        r"\\+" if letter == "\\" else rf"\\*{re.escape(letter)}",
+    ]
+    if letter in _NAMED:
+        forms.append(rf"\\+{_NAMED[letter]}")
+    if letter == " ":
+        forms.append(r"\+")
+    return f"(?i:{'|'.join(forms)})"
