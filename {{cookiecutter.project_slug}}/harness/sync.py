@@ -1,235 +1,166 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The commands `sync` and `resync`: the loop at work, and what is shown of it, on bad days too."""
+"""Fivetran's loop around a function: one exchange per call, until Fivetran would stop."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import json
+import time
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
-from harness.chaos import Chaos
-from harness.loading import Counts
-from harness.loop import Summary, Sync
-from harness.naming import to_name
-from harness.progress import Progress
-from harness.recorder import Recorder
-from harness.sample.port import keep, kept
-from harness.screen import Screen, counted, duration, size
-from harness.session import HOME, Session
-from harness.state import private_folder, settle
-from harness.tap import Tap
-from harness.target import FunctionTarget, Target
+from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
+from harness.exchange import Exchange
+from harness.project import Connection
+from harness.protocol import messages
+from harness.redact import Redactor
+from harness.target import Target
 from harness.warehouse import Warehouse
 
-_ENDED = {
-    "done": "done",
-    "calls": "stopped after as many calls as asked; the next sync goes on",
-    "hours": "stopped after six hours, as Fivetran does; the next sync goes on",
-}
-_BROKEN = "broken off; what came before is kept, and the next sync goes on from there"
+SETUP_TEST = "setup-test"  # the sync id of a setup test
+EMPTY_REPLIES = 10  # Fivetran's change log, May 2025: more in a row end the connection
+SYNC_SECONDS = 6 * 3600  # Fivetran's change log, August 2018: the rest waits for the next sync
+TRIES = 3  # of one call whose reply is lost
 
 
-def run(session: Session, calls: int | None, *, again: bool = False) -> None:
-    """One sync, or a re-sync, shown while it runs and when it ends.
+@dataclass(frozen=True)
+class Ended:
+    """How a sync ended.
+
+    Attributes:
+        reason: `done`; `calls`, as many as asked for; `hours`, Fivetran's six; `failed`, an error
+            of the function or no reply; `broken`, a reply that cannot be used.
+        error: What ended it, None for the first three.
+    """
+
+    reason: str
+    error: HarnessError | None = None
+
+
+def run(
+    target: Target,
+    connection: Connection,
+    redactor: Redactor,
+    warehouse: Warehouse,
+    *,
+    calls: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Generator[Exchange, None, Ended]:
+    """One sync from the warehouse's state on; each reply is applied before it is yielded.
+
+    A lost reply is asked for again, as a further exchange whose answer is lost.
 
     Args:
-        session: Gives function, state and tables.
-        calls: At most so many, None for no end.
-        again: Whether to re-sync: from `{}`, rows that do not come again are marked as deleted.
-
-    Raises:
-        HarnessError: What ended it; what was applied before is shown and kept.
+        target: The function.
+        connection: What every request carries.
+        redactor: Knows the secrets.
+        warehouse: Takes each reply with its state, in one transaction.
+        calls: At most so many replies, None for no limit.
+        clock: Seconds that never go back.
+        sleep: Waits for so many seconds.
     """
-    screen = session.screen
-    caller, warehouse = session.caller(), session.warehouse()
-    session.state.prove()
-    # A re-sync begins at nothing, whatever the file says.
-    state, notice = ({}, None) if again else settle(session.state, warehouse)
-    if notice:
-        screen.say(notice, "yellow")
-    if again:
-        # The file first: killed in between, the next sync reads everything and marks nothing.
-        session.state.write(state)
-        warehouse.begin_resync()
-    _keep_port(session, state)
-    _tell_kept(session, warehouse)
-    work = Sync(caller, warehouse, session.state, state)
-    progress = Progress(screen)
-    recorder = Recorder(
-        session.command,
-        caller.target.name,
-        work.summary,
-        warehouse.keep_run,
-        progress,
-        screen.redactor,
-    )
-    session.at_end(lambda: recorder.finish(session.result))
-    caller.watcher = recorder
-    try:
-        with progress, recorder, Tap(progress.heard):
-            work.run(calls)
-        if work.summary.ended == "done":
-            session.judge.ended(
-                {
-                    table.name: [column.name for column in table.columns]
-                    for table in warehouse.tables()
-                }
-            )
-        if work.summary.ended == "done" and warehouse.resyncing:
-            unseen = {table: count for table, count in warehouse.finish_resync().items() if count}
-            session.result["unseen"] = unseen
-            for table, count in unseen.items():
-                screen.say(
-                    f"{table}: {counted(count, 'row')} did not come again, marked as deleted"
-                )
-    finally:
-        if work.summary.calls:
-            _show(session, work.summary, warehouse, progress.pages)
-        else:
-            screen.say("nothing was applied, the state has not moved", "yellow")
-        session.result |= {**_result(work.summary, warehouse), "pages": progress.pages}
-
-
-def _keep_port(session: Session, state: Mapping[str, Any]) -> None:
-    """Remember the sample upstream's port, for the URLs that the state is going to hold.
-
-    A state that is not empty may hold some already: then the port remembered stays.
-    """
-    if session.server is None:
-        return
-    home, port = session.options.home, session.server.port
-    before = kept(home)
-    if not state or not before:
-        keep(home, port)
-    elif before != port:
-        session.screen.say(
-            f"port {before} of the sample upstream is taken, {port} stands in: URLs that the "
-            f"state holds from an earlier sync lead nowhere; end what listens on {before}, or "
-            f"run `{session.state.command('reset')}`",
-            "yellow",
-        )
-
-
-def _tell_kept(session: Session, warehouse: Warehouse) -> None:
-    """Say which blocked data the tables hold from before it was blocked."""
-    blocked = session.connection.blocked
-    tables = {table.name: table for table in warehouse.tables()} if blocked else {}
-    for entry in sorted(blocked):
-        source, _, name = entry.partition(".")
-        table = tables.get(to_name(source))
-        if table is None:
+    sync_id, began, number = str(uuid.uuid4()), clock(), 0
+    replies = empty = lost = 0
+    repeats = _Repeats(warehouse.state())
+    while True:
+        number += 1
+        exchange = call(target, connection, redactor, warehouse.state(), number, sync_id)
+        answer, reply = exchange.answer, exchange.reply
+        if answer.lost:
+            yield exchange
+            lost += 1
+            if lost == TRIES:
+                return Ended("failed", failure(exchange))
+            sleep(float(lost))
             continue
-        columns = [column for column in table.columns if name and column.name == to_name(name)]
-        held = sum(table.rows - column.nulls for column in columns) if name else table.rows
-        if held:
-            session.screen.say(
-                f"{entry} is blocked, and {counted(held, 'row')} written before hold it until "
-                f"`{session.state.command('reset')}`",
-                "yellow",
-            )
+        lost = 0
+        if not reply.usable:
+            yield exchange
+            error = reply.failure()
+            return Ended("failed" if isinstance(error, FunctionFailed) else "broken", error)
+        try:
+            noticed = warehouse.apply(reply)
+        except ProtocolBroken as broken:
+            yield exchange
+            return Ended("broken", broken)
+        yield replace(exchange, noticed=noticed)
+        replies += 1
+        empty = empty + 1 if reply.is_empty else 0
+        if empty > EMPTY_REPLIES:
+            what = f"{empty} empty replies in a row: Fivetran ends a sync after {EMPTY_REPLIES}"
+            return Ended("broken", ProtocolBroken(what, rule="empty-streak"))
+        if not reply.has_more:
+            return Ended("done")
+        if repeats.add(warehouse.state()):
+            what = "hasMore is true, and the state is one that was sent before: the same calls "
+            what += "would be made again without end"
+            return Ended("broken", ProtocolBroken(what, rule="state-stuck"))
+        if clock() - began > SYNC_SECONDS:
+            return Ended("hours")
+        if replies == calls:
+            return Ended("calls")
 
 
-def _show(session: Session, summary: Summary, warehouse: Warehouse, pages: int) -> None:
-    screen = session.screen
-    rows = []
-    for table in warehouse.tables():
-        done = summary.tables.get(table.name, Counts())
-        new = done.inserted - done.replaced
-        changed = (new, done.replaced, done.deleted, done.marked)
-        rows.append((table.name, *changed, table.rows, table.deleted, len(table.columns)))
-    screen.table(
-        "",
-        ("table", "new", "updated", "deleted", "marked", "rows now", "of these deleted", "columns"),
-        rows,
+def setup_test(target: Target, connection: Connection, redactor: Redactor) -> list[Exchange]:
+    """The setup test; after any failure of the first try a second one without `sync_id`."""
+    exchanges = [call(target, connection, redactor, {}, 1, SETUP_TEST, setup_test=True)]
+    if failure(exchanges[0]) is not None:
+        exchanges.append(call(target, connection, redactor, {}, 2, None, setup_test=True))
+    return exchanges
+
+
+def failure(exchange: Exchange) -> HarnessError | None:
+    """Why an exchange brought nothing that can be used; None where it did."""
+    if not exchange.answer.lost:
+        return exchange.reply.failure()
+    why = exchange.answer.why
+    refused = "connection refused" in why.lower()
+    todo = "is it running, and is this the right port?" if refused else ""
+    return ProtocolBroken(f"no reply: {why}", todo, rule="no-reply")
+
+
+def call(
+    target: Target,
+    connection: Connection,
+    redactor: Redactor,
+    state: dict[str, Any],
+    number: int,
+    sync_id: str | None,
+    *,
+    setup_test: bool = False,
+) -> Exchange:
+    """One call, of which nothing is applied."""
+    body = messages.request(connection, state, sync_id=sync_id, setup_test=setup_test)
+    answer = target.call(body)
+    reply = messages.read(answer, redactor)
+    return Exchange(
+        number, sync_id, setup_test, state, answer, reply, None, answer.seconds, len(body)
     )
-    for change in summary.widened:
-        screen.say(f"{change.table}.{change.column} became {change.after} (was {change.before})")
-    _numbers(screen, summary, pages)
-    whole = session.state.command("state")
-    if summary.ended:
-        screen.state(summary.state, whole=whole)
-    else:
-        screen.say(f"the state is kept as well: `{whole}` shows it", "dim")
-    screen.say(f"tables in {session.tables}, schema {session.connection.schema}", "dim")
 
 
-def _numbers(screen: Screen, summary: Summary, pages: int) -> None:
-    pace = summary.rows / summary.seconds if summary.seconds else 0.0
-    screen.say(
-        f"{_ENDED.get(summary.ended, _BROKEN)}: {counted(summary.calls, 'call')}, "
-        + (f"{counted(pages, 'page')}, " if pages else "")
-        + f"{counted(summary.rows, 'row')} ({pace:,.0f} rows/s), {size(summary.size)}, "
-        f"{duration(summary.seconds)}",
-        "green" if summary.ended == "done" else "yellow",
-    )
+class _Repeats:
+    """Notices a state that comes back, after however many others, and stores one digest.
 
-
-def _result(summary: Summary, warehouse: Warehouse) -> dict[str, Any]:
-    return {
-        "sync_id": summary.sync_id,
-        "ended": summary.ended or "error",
-        "calls": summary.calls,
-        "inserted": dict(summary.inserted),
-        "deleted": dict(summary.deleted),
-        "marked": dict(summary.marked),
-        "applied": {name: asdict(counts) for name, counts in summary.tables.items()},
-        "bytes": summary.size,
-        "seconds": summary.seconds,
-        "state_before": summary.before,
-        "state": summary.state,
-        "tables": [
-            {
-                "name": table.name,
-                "rows": table.rows,
-                "deleted": table.deleted,
-                "primary_key": list(table.primary_key),
-                "columns": [{"name": column.name, "type": column.type} for column in table.columns],
-            }
-            for table in warehouse.tables()
-        ],
-    }
-
-
-def disturbed(session: Session, seed: int) -> None:
-    """A run of chaos, with tables of its own, in which nothing is blocked or hashed.
-
-    Args:
-        session: Gives the function and the failing upstream.
-        seed: Says what happens.
-
-    Raises:
-        HarnessError: The tables are not those of an undisturbed sync, or no sync gets through.
+    Brent's algorithm: the state to compare with is renewed after 1, 2, 4, 8, … replies.
     """
-    screen, folder = session.screen, session.options.folder
-    session.caller()
-    server = session.server
-    assert server is not None
 
-    def load(settings: Mapping[str, str]) -> Target:
-        return FunctionTarget(folder, {"UPSTREAM_BASE_URL": server.url, **settings})
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._stored = self._last = _digest(state)
+        self._since, self._room = 0, 1
 
-    room = folder / HOME / "chaos"
-    private_folder(room)
-    chaos = Chaos(
-        seed,
-        load,
-        session.connection,
-        session.upstream(),
-        server,
-        room,
-        session.judge,
-        screen.say,
-    )
-    screen.say(f"chaos {seed}: tables in {room}")
-    with Tap(lambda level, name, line: None):
-        outcome = chaos.run()
-    session.result["chaos"] = outcome.as_json()
-    happened = ", ".join(f"{count} × {name}" for name, count in sorted(outcome.done.items()))
-    screen.say(f"happened in {counted(outcome.calls, 'call')}: {happened or 'nothing'}")
-    for table, count in outcome.surplus.items():
-        screen.say(
-            f"{table}: {counted(count, 'row')} more than an undisturbed sync has; it is no entity "
-            "of sample.toml, and a table filled beside one keeps what is gone upstream"
-        )
-    outcome.check()
-    screen.say(f"same tables, {counted(outcome.rows, 'row')}", "green")
+    def add(self, state: dict[str, Any]) -> bool:
+        """Take the next state; whether it is one of before."""
+        found = _digest(state)
+        if found in (self._last, self._stored):
+            return True
+        self._last, self._since = found, self._since + 1
+        if self._since == self._room:
+            self._stored, self._since, self._room = found, 0, self._room * 2
+        return False
+
+
+def _digest(state: dict[str, Any]) -> bytes:
+    text = json.dumps(state, sort_keys=True, default=str)  # an object's keys have no order
+    return blake2b(text.encode("ascii"), digest_size=16).digest()
