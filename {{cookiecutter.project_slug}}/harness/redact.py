@@ -50,7 +50,9 @@ class Redactor:
         # Letters and digits are never escaped. Looking for the longest run of them first is many
         # times faster than the pattern is.
         plain = max(_PLAIN.findall(value), key=len, default="")
-        self._searches.append((plain.encode("ascii"), re.compile(pattern.encode("utf-8"))))
+        self._searches.append(
+            (plain.encode("ascii"), re.compile(pattern.encode("utf-8", "surrogatepass")))
+        )
 
 
 def _base64_of(value: str) -> Iterator[tuple[str, str]]:

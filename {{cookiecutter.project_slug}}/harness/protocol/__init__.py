@@ -1,0 +1,1 @@
+"""Fivetran's function protocol: requests and replies, and the rules that replies are judged by."""

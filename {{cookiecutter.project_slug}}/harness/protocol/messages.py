@@ -1,0 +1,325 @@
+"""One request and one reply of Fivetran's function protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from harness import codec
+from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
+from harness.protocol import shape
+from harness.protocol.body import MOST, Body, shown, start
+from harness.protocol.rule import ERROR, RULES, WARNING, rule
+from harness.protocol.rule import Fault as Fault
+from harness.redact import Redactor
+
+if TYPE_CHECKING:
+    from harness.project import Connection
+
+AZURE_SECONDS = 230  # Azure ends an HTTP-triggered call then, whatever functionTimeout says
+SETUP_TEST = "setup-test"  # `sync_id` of a setup test
+_KEY = (
+    "if the function needs a key, give it with --key or in FUNCTION_KEY; Fivetran sends it as the "
+    "header x-functions-key and no other login"
+)
+_STATUS = {  # what to do about a status, wherever the function runs
+    201: "answer with status 200 exactly, whatever the call has created",
+    204: "answer with status 200 and a JSON object, also where there is nothing new",
+    400: "the function did not accept the request: its log says why; Fivetran sends the same one",
+    401: f"the caller is not accepted: {_KEY}",
+    403: f"the caller is not allowed in: {_KEY}; a firewall in front of it answers 403 too",
+    404: "check the URL, and that the function takes POST: some hosts answer 404 where it does not",
+    413: "the request is too large for the function's host: keep less in state",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from one call.
+
+    Attributes:
+        status: HTTP status, 0 where the reply is lost.
+        content_type: Value of the Content-Type header, "" where it is absent.
+        body: Bytes of the reply.
+        seconds: How long the call took.
+        failure: Traceback of the exception that the function did not catch, where it is known.
+        lost: Whether no reply came: a time-out, a broken connection.
+        why: Why it is lost, in one sentence.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    seconds: float
+    failure: str = ""
+    lost: bool = False
+    why: str = ""
+
+
+@dataclass
+class Reply:
+    """A reply, as far as it can be read; what is wrong with it is in `faults`.
+
+    Attributes:
+        size: Bytes of the reply.
+        faults: All that is wrong with the reply by itself.
+        data: The decoded reply, {} where it is not an object.
+        error: `errorMessage`, redacted; "" where the reply reports no error.
+        kind: `errorType`, "" where there is none.
+        trace: `stackTrace` as lines, or the traceback of an exception the function did not catch.
+        state: What the next call is sent; None where it is missing or not an object.
+        has_more: Whether Fivetran calls again at once; false where it is not a boolean.
+        insert: Records per entity.
+        delete: Records per entity, with at least the primary key.
+        soft_delete: Entities all of whose rows are marked as deleted.
+        schema: Entity to the columns of its primary key, [] where it has none.
+        usable: Whether it can be applied: it came with status 200, is an object with a state,
+            reports no error and has no secret outside its rows.
+    """
+
+    size: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    kind: str = ""
+    trace: list[str] = field(default_factory=list)
+    state: dict[str, Any] | None = None
+    has_more: bool = False
+    insert: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    delete: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    soft_delete: list[str] = field(default_factory=list)
+    schema: dict[str, list[str]] = field(default_factory=dict)
+    usable: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it delivers, deletes and marks nothing."""
+        rows = (*self.insert.values(), *self.delete.values())
+        return not any(rows) and not self.soft_delete
+
+    def failure(self) -> HarnessError | None:
+        """What ends a command: the error that the function reported, or the first broken rule."""
+        if self.error:
+            return FunctionFailed(self.error, kind=self.kind, trace="\n".join(self.trace))
+        for fault in self.faults:
+            if fault.severity == ERROR:
+                where = "" if fault.where in fault.what else f"{fault.where}: "
+                row = f"\n{fault.row}" if fault.row else ""
+                todo = fault.todo or RULES[fault.rule].fix
+                return ProtocolBroken(f"{where}{fault.what}{row}", todo, rule=fault.rule)
+        return None
+
+
+def request(
+    connection: Connection,
+    state: Mapping[str, Any],
+    *,
+    sync_id: str | None,
+    setup_test: bool = False,
+) -> bytes:
+    """The body of one call.
+
+    Args:
+        connection: Gives schema, secrets and customPayload.
+        state: What the last successful reply carried, `{}` at first.
+        sync_id: UUID of the sync, `setup-test` in a setup test, None to leave it out.
+        setup_test: Whether this is a setup test.
+    """
+    body: dict[str, Any] = {
+        "agent": f"Fivetran Azure Functions Connector/local_harness/{connection.schema}",
+        "state": state,
+        "secrets": connection.secrets,
+        "customPayload": connection.payload,
+    }
+    if setup_test:
+        body["setup_test"] = True
+    if sync_id is not None:
+        body["sync_id"] = sync_id
+    return codec.encode(body)
+
+
+def read(answer: Answer, redactor: Redactor) -> Reply:
+    """Read a reply. It raises nothing: what is wrong is in the reply's faults."""
+    reply = Reply(size=len(answer.body), trace=redactor.text(answer.failure).splitlines())
+    if answer.lost:
+        reply.faults.append(_lost(answer, redactor))
+        return reply
+    body = Body(answer.body, redactor)
+    reports = _fields(body.value).get("errorMessage") is not None
+    reply.faults += _response(answer, body, reports, redactor)
+    reply.faults += body.faults
+    if body.encoded:
+        reply.faults += shape.faults(body.value, redactor)
+    if answer.status != 200 and not (reports or "state" in _fields(body.value)):
+        # A gateway or a web framework answers, not somebody who speaks the protocol.
+        reply.faults = reply.faults[:1]
+    leaks = list(_leaks(answer.body, body, redactor))
+    reply.faults += leaks
+    if isinstance(body.value, dict):
+        _fill(reply, body.value, redactor)
+    sound = reply.state is not None and not reports and answer.status == 200
+    reply.usable = sound and all(leak.rule != "secret-in-reply" for leak in leaks)
+    return reply
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _fill(reply: Reply, data: dict[str, Any], redactor: Redactor) -> None:
+    """Take what can be used; what cannot has its fault already."""
+    reply.data = data
+    state, more, marked = data.get("state"), data.get("hasMore"), data.get("softDelete")
+    reply.state = state if isinstance(state, dict) else None
+    reply.has_more = more is True
+    reply.insert, reply.delete = _records(data.get("insert")), _records(data.get("delete"))
+    if isinstance(marked, list):
+        reply.soft_delete = [entity for entity in marked if isinstance(entity, str)]
+    schema = data.get("schema")
+    for entity, entry in schema.items() if isinstance(schema, dict) else ():
+        key = entry.get("primary_key") if isinstance(entry, dict) else None
+        columns = key if isinstance(key, list) else []
+        reply.schema[entity] = [name for name in columns if isinstance(name, str) and name]
+    message, kind = data.get("errorMessage"), data.get("errorType")
+    if isinstance(message, str):
+        reply.error = redactor.text(message).strip()
+        reply.kind = redactor.text(kind) if isinstance(kind, str) else ""
+    trace = data.get("stackTrace") or data.get("trace")
+    if trace:
+        reply.trace = redactor.text("\n".join(_trace(trace))).splitlines()
+
+
+def _records(value: Any) -> dict[str, list[dict[str, Any]]]:
+    """The records of insert or delete that are objects; an entity without any stays."""
+    if not isinstance(value, dict):
+        return {}
+    records = {}
+    for entity, rows in value.items():
+        if isinstance(rows, list):
+            sound = set(map(type, rows)) <= {dict}
+            records[entity] = rows if sound else [row for row in rows if isinstance(row, dict)]
+    return records
+
+
+def _trace(trace: Any) -> Iterator[str]:
+    """Lines of a stackTrace: `[file, line, function, code]` each, or text."""
+    for frame in trace if isinstance(trace, list) else [trace]:
+        if isinstance(frame, list) and len(frame) == 4:
+            file, line, function, code = frame
+            yield f"{file}:{line} in {function}"
+            if code:
+                yield f"    {code}"
+        else:
+            yield str(frame)
+
+
+@rule(
+    "no-reply",
+    ERROR,
+    "no reply came, or it came too late",
+    fivetran="calls again with the same state, and gives up in the end; Azure ends every call "
+    "after 230 s",
+    fix="look into the function's log; a call that takes too long must deliver less and answer "
+    "hasMore: true with a state that continues from there",
+)
+def _lost(answer: Answer, redactor: Redactor) -> Fault:
+    return Fault("no-reply", redactor.text(answer.why) or "no reply came")
+
+
+@rule(
+    "no-post",
+    ERROR,
+    "the function does not take POST",
+    fivetran="sends POST requests only: every call fails",
+    fix='let the function take POST: methods=["POST"] in Python on Azure, methods: ["POST"] in '
+    "JavaScript",
+)
+@rule(
+    "http-status",
+    ERROR,
+    "the reply has another HTTP status than 200",
+    fivetran="shows a failed call; it may never read the body",
+    fix="answer 200 each time; catch every exception and report it with errorMessage",
+)
+@rule(
+    "content-type",
+    ERROR,
+    "the Content-Type is not application/json",
+    fivetran="requires application/json",
+    fix="answer with the header Content-Type: application/json",
+)
+@rule(
+    "error-shape",
+    WARNING,
+    "an error report carries more than the error, or in another form than documented",
+    fivetran="tries the sync again from the last successful reply's state: rows and a new state "
+    "beside an error do not count; a status other than 200 may hide the message",
+    fix="answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
+    "code]]; deliver what there is with hasMore: true, and report the error with the next call",
+)
+def _response(answer: Answer, body: Body, reports: bool, redactor: Redactor) -> Iterator[Fault]:
+    if answer.status == 405:
+        yield Fault("no-post", "the function answered HTTP 405 to a POST request")
+    elif answer.status != 200 and reports:
+        yield Fault("error-shape", f"errorMessage comes with HTTP {answer.status}")
+    elif answer.status != 200:
+        text = start(answer.body, redactor)
+        if answer.failure:
+            text = redactor.text(answer.failure.strip().rpartition("\n")[2])
+        text = f": {text}" if text else " with an empty body"
+        todo = _STATUS.get(answer.status, "")
+        if answer.status == 500 and not answer.body.strip():
+            todo = (
+                "the function raised an exception or returned nothing: its log says which; catch "
+                "every exception and report it with errorMessage and status 200"
+            )
+        yield Fault("http-status", f"the function answered HTTP {answer.status}{text}", todo=todo)
+    if answer.status == 200 and body.value is not None and not _is_json(answer.content_type):
+        named = redactor.text(answer.content_type) or "missing"
+        yield Fault("content-type", f"the Content-Type is {named}")
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+@rule(
+    "secret-in-reply",
+    ERROR,
+    "the reply holds a secret outside its records",
+    fivetran="stores the state and shows error messages: people can read the secret (here such a "
+    "reply is not applied)",
+    fix="keep secrets out of state, errorMessage and stackTrace: mask them by value",
+)
+@rule(
+    "secret-in-rows",
+    WARNING,
+    "a record holds a secret",
+    fivetran="writes it into the destination, where people can read it",
+    fix="take the secret out of the record, or block the column in Fivetran",
+)
+def _leaks(raw: bytes, body: Body, redactor: Redactor) -> Iterator[Fault]:
+    if not redactor.finds(body.encoded or raw):
+        return
+    if not isinstance(body.value, dict):
+        yield Fault("secret-in-reply", "the body holds a secret")
+        return
+    for part, value in body.value.items():
+        rows = part in ("insert", "delete") and isinstance(value, dict)
+        if redactor.finds(codec.encode({part: list(value) if rows else value})):
+            yield Fault("secret-in-reply", f"{redactor.text(part)} holds a secret", part=part)
+        if rows:
+            yield from islice(_leaking_rows(part, value, redactor), MOST)
+
+
+def _leaking_rows(part: str, entities: Mapping[str, Any], redactor: Redactor) -> Iterator[Fault]:
+    for entity, rows in entities.items():
+        for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
+            if redactor.finds(codec.encode(row)):
+                columns = row if isinstance(row, dict) else {}
+                names = (name for name in columns if redactor.finds(codec.encode(columns[name])))
+                what = f"{next(names, 'the record')} holds a secret"
+                named, text = redactor.text(entity), shown(row, redactor)
+                yield Fault("secret-in-rows", redactor.text(what), part, named, index, text)
