@@ -1,11 +1,7 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The sample upstream: a real HTTP server that speaks the API which sample.toml describes."""
+"""An HTTP server on this machine that speaks the API which sample.toml describes."""
 
-from harness.sample.app import Asked
 from harness.sample.auth import made_up
-from harness.sample.file import SampleError
-from harness.sample.own import Own
-from harness.sample.place import upstream
-from harness.sample.server import Sample, Server
+from harness.sample.faults import Faults
+from harness.sample.server import OwnApp, Sample, Seen, Server, load
 
-__all__ = ["Asked", "Own", "Sample", "SampleError", "Server", "made_up", "upstream"]
+__all__ = ["Faults", "OwnApp", "Sample", "Seen", "Server", "load", "made_up"]

@@ -1,173 +1,231 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The sample upstream as a WSGI app: what is asked for, who asks, and what is wrong with it."""
+"""The API that sample.toml describes: what a request asks for, and what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
 from werkzeug import Request, Response
 
+from harness import codec
 from harness.sample import pages
 from harness.sample.auth import Guard
-from harness.sample.paths import keys_of, put
-from harness.sample.spec import Entity, Spec
-from harness.sample.store import Store
+from harness.sample.records import Store
+from harness.sample.spec import Entity, Spec, keys_of, put
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-_ROOM = 190  # characters of a refusal: the function's error may show no more of it
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-
-class _Refused(Exception):
-    """The request gets an error: HTTP status, and a text that begins with what to change where.
-
-    Args:
-        status: The status.
-        message: The text.
-        known: What there is instead; ends the text, as much of it as fits.
-        headers: Of the answer.
-    """
-
-    def __init__(
-        self, status: int, message: str, known: Sequence[str] = (), **headers: str
-    ) -> None:
-        super().__init__(_fitting(message, known))
-        self.status = status
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+_A_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4}|\d{4}/\d\d?/\d\d?|^1\d{9}(\d{3})?(\.\d+)?$"
+)
+_SHOWN = 30  # characters of a value
 
 
 class Asked(NamedTuple):
-    """A request for a page of an entity: the entity's name, and the parameters with a value."""
+    """What a request asks for.
 
-    entity: str
+    Attributes:
+        entity: The entity, or None where the path is not that of one.
+        parameters: Those with a value; of a POST body by dotted path.
+    """
+
+    entity: Entity | None
     parameters: Mapping[str, str]
 
 
-class App:
-    """Answers requests from the stores, as the spec says.
+class Refused(Exception):
+    """The request gets an error.
 
-    Attributes:
-        asked: The requests for pages that were understood so far, oldest first.
+    Args:
+        status: Of the response.
+        text: Names the line to change; errors of a function quote 200 characters of it.
+        headers: Of the response.
     """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers or {}
+
+
+class App:
+    """Answers requests from the stores, as the spec says."""
 
     def __init__(self, spec: Spec, stores: Mapping[str, Store], guard: Guard) -> None:
         self._spec = spec
         self._stores = stores
         self._guard = guard
-        self.asked: list[Asked] = []
+        self._by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
+        self._numbers: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
+    def read(self, request: Request) -> Asked:
+        """What the request asks for; it is not checked."""
+        entity = self._by_path.get(request.path)
+        given = dict(request.args.items())
+        if self._spec.auth.kind == "api_key_query":
+            given.pop(self._spec.auth.param, None)
+        if entity is not None and entity.method == "POST":
+            given.update(_flat(_body_of(request) or {}, ""))
+        return Asked(entity, {name: value for name, value in given.items() if value})
+
+    def answer(self, request: Request, asked: Asked) -> Response:
+        """The page that is asked for, or what is wrong with the request."""
         try:
-            response = self._answer(request)
-        except _Refused as refused:
-            response = _json({"message": self._masked(str(refused))}, refused.status)
-            response.headers.extend(refused.headers)
-        return response(environ, start_response)
+            return self._answer(request, asked)
+        except Refused as refused:
+            text = str(refused)
+            for value in self._guard.secrets.values():
+                text = text.replace(value, "[secret]")
+            response = _json({"message": text}, refused.status)
+            response.headers.extend(dict(refused.headers))
+            return response
 
-    def _answer(self, request: Request) -> Response:
-        if self._grants(request.path):
-            _check_method(request, "POST", "get OAuth2 tokens with POST")
+    def _answer(self, request: Request, asked: Asked) -> Response:
+        spec, entity = self._spec, asked.entity
+        takes_tokens = spec.auth.kind == "oauth2_client_credentials"
+        if takes_tokens and request.path == spec.auth.token_path and request.method == "POST":
             status, body = self._guard.grant(request)
             response = _json(body, status)
             if status == 401:
                 response.headers["WWW-Authenticate"] = 'Basic realm="sample"'
             return response
-        entity = self._spec.entities.get(request.path)
         if entity is None:
-            self._not_found(request)
-        _check_method(request, entity.method, f"change method in {self._place(entity)}")
-        self._check_credentials(request)
-        parameters = self._parameters(request, entity)
-        self.asked.append(Asked(entity.name, parameters))
+            raise self._not_found(request)
+        where = f"entity.{entity.name}"
+        if request.method != entity.method:
+            raise Refused(
+                405,
+                f"{spec.at(where, 'method')}: {entity.path} takes {entity.method}; write method = "
+                f'"{request.method}" there if that is what your API takes',
+                {"Allow": entity.method},
+            )
+        if why := self._guard.refusal(request):
+            raise Refused(
+                401,
+                f"{spec.at('auth', 'kind')} wants {self._guard.wanted}, but {why}: change [auth] "
+                "there or auth= in fetch.py",
+                {"WWW-Authenticate": self._guard.challenge},
+            )
+        self._check_parameters(request, entity, asked.parameters)
         try:
-            page = pages.read(entity, self._stores[entity.name], parameters)
+            page = pages.read(self._stores[entity.name], asked.parameters)
         except pages.BadParameter as bad:
-            raise _Refused(400, f"see {self._place(entity)}: {bad}") from None
+            raise Refused(400, f"{spec.at(where, bad.key)}: {bad}, from fetch.py") from None
         except pages.PastTheEnd:
-            raise _Refused(404, "there is no such page: the last one is before it") from None
-        return _page(request, entity, page, parameters)
+            raise Refused(404, "there is no such page: the last one is before it") from None
+        return self._page(request, entity, page)
 
-    def _place(self, entity: Entity) -> str:
-        return f"[entity.{entity.name}] of {self._spec.file}"
-
-    def _grants(self, path: str) -> bool:
-        auth = self._spec.auth
-        return auth.kind == "oauth2_client_credentials" and path == auth.token_path
-
-    def _not_found(self, request: Request) -> NoReturn:
-        auth, entities = self._spec.auth, self._spec.entities
+    def _not_found(self, request: Request) -> Refused:
+        spec = self._spec
         asked = f"{request.method} {request.path}"
-        oauth = auth.kind == "oauth2_client_credentials"
-        posts = any(entity.method == "POST" for entity in entities.values())
-        if "grant_type" in request.form or (oauth and request.method == "POST" and not posts):
-            place = f'token_path = "{request.path}" in [auth] of {self._spec.file}'
-            if oauth:
-                message = f"set {place}: there is no {asked}, but POST {auth.token_path}"
-            else:
-                message = f'set kind = "oauth2_client_credentials" and {place}: no tokens here'
-            raise _Refused(404, message)
-        raise _Refused(
+        if "grant_type" in request.form:
+            kind = "oauth2_client_credentials"
+            return Refused(
+                404,
+                f"there is no {asked}: write token_path = {_quoted(request.path)} in [auth] of "
+                f"{spec.at('auth', 'token_path')}"
+                + (f' and kind = "{kind}"' if spec.auth.kind != kind else ""),
+            )
+        paths = get_close_matches(request.path, list(self._by_path), len(self._by_path), 0)
+        nearest = self._by_path[paths[0]]
+        others = f", {len(paths) - 1} more" if len(paths) > 1 else ""
+        return Refused(
             404,
-            f"set path in [entity.…] of {self._spec.file}, or take your own app (--sample "
-            f"tests.upstream:app): there is no {asked}, but ",
-            [f"{entity.method} {path}" for path, entity in entities.items()],
+            f"the sample has no {asked} but {nearest.method} {paths[0]}{others}: "
+            f"{spec.at(f'entity.{nearest.name}', 'path')} or a new [entity.…] needs path = "
+            f"{_quoted(request.path)}",
         )
 
-    def _check_credentials(self, request: Request) -> None:
-        why = self._guard.refusal(request)
-        if why is not None:
-            raise _Refused(
-                401,
-                f"see [auth] in {self._spec.file}: it wants {self._guard.wanted}, but {why}",
-                WWW_Authenticate=self._guard.challenge,
-            )
+    def _check_parameters(
+        self, request: Request, entity: Entity, parameters: Mapping[str, str]
+    ) -> None:
+        if entity.method == "POST" and _body_of(request) is None:
+            raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
+        for name in request.args:
+            if len(request.args.getlist(name)) > 1 and name in entity.parameters.values():
+                raise Refused(400, f"fetch.py: send {name} once, it came twice")
+        for name, value in parameters.items():
+            if name not in entity.parameters.values():
+                self._check_unknown(entity, name, value)
 
-    def _parameters(self, request: Request, entity: Entity) -> dict[str, str]:
-        given = list(request.args.items(multi=True))
-        if self._spec.auth.kind == "api_key_query":
-            given = [(name, value) for name, value in given if name != self._spec.auth.param]
-        if entity.method == "POST":
-            given += self._body_of(request, entity)
-        known = entity.parameters
-        read: dict[str, str] = {}
-        for name, value in given:
-            if any(name == other or name.startswith(f"{other}.") for other in entity.also):
-                continue
-            if name not in known:
-                raise _Refused(
+    def _check_unknown(self, entity: Entity, name: str, value: str) -> None:
+        """Refuse a parameter that chooses records or a page; one that stays the same is fine."""
+        place = self._spec.at(f"entity.{entity.name}")
+        if time := _A_TIME.search(value):
+            if time.start() or entity.cursor is None:
+                lacks = "cursor and since for" if entity.cursor is None else "key for"
+                todo = "add both" if entity.cursor is None else "it needs a WSGI app"
+                raise Refused(
                     400,
-                    f'rename one in {self._place(entity)}, or add also = ["{name}"] to it: '
-                    "it has no such parameter, but ",
-                    list(known) or ["none"],
+                    f"{place} has no {lacks} the filter {name}={value[:_SHOWN]} of fetch.py: "
+                    f"{todo}, see docs/sample.md",
                 )
-            if name in read:
-                raise _Refused(400, f"send {name} once: it came twice")
-            if value:
-                read[name] = value
-        return read
+            is_until = entity.since and re.search("until|before|end|to|lt", name)
+            self._refuse(entity, "until" if is_until else "since", name, value)
+        if pages.is_token(value):
+            self._refuse(entity, "token", name, value)
+        if value.isdigit():
+            with self._lock:
+                first = self._numbers.setdefault((entity.name, name), value)
+            if first != value:
+                self._refuse(entity, "token", name, value)
 
-    def _body_of(self, request: Request, entity: Entity) -> list[tuple[str, str]]:
-        try:
-            body = msgspec.json.decode(request.get_data() or b"{}")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            body = None
-        if not isinstance(body, dict):
-            raise _Refused(400, f"send a body: POST {entity.path} takes a JSON object")
-        return list(_flat(body, ""))
+    def _refuse(self, entity: Entity, key: str, name: str, value: str) -> NoReturn:
+        known = getattr(entity, key)
+        has = f"has {key} = {_quoted(known)}" if known else f"has no {key}"
+        raise Refused(
+            400,
+            f"{self._spec.at(f'entity.{entity.name}', key)} {has}, but fetch.py sent "
+            f"{name}={value[:_SHOWN]}: write {key} = {_quoted(name)} there",
+        )
 
-    def _masked(self, text: str) -> str:
-        for value in self._guard.secrets.values():
-            text = text.replace(value, "***")
-        return text
+    def _page(self, request: Request, entity: Entity, page: pages.Page) -> Response:
+        def url(token: str) -> str:
+            given = [(n, v) for n, v in request.args.items(multi=True) if n != entity.token]
+            if self._spec.auth.kind == "api_key_query":
+                given = [(n, v) for n, v in given if n != self._spec.auth.param]
+            query = urlencode([*given, *([(entity.token, token)] if token else [])])
+            return request.host_url.rstrip("/") + entity.path + (f"?{query}" if query else "")
+
+        rows = _list(item.body for item in page.items if not item.deleted)
+        body: Any = rows
+        if entity.rows:
+            body = {}
+            put(body, keys_of(entity.rows), rows)
+        if entity.deleted is not None:
+            gone = _list(item.body for item in page.items if item.deleted)
+            put(body, keys_of(entity.deleted), gone)
+        if entity.next is not None and (page.token or entity.last != "absent"):
+            end = "" if entity.last == "empty" else None
+            following = page.token if entity.pagination == "cursor" else url(page.token)
+            put(body, keys_of(entity.next), following if page.token else end)
+        if entity.more is not None:
+            put(body, keys_of(entity.more), page.more)
+        response = _json(body, 200)
+        if entity.pagination == "link_header":
+            following = f', <{url(page.token)}>; rel="next"' if page.token else ""
+            response.headers["Link"] = f'<{url("")}>; rel="first"{following}'
+        return response
 
 
-def _flat(body: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+def _list(bodies: Iterator[bytes]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(bodies) + b"]")
+
+
+def _body_of(request: Request) -> dict[str, Any] | None:
+    """The JSON object in a request's body; None where it is none."""
+    try:
+        body = codec.decode(request.get_data() or b"{}")
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _flat(body: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     """Parameters of a JSON body; those of an inner object have a dotted name, null is absent."""
     for key, value in body.items():
         if isinstance(value, dict):
@@ -176,52 +234,9 @@ def _flat(body: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
             yield f"{prefix}{key}", value if isinstance(value, str) else str(value)
 
 
-def _check_method(request: Request, method: str, todo: str) -> None:
-    if request.method != method:
-        raise _Refused(
-            405,
-            f"{todo}: there is no {request.method} {request.path}, but {method}",
-            Allow=method,
-        )
-
-
-def _page(
-    request: Request, entity: Entity, page: pages.Part, parameters: Mapping[str, str]
-) -> Response:
-    def url(token: str | None) -> str:
-        kept = {name: value for name, value in parameters.items() if name != entity.token}
-        query = urlencode({**kept, **({entity.token: token} if token else {})})
-        return request.host_url.rstrip("/") + entity.path + (f"?{query}" if query else "")
-
-    rows = [item.record for item in page.items if not item.deleted]
-    body: Any = rows
-    if entity.rows:
-        body = {}
-        put(body, keys_of(entity.rows), rows)
-    if entity.deleted is not None:
-        put(body, keys_of(entity.deleted), [i.record for i in page.items if i.deleted])
-    if entity.next is not None and (page.token or entity.last != "absent"):
-        end = "" if entity.last == "empty" else None
-        following = url(page.token) if entity.pagination == "next_url" else page.token
-        put(body, keys_of(entity.next), following if page.token else end)
-    if entity.more is not None:
-        put(body, keys_of(entity.more), page.more)
-    response = _json(body, 200)
-    if entity.pagination == "link_header":
-        following = f', <{url(page.token)}>; rel="next"' if page.token else ""
-        response.headers["Link"] = f'<{url(None)}>; rel="first"{following}'
-    return response
-
-
-def _fitting(message: str, known: Sequence[str]) -> str:
-    """The message with the names that fit behind it."""
-    for count in range(len(known), 0, -1):
-        rest = len(known) - count
-        text = message + ", ".join(known[:count]) + (f" and {rest} more" if rest else "")
-        if len(_ENCODER.encode({"message": text}).decode()) < _ROOM:
-            return text
-    return message + (f"{len(known)} others" if known else "")
+def _quoted(text: str) -> str:
+    return codec.encode(text).decode("utf-8", "replace")
 
 
 def _json(body: Any, status: int) -> Response:
-    return Response(_ENCODER.encode(body), status, mimetype="application/json")
+    return Response(codec.encode(body), status, mimetype="application/json")

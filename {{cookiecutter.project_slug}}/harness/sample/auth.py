@@ -1,5 +1,4 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The six kinds of auth: made-up credentials, what a request must carry, tokens that expire."""
+"""The seven kinds of auth: made-up credentials, and what a request must carry."""
 
 from __future__ import annotations
 
@@ -12,9 +11,12 @@ from werkzeug import Request
 
 from harness.sample.spec import Auth
 
+_EXPIRES_IN = 3600
+_SCHEMES = {"bearer": "Bearer", "token": "Token", "basic": "Basic"}
+
 
 def made_up(name: str) -> str:
-    """The value that stands in a sample run for the secret of this name."""
+    """The value that stands in for the secret of this name; the same in every process."""
     return "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
@@ -22,7 +24,7 @@ class Guard:
     """Accepts the made-up credentials of one upstream and no others.
 
     Attributes:
-        secrets: A made-up value for each name in [auth]'s secrets; the same in every process.
+        secrets: A made-up value for each name in [auth]'s secrets.
     """
 
     def __init__(self, auth: Auth) -> None:
@@ -36,39 +38,44 @@ class Guard:
         """What a request must carry, with the names of the secrets for their values."""
         names = [f"<{name}>" for name in self.auth.secrets]
         match self.auth.kind:
-            case "bearer":
-                return f"Authorization: Bearer {names[0]}"
+            case "bearer" | "token":
+                return f"Authorization: {_SCHEMES[self.auth.kind]} {names[0]}"
             case "api_key_header":
                 return f"{self.auth.header}: {self.auth.prefix}{names[0]}"
             case "api_key_query":
                 return f"?{self.auth.param}={names[0]}"
             case "basic":
-                return f"Authorization: Basic, base64 of {names[0]}:{names[1]}"
+                return f"Authorization: Basic with {names[0]}:{names[1]} in base64"
             case "oauth2_client_credentials":
-                return f"Authorization: Bearer <a token from POST {self.auth.token_path}>"
+                return f"Authorization: Bearer with a token of POST {self.auth.token_path}"
             case _:
                 return "nothing"
 
     @property
     def challenge(self) -> str:
-        """What a 401 says in WWW-Authenticate."""
-        if self.auth.kind == "basic":
-            return 'Basic realm="sample"'
-        return "ApiKey" if self.auth.kind.startswith("api_key") else "Bearer"
+        """What a 401 carries in WWW-Authenticate."""
+        match self.auth.kind:
+            case "api_key_header":
+                return f'ApiKey header="{self.auth.header}"'
+            case "api_key_query":
+                return f'ApiKey query="{self.auth.param}"'
+            case kind:
+                return f'{_SCHEMES.get(kind, "Bearer")} realm="sample"'
 
-    def refusal(self, request: Request) -> str | None:
-        """Why the request is not let in, or None; never tells what it carried."""
-        if self.auth.kind == "none":
-            return None
+    def refusal(self, request: Request) -> str:
+        """Why the request is refused, "" where it is not; never shows what it carried."""
+        kind = self.auth.kind
+        if kind == "none":
+            return ""
         given = self._given(request)
         if given is None:
-            return "nothing of the kind came"
-        if self.auth.kind != "oauth2_client_credentials":
-            return None if given == self._values else "another value came"
+            return f"the request has {self._other(request)}"
+        if kind != "oauth2_client_credentials":
+            return "" if given == self._values else "the request has another value"
         expiry = self._expiry.get(given[0] or "")
         if expiry is None:
-            return "a token came that was not given out here"
-        return None if time.monotonic() < expiry else "the token has expired"
+            return "the request has a token that was not issued here"
+        return "" if time.monotonic() < expiry else "the token has expired"
 
     def grant(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Status and body for a request to the token endpoint (RFC 6749, 4.4 and 5.2)."""
@@ -85,14 +92,11 @@ class Guard:
                 "error_description": "the client id or the client secret is wrong or missing",
             }
         token = secrets.token_urlsafe(24)
-        self._expiry[token] = time.monotonic() + self.auth.expires_in
-        return 200, {
-            "access_token": token,
-            "token_type": "Bearer",
-            "expires_in": self.auth.expires_in,
-        }
+        self._expiry[token] = time.monotonic() + _EXPIRES_IN
+        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": _EXPIRES_IN}
 
     def _given(self, request: Request) -> tuple[str | None, ...] | None:
+        """The credentials that a request carries in the right place."""
         sent = request.authorization
         match self.auth.kind:
             case "api_key_query":
@@ -103,10 +107,19 @@ class Guard:
                 found = value.startswith(self.auth.prefix) and value[len(self.auth.prefix) :]
                 return (found,) if found else None
             case "basic":
-                found_basic = sent is not None and sent.type == "basic"
-                return (sent.username, sent.password) if sent and found_basic else None
-            case _:
-                return (sent.token,) if sent and sent.type == "bearer" and sent.token else None
+                is_basic = sent is not None and sent.type == "basic"
+                return (sent.username, sent.password) if sent and is_basic else None
+            case kind:
+                scheme = "token" if kind == "token" else "bearer"
+                return (sent.token,) if sent and sent.type == scheme and sent.token else None
+
+    @staticmethod
+    def _other(request: Request) -> str:
+        """Where else a request carries credentials, without their value."""
+        sent = request.headers.get("Authorization", "").partition(" ")
+        if sent[2] and sent[0].lower() in _SCHEMES:
+            return f"Authorization: {sent[0].title()}"
+        return "another Authorization header" if sent[0] else "no credentials there"
 
     def _client(self, request: Request) -> tuple[str | None, ...]:
         sent = request.authorization

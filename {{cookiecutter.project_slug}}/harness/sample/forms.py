@@ -1,18 +1,17 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Moments in the form of an example, counted in the smallest step that it can tell; no clock."""
+"""Cursor values in the form of an example, counted in the smallest step that it can show."""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 FORMS = (
-    "an ISO 8601 text (2026-01-05T08:30:00Z, with an offset or without one), a date, "
-    "seconds or milliseconds since 1970, or an ever growing whole number"
+    "an ISO 8601 text (2026-01-05T08:30:00Z, with an offset or without), a date, a number of "
+    "seconds, milliseconds or microseconds since 1970, or an ever growing whole number"
 )
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)"
@@ -21,12 +20,14 @@ _ISO = re.compile(
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _EPOCH = datetime(1970, 1, 1)
 _NANO = 10**9
-_FIRST_SECONDS = 10**8  # 1973; what is less counts something else
-_FIRST_MILLISECONDS = 10**11  # as seconds, the year 5138
+_FIRST_SECONDS = 10**8  # 1973; a smaller number counts something else
+_FIRST_MILLISECONDS = 10**11  # as seconds, this would be the year 5138
+_EXAMPLE = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+_UNITS = {"epoch": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
 
 
 class Form:
-    """How moments are written: as one example is.
+    """How cursor values are written: as one example is.
 
     Attributes:
         is_time: False where the number only grows and counts no time (a sequence).
@@ -47,14 +48,14 @@ class Form:
             self._steps = 10 ** len(fraction or "")
             self._seconds = 1 if second else 60 if between else 86400
         elif isinstance(example, bool) or not _NUMBER.fullmatch(str(example)):
-            raise ValueError(f"{example!r}, which is none of these: {FORMS}")
+            raise ValueError(f"{example!r} is not {FORMS}")
         else:
             number = Decimal(str(example))
             self._places = -int(number.as_tuple().exponent)
-            self._steps = 10**self._places * (1000 if number >= _FIRST_MILLISECONDS else 1)
+            self._steps = 10**self._places * _steps_a_second(number)
             self.is_time = number >= _FIRST_SECONDS
             if self._places and not self.is_time:
-                raise ValueError(f"{example!r}, which is none of these: {FORMS}")
+                raise ValueError(f"{example!r} is not {FORMS}")
         self.first = self.read(str(example))
 
     @property
@@ -62,23 +63,30 @@ class Form:
         """Length of a step."""
         return _NANO * self._seconds // self._steps
 
-    def read(self, text: str) -> int:
-        """The first step that is not before the moment, in this form or in any other of time.
+    def read(self, text: str, since_as: str | None = None) -> int:
+        """The first step that is not before a bound.
+
+        Args:
+            text: The bound, in any form of `FORMS`; without an offset it has the example's.
+            since_as: The form that it must have: "iso", "epoch", "epoch_ms", a strftime text.
 
         Raises:
-            ValueError: The text is no moment, or no number where this form is a sequence.
+            ValueError, OverflowError: The text is not written so.
         """
+        if since_as is not None:
+            text = _iso(text, since_as)
         if _NUMBER.fullmatch(text):
             number = Fraction(text)
             if not self.is_time:
                 return math.ceil(number)
-            seconds = number / 1000 if number >= _FIRST_MILLISECONDS else number
-            return math.ceil(seconds * self._steps / self._seconds)
+            return math.ceil(number / _steps_a_second(number) * self._steps / self._seconds)
         iso = _ISO.fullmatch(text)
         if iso is None or not self.is_time:
-            raise ValueError(f"{text!r}, which is none of these: {FORMS}")
+            raise ValueError(f"{text!r} is not {FORMS}")
         day, _, hour, minute, second, _, fraction, offset = iso.groups()
         local = datetime.fromisoformat(f"{day}T{hour or '00'}:{minute or '00'}:{second or '00'}")
+        if offset is None and self._iso is not None:
+            offset = self._iso[8]
         whole = (local - _EPOCH) // timedelta(seconds=1) - _seconds_of(offset)
         rest = Fraction(int(fraction or 0), 10 ** len(fraction or ""))
         return math.ceil((whole + rest) * self._steps / self._seconds)
@@ -99,8 +107,41 @@ class Form:
         return text + (offset or "")
 
     def at(self, nanoseconds: int) -> int:
-        """The last step that is not after a moment (nanoseconds since 1970); forms of time only."""
+        """The last step that is not after a moment (nanoseconds since 1970); of a time only."""
         return nanoseconds * self._steps // (_NANO * self._seconds)
+
+
+def is_since_form(form: str) -> bool:
+    """Whether bounds can be written so: a word of `since_as()`, or a strftime text."""
+    if form == "iso" or form in _UNITS:
+        return True
+    try:
+        datetime.strptime(_EXAMPLE.strftime(form), form)
+    except ValueError:
+        return False
+    return "%" in form.replace("%%", "")
+
+
+def _iso(text: str, since_as: str) -> str:
+    """A bound of this form as ISO 8601 text."""
+    if since_as == "iso":
+        if _NUMBER.fullmatch(text):
+            raise ValueError("a number is not ISO 8601 text")
+        return text
+    if since_as not in _UNITS:
+        return datetime.strptime(text, since_as).isoformat()
+    is_milli = Fraction(text) >= _FIRST_MILLISECONDS
+    if "." in text or is_milli != (since_as == "epoch_ms"):
+        raise ValueError("another unit")
+    return f"{(_EPOCH + int(text) * _UNITS[since_as]).isoformat()}Z"
+
+
+def _steps_a_second(number: Decimal | Fraction) -> int:
+    """1 for seconds since 1970, 1,000 for milliseconds and so on, by the number's size."""
+    unit = 1
+    while unit < _NANO and number >= _FIRST_MILLISECONDS * unit:
+        unit *= 1000
+    return unit
 
 
 def _seconds_of(offset: str | None) -> int:

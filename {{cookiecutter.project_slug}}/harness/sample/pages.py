@@ -1,5 +1,4 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""One page of an entity in each pagination style; it knows no HTTP."""
+"""One page of an entity in each pagination style."""
 
 from __future__ import annotations
 
@@ -12,16 +11,23 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.sample import bounds
+from harness.sample.records import Item, Store
 from harness.sample.spec import Entity
-from harness.sample.store import Item, Store
 
 DEFAULT_SIZE = 100
-_SHOWN = 30  # characters of a value that is wrong
+_SHOWN = 30  # characters of a wrong value
 
 
 class BadParameter(Exception):
-    """A request parameter has a value that means nothing; the text names it."""
+    """A request parameter has a value that cannot be used; the text names it.
+
+    Attributes:
+        key: The key of sample.toml that names the parameter.
+    """
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(what)
+        self.key = key
 
 
 class PastTheEnd(Exception):
@@ -29,98 +35,115 @@ class PastTheEnd(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class Page:
     """What of an entity is on one page.
 
     Attributes:
         items: Records and tombstones.
         more: Whether there are items after these.
-        token: Of the next page, or None; positions have none, the caller counts.
+        token: Of the next page; "" on the last.
     """
 
     items: list[Item]
     more: bool = False
-    token: str | None = None
+    token: str = ""
 
 
-def read(entity: Entity, store: Store, parameters: Mapping[str, str]) -> Part:
+def read(store: Store, parameters: Mapping[str, str]) -> Page:
     """The page that the request parameters ask for.
 
     Raises:
-        BadParameter: A value is out of range, no moment, or no token of this upstream.
+        BadParameter: A value is out of range, not a time, or not a token of this upstream.
         PastTheEnd: There is no such page, and the entity has `last = "404"`.
     """
-    since, until = _bounds(entity, store, parameters)
-    size = _whole(entity.size, parameters, least=1, default=DEFAULT_SIZE)
-    if entity.pagination in ("none", "page_number", "offset"):
-        items = store.by_change if entity.by_change else store.by_creation
-        if entity.newest_first:
-            items = store.by_change[::-1]
-        if since is not None or until is not None:
-            low = -math.inf if since is None else since
-            high = math.inf if until is None else until
-            items = [item for item in items if low <= item.step < high]
-        return _by_position(entity, items, size, parameters)
-    items = _between(store, since, until)
-    return _by_token(entity, items, size, parameters.get(entity.token))
+    entity = store.entity
+    size = _whole("size", entity.size, parameters, least=1, default=DEFAULT_SIZE)
+    if entity.pagination in ("cursor", "link_header", "next_url") and not entity.key_is_token:
+        items = store.by_change[_between(store, parameters)]
+        return _by_token(entity, items, size, parameters.get(entity.token))
+    low, high = _bounds(store, parameters)
+    items = store.by_creation
+    if low > -math.inf or high < math.inf:
+        items = [item for item in items if low <= item.step < high]
+    if entity.pagination == "none":
+        return Page(items)
+    if entity.key_is_token:
+        return _by_key(store, items, size, parameters.get(entity.token))
+    return _by_position(entity, items, size, parameters)
 
 
-def chosen(entity: Entity, store: Store, parameters: Mapping[str, str]) -> list[Item]:
-    """The items that the bounds of a request choose, on all pages, in the order of change.
+def chosen(store: Store, parameters: Mapping[str, str]) -> int:
+    """How many items the bounds of a request choose, on all pages.
 
     Raises:
-        BadParameter: A bound is no moment.
+        BadParameter: A bound is not a time.
     """
-    return _between(store, *_bounds(entity, store, parameters))
+    return len(store.by_change[_between(store, parameters)])
 
 
-def _between(store: Store, since: int | None, until: int | None) -> list[Item]:
-    items = store.by_change
-    start = 0 if since is None else bisect_left(items, (since,))
-    stop = len(items) if until is None else bisect_left(items, (until,))
-    return items[start:stop]
+def is_token(text: str) -> bool:
+    """Whether a value looks like a page token of this upstream."""
+    try:
+        _key("", text)
+    except BadParameter:
+        return False
+    return True
+
+
+def _between(store: Store, parameters: Mapping[str, str]) -> slice:
+    low, high = _bounds(store, parameters)
+    return slice(bisect_left(store.by_change, (low,)), bisect_left(store.by_change, (high,)))
 
 
 def _by_position(
     entity: Entity, items: list[Item], size: int, parameters: Mapping[str, str]
-) -> Part:
-    """Tombstones keep their place, so that a deletion moves no record past the reader."""
-    match entity.pagination:
-        case "page_number":
-            page = _whole(entity.token, parameters, least=1, default=1)
-            start, length = (page - 1) * size, size
-            if entity.short_pages:  # every second one
-                pairs, odd = divmod(page - 1, 2)
-                start, length = (
-                    pairs * (size + _half(size)) + odd * size,
-                    _length(entity, size, odd),
-                )
-        case "offset":
-            start = _whole(entity.token, parameters, least=0, default=0)
-            length = _length(entity, size, start // size)
-        case _:
-            return Part(items)
+) -> Page:
+    """A page by number or offset.
+
+    Tombstones keep their place, so that a deletion moves no record past the reader.
+    """
+    if entity.pagination == "page_number":
+        page = _whole("token", entity.token, parameters, least=1, default=1)
+        pairs, odd = divmod(page - 1, 2)
+        start = pairs * (size + _length(entity, size, 1)) + odd * size
+        length, following = _length(entity, size, odd), page + 1
+    else:
+        start = _whole("token", entity.token, parameters, least=0, default=0)
+        length = _length(entity, size, start // size)
+        following = start + length
     found = items[start : start + length]
     if not found and start and entity.last == "404":
         raise PastTheEnd
-    return Part(found, more=start + length < len(items))
+    more = start + length < len(items)
+    return Page(found, more, str(following) if more else "")
 
 
-def _by_token(entity: Entity, items: list[Item], size: int, token: str | None) -> Part:
+def _by_key(store: Store, items: list[Item], size: int, token: str | None) -> Page:
+    """A page after the record with this primary key, in the order of creation."""
+    start = 0
+    if token:
+        number = store.number_of(token)
+        if number is None:
+            raise BadParameter("token", f"{store.entity.token} is no record's primary key")
+        start = bisect_left(items, number + 1, key=lambda item: item.number)
+    length = _length(store.entity, size, start // size)
+    found = items[start : start + length]
+    if token and not found and store.entity.last == "404":
+        raise PastTheEnd
+    return Page(found, start + length < len(items))
+
+
+def _by_token(entity: Entity, items: list[Item], size: int, token: str | None) -> Page:
     key = _key(entity.token, token) if token else None
     length = _length(entity, size, sum(key or ()))
-    if entity.newest_first:
-        stop = bisect_left(items, key) if key else len(items)
-        found, more = items[max(stop - length, 0) : stop][::-1], stop > length
-    else:
-        start = bisect_left(items, (key[0], key[1] + 1)) if key else 0
-        found, more = items[start : start + length], start + length < len(items)
+    start = bisect_left(items, (key[0], key[1] + 1)) if key else 0
+    found, more = items[start : start + length], start + length < len(items)
     goes_on = more
     if entity.last == "404":
         if key and not found:
             raise PastTheEnd
         goes_on = bool(found)
-    return Part(found, more, _token(found[-1]) if goes_on else None)
+    return Page(found, more, _token(found[-1]) if goes_on else "")
 
 
 def _token(last: Item) -> str:
@@ -133,45 +156,40 @@ def _key(name: str, token: str) -> tuple[int, int]:
         padded = token.encode("ascii") + b"=" * (-len(token) % 4)
         return msgspec.json.decode(base64.b64decode(padded, b"-_", True), type=tuple[int, int])
     except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError):
-        raise BadParameter(f"{name} is no token that this upstream gave out") from None
+        raise BadParameter("token", f"{name} is not a token of this upstream") from None
 
 
 def _length(entity: Entity, size: int, turn: int) -> int:
-    return _half(size) if entity.short_pages and turn % 2 else size
+    return (size + 1) // 2 if entity.short_pages and turn % 2 else size
 
 
-def _half(size: int) -> int:
-    return (size + 1) // 2
+def _bounds(store: Store, parameters: Mapping[str, str]) -> tuple[float, float]:
+    return (
+        _moment("since", store, parameters, -math.inf),
+        _moment("until", store, parameters, math.inf),
+    )
 
 
-def _bounds(
-    entity: Entity, store: Store, parameters: Mapping[str, str]
-) -> tuple[int | None, int | None]:
-    since = _moment(entity.since, entity, store, parameters)
-    return since, _moment(entity.until, entity, store, parameters)
-
-
-def _moment(
-    name: str | None, entity: Entity, store: Store, parameters: Mapping[str, str]
-) -> int | None:
+def _moment(key: str, store: Store, parameters: Mapping[str, str], default: float) -> float:
+    name: str | None = getattr(store.entity, key)
     text = parameters.get(name or "")
     if text is None or store.form is None:
-        return None
-    takes = "an ISO 8601 text or a number" if store.form.is_time else "a whole number"
+        return default
+    form = store.entity.since_as
     try:
-        if entity.since_as is not None:
-            takes = f'what since_as = "{entity.since_as}" says'
-        return store.form.read(bounds.iso(text, entity.since_as))
+        return store.form.read(text, form)
     except (ValueError, OverflowError):
-        raise BadParameter(f"{name} is {text[:_SHOWN]!r}, but it takes {takes}") from None
+        takes = "an ISO 8601 text or a number" if store.form.is_time else "a whole number"
+        takes = f'a time written as since_as = "{form}"' if form else takes
+        raise BadParameter(key, f"{name} is {text[:_SHOWN]!r}, not {takes}") from None
 
 
-def _whole(name: str | None, parameters: Mapping[str, str], *, least: int, default: int) -> int:
+def _whole(
+    key: str, name: str | None, parameters: Mapping[str, str], *, least: int, default: int
+) -> int:
     text = parameters.get(name or "")
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 16) or int(text) < least:
-        raise BadParameter(
-            f"{name} is {text[:_SHOWN]!r}, but it takes a whole number from {least} on"
-        )
+        raise BadParameter(key, f"{name} is {text[:_SHOWN]!r}, not a whole number from {least} on")
     return int(text)

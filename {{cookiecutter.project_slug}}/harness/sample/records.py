@@ -1,22 +1,28 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Records made after one example: the same keys, types and nesting, never a random value."""
+"""Records made after one example, and changed while the sample upstream runs."""
 
 from __future__ import annotations
 
+import random
 import re
+import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
+from harness import codec
 from harness.sample.forms import Form
-from harness.sample.paths import put
-from harness.sample.spec import Entity
+from harness.sample.spec import Entity, keys_of, put, value_at
 
-YEAR = 365 * 86400
-_BASE = 1_700_000_000  # where years of made-up moments begin
+_HOUR = 3600 * 10**9
+_YEAR = 365 * 86400
+_BASE = 1_700_000_000  # where years of made-up times begin
 _PARTS = 3  # a composite key counts its last columns up to this
+_INNER = 4  # less than so many records stand inside one
+_LOG_ROOM = 1000  # steps between the newest key of a log and now, for what is inserted later
 _PROSE = (
     "Zoë Núñez",
     "東京 駅前",
@@ -30,59 +36,225 @@ _PROSE = (
     "<b>bold</b> 🚚",
     "family 👩‍👩‍👧",
 )
-_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _COUNTED = re.compile(r"(.*?)(\d+)", re.DOTALL)
-
 _Make = Callable[[int], Any]
+
+
+class Item(NamedTuple):
+    """A record or its tombstone.
+
+    Attributes:
+        step: Its cursor in steps of the form; 0 where the entity has no cursor.
+        number: Counts creations; primary keys grow with it.
+        revision: Counts changes.
+        body: The record as JSON.
+    """
+
+    step: int
+    number: int
+    revision: int
+    record: dict[str, Any]
+    body: bytes
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one change did to an entity: the records as they are now, the deleted as they were."""
+
+    inserted: list[dict[str, Any]] = field(default_factory=list)
+    updated: list[dict[str, Any]] = field(default_factory=list)
+    deleted: list[dict[str, Any]] = field(default_factory=list)
+
+
+_MOST_MADE = 16
+_MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count, for all stores of a process
+
+
+class Store:
+    """The live records of one entity and their tombstones, changed by any thread.
+
+    Args:
+        entity: What they are like.
+        inside: The entities whose records stand inside the records of this one.
+        count: How many there are at first.
+
+    Attributes:
+        by_creation: Live records and tombstones; a change puts another list in its place.
+        by_change: The same in the order of cursor, then creation.
+    """
+
+    def __init__(self, entity: Entity, inside: Sequence[Entity], count: int) -> None:
+        self.entity = entity
+        self.form: Form | None = None
+        if entity.cursor is not None:
+            self.form = Form(value_at(entity.record, entity.cursor))
+        self._maker = Maker(entity)
+        self._inside = [(inner, Maker(inner)) for inner in inside]
+        self._lock = threading.Lock()
+        self._is_log = entity.cursor in entity.primary_key
+        first = self._first_items(count)
+        least = self.form.first - 1 if self.form else 0
+        self._highest = max((item.step for item in first), default=least)
+        self._created = dict(enumerate(first))
+        self._numbers: dict[str, int] = {}
+        self._next = count
+        self._sort()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The live records in the order of their creation; not to be changed."""
+        return [item.record for item in self.by_creation if not item.deleted]
+
+    def number_of(self, key: str) -> int | None:
+        """Which creation has this primary key (of one column), deleted since or not."""
+        column = self.entity.primary_key[0]
+        for number in range(len(self._numbers), self._next):
+            self._numbers[str(self._maker.keys(number)[column])] = number
+        return self._numbers.get(key)
+
+    def change(self, insert: int, update: int, delete: int, seed: int) -> Change:
+        """Delete, update and insert so many records, or as many as there are.
+
+        A change sets the cursor to now, above all others unless the form is too coarse to tell it
+        from the last change. A cursor in the primary key counts on, and nothing is updated then.
+        """
+        chance = random.Random(crc32(f"{seed}.{self.entity.name}".encode()))
+        done = Change()
+        with self._lock:
+            live = [item for item in self.by_creation if not item.deleted]
+            picked = chance.sample(live, min(delete + update, len(live)))
+            now = self.form.at(time.time_ns()) if self.form and self.form.is_time else 0
+            for item in picked[:delete]:
+                done.deleted.append(item.record)
+                if self.entity.deleted is None:
+                    del self._created[item.number]
+                else:
+                    self._created[item.number] = self._tombstone(item.number, self._step(now))
+            for item in [] if self._is_log else picked[delete:]:
+                new = self._item(item.number, item.revision + 1, self._step(now))
+                self._created[item.number] = new
+                done.updated.append(new.record)
+            for _ in range(insert):
+                new = self._item(self._next, 0, self._step(now))
+                self._created[self._next] = new
+                done.inserted.append(new.record)
+                self._next += 1
+            self._sort()
+        return done
+
+    def _sort(self) -> None:
+        self.by_creation = list(self._created.values())
+        self.by_change = sorted(self.by_creation)
+
+    def _item(self, number: int, revision: int, step: int) -> Item:
+        record = self._maker.make(number, revision, self._written(step))
+        for inner, maker in self._inside:
+            count = (number * 7 + 2) % _INNER  # also none; a change keeps it
+            made = [
+                maker.make(number * _INNER + index, revision, None, index, record)
+                for index in range(count)
+            ]
+            put(record, keys_of(str(inner.inside))[1:], made)
+        return Item(step, number, revision, record, codec.encode(record))
+
+    def _tombstone(self, number: int, step: int) -> Item:
+        record = self._maker.keys(number)
+        self._maker.set_cursor(record, self._written(step))
+        return Item(step, number, 0, record, codec.encode(record), deleted=True)
+
+    def _written(self, step: int) -> Any:
+        return self.form.write(step) if self.form else None
+
+    def _first_items(self, count: int) -> list[Item]:
+        inside = [inner for inner, _ in self._inside]
+        key = (repr((self.entity, inside)), count)
+        if key not in _MADE:
+            if len(_MADE) == _MOST_MADE:
+                _MADE.clear()
+            steps = self._first_steps(count)
+            _MADE[key] = [self._item(number, 0, steps[number]) for number in range(count)]
+        return _MADE[key]
+
+    def _first_steps(self, count: int) -> list[int]:
+        if self.form is None:
+            return [0] * count
+        if not self.form.is_time:
+            return [self.form.first + number for number in range(count)]
+        now = time.time_ns()
+        if self._is_log:
+            newest = self.form.at(now) - _LOG_ROOM
+            return [newest - count + number for number in range(count)]
+        latest, year = now - max(_HOUR, self.form.nanoseconds), _YEAR * 10**9
+        return [self.form.at(latest - (latest - _moment(n)) % year) for n in range(count)]
+
+    def _step(self, now: int) -> int:
+        """The cursor of what changes now; it never goes backwards."""
+        if self.form is None:
+            return 0
+        counts = self._is_log or not self.form.is_time
+        self._highest = self._highest + 1 if counts else max(self._highest, now)
+        return self._highest
+
+
+def _moment(number: int) -> int:
+    """When a record was changed, in nanoseconds of some year; some are changed many at once."""
+    together = number - number % 40 if number % 400 < 40 else number
+    return crc32(b"%d" % together) * 7_342_003 % (_YEAR * 10**9)
 
 
 class Maker:
     """Makes records of one entity, the same each time; the first is the example itself."""
 
     def __init__(self, entity: Entity) -> None:
-        self._key = entity.primary_key
         self._example = entity.record
+        self._parent = {c: path for c, path in entity.parent.items() if c in entity.record}
+        self._key = [column for column in entity.primary_key if column not in entity.parent]
+        self._counts_inside = len(self._key) < len(entity.primary_key)
         self._cursor: list[str] = []
         if entity.cursor is not None:
             is_column = entity.cursor in entity.record
             self._cursor = [entity.cursor] if is_column else entity.cursor.split(".")
-        self._nulls = entity.nulls
-        if self._nulls is None:
-            prose = (key for key, value in entity.record.items() if _is_prose(value))
-            self._nulls = tuple(key for key in prose if key not in self._key)
+        fixed = (*self._key, *self._parent, entity.cursor)
         self._makes = {
-            key: _make(value, crc32(f"{entity.name}.{key}".encode()))
-            for key, value in entity.record.items()
-            if key not in (*self._key, entity.cursor)
+            column: _make(value, crc32(f"{entity.name}.{column}".encode()))
+            for column, value in entity.record.items()
+            if column not in fixed
         }
+        self._nullable = [column for column in self._makes if _is_prose(entity.record[column])]
 
-    def make(self, number: int, revision: int, cursor: Any) -> dict[str, Any]:
+    def make(
+        self,
+        number: int,
+        revision: int,
+        cursor: Any,
+        index: int = 0,
+        outer: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """A record.
 
         Args:
             number: Counts creations from 0; keys grow with it.
             revision: Counts the changes of the record from 0.
             cursor: Its cursor value; unused where the entity has none.
+            index: Counts from 0 inside `outer`.
+            outer: The record that this one stands in.
         """
-        record = self._keys(number)
+        record = self.keys(index if self._counts_inside else number)
         seed = number * 1009 + revision
-        for key, make in self._makes.items():
-            record[key] = make(seed) if seed else self._example[key]
-        for key in self._nulls or ():
-            if seed and _draw(seed, crc32(key.encode())) % 11 == 0:
-                record[key] = None
-        if self._cursor:
-            put(record, self._cursor, cursor)
-        return {key: record[key] for key in self._example}
-
-    def tombstone(self, number: int, cursor: Any) -> dict[str, Any]:
-        """What is told of a deleted record: its primary key and its cursor value."""
-        record = self._keys(number)
-        if self._cursor:
-            put(record, self._cursor, cursor)
+        for column, make in self._makes.items():
+            record[column] = make(seed) if seed else self._example[column]
+        for column in self._nullable:
+            if seed and _draw(seed, crc32(column.encode())) % 11 == 0:
+                record[column] = None
+        for column, path in self._parent.items():
+            record[column] = value_at(outer or {}, path)
+        record = {column: record.get(column) for column in self._example}
+        self.set_cursor(record, cursor)
         return record
 
-    def _keys(self, number: int) -> dict[str, Any]:
+    def keys(self, number: int) -> dict[str, Any]:
+        """The primary key of a record."""
         values = []
         for column in reversed(self._key[1:]):
             number, part = divmod(number, _PARTS)
@@ -90,11 +262,16 @@ class Maker:
         values += [_numbered(self._example[column], number) for column in self._key[:1]]
         return dict(zip(self._key, reversed(values), strict=True))
 
+    def set_cursor(self, record: dict[str, Any], cursor: Any) -> None:
+        """Give a record, or a tombstone, this cursor value, if the entity has a cursor."""
+        if self._cursor:
+            put(record, self._cursor, cursor)
+
 
 def _numbered(example: Any, number: int) -> Any:
     if isinstance(example, int):
         return example + number
-    if _ID.fullmatch(example):
+    if _UUID.fullmatch(example):
         return str(uuid.UUID(int=(uuid.UUID(example).int + number) % 2**128))
     counted = _COUNTED.fullmatch(example)
     if counted is None:
@@ -119,6 +296,7 @@ def _form(example: str) -> Form | None:
 
 
 def _make(example: Any, salt: int) -> _Make:
+    """What makes values like the example."""
     if isinstance(example, bool):
         return lambda seed: _draw(seed, salt) % 2 == 0
     if isinstance(example, int):
@@ -147,8 +325,8 @@ def _near(example: int, seed: int, salt: int) -> int:
 def _text(example: str, salt: int) -> _Make:
     form = _form(example)
     if form is not None:
-        return lambda seed: form.write(form.at((_BASE + _draw(seed, salt) % YEAR) * 10**9))
-    if _ID.fullmatch(example):
+        return lambda seed: form.write(form.at((_BASE + _draw(seed, salt) % _YEAR) * 10**9))
+    if _UUID.fullmatch(example):
         return lambda seed: str(uuid.UUID(int=_draw(seed, salt) << 96 | seed, version=4))
     if re.fullmatch(r"-?\d+\.\d+", example):
         number = _make(Decimal(example), salt)
