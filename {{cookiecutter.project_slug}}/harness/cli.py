@@ -1,29 +1,74 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The commands of `python -m harness`; what they do stands in the modules that they call."""
+"""The commands of `python -m harness`."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from harness import peek
-from harness.arguments import ConnectionFile, Json, Key, Sample, StateFile, Url, WarehouseFile
-from harness.caller import setup_test
-from harness.connect import connect
+from harness import peek, running
+from harness.codec import encode
+from harness.command import INTERRUPTED, SAMPLE_PORT, Ended, Options, opened
+from harness.console import duration, parsed, size
 from harness.errors import UsageError
-from harness.progress import Progress
-from harness.screen import duration, size
-from harness.session import INTERRUPTED, Ended, Options, Session, opened
-from harness.spelling import SAMPLE, spelled
-from harness.state import parsed, settle
-from harness.tap import Tap
-from harness.veil import Veil
+from harness.warehouse import Warehouse
 
 _USAGE = 3
-_TYPERS = (1, 2)  # a question left without an answer, and wrong usage; here they mean other things
+_TYPERS = (1, 2)  # what Typer exits with on wrong usage; here they mean other things
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Call the function at this URL instead of the one in this folder, for example "
+        "https://APP.azurewebsites.net/api/FUNCTION; http for localhost only."
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FUNCTION_KEY",
+        show_envvar=True,
+        help="Function key for --url. Better in the environment: other users see a command line. "
+        "Asked for when it is missing.",
+    ),
+]
+Sample = Annotated[
+    bool,
+    typer.Option(
+        "--sample",
+        help="Run against the sample upstream that sample.toml describes, with made-up secrets; "
+        "tables and state are in .fivetran/sample.",
+    ),
+]
+Upstream = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:APP",
+        help="As --sample, against a WSGI app of this folder.",
+    ),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help=f"Port of the sample upstream instead of {SAMPLE_PORT}; 0 takes a free one.",
+    ),
+]
+WarehouseFile = Annotated[
+    Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
+]
+ConnectionFile = Annotated[
+    Path | None, typer.Option(help="Connection file instead of connection.json.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object and nothing else.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,17 +76,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="A local Fivetran: calls the function of this folder (or of --url) as Fivetran would, "
-    "and puts what it delivers into DuckDB.\n\n"
+    "and writes what it delivers into DuckDB.\n\n"
     "Exit codes: 0 fine, 1 the function reported an error, 2 the protocol was broken "
-    "or chaos led to other tables, 3 usage.",
+    "or --chaos led to other tables, 3 wrong usage.",
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        app(args=spelled(given), prog_name="python -m harness")
+        app(args=arguments, prog_name="python -m harness")
     except Ended as ended:
         return int(str(ended.code))
     except SystemExit as left:
@@ -55,66 +99,54 @@ def main(arguments: list[str] | None = None) -> int:
 def test(
     url: Url = None,
     key: Key = None,
-    sample: Sample = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
+    port: Port = None,
+    warehouse: WarehouseFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
-    """Run the setup test as Fivetran runs it, with its second try after an error.
+    """Run the setup test as Fivetran runs it, with its second try after a failure.
 
     Example: `python -m harness test --sample`
     """
-    options = Options(url, key, connection=connection, sample=sample, as_json=json)
-    with opened("test", options) as session:
-        caller = session.caller()
-        with Progress(session.screen) as progress, Tap(progress.heard):
-            caller.watcher = progress
-            reply, answer, first = setup_test(caller)
-        if first:
-            session.screen.say(f"the first try reported: {first}", "yellow")
-        session.screen.say(
-            f"passed in {duration(answer.seconds)}; the reply has {size(reply.size)}", "green"
+    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
+    with opened("test", options) as work:
+        last = running.setup_test(work)
+        work.console.say(
+            f"passed in {duration(last.seconds)}; the reply has {size(last.reply.size)}", "green"
         )
-        session.result |= {
-            "seconds": answer.seconds,
-            "bytes": reply.size,
-            "tries": 2 if first else 1,
-        }
 
 
 @app.command("peek")
 def peek_(
-    entity: Annotated[str | None, typer.Argument(help="Show this entity alone.")] = None,
-    pages: Annotated[
-        int, typer.Option(min=1, help="Pages of ENTITY; without it, small calls to make.")
-    ] = 1,
+    entity: Annotated[str | None, typer.Argument(help="Read this entity alone.")] = None,
+    pages: Annotated[int, typer.Option(min=1, help="Pages of ENTITY, one per call.")] = 1,
     records: Annotated[int, typer.Option(min=1, help="How many records to show per table.")] = 3,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Look as a first sync would.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start from an empty state.")] = False,
     url: Url = None,
     key: Key = None,
-    sample: Sample = None,
-    state: StateFile = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
+    port: Port = None,
+    warehouse: WarehouseFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
     """Make small calls and show requests, records and the next state; nothing is written.
 
-    Run it after each edit of fetch.py. A call brings the page that is there first; with ENTITY,
-    calls go on until its page has come.
+    Run it after each edit of fetch.py. Without ENTITY it goes on until every entity was seen.
 
     Example: `python -m harness peek transaction --pages 2 --sample`
     """
-    options = Options(url, key, state=state, connection=connection, sample=sample, as_json=json)
-    with opened("peek", options) as session:
-        caller = session.caller(peek.SMALLEST)
-        before = {} if fresh else session.state.read()
-        known = session.connection
-        look = peek.Look(before, before, Veil(known.blocked, known.hashed))
-        try:
-            with Tap(look.heard):
-                peek.look(caller, look, pages, entity)
-        finally:
-            peek.show(session.screen, look, entity, records)
-            session.result |= peek.summary(look)
+    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
+    with opened("peek", options) as work:
+        settings = {peek.CALL_BYTES: "1"}
+        if entity is not None:
+            settings[peek.ENTITIES] = entity
+        target = work.target(settings)
+        state = work.tables().state() if work.tables_file.exists() and not fresh else {}
+        running.look(work, target, peek.Look(state), pages, entity, records)
 
 
 @app.command()
@@ -126,44 +158,47 @@ def sync(
         int | None,
         typer.Option(
             metavar="SEED",
-            help="Sync on bad days, against the sample upstream: it fails and changes, replies get "
-            "lost, calls are repeated, syncs given up; then compare with an undisturbed sync. The "
-            "same seed plays the same; tables lie in .fivetran/chaos.",
+            help="Sync on bad days, against the sample upstream: it fails and changes, replies are "
+            "lost, calls are repeated and cut; then compare with an undisturbed sync. The same "
+            "seed plays the same. With --url replies are lost and calls repeated alone.",
         ),
     ] = None,
     url: Url = None,
     key: Key = None,
-    sample: Sample = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
+    port: Port = None,
     warehouse: WarehouseFile = None,
-    state: StateFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
-    """Sync: call until hasMore is false, each reply into DuckDB in one transaction with its state.
+    """Sync: call until hasMore is false; each reply is one transaction with its state.
 
     It stops where Fivetran stops: an error, more than 10 empty replies in a row, six hours.
 
     Example: `python -m harness sync --sample`, or `python -m harness sync --chaos 7`
     """
-    if chaos is not None:
-        sample = sample or SAMPLE
-    options = Options(url, key, warehouse, state, connection, sample, json, chaos=chaos)
-    with opened("sync", options) as session:
-        if chaos is not None and (calls or url is not None or warehouse or state):
+    sample = sample or (chaos is not None and url is None)
+    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
+    with opened("sync", options) as work:
+        if chaos is None:
+            running.sync(work, calls)
+        elif calls or warehouse:
             raise UsageError(
-                "--chaos has an upstream, calls, tables and a state of its own",
-                todo="leave out --url, --calls, --warehouse and --state",
+                "--chaos has calls and tables of its own: leave out --calls and --warehouse"
             )
-        _sync(session, calls, again=False)
+        else:
+            running.chaos(work, chaos)
 
 
 @app.command()
 def resync(
     url: Url = None,
     key: Key = None,
-    sample: Sample = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
+    port: Port = None,
     warehouse: WarehouseFile = None,
-    state: StateFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
@@ -171,49 +206,58 @@ def resync(
 
     Example: `python -m harness resync --sample`
     """
-    options = Options(url, key, warehouse, state, connection, sample, json)
-    with opened("resync", options) as session:
-        _sync(session, None, again=True)
+    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
+    with opened("resync", options) as work:
+        running.sync(work, None, again=True)
 
 
 @app.command("state")
 def state_(
     new: Annotated[
-        str | None, typer.Option("--set", help="Put this JSON object in its place; - reads it.")
+        str | None,
+        typer.Option("--set", metavar="JSON", help="Replace it by this object; - reads it."),
     ] = None,
-    sample: Sample = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Accept keys that neither state nor tables know.")
+    ] = False,
+    sample: Sample = False,
+    upstream: Upstream = None,
     warehouse: WarehouseFile = None,
-    state: StateFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
-    """Show the state that the next call is sent, or set it.
-
-    The state file may also be edited by hand: the next command goes on from what it says.
+    """Show the state that the next call is sent, or replace it.
 
     Example: `python -m harness state --set '{"transaction": "2026-01-01T00:00:00Z"}'`
     """
-    options = Options(None, None, warehouse, state, connection, sample, json)
-    with opened("state", options) as session:
-        tables = session.warehouse()
-        if new is not None:
-            kept = parsed(sys.stdin.read() if new == "-" else new)
-            tables.set_state(kept)
-            session.state.write(kept)
-        else:
-            kept, notice = settle(session.state, tables)
-            if notice:
-                session.screen.say(notice, "yellow")
-        session.screen.state(kept, str(session.state.path))
-        session.result["state"] = kept
+    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
+    with opened("state", options) as work:
+        tables = work.tables()
+        state = tables.state()
+        text = sys.stdin.read() if new == "-" else new
+        if edit:
+            text = _edited(msgspec.json.format(encode(state), indent=2).decode("utf-8"))
+        if text is not None:
+            try:
+                state = parsed(text, "the state")
+            except ValueError as error:
+                raise UsageError(
+                    f"the new state cannot be used: {error}", "nothing was changed"
+                ) from None
+            if not force:
+                _check_keys(tables, state)
+            tables.set_state(state)
+        work.console.state(state, whole=True)
+        work.result["state"] = state
 
 
 @app.command()
 def reset(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    sample: Sample = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
     warehouse: WarehouseFile = None,
-    state: StateFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
@@ -221,20 +265,19 @@ def reset(
 
     Example: `python -m harness reset --yes`
     """
-    options = Options(None, None, warehouse, state, connection, sample, json)
-    with opened("reset", options) as session:
-        tables = session.warehouse()
-        dropped = [table.name for table in tables.tables()]
+    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
+    with opened("reset", options) as work:
+        tables = work.tables()
+        names = [table.name for table in tables.tables()]
         if not yes:
             if not sys.stdin.isatty():
-                raise UsageError("reset asks before it drops tables", todo="write reset --yes")
-            session.screen.say(f"tables: {', '.join(dropped) or 'none'}")
+                raise UsageError("reset asks before it drops tables", "write reset --yes")
+            work.console.say(f"tables: {', '.join(names) or 'none'}")
             if not typer.confirm("Drop them and clear the state?", err=True):
                 raise UsageError("nothing was dropped")
         tables.reset()
-        session.state.write({})
-        session.screen.say(f"dropped {', '.join(dropped) or 'nothing'}; the state is {{}}")
-        session.result["dropped"] = dropped
+        work.console.say(f"dropped {', '.join(names) or 'nothing'}; the state is {{}}")
+        work.result["dropped"] = names
 
 
 @app.command()
@@ -242,31 +285,49 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="HTML file to write instead of .fivetran/report.html.")
     ] = None,
-    sample: Sample = None,
+    sample: Sample = False,
+    upstream: Upstream = None,
     warehouse: WarehouseFile = None,
     connection: ConnectionFile = None,
     json: Json = False,
 ) -> None:
     """Write one HTML page: the last runs, their calls and findings, the state, the tables.
 
-    The page needs no network and holds no script. It shows rows of the tables.
+    The page needs no network and has no script. It shows rows of the tables.
 
     Example: `python -m harness report --sample --out report.html`
     """
-    from harness.report import write  # needs DuckDB, as _sync does
+    from harness.report import write
 
-    options = Options(None, None, warehouse, None, connection, sample, json)
-    with opened("report", options) as session:
-        write(session, out)
+    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
+    with opened("report", options) as work:
+        path = out or work.tables_file.with_name("report.html")
+        write(work.tables(), path)
+        work.console.say(f"wrote {path}")
+        work.result["report"] = str(path)
 
 
-app.command()(connect)
+def _check_keys(tables: Warehouse, state: dict[str, object]) -> None:
+    """Refuse keys that nobody has used: a typing error would make a sync start from nothing."""
+    known = {*tables.state(), *(table.name for table in tables.tables())}
+    unknown = [key for key in state if key not in known]
+    if known and unknown:
+        raise UsageError(
+            f"the new state has the key {unknown[0]!r}, which neither the state nor the tables "
+            f"have: {', '.join(sorted(known))}",
+            "correct it, or add --force if the function knows it",
+        )
 
 
-def _sync(session: Session, calls: int | None, *, again: bool) -> None:
-    from harness.sync import disturbed, run  # DuckDB takes a while to load; peek needs none
-
-    if session.options.chaos is not None:
-        disturbed(session, session.options.chaos)
-    else:
-        run(session, calls, again=again)
+def _edited(text: str) -> str:
+    """The text after the user has edited it."""
+    default = "notepad" if os.name == "nt" else "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or default
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "state.json"
+        file.write_text(text + "\n", encoding="utf-8")
+        try:
+            subprocess.run([*shlex.split(editor, posix=os.name != "nt"), str(file)], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UsageError(f"the editor {editor} failed: {error}", "set EDITOR") from None
+        return file.read_text(encoding="utf-8-sig")

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.codec import decode, encode
-from harness.errors import FunctionFailed, HarnessError
+from harness.errors import HarnessError
 from harness.redact import Redactor
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -134,17 +134,17 @@ class Console:
         else:
             self.say(line, "dim")
 
-    def error(self, error: HarnessError, *more: str) -> None:
-        """An error in a box, with what Fivetran does about it and other hints below."""
+    def error(self, error: HarnessError, advice: Sequence[str]) -> None:
+        """An error in a box, with lines of advice and the trace below."""
         parts: list[RenderableType] = [self.text(error)]
         if kind := getattr(error, "kind", ""):
             parts.append(self.text(kind, "dim"))
-        parts += [self.text(f"→ {text}", "cyan") for text in (error.todo, *more) if text]
+        parts += [self.text(line, "cyan") for line in advice]
         if rule := getattr(error, "rule", ""):
             parts.append(self.text(f"rule {rule} in harness/RULES.md", "dim"))
-        trace = getattr(error, "trace", "")
-        if isinstance(error, FunctionFailed) and trace:
-            parts += [self.text(line, "dim") for line in _folded(trace.splitlines())]
+        for note in getattr(error, "__notes__", []):  # a trace, which is long
+            if note != f"→ {error.todo}":
+                parts += [self.text(line, "dim") for line in _folded(note.splitlines())]
         title = _TITLES[error.exit_code]
         self.show(Panel(Group(*parts), title=title, title_align="left", style="red"))
 

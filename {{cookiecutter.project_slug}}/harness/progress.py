@@ -1,64 +1,67 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""What a sync shows while it runs: a moving line on a terminal, one line per call elsewhere."""
+"""What a running sync prints (calls, rows, waits, warnings), and its figures at the end."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections import deque
+from collections import Counter, deque
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.errors import LostReply
-from harness.protocol import Reply
-from harness.screen import Screen, counted, duration, size
-from harness.tap import fields
-from harness.target import Answer
-
-if TYPE_CHECKING:
-    from harness.loop import Summary
+from harness.console import Console, counted, duration, size
+from harness.exchange import Exchange
+from harness.target.local import Event
+from harness.warehouse.load import Counts, Widened
 
 _LAST = 6  # calls that stay in view on a terminal
-_WARNINGS = 20  # log lines of the function that are shown in full
+_LINES = 20  # warnings, and lines about waiting, that are printed in full
+LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
+_WORDS = {
+    "maybe_truncated": "there may be more records than were read: ",
+    "no_cursor_committed": "no cursor can be committed, the next sync reads everything again: ",
+    "unreadable_cursor": "a cursor cannot be read: ",
+    "start_over": "starts over: ",
+    "short_secret": "",
+}
 
 
 class Progress:
-    """Watches a sync for the screen; a context manager around it.
+    """Follows a sync: takes its exchanges and the function's log records.
 
     Args:
-        screen: Where it shows.
+        console: Prints.
 
     Attributes:
-        pages: How many the function logged that it read.
+        calls, rows, size: Replies applied, their records in `insert` and `delete`, their bytes.
+        pages: How many the function logged, per entity.
+        waits: Seconds that the function waited, per entity.
+        warnings: What the function warned of, each once.
+        tables: What the replies did to each table.
+        widened: Columns whose type had to change.
+        unclaimed: Seconds waited since the last exchange.
     """
 
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
+    def __init__(self, console: Console) -> None:
+        self.calls = self.rows = self.size = 0
+        self.pages: Counter[str] = Counter()
+        self.waits: Counter[str] = Counter()
+        self.warnings: dict[str, None] = {}
+        self.tables: dict[str, Counts] = {}
+        self.widened: list[Widened] = []
+        self.unclaimed = 0.0
+        self._console = console
         self._began = time.monotonic()
-        self._number = 0
-        self._summary: Summary | None = None
-        self.pages = 0
-        self._page = ""
-        self._fetched = 0  # rows of the running call, as far as the function logs its pages
+        self._number, self._page, self._fetched = 1, "", 0
+        self._held: list[Event] = []
+        self._printed = 0
         self._lines: deque[Text] = deque(maxlen=_LAST)
-        self._held: list[tuple[int, str, str]] = []
-        self._warnings = 0
         self._spinner = Spinner("dots")
-        self._live: Live | None = None
-        if screen.console.is_terminal and not screen.as_json:
-            self._live = Live(
-                get_renderable=self._view,
-                console=screen.console,
-                refresh_per_second=8,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+        self._live = console.live(self._view) if console.is_live else None
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -71,70 +74,113 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # What the error says itself is not said twice.
-        self._tell(besides=str(error) if error else None)
         if self._live:
             self._live.stop()
             for line in self._lines:
-                self._screen.show(line)
-        if self._warnings > _WARNINGS:
-            self._screen.say(f"… and {self._warnings - _WARNINGS} warnings more", "dim")
+                self._console.show(line)
+        if self._printed > _LINES:
+            self._console.say(f"… and {self._printed - _LINES} more such lines", "dim")
 
-    def calling(self, number: int) -> None:
-        """A call is about to be sent."""
-        self._number, self._fetched = number, 0
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._began
 
-    def lost(self, why: LostReply, wait: float) -> None:
-        """A reply was lost and is asked for again."""
-        self._screen.say(f"call {self._number} lost: {why}; again in {wait:.0f} s", "yellow")
-
-    def replied(self, summary: Summary, reply: Reply, answer: Answer) -> None:
-        """A reply was applied."""
-        self._tell()
-        self._summary, self._fetched = summary, 0
-        rows = sum(reply.rows.values())
-        parts = [f"call {summary.calls:<4}", f"{rows:>8,} rows"]
-        if reply.deleted:
-            parts.append(f"{sum(reply.deleted.values()):,} deleted")
-        if reply.body.get("softDelete"):
-            parts.append("marks " + ", ".join(reply.body["softDelete"]))
+    def take(self, exchange: Exchange) -> None:
+        """One call has come back."""
+        reply, answer = exchange.reply, exchange.answer
+        self._number, self._fetched, self.unclaimed = exchange.number + 1, 0, 0.0
+        self._report(reply.error)
+        if answer.lost:
+            self._console.warn(f"call {exchange.number}: no reply ({answer.why}); retrying")
+        if exchange.noticed is None:
+            return
+        for name, counts in exchange.noticed.counts.items():
+            total = self.tables.setdefault(name, Counts())
+            for part in ("inserted", "updated", "deleted", "marked"):
+                setattr(total, part, getattr(total, part) + getattr(counts, part))
+        self.widened += exchange.noticed.widened
+        inserted = sum(map(len, reply.insert.values()))
+        deleted = sum(map(len, reply.delete.values()))
+        self.calls, self.size = self.calls + 1, self.size + reply.size
+        self.rows += inserted + deleted
+        parts = [f"call {exchange.number:<4}", f"{inserted:>8,} rows"]
+        parts += [f"{deleted:,} deleted"] if deleted else []
+        parts += ["marks " + ", ".join(reply.soft_delete)] if reply.soft_delete else []
         parts += [f"{size(reply.size):>10}", f"{duration(answer.seconds):>10}"]
         parts.append("hasMore" if reply.has_more else "done")
-        line = self._screen.text("  ".join(parts))
+        line = self._console.text("  ".join(parts))
         self._lines.append(line)
         if self._live is None:
-            self._screen.show(line)
+            self._console.show(line)
 
-    def heard(self, level: int, name: str, line: str) -> None:
-        """A log line of the function: pages move the progress, warnings are shown."""
-        if level >= logging.WARNING:
-            # Why something failed is held back: it may be what the call is going to report.
-            self._held.append((level, name, line))
-            if "why" not in fields(line):
-                self._tell()
-        found = fields(line) if line.startswith("event=page") else {}
-        if found:
-            self.pages += 1
-            self._fetched += int(found["rows"]) if found.get("rows", "").isdigit() else 0
-            self._page = f"{found.get('entity', '')} page {found.get('page', '')}"
+    def on_record(self, event: Event) -> None:
+        """A log record of the function."""
+        fields, entity = event.fields, event.fields.get("entity", "")
+        kind = fields.get("event")
+        if kind == "page":
+            self.pages[entity] += 1
+            self._fetched += int(fields["rows"]) if fields.get("rows", "").isdigit() else 0
+            self._page = f"{entity} page {fields.get('page', '')}"
+        elif kind == "waiting":
+            seconds = float(fields.get("seconds") or 0)
+            self.waits[entity] += round(seconds)
+            self.unclaimed += seconds
+            self._page = f"{entity} waits {duration(seconds)}: {fields.get('why', '')}"
+            self._line(self._page)
+        elif kind == "request" and fields.get("error"):
+            why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).removesuffix(" Error")
+            self._page = f"{entity}: retrying, {why.lower()}"
+            self._line(self._page)
+        elif event.level >= logging.WARNING and not event.logger.startswith(LIBRARIES):
+            # Held back until the reply is there: it may report the same as its error.
+            self._held.append(event)
 
-    def _tell(self, besides: str | None = None) -> None:
-        for level, name, line in self._held:
-            if besides is not None and fields(line).get("why", line) in besides:
+    def _report(self, error: str) -> None:
+        for event in self._held:
+            if event.fields.get("event") in ("error", "failed") and (
+                event.fields.get("why", "") in error
+            ):
                 continue
-            self._warnings += 1
-            if self._warnings <= _WARNINGS:
-                word = logging.getLevelName(level).lower()
-                self._screen.say(f"{word}: {line} ({name})", "yellow")
+            text = warning(event)
+            if text not in self.warnings:
+                self.warnings[text] = None
+                self._line(f"warning: {text}")
         self._held.clear()
 
+    def _line(self, text: str) -> None:
+        self._printed += 1
+        if self._printed <= _LINES:
+            self._console.warn(text)
+
     def _view(self) -> RenderableType:
-        seconds = max(time.monotonic() - self._began, 0.001)
-        done = self._summary
-        rows = (done.rows if done else 0) + self._fetched
+        rows, seconds = self.rows + self._fetched, max(self.seconds, 0.001)
         parts = [f"call {self._number}", counted(rows, "row"), f"{rows / seconds:,.0f} rows/s"]
         if self.pages:
-            parts.append(counted(self.pages, "page"))
-        parts += [size(done.size if done else 0), duration(seconds), self._page]
-        self._spinner.update(text=self._screen.text("   ".join(parts), "cyan"))
+            parts.append(counted(self.pages.total(), "page"))
+        parts += [size(self.size), duration(seconds), self._page]
+        self._spinner.update(text=self._console.text("   ".join(parts), "cyan"))
         return Group(*self._lines, self._spinner)
+
+    def figures(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "calls": self.calls,
+            "rows": self.rows,
+            "pages": dict(self.pages),
+            "bytes": self.size,
+            "seconds": self.seconds,
+            "waited": dict(self.waits),
+            "warnings": list(self.warnings),
+        }
+
+
+def warning(event: Event) -> str:
+    """What a log record warns of, in words."""
+    fields = event.fields
+    why = fields.get("why") or fields.get("value")
+    if "event" not in fields or why is None:
+        return f"{event.line} ({event.logger})"
+    what = _WORDS.get(fields["event"], fields["event"].replace("_", " ") + ": ") + why
+    entity = fields.get("entity", "")
+    return what if not entity else f"{entity}: {what}"

@@ -14,12 +14,11 @@ from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.protocol import messages
+from harness.protocol.calls import EMPTY_REPLIES
 from harness.redact import Redactor
 from harness.target import Target
 from harness.warehouse import Warehouse
 
-SETUP_TEST = "setup-test"  # the sync id of a setup test
-EMPTY_REPLIES = 10  # Fivetran's change log, May 2025: more in a row end the connection
 SYNC_SECONDS = 6 * 3600  # Fivetran's change log, August 2018: the rest waits for the next sync
 TRIES = 3  # of one call whose reply is lost
 
@@ -63,7 +62,7 @@ def run(
     """
     sync_id, began, number = str(uuid.uuid4()), clock(), 0
     replies = empty = lost = 0
-    repeats = _Repeats(warehouse.state())
+    states = {_digest(warehouse.state())}
     while True:
         number += 1
         exchange = call(target, connection, redactor, warehouse.state(), number, sync_id)
@@ -78,7 +77,7 @@ def run(
         lost = 0
         if not reply.usable:
             yield exchange
-            error = reply.failure()
+            error = failure(exchange)
             return Ended("failed" if isinstance(error, FunctionFailed) else "broken", error)
         try:
             noticed = warehouse.apply(reply)
@@ -93,10 +92,12 @@ def run(
             return Ended("broken", ProtocolBroken(what, rule="empty-streak"))
         if not reply.has_more:
             return Ended("done")
-        if repeats.add(warehouse.state()):
+        digest = _digest(warehouse.state())
+        if digest in states:
             what = "hasMore is true, and the state is one that was sent before: the same calls "
             what += "would be made again without end"
             return Ended("broken", ProtocolBroken(what, rule="state-stuck"))
+        states.add(digest)
         if clock() - began > SYNC_SECONDS:
             return Ended("hours")
         if replies == calls:
@@ -105,7 +106,7 @@ def run(
 
 def setup_test(target: Target, connection: Connection, redactor: Redactor) -> list[Exchange]:
     """The setup test; after any failure of the first try a second one without `sync_id`."""
-    exchanges = [call(target, connection, redactor, {}, 1, SETUP_TEST, setup_test=True)]
+    exchanges = [call(target, connection, redactor, {}, 1, messages.SETUP_TEST, setup_test=True)]
     if failure(exchanges[0]) is not None:
         exchanges.append(call(target, connection, redactor, {}, 2, None, setup_test=True))
     return exchanges
@@ -113,12 +114,15 @@ def setup_test(target: Target, connection: Connection, redactor: Redactor) -> li
 
 def failure(exchange: Exchange) -> HarnessError | None:
     """Why an exchange brought nothing that can be used; None where it did."""
-    if not exchange.answer.lost:
-        return exchange.reply.failure()
-    why = exchange.answer.why
-    refused = "connection refused" in why.lower()
-    todo = "is it running, and is this the right port?" if refused else ""
-    return ProtocolBroken(f"no reply: {why}", todo, rule="no-reply")
+    if exchange.reply.usable:
+        return None
+    error, trace = exchange.reply.failure(), exchange.reply.trace
+    if exchange.answer.lost and "connection refused" in exchange.answer.why:
+        todo = "is it running, and is this the right port?"
+        return ProtocolBroken(exchange.answer.why, todo, rule="no-reply")
+    if trace and error is not None and not isinstance(error, FunctionFailed):
+        error.add_note("\n".join(trace))
+    return error
 
 
 def call(
@@ -138,27 +142,6 @@ def call(
     return Exchange(
         number, sync_id, setup_test, state, answer, reply, None, answer.seconds, len(body)
     )
-
-
-class _Repeats:
-    """Notices a state that comes back, after however many others, and stores one digest.
-
-    Brent's algorithm: the state to compare with is renewed after 1, 2, 4, 8, … replies.
-    """
-
-    def __init__(self, state: dict[str, Any]) -> None:
-        self._stored = self._last = _digest(state)
-        self._since, self._room = 0, 1
-
-    def add(self, state: dict[str, Any]) -> bool:
-        """Take the next state; whether it is one of before."""
-        found = _digest(state)
-        if found in (self._last, self._stored):
-            return True
-        self._last, self._since = found, self._since + 1
-        if self._since == self._room:
-            self._stored, self._since, self._room = found, 0, self._room * 2
-        return False
 
 
 def _digest(state: dict[str, Any]) -> bytes:

@@ -62,7 +62,14 @@ class HttpTarget:
             )
         if response.status_code == 429:
             return lost("HTTP 429: a gateway before the function refuses so many calls")
-        self._check(response)
+        if response.is_redirect:
+            place = response.headers["Location"].partition("?")[0]
+            raise UsageError(
+                f"HTTP {response.status_code}: {self.name} redirects to {place}, and Fivetran "
+                "follows no redirect of a POST",
+                "name that URL with --url; if it is a login page, switch off authentication in "
+                "front of the function: the function key protects it",
+            )
         content_type = response.headers.get("Content-Type", "")
         seconds = time.monotonic() - began
         return Answer(response.status_code, content_type, response.content, seconds)
@@ -88,35 +95,6 @@ class HttpTarget:
             refused = "refused" in why
             return f"{self.name}: {'connection refused' if refused else 'no connection'}"
         return f"{self.name}: the connection broke before the reply was complete"
-
-    def _check(self, response: requests.Response) -> None:
-        """Raise for what a gateway says instead of the function."""
-        status, has_key = response.status_code, "x-functions-key" in self._headers
-        if response.is_redirect:
-            place = response.headers["Location"].partition("?")[0]
-            raise UsageError(
-                f"HTTP {status}: {self.name} redirects to {place}; Fivetran's POST must not be",
-                "name that URL with --url; if it is a login page, switch off authentication in "
-                "front of the function: the function key protects it",
-            )
-        if response.content.lstrip().startswith(b"{"):
-            return  # the function's own words
-        scheme = response.headers.get("WWW-Authenticate", "")
-        if status in (401, 403):
-            raise UsageError(
-                f"HTTP {status}: {self.name} does not let the caller in"
-                + (f" (WWW-Authenticate: {scheme})" if scheme else ""),
-                "on Azure: "
-                + ("the function key is wrong" if has_key else "the function key is missing")
-                + ", set FUNCTION_KEY to one from the function's page in the portal; elsewhere: "
-                "Fivetran sends no other credentials than those in the body",
-            )
-        if status == 404:
-            raise UsageError(
-                f"HTTP 404: there is no function at {self.name}",
-                "on Azure the URL is https://APP.azurewebsites.net/api/FUNCTION, and the function "
-                "must take POST",
-            )
 
 
 def split_key(url: str) -> tuple[str, str]:

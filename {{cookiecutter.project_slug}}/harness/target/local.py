@@ -36,6 +36,7 @@ class FunctionTarget:
     Attributes:
         name: What is called, for people.
         route: What stands behind /api/ in its URL.
+        settings: The app settings of the next call.
 
     Raises:
         UsageError: There is no function_app.py, it cannot be imported, or it has no HTTP function.
@@ -43,9 +44,9 @@ class FunctionTarget:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self._project = Project(folder)
-        with self._project.active(self._settings):
+        with self._project.active(self.settings):
             function = _http_function(self._project.load("function_app"))
         trigger = function.get_trigger().get_dict_repr()
         self.route = str(trigger.get("route") or function.get_function_name())
@@ -64,7 +65,7 @@ class FunctionTarget:
         )
         began = time.monotonic()
         failure, response = "", None
-        with self._project.active(self._settings):
+        with self._project.active(self.settings):
             try:
                 response = self._handler(**{self._parameter: request})
                 if inspect.iscoroutine(response):
