@@ -80,3 +80,9 @@ def rule(
     """
     RULES[id] = Rule(id, severity, title, fivetran, fix)
     return lambda check: check
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning, unless a name of code stands there (hasMore)."""
+    first = text.partition(" ")[0]
+    return text[0].upper() + text[1:] if first.isalpha() and first.islower() else text

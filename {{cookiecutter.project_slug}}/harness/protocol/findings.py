@@ -1,0 +1,134 @@
+"""What a run broke, counted per rule; the terminal, --json and the report show it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import HarnessError, ProtocolBroken
+from harness.protocol.rule import ERROR, RULES, SEVERITIES, Fault, Rule
+
+PLACES = 3  # of each rule are shown
+
+
+@dataclass
+class Finding:
+    """A rule that was broken.
+
+    Attributes:
+        rule: The rule.
+        count: How often it was broken.
+        calls: Numbers of the calls in which it was.
+        places: The first three: number of the call, and the fault.
+    """
+
+    rule: Rule
+    count: int = 0
+    calls: list[int] = field(default_factory=list)
+    places: list[tuple[int, Fault]] = field(default_factory=list)
+
+    @property
+    def first(self) -> Fault:
+        """The first fault."""
+        return self.places[0][1]
+
+    def lines(self) -> list[str]:
+        """All there is to say besides the title: places, what Fivetran does, what to do."""
+        lines = []
+        for call, fault in self.places:
+            place = ", ".join(filter(None, (f"call {call}" if call else "", fault.where)))
+            lines.append(f"{place}: {fault.what}" if place else fault.what)
+            if fault.row:
+                lines.append(f"    {fault.row}")
+        if self.count > len(self.places):
+            lines.append(f"and {self.count - len(self.places):,} more")
+        todos = dict.fromkeys(fault.todo or self.rule.fix for _, fault in self.places)
+        return [*lines, f"Fivetran {self.rule.fivetran}", *(f"→ {todo}" for todo in todos)]
+
+
+class Findings:
+    """All rules that a run broke: errors first, then warnings, then notices."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Finding] = {}
+
+    def __iter__(self) -> Iterator[Finding]:
+        for severity in SEVERITIES:
+            for rule in RULES.values():
+                if rule.severity == severity and rule.id in self._found:
+                    yield self._found[rule.id]
+
+    def add(self, call: int, fault: Fault) -> None:
+        """Count a fault.
+
+        Args:
+            call: Number of the call, 0 where the fault is about the whole run.
+            fault: What was found.
+        """
+        finding = self._found.setdefault(fault.rule, Finding(RULES[fault.rule]))
+        finding.count += 1
+        if call not in finding.calls[-1:]:
+            finding.calls.append(call)
+        if len(finding.places) < PLACES:
+            finding.places.append((call, fault))
+
+    def stopped(self, call: int, error: HarnessError | None) -> None:
+        """Count what ended the run in a call, where it is a rule not found in that call yet."""
+        if isinstance(error, ProtocolBroken):
+            found = self._found.get(error.rule)
+            if not found or call not in found.calls:
+                self.add(call, Fault(error.rule, str(error), todo=error.todo))
+
+    @property
+    def broken(self) -> bool:
+        """Whether a rule of severity `error` was broken."""
+        return any(finding.rule.severity == ERROR for finding in self)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """What `--json` writes."""
+        return [
+            {
+                "rule": finding.rule.id,
+                "severity": finding.rule.severity,
+                "title": finding.rule.title,
+                "fivetran": finding.rule.fivetran,
+                "fix": finding.rule.fix,
+                "count": finding.count,
+                "calls": finding.calls,
+                "places": [_place(call, fault) for call, fault in finding.places],
+            }
+            for finding in self
+        ]
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """`2 errors, 1 notice`, "" where nothing was found."""
+    severities = [finding.rule.severity for finding in findings]
+    counts = {name: severities.count(name) for name in SEVERITIES}
+    return ", ".join(
+        f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count
+    )
+
+
+def advice(error: HarnessError) -> list[str]:
+    """What Fivetran does after the error that ended a command, and what to do about it."""
+    lines = []
+    todo = error.todo
+    if isinstance(error, ProtocolBroken) and error.rule in RULES:
+        lines.append(f"Fivetran {RULES[error.rule].fivetran}")
+        todo = todo or RULES[error.rule].fix
+    return [*lines, f"→ {todo}"] if todo else lines
+
+
+def _place(call: int, fault: Fault) -> dict[str, Any]:
+    place = {
+        "call": call or None,
+        "part": fault.part or None,
+        "entity": fault.entity or None,
+        "record": fault.record,
+        "what": fault.what,
+        "row": fault.row or None,
+        "todo": fault.todo or None,
+    }
+    return {name: value for name, value in place.items() if value is not None}

@@ -1,0 +1,349 @@
+"""Rules about what a run delivers: keys, deletions, columns, cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from harness import codec
+from harness.exchange import Exchange
+from harness.project import Connection
+from harness.protocol.body import MOST
+from harness.protocol.messages import Reply
+from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
+from harness.warehouse.load import TableInfo
+from harness.warehouse.names import to_name
+from harness.warehouse.privacy import Privacy
+
+AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
+_FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
+
+
+class Tables:
+    """What one run has delivered so far.
+
+    Args:
+        connection: Says what is blocked and hashed.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._keys: dict[str, list[str]] = {}
+        self._keyless: set[str] = set()
+        self._marked: set[str] = set()
+        self._named: set[str] = set()  # tables that a reply inserts into or has a schema of
+        self._columns: dict[str, set[str]] = {}
+        self._whole: bool | None = None
+        self._cursors: set[Any] = set()
+        self._cursor_values: dict[str, set[Any]] = {}
+        self._delivered: dict[str, list[int]] = {}
+
+    def check(self, exchange: Exchange) -> Iterator[Fault]:
+        """What is wrong with the data of this reply, given those before it."""
+        reply = exchange.reply
+        if not reply.usable or exchange.setup_test:
+            return
+        if self._whole is None:
+            self._whole = not exchange.before
+            self._cursors = set(_times(exchange.before))
+        yield from _noticed(exchange)
+        yield from self._schema(reply)
+        yield from _without_key(reply)
+        yield from _deletions(reply)
+        self._remember(exchange)
+
+    def finish(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
+        """What is wrong with the data of a sync that has ended."""
+        yield from self._unknown(tables)
+        yield from self._hidden(tables)
+        yield from self._again(tables)
+        for table in tables:
+            if table.name in self._columns:
+                yield from _columns(table)
+
+    @rule(
+        "schema-varies",
+        ERROR,
+        "an entity's primary key is not the same in every reply",
+        fivetran="requires a schema that never varies (what it does otherwise is not documented: "
+        "it may double rows, or fail)",
+        fix="send the same schema with every reply; after a change on purpose start from nothing: "
+        "reset here, and at Fivetran drop the table before a re-sync",
+    )
+    @rule(
+        "schema-incomplete",
+        WARNING,
+        "a reply leaves out what an earlier one had in schema",
+        fivetran="requires a schema that never varies (what it does otherwise is not documented)",
+        fix="send the same schema with every reply, for entities without records too",
+    )
+    @rule(
+        "no-primary-key",
+        NOTICE,
+        "an entity has no primary key in schema",
+        fivetran="appends every record, under _fivetran_batch and _fivetran_index: one that comes "
+        "twice is there twice",
+        fix="name the columns that identify a record in schema, if there are such",
+    )
+    def _schema(self, reply: Reply) -> Iterator[Fault]:
+        delivered = [name for part in (reply.insert, reply.delete) for name in part if part[name]]
+        for entity in dict.fromkeys((*reply.schema, *delivered)):
+            key = reply.schema.get(entity, [])
+            if entity not in self._keys and len(set(map(to_name, key))) < len(key):
+                what = f"schema.{entity}.primary_key names a column twice: {_listed(key)}"
+                yield Fault("reply-shape", what, "schema", entity, todo="name each column once")
+            before = self._keys.setdefault(entity, key)
+            if key != before:
+                what = f"the primary key is {_listed(key)} here and was {_listed(before)} before"
+                yield Fault("schema-varies", what, "schema", entity)
+            if not before and reply.insert.get(entity) and entity not in self._keyless:
+                self._keyless.add(entity)
+                what = f"{entity} has no primary key: its records are appended"
+                yield Fault("no-primary-key", what, "insert", entity)
+        for entity, key in self._keys.items():
+            if key and entity not in reply.schema and entity not in delivered:
+                what = f"{entity} is missing, and was there before"
+                yield Fault("schema-incomplete", what, "schema", entity)
+
+    def _remember(self, exchange: Exchange) -> None:
+        reply = exchange.reply
+        self._marked |= set(reply.soft_delete)
+        self._named |= {to_name(entity, table=True) for entity in reply.schema}
+        for entity, rows in reply.insert.items():
+            if rows:
+                table = to_name(entity, table=True)
+                self._named.add(table)
+                names = dict.fromkeys(chain.from_iterable(rows))
+                self._columns.setdefault(table, set()).update(map(to_name, names))
+                if self._cursors:
+                    self._find_cursor(table, rows, names)
+        for table, counts in exchange.noticed.counts.items() if exchange.noticed else ():
+            numbers = self._delivered.setdefault(table, [0, 0])
+            numbers[0] += counts.inserted
+            numbers[1] += counts.updated
+
+    def _find_cursor(
+        self, table: str, rows: Sequence[Mapping[str, Any]], names: Iterable[str]
+    ) -> None:
+        """The values of the columns that hold a time which is also in the state."""
+        for name in names:
+            values = {value for row in rows if type(value := row.get(name)) in (str, int)}
+            if not values.isdisjoint(self._cursors):
+                self._cursor_values.setdefault(table, set()).update(values)
+
+    @rule(
+        "reads-everything-again",
+        WARNING,
+        "a sync reads everything again, although the state holds a cursor",
+        fivetran="calls as often as it takes, and every row counts as changed: cost and time grow "
+        "with the table, and a table without primary key doubles",
+        fix="ask the API only for what has changed since the cursor in the state (fetch.since in "
+        "this template)",
+    )
+    def _again(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
+        for table in tables:
+            inserted, updated = self._delivered.get(table.name, (0, 0))
+            before = table.rows - inserted
+            again = updated if table.primary_key else inserted
+            cursors = len(self._cursor_values.get(table.name, ()))
+            if before >= AGAIN and again >= before and cursors >= AGAIN and not self._whole:
+                what = f"all {before:,} rows that {table.name} had came again"
+                yield Fault("reads-everything-again", what, "insert", table.name)
+
+    @rule(
+        "hides-nothing",
+        WARNING,
+        "an entry of blocked or hashed in connection.json hides nothing",
+        fivetran="lets only tables and columns be chosen that are there; what is not hidden is "
+        "written as it is",
+        fix="write the entry as the table names the column, or remove it; what was written stays "
+        "until reset",
+    )
+    def _hidden(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
+        columns = {name: self._columns.get(name, set()) for name in self._named}
+        for table in tables:
+            there = {column.name for column in table.columns}
+            columns[table.name] = columns.get(table.name, set()) | there
+        privacy = Privacy(self._connection.blocked, self._connection.hashed)
+        for kind, entry in privacy.unmatched(columns):
+            name = to_name(entry.partition(".")[0], table=True)
+            if name in columns:
+                shown = sorted(name for name in columns[name] if not name.startswith("_fivetran_"))
+                what = f"{kind} {entry}: there is no such column in {name}, which has "
+            elif self._whole or "." in entry:
+                shown = sorted(columns)
+                what = f"{kind} {entry}: there is no such table; there are "
+            else:
+                continue  # a blocked table is never there, and need not come in every sync
+            yield Fault("hides-nothing", what + _some(shown))
+
+    def _unknown(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
+        """More of `delete-of-nothing`: softDelete of a table that nothing is known of."""
+        known = self._named | {table.name for table in tables}
+        for entity in sorted(self._marked):
+            if to_name(entity, table=True) not in known:
+                what = f"nothing is known of {entity}; there are {_some(sorted(known))}"
+                yield Fault("delete-of-nothing", what, "softDelete", entity)
+
+
+@rule(
+    "record-without-key",
+    ERROR,
+    "a record lacks a value of its primary key",
+    fivetran="cannot tell which row it is (what it does then is not documented)",
+    fix="give every record, also in delete, a text, number or boolean in each column of the key",
+)
+def _without_key(reply: Reply) -> Iterator[Fault]:
+    for part, entities in (("insert", reply.insert), ("delete", reply.delete)):
+        for entity, rows in entities.items():
+            for name in reply.schema.get(entity, ()):
+                yield from _missing(part, entity, rows, name)
+
+
+def _missing(
+    part: str, entity: str, rows: Sequence[Mapping[str, Any]], name: str
+) -> Iterator[Fault]:
+    found = 0
+    for index, row in enumerate(rows):
+        value = row.get(name)
+        if value is None:  # the destination's name may be in schema, the source's in the record
+            value = next((row[own] for own in row if to_name(own) == to_name(name)), None)
+        if value is None or isinstance(value, (dict, list)):
+            why = "is missing or null" if value is None else "is not a text, number or boolean"
+            row_text = codec.encode(row).decode("utf-8", "replace") if found < MOST else ""
+            what = f"{name} of the primary key {why}"
+            yield Fault("record-without-key", what, part, entity, index, row_text)
+            found += 1
+
+
+@rule(
+    "delete-without-schema",
+    ERROR,
+    "delete has records of an entity without primary key",
+    fivetran="does not know which rows are meant",
+    fix='name the key in schema: {"order": {"primary_key": ["id"]}}',
+)
+@rule(
+    "soft-delete-beside-rows",
+    WARNING,
+    "softDelete names an entity that the same reply inserts",
+    fivetran="may mark the new rows as deleted too: the order is not documented",
+    fix="answer with softDelete alone and hasMore: true, and deliver the rows in the next replies",
+)
+def _deletions(reply: Reply) -> Iterator[Fault]:
+    for entity, rows in reply.delete.items():
+        if rows and not reply.schema.get(entity):
+            what = f"delete.{entity} comes without schema.{entity}.primary_key"
+            yield Fault("delete-without-schema", what, "delete", entity)
+    inserted = {to_name(entity, table=True) for entity, rows in reply.insert.items() if rows}
+    for entity in dict.fromkeys(reply.soft_delete):
+        if to_name(entity, table=True) in inserted:
+            what = f"insert has records of {entity} too"
+            yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
+
+
+@rule(
+    "names-collide",
+    ERROR,
+    "two names become one in the destination",
+    fivetran="puts both into one column (one table), where one value replaces the other",
+    fix="rename one of them in the function, or leave it out",
+)
+@rule(
+    "reserved-name",
+    ERROR,
+    "a column is named like one of Fivetran's",
+    fivetran="has columns named _fivetran_… in each table",
+    fix="rename the column in the function",
+)
+@rule(
+    "type-flips",
+    WARNING,
+    "the type of a column changes",
+    fivetran="widens the column to what holds both, in the end to text",
+    fix="convert the values to one type in the function",
+)
+@rule(
+    "records-become-one",
+    WARNING,
+    "several records become one row",
+    fivetran='keeps the last record of a primary key; keys such as 1 and "1" become one where the '
+    "column is text",
+    fix="check that the primary key identifies a record, and write its values in one type",
+)
+@rule(
+    "new-keys",
+    WARNING,
+    "the primary key of the records is new in every sync",
+    fivetran="finds no row to replace: the table grows by all records with every sync",
+    fix="take a primary key that the API gives, not one that the function makes up",
+)
+@rule(
+    "row-goes-back",
+    WARNING,
+    "a row is replaced by an older version of itself",
+    fivetran="replaces the row by what comes later, so the table has the older version",
+    fix="read event feeds and change logs oldest first",
+)
+@rule(
+    "key-in-insert-and-delete",
+    ERROR,
+    "one reply inserts and deletes the same row",
+    fivetran="leaves the row alive or deleted: the order is not documented",
+    fix="end the reply before the second of the two, with hasMore: true",
+)
+@rule(
+    "delete-of-nothing",
+    WARNING,
+    "delete or softDelete names a table that no row ever came for",
+    fivetran="finds no such table, so nothing is marked (what it does then is not documented)",
+    fix="write the entity as insert names it; nothing to do if its first rows are still to come",
+)
+def _noticed(exchange: Exchange) -> Iterator[Fault]:
+    """What the destination saw when it applied the reply."""
+    if exchange.noticed:
+        yield from exchange.noticed.faults
+
+
+@rule(
+    "all-null-column",
+    NOTICE,
+    "a column is null in every record",
+    fivetran="does not create the column until a value comes",
+    fix="nothing to do if values may come later; else leave the column out",
+)
+@rule(
+    "stamp-without-offset",
+    NOTICE,
+    "times have no offset",
+    fivetran="makes a column without time zone: which instant is meant is lost",
+    fix="write the offset in the function, such as 2026-01-01T00:00:00Z, if the API's zone is known",
+)
+def _columns(table: TableInfo) -> Iterator[Fault]:
+    for column in table.columns:
+        if column.type == "TIMESTAMP":
+            what = f"{column.name} has times without offset"
+            yield Fault("stamp-without-offset", what, "insert", table.name)
+        if table.rows and column.nulls == table.rows:
+            yield Fault("all-null-column", f"{column.name} is always null", "insert", table.name)
+
+
+def _times(value: Any) -> Iterator[Any]:
+    """Values anywhere in a state that may be a cursor: times as text or as seconds."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _times(item)
+    elif (isinstance(value, str) and len(value) >= 8 and value[:4].isdigit()) or (
+        isinstance(value, int) and value >= _FIRST_EPOCH
+    ):
+        yield value
+
+
+def _listed(key: Sequence[str]) -> str:
+    return f"({', '.join(key)})" if key else "absent"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
+    return (", ".join(names[:30]) or "none") + more
