@@ -73,14 +73,10 @@ def start(data: bytes, redactor: Redactor) -> str:
     return cut(words if words.startswith(heading) else f"{heading}: {words}".removesuffix(": "))
 
 
-@rule(
-    "not-json",
-    ERROR,
-    "the reply is not JSON",
-    fivetran="cannot read the reply: the sync fails",
-    fix="answer with one JSON object in UTF-8, without NaN, Infinity, a byte order mark or halves "
-    "of surrogate pairs",
-)
+@rule("not-json", ERROR, "the reply is not JSON",
+      "cannot read the reply: the sync fails",
+      "answer with one JSON object in UTF-8, without NaN, Infinity, a byte order "
+      "mark or halves of surrogate pairs")  # fmt: skip
 def _not_json(data: bytes, error: ValueError, redactor: Redactor) -> Fault:
     if not data.strip():
         return Fault(
@@ -130,13 +126,9 @@ def _half_pair(data: bytes) -> Iterator[Fault]:
         yield Fault("not-json", what, todo="replace such characters, for example with U+FFFD")
 
 
-@rule(
-    "same-name-twice",
-    ERROR,
-    "an object of the reply has the same name twice",
-    fivetran="takes one of the two values (which one is not documented): the other is lost",
-    fix="write each entity once in insert, and each column once in a record",
-)
+@rule("same-name-twice", ERROR, "an object of the reply has the same name twice",
+      "takes one of the two values (which one is not documented): the other is lost",
+      "write each entity once in insert, and each column once in a record")  # fmt: skip
 def _names_twice(data: bytes, encoded: bytes, redactor: Redactor) -> Iterator[Fault]:
     # Readers of JSON drop the first value silently. Written anew the reply has fewer names then;
     # only in that case is it worth to read it again, slowly.

@@ -47,13 +47,9 @@ class Calls:
         if reply.state is not None:
             yield from self._state(reply.state)
 
-    @rule(
-        "state-stuck",
-        ERROR,
-        "hasMore is true, and the state is the same as before",
-        fivetran="makes the same calls again, without end",
-        fix="put into the state how far the reply came",
-    )
+    @rule("state-stuck", ERROR, "hasMore is true, and the state is the same as before",
+          "makes the same calls again, without end",
+          "put into the state how far the reply came")  # fmt: skip
     def _stuck(self, exchange: Exchange) -> Iterator[Fault]:
         self._states.add(_digest(exchange.before))
         if exchange.reply.has_more and _digest(exchange.reply.state) in self._states:
@@ -62,33 +58,22 @@ class Calls:
             what = f"hasMore is true, and the state is {which}: the same calls come again"
             yield Fault("state-stuck", what, "state")
 
-    @rule(
-        "empty-streak",
-        ERROR,
-        "more than 10 empty replies in a row",
-        fivetran="ends the sync with an error",
-        fix="answer hasMore: false where there is nothing to deliver; the next sync starts from "
-        "the state",
-    )
+    @rule("empty-streak", ERROR, "more than 10 empty replies in a row",
+          "ends the sync with an error",
+          "answer hasMore: false where there is nothing to deliver; the next sync "
+          "starts from the state")  # fmt: skip
     def _streak(self, exchange: Exchange) -> Iterator[Fault]:
         self._empty = self._empty + 1 if exchange.reply.is_empty else 0
         if self._empty == EMPTY_REPLIES + 1:
             yield Fault("empty-streak", f"{self._empty} empty replies in a row")
 
-    @rule(
-        "large-state",
-        WARNING,
-        "the state is larger than 1 MB",
-        fivetran="stores the state and sends it with every call (a limit is not documented)",
-        fix="store cursors and page tokens, not records or lists of keys that grow",
-    )
-    @rule(
-        "token-in-state",
-        WARNING,
-        "the state may hold a secret",
-        fivetran="stores the state and shows it in its API: people can read it",
-        fix="get an access token in each call, or cache it in the process; never put it in state",
-    )
+    @rule("large-state", WARNING, "the state is larger than 1 MB",
+          "stores the state and sends it with every call (a limit is not documented)",
+          "store cursors and page tokens, not records or lists of keys that grow")  # fmt: skip
+    @rule("token-in-state", WARNING, "the state may hold a secret",
+          "stores the state and shows it in its API: people can read it",
+          "get an access token in each call, or cache it in the process; never put "
+          "it in state")  # fmt: skip
     def _state(self, state: Mapping[str, Any]) -> Iterator[Fault]:
         size = len(codec.encode(state))
         if size > STATE_BYTES:
@@ -99,13 +84,9 @@ class Calls:
                 yield Fault("token-in-state", f"{place} {why}", "state")
 
 
-@rule(
-    "heavy-call",
-    WARNING,
-    "a call takes longer than 150 s, or its reply is larger than 32 MiB",
-    fivetran="waits for the reply, but Azure ends a call after 230 s, and then the reply is lost",
-    fix="deliver fewer records per call and answer hasMore: true",
-)
+@rule("heavy-call", WARNING, "a call takes longer than 150 s, or its reply is larger than 32 MiB",
+      "waits for the reply, but Azure ends a call after 230 s, and then the reply is lost",
+      "deliver fewer records per call and answer hasMore: true")  # fmt: skip
 def _heavy(exchange: Exchange) -> Iterator[Fault]:
     if exchange.answer.lost or exchange.setup_test:
         return
@@ -126,22 +107,14 @@ def _report(exchange: Exchange) -> Iterator[Fault]:
             yield Fault("error-shape", f"{part} comes beside errorMessage", part)
 
 
-@rule(
-    "setup-test-has-more",
-    ERROR,
-    "hasMore is true in a setup test",
-    fivetran="expects hasMore: false in a setup test",
-    fix="answer a setup test with hasMore: false",
-)
-@rule(
-    "setup-test-heavy",
-    WARNING,
-    "a setup test does more than test",
-    fivetran="expects a quick, light job: rows and state of a setup test are not used, and its "
-    "articles name limits of 64 KiB (for AWS Lambda) and five minutes",
-    fix="where setup_test is true, make one light request, and answer with the state that was "
-    "sent, hasMore: false and nothing else",
-)
+@rule("setup-test-has-more", ERROR, "hasMore is true in a setup test",
+      "expects hasMore: false in a setup test",
+      "answer a setup test with hasMore: false")  # fmt: skip
+@rule("setup-test-heavy", WARNING, "a setup test does more than test",
+      "expects a quick, light job: rows and state of a setup test are not used, and its "
+      "articles name limits of 64 KiB (for AWS Lambda) and five minutes",
+      "where setup_test is true, make one light request, and answer with the state "
+      "that was sent, hasMore: false and nothing else")  # fmt: skip
 def _setup_test(exchange: Exchange) -> Iterator[Fault]:
     reply, heavy = exchange.reply, "setup-test-heavy"
     if reply.has_more:

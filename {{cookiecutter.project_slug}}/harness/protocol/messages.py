@@ -215,50 +215,31 @@ def _trace(trace: Any) -> Iterator[str]:
             yield str(frame)
 
 
-@rule(
-    "no-reply",
-    ERROR,
-    "no reply came, or it came too late",
-    fivetran="calls again with the same state, and gives up in the end; Azure ends every call "
-    "after 230 s",
-    fix="look into the function's log; a call that takes too long must deliver less and answer "
-    "hasMore: true with a state that continues from there",
-)
+@rule("no-reply", ERROR, "no reply came, or it came too late",
+      "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
+      "look into the function's log; a call that takes too long must deliver less "
+      "and answer hasMore: true with a state that continues from there")  # fmt: skip
 def _lost(answer: Answer, redactor: Redactor) -> Fault:
     return Fault("no-reply", redactor.text(answer.why) or "no reply came")
 
 
-@rule(
-    "no-post",
-    ERROR,
-    "the function does not take POST",
-    fivetran="sends POST requests only: every call fails",
-    fix='let the function take POST: methods=["POST"] in Python on Azure, methods: ["POST"] in '
-    "JavaScript",
-)
-@rule(
-    "http-status",
-    ERROR,
-    "the reply has another HTTP status than 200",
-    fivetran="shows a failed call; it may never read the body",
-    fix="answer 200 each time; catch every exception and report it with errorMessage",
-)
-@rule(
-    "content-type",
-    ERROR,
-    "the Content-Type is not application/json",
-    fivetran="requires application/json",
-    fix="answer with the header Content-Type: application/json",
-)
-@rule(
-    "error-shape",
-    WARNING,
-    "an error report carries more than the error, or in another form than documented",
-    fivetran="tries the sync again from the last successful reply's state: rows and a new state "
-    "beside an error do not count; a status other than 200 may hide the message",
-    fix="answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
-    "code]]; deliver what there is with hasMore: true, and report the error with the next call",
-)
+@rule("no-post", ERROR, "the function does not take POST",
+      "sends POST requests only: every call fails",
+      'let the function take POST: methods=["POST"] in Python on Azure, methods: '
+      '["POST"] in JavaScript')  # fmt: skip
+@rule("http-status", ERROR, "the reply has another HTTP status than 200",
+      "shows a failed call; it may never read the body",
+      "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
+@rule("content-type", ERROR, "the Content-Type is not application/json",
+      "requires application/json",
+      "answer with the header Content-Type: application/json")  # fmt: skip
+@rule("error-shape", WARNING,
+      "an error report carries more than the error, or in another form than documented",
+      "tries the sync again from the last successful reply's state: rows and a new state beside "
+      "an error do not count; a status other than 200 may hide the message",
+      "answer 200 with errorMessage, errorType as text and stackTrace as [[file, "
+      "line, function, code]]; deliver what there is with hasMore: true, and "
+      "report the error with the next call")  # fmt: skip
 def _response(answer: Answer, body: Body, reports: bool, redactor: Redactor) -> Iterator[Fault]:
     if answer.status == 405:
         yield Fault("no-post", "the function answered HTTP 405 to a POST request")
@@ -285,21 +266,13 @@ def _is_json(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
-@rule(
-    "secret-in-reply",
-    ERROR,
-    "the reply holds a secret outside its records",
-    fivetran="stores the state and shows error messages: people can read the secret (here such a "
-    "reply is not applied)",
-    fix="keep secrets out of state, errorMessage and stackTrace: mask them by value",
-)
-@rule(
-    "secret-in-rows",
-    WARNING,
-    "a record holds a secret",
-    fivetran="writes it into the destination, where people can read it",
-    fix="take the secret out of the record, or block the column in Fivetran",
-)
+@rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
+      "stores the state and shows error messages: people can read the secret (here such a reply "
+      "is not applied)",
+      "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
+@rule("secret-in-rows", WARNING, "a record holds a secret",
+      "writes it into the destination, where people can read it",
+      "take the secret out of the record, or block the column in Fivetran")  # fmt: skip
 def _leaks(raw: bytes, body: Body, redactor: Redactor) -> Iterator[Fault]:
     if not redactor.finds(body.encoded or raw):
         return

@@ -71,9 +71,7 @@ class Fault:
 RULES: dict[str, Rule] = {}  # complete once harness.protocol.rules is imported
 
 
-def rule(
-    id: str, severity: str, title: str, *, fivetran: str, fix: str
-) -> Callable[[Check], Check]:
+def rule(id: str, severity: str, title: str, fivetran: str, fix: str) -> Callable[[Check], Check]:
     """Registers a rule; decorates the function that finds where it is broken.
 
     A function that finds several rules has several decorators.

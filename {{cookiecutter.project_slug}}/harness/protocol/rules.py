@@ -73,14 +73,10 @@ class Judge:
         found = [*exchange.reply.faults, *self._calls.check(exchange)]
         return self._clean([*found, *self._tables.check(exchange)])
 
-    @rule(
-        "maybe-truncated",
-        WARNING,
-        "a walk may have ended before its last page",
-        fivetran="takes what is delivered for complete: the records of later pages never arrive",
-        fix="check that the step passes the next page's token on as next_token, and that it ends "
-        "only where the API says that there is no more",
-    )
+    @rule("maybe-truncated", WARNING, "a walk may have ended before its last page",
+          "takes what is delivered for complete: the records of later pages never arrive",
+          "check that the step passes the next page's token on as next_token, and "
+          "that it ends only where the API says that there is no more")  # fmt: skip
     def log(self, event: Event) -> list[Fault]:
         """What a line of the function's log says about missing records."""
         fields = event.fields

@@ -48,44 +48,24 @@ class _Sound(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     soft_delete: list[str] = []
 
 
-@rule(
-    "reply-shape",
-    ERROR,
-    "a part of the reply has not the documented shape",
-    fivetran="requires the documented shape (what it does otherwise is not documented)",
-    fix='answer {"state": {…}, "insert": {"order": [{…}]}, "schema": {"order": {"primary_key": '
-    '["id"]}}, "hasMore": false}',
-)
-@rule(
-    "state-missing",
-    ERROR,
-    "the reply has no state, or one that is not an object",
-    fivetran="requires an object: it is what the next call starts from",
-    fix='answer with a state each time, such as {"cursor": "2026-01-01T00:00:00Z"}: the '
-    "request's where nothing is new",
-)
-@rule(
-    "has-more-not-boolean",
-    ERROR,
-    "hasMore is missing, or not a boolean",
-    fivetran="requires a JSON boolean (what it does otherwise is not documented; here the sync "
-    "ends, as after false)",
-    fix="answer with hasMore: true or hasMore: false each time, without quotes",
-)
-@rule(
-    "unknown-field",
-    WARNING,
-    "a field of the reply is not in the protocol, or null",
-    fivetran="does not look at such fields (for null that is not documented)",
-    fix="look for a typing mistake; put what must be remembered into state",
-)
-@rule(
-    "error-without-message",
-    ERROR,
-    "an error is reported without errorMessage",
-    fivetran="has nothing to show on the dashboard",
-    fix="write what happened into errorMessage, as text",
-)
+@rule("reply-shape", ERROR, "a part of the reply has not the documented shape",
+      "requires the documented shape (what it does otherwise is not documented)",
+      'answer {"state": {…}, "insert": {"order": [{…}]}, "schema": {"order": '
+      '{"primary_key": ["id"]}}, "hasMore": false}')  # fmt: skip
+@rule("state-missing", ERROR, "the reply has no state, or one that is not an object",
+      "requires an object: it is what the next call starts from",
+      'answer with a state each time, such as {"cursor": "2026-01-01T00:00:00Z"}: '
+      "the request's where nothing is new")  # fmt: skip
+@rule("has-more-not-boolean", ERROR, "hasMore is missing, or not a boolean",
+      "requires a JSON boolean (what it does otherwise is not documented; here the sync ends, "
+      "as after false)",
+      "answer with hasMore: true or hasMore: false each time, without quotes")  # fmt: skip
+@rule("unknown-field", WARNING, "a field of the reply is not in the protocol, or null",
+      "does not look at such fields (for null that is not documented)",
+      "look for a typing mistake; put what must be remembered into state")  # fmt: skip
+@rule("error-without-message", ERROR, "an error is reported without errorMessage",
+      "has nothing to show on the dashboard",
+      "write what happened into errorMessage, as text")  # fmt: skip
 def faults(data: Any, redactor: Redactor) -> list[Fault]:
     """What is wrong with the shape of a decoded reply."""
     if not isinstance(data, dict):

@@ -62,30 +62,19 @@ class Tables:
             if table.name in self._columns:
                 yield from _columns(table)
 
-    @rule(
-        "schema-varies",
-        ERROR,
-        "an entity's primary key is not the same in every reply",
-        fivetran="requires a schema that never varies (what it does otherwise is not documented: "
-        "it may double rows, or fail)",
-        fix="send the same schema with every reply; after a change on purpose start from nothing: "
-        "reset here, and at Fivetran drop the table before a re-sync",
-    )
-    @rule(
-        "schema-incomplete",
-        WARNING,
-        "a reply leaves out what an earlier one had in schema",
-        fivetran="requires a schema that never varies (what it does otherwise is not documented)",
-        fix="send the same schema with every reply, for entities without records too",
-    )
-    @rule(
-        "no-primary-key",
-        NOTICE,
-        "an entity has no primary key in schema",
-        fivetran="appends every record, under _fivetran_batch and _fivetran_index: one that comes "
-        "twice is there twice",
-        fix="name the columns that identify a record in schema, if there are such",
-    )
+    @rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
+          "requires a schema that never varies (what it does otherwise is not documented: it "
+          "may double rows, or fail)",
+          "send the same schema with every reply; after a change on purpose start "
+          "from nothing: reset here, and at Fivetran drop the table before a "
+          "re-sync")  # fmt: skip
+    @rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
+          "requires a schema that never varies (what it does otherwise is not documented)",
+          "send the same schema with every reply, for entities without records too")  # fmt: skip
+    @rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
+          "appends every record, under _fivetran_batch and _fivetran_index: one that comes "
+          "twice is there twice",
+          "name the columns that identify a record in schema, if there are such")  # fmt: skip
     def _schema(self, reply: Reply) -> Iterator[Fault]:
         delivered = [name for part in (reply.insert, reply.delete) for name in part if part[name]]
         for entity in dict.fromkeys((*reply.schema, *delivered)):
@@ -132,15 +121,12 @@ class Tables:
             if not values.isdisjoint(self._cursors):
                 self._cursor_values.setdefault(table, set()).update(values)
 
-    @rule(
-        "reads-everything-again",
-        WARNING,
-        "a sync reads everything again, although the state holds a cursor",
-        fivetran="calls as often as it takes, and every row counts as changed: cost and time grow "
-        "with the table, and a table without primary key doubles",
-        fix="ask the API only for what has changed since the cursor in the state (fetch.since in "
-        "this template)",
-    )
+    @rule("reads-everything-again", WARNING,
+          "a sync reads everything again, although the state holds a cursor",
+          "calls as often as it takes, and every row counts as changed: cost and time grow with "
+          "the table, and a table without primary key doubles",
+          "ask the API only for what has changed since the cursor in the state "
+          "(fetch.since in this template)")  # fmt: skip
     def _again(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
         for table in tables:
             inserted, updated = self._delivered.get(table.name, (0, 0))
@@ -151,15 +137,12 @@ class Tables:
                 what = f"all {before:,} rows that {table.name} had came again"
                 yield Fault("reads-everything-again", what, "insert", table.name)
 
-    @rule(
-        "hides-nothing",
-        WARNING,
-        "an entry of blocked or hashed in connection.json hides nothing",
-        fivetran="lets only tables and columns be chosen that are there; what is not hidden is "
-        "written as it is",
-        fix="write the entry as the table names the column, or remove it; what was written stays "
-        "until reset",
-    )
+    @rule("hides-nothing", WARNING,
+          "an entry of blocked or hashed in connection.json hides nothing",
+          "lets only tables and columns be chosen that are there; what is not hidden is written "
+          "as it is",
+          "write the entry as the table names the column, or remove it; what was "
+          "written stays until reset")  # fmt: skip
     def _hidden(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
         columns = {name: self._columns.get(name, set()) for name in self._named}
         for table in tables:
@@ -187,13 +170,10 @@ class Tables:
                 yield Fault("delete-of-nothing", what, "softDelete", entity)
 
 
-@rule(
-    "record-without-key",
-    ERROR,
-    "a record lacks a value of its primary key",
-    fivetran="cannot tell which row it is (what it does then is not documented)",
-    fix="give every record, also in delete, a text, number or boolean in each column of the key",
-)
+@rule("record-without-key", ERROR, "a record lacks a value of its primary key",
+      "cannot tell which row it is (what it does then is not documented)",
+      "give every record, also in delete, a text, number or boolean in each column "
+      "of the key")  # fmt: skip
 def _without_key(reply: Reply) -> Iterator[Fault]:
     for part, entities in (("insert", reply.insert), ("delete", reply.delete)):
         for entity, rows in entities.items():
@@ -217,20 +197,13 @@ def _missing(
             found += 1
 
 
-@rule(
-    "delete-without-schema",
-    ERROR,
-    "delete has records of an entity without primary key",
-    fivetran="does not know which rows are meant",
-    fix='name the key in schema: {"order": {"primary_key": ["id"]}}',
-)
-@rule(
-    "soft-delete-beside-rows",
-    WARNING,
-    "softDelete names an entity that the same reply inserts",
-    fivetran="may mark the new rows as deleted too: the order is not documented",
-    fix="answer with softDelete alone and hasMore: true, and deliver the rows in the next replies",
-)
+@rule("delete-without-schema", ERROR, "delete has records of an entity without primary key",
+      "does not know which rows are meant",
+      'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
+@rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
+      "may mark the new rows as deleted too: the order is not documented",
+      "answer with softDelete alone and hasMore: true, and deliver the rows in the "
+      "next replies")  # fmt: skip
 def _deletions(reply: Reply) -> Iterator[Fault]:
     for entity, rows in reply.delete.items():
         if rows and not reply.schema.get(entity):
@@ -243,83 +216,48 @@ def _deletions(reply: Reply) -> Iterator[Fault]:
             yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
 
 
-@rule(
-    "names-collide",
-    ERROR,
-    "two names become one in the destination",
-    fivetran="puts both into one column (one table), where one value replaces the other",
-    fix="rename one of them in the function, or leave it out",
-)
-@rule(
-    "reserved-name",
-    ERROR,
-    "a column is named like one of Fivetran's",
-    fivetran="has columns named _fivetran_… in each table",
-    fix="rename the column in the function",
-)
-@rule(
-    "type-flips",
-    WARNING,
-    "the type of a column changes",
-    fivetran="widens the column to what holds both, in the end to text",
-    fix="convert the values to one type in the function",
-)
-@rule(
-    "records-become-one",
-    WARNING,
-    "several records become one row",
-    fivetran='keeps the last record of a primary key; keys such as 1 and "1" become one where the '
-    "column is text",
-    fix="check that the primary key identifies a record, and write its values in one type",
-)
-@rule(
-    "new-keys",
-    WARNING,
-    "the primary key of the records is new in every sync",
-    fivetran="finds no row to replace: the table grows by all records with every sync",
-    fix="take a primary key that the API gives, not one that the function makes up",
-)
-@rule(
-    "row-goes-back",
-    WARNING,
-    "a row is replaced by an older version of itself",
-    fivetran="replaces the row by what comes later, so the table has the older version",
-    fix="read event feeds and change logs oldest first",
-)
-@rule(
-    "key-in-insert-and-delete",
-    ERROR,
-    "one reply inserts and deletes the same row",
-    fivetran="leaves the row alive or deleted: the order is not documented",
-    fix="end the reply before the second of the two, with hasMore: true",
-)
-@rule(
-    "delete-of-nothing",
-    WARNING,
-    "delete or softDelete names a table that no row ever came for",
-    fivetran="finds no such table, so nothing is marked (what it does then is not documented)",
-    fix="write the entity as insert names it; nothing to do if its first rows are still to come",
-)
+@rule("names-collide", ERROR, "two names become one in the destination",
+      "puts both into one column (one table), where one value replaces the other",
+      "rename one of them in the function, or leave it out")  # fmt: skip
+@rule("reserved-name", ERROR, "a column is named like one of Fivetran's",
+      "has columns named _fivetran_… in each table",
+      "rename the column in the function")  # fmt: skip
+@rule("type-flips", WARNING, "the type of a column changes",
+      "widens the column to what holds both, in the end to text",
+      "convert the values to one type in the function")  # fmt: skip
+@rule("record-with-same-key-twice", WARNING, "a reply has two records with one primary key",
+      "keeps the last of them: a key that does not identify a record loses rows",
+      "nothing to do if they are versions of one record, oldest first; else name all columns of "
+      "the key in schema")  # fmt: skip
+@rule("keys-become-one", ERROR, 'keys of different types, such as 1 and "1", become one row',
+      "widens the column to text, in which they are one key: the last record replaces the others",
+      "write the values of the key in one type")  # fmt: skip
+@rule("new-keys", WARNING, "the primary key of the records is new in every sync",
+      "finds no row to replace: the table grows by all records with every sync",
+      "take a primary key that the API gives, not one that the function makes up")  # fmt: skip
+@rule("row-goes-back", WARNING, "a row is replaced by an older version of itself",
+      "replaces the row by what comes later, so the table has the older version",
+      "read event feeds and change logs oldest first")  # fmt: skip
+@rule("key-in-insert-and-delete", ERROR, "one reply inserts and deletes the same row",
+      "leaves the row alive or deleted: the order is not documented",
+      "end the reply before the second of the two, with hasMore: true")  # fmt: skip
+@rule("delete-of-nothing", WARNING, "delete or softDelete names a table that no row ever came for",
+      "finds no such table, so nothing is marked (what it does then is not documented)",
+      "write the entity as insert names it; nothing to do if its first rows are "
+      "still to come")  # fmt: skip
 def _noticed(exchange: Exchange) -> Iterator[Fault]:
     """What the destination saw when it applied the reply."""
     if exchange.noticed:
         yield from exchange.noticed.faults
 
 
-@rule(
-    "all-null-column",
-    NOTICE,
-    "a column is null in every record",
-    fivetran="does not create the column until a value comes",
-    fix="nothing to do if values may come later; else leave the column out",
-)
-@rule(
-    "stamp-without-offset",
-    NOTICE,
-    "times have no offset",
-    fivetran="makes a column without time zone: which instant is meant is lost",
-    fix="write the offset in the function, such as 2026-01-01T00:00:00Z, if the API's zone is known",
-)
+@rule("all-null-column", NOTICE, "a column is null in every record",
+      "does not create the column until a value comes",
+      "nothing to do if values may come later; else leave the column out")  # fmt: skip
+@rule("stamp-without-offset", NOTICE, "times have no offset",
+      "makes a column without time zone: which instant is meant is lost",
+      "write the offset in the function, such as 2026-01-01T00:00:00Z, if the "
+      "API's zone is known")  # fmt: skip
 def _columns(table: TableInfo) -> Iterator[Fault]:
     for column in table.columns:
         if column.type == "TIMESTAMP":

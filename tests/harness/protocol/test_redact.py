@@ -1,0 +1,72 @@
+"""Secrets are found by value, raw and escaped."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from harness import codec
+from harness.redact import Redactor
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+SECRET = 'pä"ss w/ö\\r>d&+'
+
+
+@pytest.mark.parametrize(
+    "escaped",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe="").lower(),
+        quote_plus(SECRET),
+        quote(quote(SECRET)),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET, ensure_ascii=False)[1:-1],
+        json.dumps(SECRET)[1:-1].replace("&", r"\u0026").replace(">", r"\u003E"),
+        json.dumps(SECRET)[1:-1].replace("/", r"\/"),
+        json.dumps(json.dumps(SECRET)[1:-1])[1:-1],
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    ],
+)
+def test_every_form_is_masked_and_found(escaped: str) -> None:
+    redactor = Redactor([SECRET])
+    assert redactor.text(f"before {escaped} after").replace("=", "") == "before [secret] after"
+    # A reply escapes it once more.
+    assert redactor.finds(codec.encode({"state": {"x": f"before {escaped} after"}}))
+    assert redactor.finds(f"before {escaped} after")
+    assert not Redactor(["another-" + SECRET]).finds(codec.encode({"x": escaped}))
+
+
+@given(st.text(min_size=6), st.binary(max_size=5), st.binary(max_size=5), st.booleans())
+@example("??>>??~~", b"b", b"", True)
+def test_no_byte_of_a_secret_is_left_of_base64(
+    secret: str, before: bytes, after: bytes, urls: bool
+) -> None:
+    encode = base64.urlsafe_b64encode if urls else base64.b64encode
+    encoded = encode(before + secret.encode() + after).decode()
+    clean = Redactor([secret]).text(f"Basic {encoded}")
+    assert "[secret]" in clean
+    assert len(clean) - len("Basic [secret]") <= (len(before) + len(after)) * 4 / 3 + 3
+    assert Redactor([secret]).finds(codec.encode({"x": encoded}))
+
+
+@given(st.text(min_size=6), st.text(max_size=10), st.text(max_size=10))
+def test_a_raw_secret_is_masked_wherever_it_is(secret: str, before: str, after: str) -> None:
+    redactor = Redactor([secret])
+    assert redactor.finds(before + secret + after)
+    assert secret not in redactor.text(before + secret + after).replace("[secret]", "\0")
+
+
+def test_a_secret_inside_a_longer_one_leaves_nothing_of_it() -> None:
+    assert Redactor(["abcdef", "abcdef-ghijkl"]).text("abcdef-ghijkl") == "[secret]"
+
+
+def test_short_values_are_left_alone() -> None:
+    redactor = Redactor(["eu", ""])
+    assert redactor.text("neutral") == "neutral"
+    assert not redactor.finds("neutral")
+    assert "eu" not in repr(redactor)

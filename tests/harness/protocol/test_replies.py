@@ -1,0 +1,394 @@
+"""One reply by itself: what is read of it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from harness.errors import FunctionFailed, ProtocolBroken
+from harness.project import Connection
+from harness.protocol import shape
+from harness.protocol.messages import Answer, Reply, read, request
+from harness.protocol.rules import RULES
+from harness.redact import Redactor
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+SECRET = "s3cret-Ü&+/tökén"
+FINE = {"state": {"at": 1}, "hasMore": False}
+PAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title><style>h1 {color: red}</style>\
+</head><body><h1>502 Bad Gateway</h1>\n<p>nginx &amp; co</p></body></html>"
+
+
+def reply(
+    body: Any = None, status: int = 200, kind: str = "application/json", **more: Any
+) -> Reply:
+    """An answer, read; the body is a JSON value, or bytes as they come."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read(Answer(status, kind, data, 0.1, **more), Redactor([SECRET]))
+
+
+def faults(answered: Reply) -> list[str]:
+    """Rule, place and words of each fault."""
+    return [f"{fault.rule} {fault.where}: {fault.what}" for fault in answered.faults]
+
+
+FINE_REPLIES: dict[str, Any] = {
+    "the least": FINE,
+    "no key": {**FINE, "insert": {"t": [{"a": 1}]}, "schema": {"t": {}}},
+    "an empty key": {**FINE, "insert": {"t": [{"a": 1}]}, "schema": {"t": {"primary_key": []}}},
+    "empty parts": {**FINE, "insert": {}, "delete": {"t": []}, "softDelete": []},
+    "parts of an error are null": {**FINE, "errorMessage": None, "stackTrace": None},
+    "spaces": b' {"state" : {}, "hasMore" : false }\n',
+    "colons in texts": {**FINE, "insert": {"t": [{"a": '{"b": 1, "b" : 2}', '":': ":"}]}},
+}
+
+
+@pytest.mark.parametrize("body", FINE_REPLIES.values(), ids=FINE_REPLIES)
+def test_a_correct_reply_has_no_faults(body: Any) -> None:
+    answered = reply(body, kind="Application/JSON; charset=utf-8")
+    assert faults(answered) == []
+    assert answered.usable
+    assert answered.failure() is None
+
+
+WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
+    "hasMore is text": (
+        {"state": {}, "hasMore": "false"},
+        ["has-more-not-boolean hasMore: hasMore is the text 'false', not true or false"],
+    ),
+    "all of it": (
+        {"insert": {"t": 1}, "softDelete": [2], "has_more": True},
+        [
+            "state-missing : state is missing",
+            "has-more-not-boolean : hasMore is missing",
+            "reply-shape insert.t: insert.t is the number 1, not a list",
+            "reply-shape softDelete: softDelete[0] is the number 2, not text",
+            "unknown-field has_more: has_more is not a field of a reply: is hasMore meant?",
+        ],
+    ),
+    "state is text": (
+        {"state": "x", "hasMore": True},
+        ["state-missing state: state is the text 'x', not an object"],
+    ),
+    "a record is a number": (
+        {**FINE, "insert": {"t": [{"a": 1}, 2]}},
+        ["reply-shape insert.t[1]: insert.t[1] is the number 2, not an object"],
+    ),
+    "the key is text": (
+        {**FINE, "schema": {"t": {"primary_key": "id"}}},
+        ["reply-shape schema.t: schema.t.primary_key is the text 'id', not a list"],
+    ),
+    "null": (
+        {**FINE, "insert": None, "delete": None, "schema": {"t": None}, "softDelete": None},
+        [
+            "unknown-field insert: insert is null",
+            "unknown-field delete: delete is null",
+            "unknown-field schema.t: schema.t is null",
+            "unknown-field softDelete: softDelete is null",
+        ],
+    ),
+    "one name twice": (
+        b'{"state": {}, "hasMore": false, "insert": {"t": [{"a": 1}, {"b": {"id": 2, "id": 3}}]}}',
+        ['same-name-twice insert.t[1]: "id" stands 2 times in one object: 2 and 3'],
+    ),
+    "one entity twice": (
+        b'{"state": {}, "hasMore": false, "insert": {"t": [{"id" :1}], "t": [{"id" :2}]}}',
+        ['same-name-twice insert: "t" stands 2 times in one object: a list of 1 and a list of 1'],
+    ),
+    "state twice": (
+        b'{"state": {"a": 1}, "state": {}, "hasMore": false}',
+        ['same-name-twice : "state" stands 2 times in one object: an object and an object'],
+    ),
+    "a list": ([1], ["reply-shape : the reply is a list, not an object"]),
+    "encoded twice": (json.dumps(FINE), ["reply-shape : the reply is JSON encoded twice"]),
+    "API Gateway's wrapper": (
+        {"statusCode": 200, "body": json.dumps(FINE)},
+        [
+            "reply-shape : the reply is {statusCode, body}, the wrapper in which AWS Lambda "
+            "answers API Gateway"
+        ],
+    ),
+    "NaN": (
+        b'{"state": {}, "hasMore": false, "insert": {"t": [{"id": 1}, {"id": 2, "x": NaN}]}}',
+        [
+            "not-json : NaN is not JSON, at byte 75 of 82: "
+            'hasMore": false, "insert": {"t": [{"id": 1}, {"id": 2, "x":  >>> NaN}]}}'
+        ],
+    ),
+    "cut": (
+        b'{"state": {"\xc3\xa4": ',
+        ['not-json : Expecting value, at byte 17 of 17: {"state": {"ä":  (end)'],
+    ),
+    "a comma too many": (
+        b'{"state": {},}',
+        [
+            "not-json : Expecting property name enclosed in double quotes, at byte 13 of 14: "
+            '{"state": {}, >>> }'
+        ],
+    ),
+    "Latin-1": (
+        b'{"state": "\xe4"}',
+        ['not-json : a byte that is not UTF-8, at byte 11 of 14: {"state": " >>> \ufffd"}'],
+    ),
+    "a byte order mark": (
+        b"\xef\xbb\xbf{}",
+        ["not-json : the reply begins with a byte order mark (EF BB BF)"],
+    ),
+    "half a pair": (
+        b'{"state": {"x": "\\ud83d"}, "hasMore": false}',
+        [
+            r"not-json : a text holds half of a surrogate pair (\ud800 to \udfff), which has no "
+            "UTF-8"
+        ],
+    ),
+    "too deep": (b"[" * 100_000, ["not-json : objects and lists are nested too deep to read"]),
+    "gzip": (
+        gzip.compress(b"{}"),
+        ["not-json : the body is compressed with gzip, and no Content-Encoding header says so"],
+    ),
+    "empty": (b" \n", ["not-json : the reply is empty"]),
+    "a page": (PAGE, ["not-json : the reply is an HTML page: 502 Bad Gateway nginx & co"]),
+    "an error without message": (
+        {"errorType": "ValueError"},
+        ["error-without-message : errorMessage is missing"],
+    ),
+    "a blank message": (
+        {"errorMessage": " "},
+        ["error-without-message errorMessage: errorMessage is the text ' '"],
+    ),
+    "a message that is an object": (
+        {"errorMessage": {"code": 1}},
+        ["error-without-message errorMessage: errorMessage is an object, not text"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "found"), WRONG_REPLIES.values(), ids=WRONG_REPLIES)
+def test_all_that_is_wrong_is_found_with_its_place(body: Any, found: list[str]) -> None:
+    answered = reply(body)
+    assert faults(answered) == found
+    errors = [fault for fault in answered.faults if RULES[fault.rule].severity == "error"]
+    failure = answered.failure()
+    assert (failure is not None) == bool(errors)
+    if errors:
+        assert isinstance(failure, ProtocolBroken)
+        assert failure.rule == errors[0].rule
+        assert errors[0].what in str(failure)
+        assert failure.todo == (errors[0].todo or RULES[failure.rule].fix)
+
+
+def test_a_fault_of_the_shape_leaves_the_rest_to_be_used() -> None:
+    """The rest is judged and applied; the wrong parts count as left out."""
+    answered = reply(
+        {
+            "state": {"at": 1},
+            "hasMore": "true",
+            "insert": {"t": [{"id": 1}, 2], "u": 3},
+            "delete": None,
+            "schema": {"t": {"primary_key": ["id", 7]}, "u": {}, "v": None},
+            "softDelete": ["w", 1],
+        }
+    )
+    assert answered.usable
+    assert (answered.state, answered.has_more) == ({"at": 1}, False)
+    assert answered.insert == {"t": [{"id": 1}]}
+    assert answered.delete == {}
+    assert answered.schema == {"t": ["id"], "u": [], "v": []}
+    assert answered.soft_delete == ["w"]
+    (row,) = [fault.row for fault in answered.faults if fault.where == "insert.t[1]"]
+    assert row == "2"
+
+
+STATUSES: dict[str, tuple[int, bytes, str, str, str]] = {
+    # status, body, rule, words, part of what to do
+    "405": (405, b"", "no-post", "HTTP 405 to a POST request", ""),
+    "201": (201, json.dumps(FINE).encode(), "http-status", "HTTP 201: {", "status 200 exactly"),
+    "401": (401, b"", "http-status", "HTTP 401 with an empty body", "--key"),
+    "403": (403, b'{"message": "Forbidden"}', "http-status", "Forbidden", "firewall"),
+    "500": (500, b"", "http-status", "HTTP 500 with an empty body", "its log says which"),
+    "502": (502, PAGE, "http-status", "HTTP 502: 502 Bad Gateway nginx & co", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "rule", "words", "todo"), STATUSES.values(), ids=STATUSES
+)
+def test_another_status_than_200_says_what_to_do_wherever_the_function_runs(
+    status: int, body: bytes, rule: str, words: str, todo: str
+) -> None:
+    answered = reply(body, status, "text/html")
+    (fault,) = answered.faults
+    assert fault.rule == rule
+    assert words in fault.what
+    assert todo in fault.todo
+    assert "Azure" not in fault.todo
+    assert not answered.usable
+
+
+def test_an_exception_of_the_function_is_shown() -> None:
+    trace = f"Traceback (most recent call last):\n  …\nValueError: no {SECRET}\n"
+    answered = reply(b"", 500, "", failure=trace)
+    assert faults(answered) == [
+        "http-status : the function answered HTTP 500: ValueError: no [secret]"
+    ]
+    assert answered.trace[-1] == "ValueError: no [secret]"
+
+
+def test_a_lost_reply_says_why() -> None:
+    answered = reply(b"", 0, "", lost=True, why="no reply within 240 s")
+    assert faults(answered) == ["no-reply : no reply within 240 s"]
+    assert not answered.usable
+
+
+@pytest.mark.parametrize(
+    ("trace", "lines"),
+    [
+        ([["fetch.py", 12, "order", "fetch.get()"]], ["fetch.py:12 in order", "    fetch.get()"]),
+        ("Traceback …\nKeyError", ["Traceback …", "KeyError"]),
+        (['  File "a.py", line 1\n    x\n'], ['  File "a.py", line 1', "    x"]),
+        (None, []),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"errorType": "KeyError", "requestId": "1"}])
+def test_an_error_report_may_carry_its_trace_as_text_or_list(
+    trace: Any, lines: list[str], more: dict[str, str]
+) -> None:
+    answered = reply({"errorMessage": f"down {SECRET}", "stackTrace": trace, **more})
+    assert [fault.rule for fault in answered.faults] == ["secret-in-reply"]
+    assert (answered.error, answered.trace) == ("down [secret]", lines)
+    failure = answered.failure()
+    assert isinstance(failure, FunctionFailed)
+    assert (str(failure), failure.kind) == ("down [secret]", more.get("errorType", ""))
+
+
+@pytest.mark.parametrize(
+    ("status", "report", "words"),
+    [
+        (400, {}, "errorMessage comes with HTTP 400"),
+        (200, {"stackTrace": [["a.py", 1]]}, "stackTrace[0] has 2 entries, not 4"),
+        (200, {"errorType": 7}, "errorType is the number 7, not text"),
+    ],
+)
+def test_an_error_report_in_another_form_is_a_warning(
+    status: int, report: dict[str, Any], words: str
+) -> None:
+    answered = reply({"errorMessage": "down", **report}, status)
+    assert [(fault.rule, fault.what) for fault in answered.faults] == [("error-shape", words)]
+    assert isinstance(answered.failure(), FunctionFailed)
+
+
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        ({"state": {"url": f"https://x.test/?key={SECRET}"}}, "secret-in-reply state"),
+        ({"insert": {f"x{SECRET}": [{"id": 1}]}}, "secret-in-reply insert"),
+        ({"softDelete": [SECRET]}, "secret-in-reply softDelete"),
+        ({"insert": {"t": [{"id": 1}, {"id": 2, "note": SECRET}]}}, "secret-in-rows insert.t[1]"),
+    ],
+)
+def test_a_secret_is_found_and_not_shown(part: dict[str, Any], where: str) -> None:
+    for written in (json.dumps, lambda value: json.dumps(value, ensure_ascii=False)):
+        answered = reply(written({**FINE, **part}).encode())
+        assert [f"{fault.rule} {fault.where}" for fault in answered.faults] == [where]
+        assert "s3cret" not in repr(answered.faults)
+        assert answered.usable == where.startswith("secret-in-rows")
+
+
+def test_a_secret_is_masked_before_a_text_is_cut() -> None:
+    answered = reply(b"x" * 190 + SECRET.encode() + b"y" * 200, 500, "text/plain")
+    assert "s3cret" not in repr(answered.faults)
+
+
+def test_numbers_are_exact() -> None:
+    record = b'{"id": 12345678901234567890123, "price": 0.10000000000000000001, "big": 1e400}'
+    answered = reply(b'{"state": {}, "hasMore": false, "insert": {"t": [%s]}}' % record)
+    assert answered.insert["t"] == [
+        {
+            "id": 12345678901234567890123,
+            "price": Decimal("0.10000000000000000001"),
+            "big": Decimal("1e400"),
+        }
+    ]
+
+
+# The JSON Schemas
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=5,
+)
+entities = st.sampled_from(["t", "u"])
+records = st.lists(st.dictionaries(st.sampled_from("ab"), values, max_size=2), max_size=3)
+keys = st.fixed_dictionaries({}, optional={"primary_key": st.lists(st.sampled_from(["id", ""]))})
+fields = {
+    "state": st.dictionaries(entities, values) | values,
+    "hasMore": st.booleans() | values,
+    "insert": st.dictionaries(entities, records | values) | values,
+    "delete": st.dictionaries(entities, records | values) | values,
+    "schema": st.dictionaries(entities, keys | values) | values,
+    "softDelete": st.lists(entities | values) | values,
+}
+others = {"errorMessage": values, "errorType": values, "stackTrace": values, "has_more": values}
+ASSERTIONS = {"type", "required", "minLength", "pattern", "minItems", "maxItems", "not"}
+
+
+def parts(schema: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part of a schema that a reply can break."""
+    if isinstance(schema, dict):
+        if ASSERTIONS & schema.keys():
+            yield path, schema
+        for name, inner in schema.items():
+            if name not in ("if", "not", "says"):  # these decide, and are never broken themselves
+                yield from parts(inner, f"{path}/{name}")
+    elif isinstance(schema, list):
+        for index, inner in enumerate(schema):
+            yield from parts(inner, f"{path}/{index}")
+
+
+@pytest.mark.parametrize("name", ["request", "reply"])
+def test_the_schema_is_valid(name: str) -> None:
+    Draft202012Validator.check_schema(shape.validator(name).schema)
+
+
+def test_every_part_of_the_schema_that_can_be_broken_names_its_rule() -> None:
+    found = dict(parts(shape.validator("reply").schema))
+    assert len(found) > 15
+    assert [path for path, part in found.items() if part.get("rule") not in RULES] == []
+
+
+@given(st.fixed_dictionaries({}, optional={**fields, **others}))
+@settings(max_examples=200, deadline=None)
+def test_any_reply_is_read_and_what_the_schema_refuses_is_a_fault(data: dict[str, Any]) -> None:
+    refused = not shape.validator("reply").is_valid(data)
+    assert bool(shape.faults(data, Redactor())) == refused
+    answered = reply(data)
+    assert not (shape.is_sound(data) and (refused or not answered.usable))
+    assert not answered.usable or isinstance(answered.state, dict)
+
+
+@pytest.mark.parametrize("sync_id", ["setup-test", "5a1e3d2c-0f4b-4f0e-9d6a-0c1b2a394857", None])
+@pytest.mark.parametrize("setup_test", [True, False])
+def test_a_request_is_valid_and_leaves_out_what_is_not_given(
+    sync_id: str | None, setup_test: bool
+) -> None:
+    connection = Connection("acme", {"apiToken": "x"}, {"region": "eu"}, [], [])
+    body = json.loads(request(connection, {"t": 1}, sync_id=sync_id, setup_test=setup_test))
+    assert body.pop("agent") == "Fivetran Azure Functions Connector/local_harness/acme"
+    assert body == {
+        "state": {"t": 1},
+        "secrets": {"apiToken": "x"},
+        "customPayload": {"region": "eu"},
+        **({"setup_test": True} if setup_test else {}),
+        **({"sync_id": sync_id} if sync_id else {}),
+    }
+    valid = shape.validator("request")
+    assert valid.is_valid({"agent": "", **body})
+    assert not valid.is_valid({"agent": "", **body, "sync_id": "7"})
+    assert not valid.is_valid({"agent": "", **body, "setup_test": False})
