@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.exchange import Exchange
-from harness.project import Connection
 from harness.protocol.body import cut
 from harness.protocol.calls import Calls
 from harness.protocol.findings import PLACES
@@ -60,13 +59,12 @@ class Judge:
 
     Args:
         redactor: Knows the secrets.
-        connection: Says what is blocked and hashed.
     """
 
-    def __init__(self, redactor: Redactor, connection: Connection) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._calls = Calls()
-        self._tables = Tables(connection)
+        self._tables = Tables()
 
     def check(self, exchange: Exchange) -> list[Fault]:
         """All that is wrong with one call."""
@@ -85,13 +83,16 @@ class Judge:
         what = f"page {fields.get('page', '?')} was the last one: {fields.get('why', 'it is full')}"
         return self._clean([Fault("maybe-truncated", what, "insert", fields.get("entity", ""))])
 
-    def finish(self, tables: Sequence[TableInfo]) -> list[Fault]:
+    def finish(
+        self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
+    ) -> list[Fault]:
         """All that is wrong with a sync as a whole, after it has ended.
 
         Args:
             tables: Of the destination.
+            unmatched: Entries of blocked and hashed that hide nothing: `Warehouse.unmatched`.
         """
-        return self._clean(self._tables.finish(tables))
+        return self._clean(self._tables.finish(tables, unmatched))
 
     def _clean(self, faults: Iterable[Fault]) -> list[Fault]:
         """Each fault once, without secrets."""

@@ -8,44 +8,34 @@ from typing import Any
 
 from harness import codec
 from harness.exchange import Exchange
-from harness.project import Connection
 from harness.protocol.body import MOST
 from harness.protocol.messages import Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
-from harness.warehouse.load import TableInfo
+from harness.warehouse.load import Counts, TableInfo
 from harness.warehouse.names import to_name
-from harness.warehouse.privacy import Privacy
 
 AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
 
 class Tables:
-    """What one run has delivered so far.
+    """What one run has delivered so far."""
 
-    Args:
-        connection: Says what is blocked and hashed.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._keys: dict[str, list[str]] = {}
         self._keyless: set[str] = set()
         self._marked: set[str] = set()
-        self._named: set[str] = set()  # tables that a reply inserts into or has a schema of
-        self._columns: dict[str, set[str]] = {}
-        self._whole: bool | None = None
-        self._cursors: set[Any] = set()
+        self._declared: set[str] = set()  # tables that a schema names
+        self._cursors: set[Any] | None = None  # in the state that the sync began with
         self._cursor_values: dict[str, set[Any]] = {}
-        self._delivered: dict[str, list[int]] = {}
+        self._delivered: dict[str, Counts] = {}
 
     def check(self, exchange: Exchange) -> Iterator[Fault]:
         """What is wrong with the data of this reply, given those before it."""
         reply = exchange.reply
         if not reply.usable or exchange.setup_test:
             return
-        if self._whole is None:
-            self._whole = not exchange.before
+        if self._cursors is None:
             self._cursors = set(_times(exchange.before))
         yield from _noticed(exchange)
         yield from self._schema(reply)
@@ -53,13 +43,15 @@ class Tables:
         yield from _deletions(reply)
         self._remember(exchange)
 
-    def finish(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
-        """What is wrong with the data of a sync that has ended."""
+    def finish(
+        self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
+    ) -> Iterator[Fault]:
+        """What is wrong with the data of a sync that has ended; see `Judge.finish`."""
         yield from self._unknown(tables)
-        yield from self._hidden(tables)
-        yield from self._again(tables)
+        yield from _hidden(tables, unmatched)
         for table in tables:
-            if table.name in self._columns:
+            if table.name in self._delivered:
+                yield from self._again(table)
                 yield from _columns(table)
 
     @rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
@@ -98,27 +90,22 @@ class Tables:
     def _remember(self, exchange: Exchange) -> None:
         reply = exchange.reply
         self._marked |= set(reply.soft_delete)
-        self._named |= {to_name(entity, table=True) for entity in reply.schema}
-        for entity, rows in reply.insert.items():
-            if rows:
-                table = to_name(entity, table=True)
-                self._named.add(table)
-                names = dict.fromkeys(chain.from_iterable(rows))
-                self._columns.setdefault(table, set()).update(map(to_name, names))
-                if self._cursors:
-                    self._find_cursor(table, rows, names)
+        self._declared |= {to_name(entity, table=True) for entity in reply.schema}
+        if self._cursors:
+            for entity, rows in reply.insert.items():
+                self._find_cursor(to_name(entity, table=True), rows, self._cursors)
         for table, counts in exchange.noticed.counts.items() if exchange.noticed else ():
-            numbers = self._delivered.setdefault(table, [0, 0])
-            numbers[0] += counts.inserted
-            numbers[1] += counts.updated
+            total = self._delivered.setdefault(table, Counts())
+            total.inserted += counts.inserted
+            total.updated += counts.updated
 
     def _find_cursor(
-        self, table: str, rows: Sequence[Mapping[str, Any]], names: Iterable[str]
+        self, table: str, rows: Sequence[Mapping[str, Any]], cursors: set[Any]
     ) -> None:
-        """The values of the columns that hold a time which is also in the state."""
-        for name in names:
+        """The values of the columns that hold a time which is in the state too."""
+        for name in dict.fromkeys(chain.from_iterable(rows)):
             values = {value for row in rows if type(value := row.get(name)) in (str, int)}
-            if not values.isdisjoint(self._cursors):
+            if not values.isdisjoint(cursors):
                 self._cursor_values.setdefault(table, set()).update(values)
 
     @rule("reads-everything-again", WARNING,
@@ -127,47 +114,37 @@ class Tables:
           "the table, and a table without primary key doubles",
           "ask the API only for what has changed since the cursor in the state "
           "(fetch.since in this template)")  # fmt: skip
-    def _again(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
-        for table in tables:
-            inserted, updated = self._delivered.get(table.name, (0, 0))
-            before = table.rows - inserted
-            again = updated if table.primary_key else inserted
-            cursors = len(self._cursor_values.get(table.name, ()))
-            if before >= AGAIN and again >= before and cursors >= AGAIN and not self._whole:
-                what = f"all {before:,} rows that {table.name} had came again"
-                yield Fault("reads-everything-again", what, "insert", table.name)
-
-    @rule("hides-nothing", WARNING,
-          "an entry of blocked or hashed in connection.json hides nothing",
-          "lets only tables and columns be chosen that are there; what is not hidden is written "
-          "as it is",
-          "write the entry as the table names the column, or remove it; what was "
-          "written stays until reset")  # fmt: skip
-    def _hidden(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
-        columns = {name: self._columns.get(name, set()) for name in self._named}
-        for table in tables:
-            there = {column.name for column in table.columns}
-            columns[table.name] = columns.get(table.name, set()) | there
-        privacy = Privacy(self._connection.blocked, self._connection.hashed)
-        for kind, entry in privacy.unmatched(columns):
-            name = to_name(entry.partition(".")[0], table=True)
-            if name in columns:
-                shown = sorted(name for name in columns[name] if not name.startswith("_fivetran_"))
-                what = f"{kind} {entry}: there is no such column in {name}, which has "
-            elif self._whole or "." in entry:
-                shown = sorted(columns)
-                what = f"{kind} {entry}: there is no such table; there are "
-            else:
-                continue  # a blocked table is never there, and need not come in every sync
-            yield Fault("hides-nothing", what + _some(shown))
+    def _again(self, table: TableInfo) -> Iterator[Fault]:
+        counts = self._delivered[table.name]
+        before = table.rows - counts.inserted
+        again = counts.updated if table.primary_key else counts.inserted
+        cursors = len(self._cursor_values.get(table.name, ()))
+        if before >= AGAIN and again >= before and cursors >= AGAIN:
+            what = f"all {before:,} rows that {table.name} had came again"
+            yield Fault("reads-everything-again", what, "insert", table.name)
 
     def _unknown(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
         """More of `delete-of-nothing`: softDelete of a table that nothing is known of."""
-        known = self._named | {table.name for table in tables}
+        known = {*self._declared, *(table.name for table in tables)}
         for entity in sorted(self._marked):
             if to_name(entity, table=True) not in known:
-                what = f"nothing is known of {entity}; there are {_some(sorted(known))}"
+                what = f"nothing is known of {entity}; there are {_some(known)}"
                 yield Fault("delete-of-nothing", what, "softDelete", entity)
+
+
+@rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
+      "lets only tables and columns be chosen that are there; what is not hidden is written as it "
+      "is",
+      "write the entry as the table names the column, or remove it; what was written stays until "
+      "reset")  # fmt: skip
+def _hidden(tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+    columns = {table.name: [column.name for column in table.columns] for table in tables}
+    for kind, entry in unmatched:
+        name = to_name(entry.partition(".")[0], table=True)
+        what = f"there is no such table; there are {_some(columns)}"
+        if name in columns:
+            what = f"there is no such column; {name} has {_some(columns[name])}"
+        yield Fault("hides-nothing", f"{kind} {entry}: {what}")
 
 
 @rule("record-without-key", ERROR, "a record lacks a value of its primary key",
@@ -259,12 +236,12 @@ def _noticed(exchange: Exchange) -> Iterator[Fault]:
       "write the offset in the function, such as 2026-01-01T00:00:00Z, if the "
       "API's zone is known")  # fmt: skip
 def _columns(table: TableInfo) -> Iterator[Fault]:
+    for name in table.empty:
+        yield Fault("all-null-column", f"{name} is null in every record", "insert", table.name)
     for column in table.columns:
         if column.type == "TIMESTAMP":
             what = f"{column.name} has times without offset"
             yield Fault("stamp-without-offset", what, "insert", table.name)
-        if table.rows and column.nulls == table.rows:
-            yield Fault("all-null-column", f"{column.name} is always null", "insert", table.name)
 
 
 def _times(value: Any) -> Iterator[Any]:
@@ -282,6 +259,8 @@ def _listed(key: Sequence[str]) -> str:
     return f"({', '.join(key)})" if key else "absent"
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
-    return (", ".join(names[:30]) or "none") + more
+def _some(names: Iterable[str]) -> str:
+    """Names in a sentence, Fivetran's own columns left out."""
+    found = sorted(name for name in names if not name.startswith("_fivetran_"))
+    more = f" and {len(found) - 30} more" if len(found) > 30 else ""
+    return (", ".join(found[:30]) or "none") + more
