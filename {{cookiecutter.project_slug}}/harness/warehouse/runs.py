@@ -1,0 +1,175 @@
+"""What is recorded of each run, in tables that people can query, too; it has no records of the API.
+
+`_harness.runs`, `_harness.calls` and `_harness.findings`; a run that was killed is there as far as
+it came. Texts are stored as they are given: redact them before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from harness.warehouse import Warehouse
+from harness.warehouse.store import HOME
+
+MOST_RUNS = 20  # that are stored
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call.
+
+    Attributes:
+        number: In its run, from 1; a try that is repeated counts again.
+        at: When it was sent, in seconds from the start of the run.
+        seconds: How long it took.
+        status: HTTP status, 0 where the reply is lost.
+        request_bytes: Size of the request.
+        reply_bytes: Size of the reply.
+        rows: Records in `insert`.
+        deleted: Records in `delete`.
+        marked: Tables in `softDelete`.
+        has_more: As in the reply.
+        error: What was wrong, "" where nothing was.
+        waited: How long was waited before it, in seconds.
+    """
+
+    number: int
+    at: float
+    seconds: float
+    status: int = 200
+    request_bytes: int = 0
+    reply_bytes: int = 0
+    rows: int = 0
+    deleted: int = 0
+    marked: int = 0
+    has_more: bool = False
+    error: str = ""
+    waited: float = 0.0
+
+
+@dataclass(frozen=True)
+class FindingRecord:
+    """One rule that was broken: how often, in which calls, and the first places as text."""
+
+    rule: str
+    severity: str
+    count: int
+    calls: list[int]
+    text: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        id: Its number, from 1.
+        command: `test`, `sync`, `resync`, …
+        target: What was called.
+        began: When, in UTC.
+        seconds: How long it took; 0 while it runs, or where it was killed.
+        ended: Why it ended: `done`, `calls`, `failed`, …; "" while it runs, or where it was killed.
+        error: What ended it early, "" where nothing did.
+        unseen: Rows by table that a re-sync did not bring again.
+        calls: In the order made.
+        findings: In the order added.
+    """
+
+    id: int
+    command: str
+    target: str
+    began: datetime
+    seconds: float = 0.0
+    ended: str = ""
+    error: str = ""
+    unseen: dict[str, int] = field(default_factory=dict)
+    calls: list[CallRecord] = field(default_factory=list)
+    findings: list[FindingRecord] = field(default_factory=list)
+
+
+class Runs:
+    """The records of the last runs.
+
+    Args:
+        warehouse: Has them in its file; open.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def begin(self, command: str, target: str) -> int:
+        """A run begins; its id. The oldest are removed."""
+        with self._warehouse.transaction() as store:
+            number = store.count(f"SELECT coalesce(max(id), 0) + 1 FROM {HOME}.runs")
+            store.connection.execute(
+                f"INSERT INTO {HOME}.runs VALUES (?, ?, ?, now(), 0, '', '', '{{}}')",
+                [number, command, target],
+            )
+            for table, column in (("runs", "id"), ("calls", "run"), ("findings", "run")):
+                store.connection.execute(
+                    f"DELETE FROM {HOME}.{table} WHERE {column} <= {number - MOST_RUNS}"
+                )
+            return number
+
+    def add_call(self, run: int, call: CallRecord) -> None:
+        """A call was made."""
+        with self._warehouse.transaction() as store:
+            marks = ", ".join("?" for _ in range(13))
+            store.connection.execute(
+                f"INSERT INTO {HOME}.calls VALUES ({marks})", [run, *astuple(call)]
+            )
+
+    def add_finding(
+        self, run: int, rule: str, severity: str, count: int, calls: Sequence[int], text: str
+    ) -> None:
+        """A rule was broken; replaces what was added for it before."""
+        with self._warehouse.transaction() as store:
+            store.connection.execute(
+                f"DELETE FROM {HOME}.findings WHERE run = ? AND rule = ?", [run, rule]
+            )
+            store.connection.execute(
+                f"INSERT INTO {HOME}.findings VALUES (?, ?, ?, ?, ?, ?)",
+                [run, rule, severity, count, list(calls), text],
+            )
+
+    def end(
+        self, run: int, ended: str, error: str = "", unseen: Mapping[str, int] | None = None
+    ) -> None:
+        """A run has ended."""
+        with self._warehouse.transaction() as store:
+            store.connection.execute(
+                f"UPDATE {HOME}.runs SET ended = ?, error = ?, unseen = ?, "
+                "seconds = (epoch_us(now()) - epoch_us(began)) / 1e6 WHERE id = ?",
+                [ended, error, json.dumps(dict(unseen or {})), run],
+            )
+
+    def last(self, limit: int = MOST_RUNS) -> list[RunRecord]:
+        """The records of the last runs, the newest first."""
+        with self._warehouse.transaction() as store:
+            query = "SELECT id, command, target, epoch_us(began), seconds, ended, error, unseen"
+            found = store.query(f"{query} FROM {HOME}.runs ORDER BY id DESC LIMIT ?", [limit])
+            calls: dict[int, list[CallRecord]] = {}
+            for run, *values in store.query(f"SELECT * FROM {HOME}.calls ORDER BY rowid"):
+                calls.setdefault(run, []).append(CallRecord(*values))
+            findings: dict[int, list[FindingRecord]] = {}
+            for run, *values in store.query(f"SELECT * FROM {HOME}.findings ORDER BY rowid"):
+                findings.setdefault(run, []).append(FindingRecord(*values))
+        return [
+            RunRecord(
+                number,
+                command,
+                target,
+                _EPOCH + timedelta(microseconds=began),
+                seconds,
+                ended,
+                error,
+                json.loads(unseen),
+                calls.get(number, []),
+                findings.get(number, []),
+            )
+            for number, command, target, began, seconds, ended, error, unseen in found
+        ]
