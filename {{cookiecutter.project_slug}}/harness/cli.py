@@ -145,8 +145,8 @@ def peek_(
         if entity is not None:
             settings[peek.ENTITIES] = entity
         target = work.target(settings)
-        state = work.tables().state() if work.tables_file.exists() and not fresh else {}
-        running.look(work, target, peek.Look(state), pages, entity, records)
+        look = peek.Look({} if fresh else work.state(), work.privacy)
+        running.look(work, target, look, pages, entity, records)
 
 
 @app.command()

@@ -27,6 +27,7 @@ from harness.warehouse import Privacy, Warehouse
 
 INTERRUPTED = 130
 SAMPLE_PORT = 8011
+REAL = "real"  # the upstream of a run in which nothing stands in for it
 _STYLES = {ERROR: "red", WARNING: "yellow", NOTICE: "cyan"}
 # App settings that are no secrets, so that `python` is not masked everywhere.
 _PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_", "UPSTREAM_BASE_URL")
@@ -144,7 +145,12 @@ class Work:
 
     def judge(self) -> Judge:
         """Judges one run; to be made when the target is there."""
-        return Judge(self.console.redactor, self.connection)
+        return Judge(self.console.redactor)
+
+    @property
+    def privacy(self) -> Privacy:
+        """What is blocked and hashed."""
+        return Privacy(self.connection.blocked, self.connection.hashed)
 
     @property
     def tables_file(self) -> Path:
@@ -157,22 +163,26 @@ class Work:
         """Open the tables.
 
         Args:
-            for_calls: Whether replies are going to be applied: tables of another upstream are
-                then refused, or dropped where they are a sample's.
+            for_calls: Whether replies are going to be applied: tables of another sample upstream
+                are then dropped, those of the real API refused.
         """
-        path, connection = self.tables_file, self.connection
+        path = self.tables_file
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}", "make it first")
         warehouse = self.stack.enter_context(
-            Warehouse(
-                path,
-                schema=connection.schema,
-                privacy=Privacy(connection.blocked, connection.hashed),
-            )
+            Warehouse(path, schema=self.connection.schema, privacy=self.privacy)
         )
         if for_calls:
-            self._check_upstream(warehouse)
+            self._use_tables(warehouse)
         return warehouse
+
+    def state(self) -> dict[str, Any]:
+        """The state of the next call; {} where nothing was written for this upstream."""
+        if not self.tables_file.exists():
+            return {}
+        warehouse = self.tables()
+        same = warehouse.get("harness.upstream") in (None, self._upstream())
+        return warehouse.state() if same else {}
 
     def conclude(self, error: HarnessError | None = None) -> int:
         """Print findings and the error that ended the command; give the exit code."""
@@ -230,29 +240,22 @@ class Work:
         self.hide(key)
         return HttpTarget(url, key)
 
-    def _check_upstream(self, warehouse: Warehouse) -> None:
-        """Tables and state of different upstreams never mix."""
-        before, now = warehouse.get("upstream"), self._upstream()
-        if before and before != now:
-            if self.options.warehouse is not None or not self.options.stands_in:
-                raise UsageError(
-                    f"{warehouse.path} holds tables of another upstream: "
-                    f"{before.partition(' ')[0]}, not {now.partition(' ')[0]}",
-                    "name another file with --warehouse, or empty this one with "
-                    "`python -m harness reset --yes`",
-                )
-            warehouse.reset()
-            changed = before.partition(" ")[0] == now.partition(" ")[0]
-            self.console.warn(
-                f"{now.partition(' ')[0]} {'was changed' if changed else 'is another upstream'}: "
-                "its tables and its state start from nothing"
-            )
-        warehouse.put("upstream", now)
-
     def _upstream(self) -> str:
-        if not self.options.stands_in:
-            return "real"
-        return self.stand_in().fingerprint
+        return self.stand_in().fingerprint if self.options.stands_in else REAL
+
+    def _use_tables(self, warehouse: Warehouse) -> None:
+        """Tables and state of different upstreams never mix."""
+        before = warehouse.get("harness.upstream")
+        now = self._upstream()
+        if before == REAL != now:
+            raise UsageError(
+                f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
+            )
+        if warehouse.use_for(now) is not None:
+            self.console.warn(
+                f"{now.partition(' ')[0]} is not what it was at the last sync: tables and state "
+                "start from nothing"
+            )
 
 
 class Ended(SystemExit):

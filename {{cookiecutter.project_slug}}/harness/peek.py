@@ -13,8 +13,10 @@ from harness.codec import encode
 from harness.console import Console, counted, size
 from harness.errors import FunctionFailed
 from harness.exchange import Exchange
-from harness.progress import LIBRARIES, warning
+from harness.progress import LIBRARIES, is_warning, warning
 from harness.target.local import Event
+from harness.warehouse.names import to_name
+from harness.warehouse.privacy import Privacy
 
 ENTITIES, CALL_BYTES = "CONNECTOR_ENTITIES", "CONNECTOR_CALL_BYTES"  # app settings of the runtime
 _IDLE = 20  # calls in a row that bring nothing new
@@ -31,6 +33,7 @@ class Look:
 
     Attributes:
         before: State that the first call was sent.
+        privacy: What is blocked or hashed in the destination.
         state: State of the last reply.
         more: `hasMore` of the last reply.
         exchanges: The calls.
@@ -44,6 +47,7 @@ class Look:
     """
 
     before: dict[str, Any]
+    privacy: Privacy = field(default_factory=Privacy)
     state: dict[str, Any] = field(default_factory=dict)
     more: bool = True
     exchanges: list[Exchange] = field(default_factory=list)
@@ -76,7 +80,7 @@ class Look:
         elif kind == "step" or (kind is None and not event.logger.startswith(LIBRARIES)):
             level = logging.getLevelName(event.level).lower()
             self.lines.append(f"{level}: {event.line.partition(' event=step')[0]}")
-        elif event.level >= logging.WARNING and kind != "error":
+        elif is_warning(event) and kind != "error":
             text = warning(event)
             self.warnings += [] if text in self.warnings else [text]
 
@@ -90,7 +94,7 @@ class Look:
         reply = exchange.reply
         for part, found in ((reply.insert, self.records), (reply.delete, self.deleted)):
             for table, rows in part.items():
-                found.setdefault(table, []).extend(rows)
+                found.setdefault(table, []).extend(_as_written(self.privacy, table, rows))
         self.marked += [table for table in reply.soft_delete if table not in self.marked]
         self.names.update(reply.schema, reply.insert, reply.delete)
 
@@ -191,6 +195,20 @@ def summary(look: Look) -> dict[str, Any]:
         "state": look.state,
         "hasMore": look.more,
     }
+
+
+def _as_written(
+    privacy: Privacy, entity: str, rows: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Records without what is blocked; a hashed value is only named as such."""
+    table = to_name(entity, table=True)
+    for row in [] if privacy.blocks(table) else rows:
+        names = {name: to_name(name) for name in row}
+        yield {
+            name: "(hashed)" if privacy.hashes(table, names[name]) else value
+            for name, value in row.items()
+            if not privacy.blocks(table, names[name])
+        }
 
 
 def _with(entity: str, why: str) -> str:

@@ -22,7 +22,6 @@ _LAST = 6  # calls that stay in view on a terminal
 _LINES = 20  # warnings, and lines about waiting, that are printed in full
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 _WORDS = {
-    "maybe_truncated": "there may be more records than were read: ",
     "no_cursor_committed": "no cursor can be committed, the next sync reads everything again: ",
     "unreadable_cursor": "a cursor cannot be read: ",
     "start_over": "starts over: ",
@@ -132,7 +131,7 @@ class Progress:
             why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).removesuffix(" Error")
             self._page = f"{entity}: retrying, {why.lower()}"
             self._line(self._page)
-        elif event.level >= logging.WARNING and not event.logger.startswith(LIBRARIES):
+        elif is_warning(event):
             # Held back until the reply is there: it may report the same as its error.
             self._held.append(event)
 
@@ -173,6 +172,12 @@ class Progress:
             "waited": dict(self.waits),
             "warnings": list(self.warnings),
         }
+
+
+def is_warning(event: Event) -> bool:
+    """Whether it is a warning of the function itself; `maybe_truncated` is a finding."""
+    other = event.logger.startswith(LIBRARIES) or event.fields.get("event") == "maybe_truncated"
+    return event.level >= logging.WARNING and not other
 
 
 def warning(event: Event) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -17,7 +17,7 @@ from harness.exchange import Exchange
 from harness.progress import Progress
 from harness.protocol.rules import Judge
 from harness.target import Target
-from harness.target.local import FunctionTarget, Logs
+from harness.target.local import Event, FunctionTarget, Logs
 from harness.warehouse import Warehouse
 from harness.warehouse.load import Counts
 from harness.warehouse.runs import CallRecord, Runs
@@ -39,7 +39,11 @@ def setup_test(work: Work) -> Exchange:
     """
     target, tables, judge = work.target(), work.tables(), work.judge()
     progress = Progress(work.console)
-    with _Record(work, tables, target.name) as record, progress, Logs(progress.on_record):
+    with (
+        _Record(work, tables, target.name) as record,
+        progress,
+        _logs(work, judge, progress.on_record),
+    ):
         exchanges = loop.setup_test(target, work.connection, work.console.redactor)
         for exchange in exchanges:
             _judge(work, judge, exchange)
@@ -75,12 +79,12 @@ def look(
         return loop.call(target, work.connection, redactor, state, number, sync_id)
 
     try:
-        with Logs(look.on_record):
+        with _logs(work, judge, look.on_record):
             for exchange in peek.look(call, look, pages, entity):
                 _judge(work, judge, exchange)
-            if isinstance(target, FunctionTarget):
+            if entity is None and isinstance(target, FunctionTarget):
                 # An entity that waits for another one, with which it shares a table.
-                for name in sorted(look.names - look.seen - {entity} - set(look.marked)):
+                for name in sorted(look.names - look.seen - set(look.marked)):
                     target.settings[peek.ENTITIES] = name
                     exchange = call(look.before, "", len(look.exchanges) + 1)
                     if exchange.reply.usable:
@@ -111,7 +115,11 @@ def sync(work: Work, calls: int | None, *, again: bool = False) -> None:
         ended = yield from loop.run(target, work.connection, console.redactor, tables, calls=calls)
 
     try:
-        with _Record(work, tables, target.name) as record, progress, Logs(progress.on_record):
+        with (
+            _Record(work, tables, target.name) as record,
+            progress,
+            _logs(work, judge, progress.on_record),
+        ):
             for exchange in exchanges():
                 _judge(work, judge, exchange)
                 record.add(exchange, progress.unclaimed)
@@ -123,7 +131,7 @@ def sync(work: Work, calls: int | None, *, again: bool = False) -> None:
             if ended.reason == "done":
                 if tables.resyncing:
                     record.unseen = {t: n for t, n in tables.finish_resync().items() if n}
-                for fault in judge.finish(tables.tables()):
+                for fault in judge.finish(tables.tables(), tables.unmatched()):
                     work.findings.add(0, fault)
     finally:
         work.result |= {
@@ -154,6 +162,15 @@ def chaos(work: Work, seed: int) -> None:
     )
     work.result["chaos"] = outcome.as_json()
     outcome.check()
+
+
+def _logs(work: Work, judge: Judge, on_record: Callable[[Event], None]) -> Logs:
+    def take(event: Event) -> None:
+        for fault in judge.log(event):
+            work.findings.add(work.calls + 1, fault)
+        on_record(event)
+
+    return Logs(take)
 
 
 def _judge(work: Work, judge: Judge, exchange: Exchange) -> None:

@@ -1,0 +1,189 @@
+"""The commands that look at state and tables, wrong usage, help."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handmade import calls
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[int, str]]
+Result = Callable[..., dict[str, Any]]
+COMMANDS = ("test", "peek", "sync", "resync", "state", "reset", "report")
+
+
+def test_state_is_shown_and_set(project: Make, run: Run, result: Result) -> None:
+    folder = project()
+    assert run("state") == (0, "state: {}")
+    assert run("state", "--set", '{"at": 3}')[0] == 0, "nothing is known yet"
+    run("sync", "--calls", "1")
+    assert calls(folder)[0]["state"] == {"at": 3}
+    assert run("state", "--set", '{"at": 6.50}')[1] == 'state: {"at":6.50}'
+    assert result("state")["state"] == {"at": 6.5}
+    run("state", "--set", '{"thing": "2026-01-01"}')  # a table's name
+    assert result("state")["state"] == {"thing": "2026-01-01"}
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '"at"', '{"nosuch": 1}'])
+def test_a_state_that_cannot_be_right_is_refused(project: Make, run: Run, text: str) -> None:
+    project()
+    run("sync", "--calls", "1")
+    code, written = run("state", "--set", text)
+    assert code == 3
+    assert run("state")[1] == 'state: {"at":3}'
+    if "nosuch" in text:
+        assert "'nosuch', which neither the state nor the tables have: at, thing" in written
+        assert run("state", "--set", text, "--force")[0] == 0
+
+
+def test_state_is_edited(project: Make, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = project()
+    run("sync", "--calls", "1")
+    editor = folder / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\nfile = pathlib.Path(sys.argv[1])\n"
+        "file.write_text(file.read_text().replace('3', '7'))\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("VISUAL", f'"{sys.executable}" "{editor}"')
+    assert run("state", "--edit")[1] == 'state: {"at":7}'
+    monkeypatch.setenv("VISUAL", "no-such-editor")
+    assert run("state", "--edit")[0] == 3
+
+
+def test_reset_drops_tables_and_state(project: Make, run: Run) -> None:
+    folder = project()
+    run("sync", "--calls", "1")
+    assert run("reset")[0] == 3, "nobody can be asked"
+    assert "dropped thing; the state is {}" in run("reset", "--yes")[1]
+    run("sync", "--calls", "1")
+    assert calls(folder)[-1]["state"] == {}
+
+
+def test_files_can_be_elsewhere(project: Make, run: Run, tmp_path: Path) -> None:
+    folder = project()
+    (folder / "connection.json").rename(tmp_path / "other.json")
+    other = (
+        "--warehouse",
+        str(tmp_path / "w.duckdb"),
+        "--connection",
+        str(tmp_path / "other.json"),
+    )
+    assert run("sync", *other)[0] == 0
+    assert (tmp_path / "w.duckdb").exists()
+    assert not (folder / ".fivetran").exists()
+
+
+def test_settings_of_local_settings_reach_the_function_and_are_hidden(
+    project: Make, run: Run
+) -> None:
+    folder = project("import os\nreturn reply({'errorMessage': 'x ' + os.environ['otherToken']})")
+    text = '// comment\n{"Values": {"otherToken": "hidden-value",},}'
+    (folder / "local.settings.json").write_text(text, encoding="utf-8")
+    assert "x [secret]" in run("sync")[1]
+    assert "otherToken" not in os.environ
+
+
+def test_markup_and_control_characters_stay_text(project: Make, run: Run) -> None:
+    project("return reply({'errorMessage': '[red]a[/red] \\x1b[31mb'})")
+    assert "[red]a[/red] \ufffd[31mb" in run("sync")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "--nonsense"),
+        ("nonsense",),
+        ("sync", "--calls", "0"),
+        ("sync", "--url", "http://example.com/api/acme"),
+        ("sync", "--url", ""),
+        ("sync", "--url", "https://acme.invalid/api/acme"),
+        ("sync", "--url", "http://localhost:1/api/acme", "--sample"),
+        ("sync", "--connection", "nowhere.json"),
+        ("sync", "--warehouse", "no-folder/w.duckdb"),
+        ("sync", "--warehouse", "function_app.py"),
+        ("sync", "--upstream", "nope"),
+        ("sync", "--sample"),
+        ("sync", "--chaos", "1", "--calls", "2"),
+    ],
+)
+def test_wrong_usage_ends_with_three(project: Make, run: Run, arguments: tuple[str, ...]) -> None:
+    project()
+    assert run(*arguments)[0] == 3
+
+
+def test_a_missing_key_names_the_variable(project: Make, run: Run) -> None:
+    project()
+    assert "set FUNCTION_KEY" in run("sync", "--url", "https://acme.invalid/api/acme")[1]
+
+
+@pytest.mark.parametrize("command", ["sync", "test", "state"])
+def test_another_folder_than_the_projects_is_named(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = result(command)
+    assert found["exit_code"] == 3
+    assert (
+        f"{tmp_path} is not the project's folder: it has no function_app.py"
+        in (found["error"]["message"])
+    )
+
+
+def test_no_command_shows_help_and_every_command_has_an_example(run: Run) -> None:
+    written = run()[1]
+    for command in COMMANDS:
+        assert f" {command} " in written
+        code, text = run(command, "--help")
+        assert (code, f"Example: python -m harness {command}" in text) == (0, True)
+
+
+def test_the_readme_names_every_command_and_option() -> None:
+    import harness
+
+    text = (Path(harness.__path__[0]) / "README.md").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f"| `{command}" in text
+    for name in ("--sample", "--upstream", "--url", "--key", "--warehouse", "--json", "blocked"):
+        assert name in text
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_terminal_without_unicode_is_written_to(project: Make, option: tuple[str, ...]) -> None:
+    folder = project("return page({'at': '東京'}, [{'id': '東'}])")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONIOENCODING": "cp1252",
+        "PYTHONUTF8": "0",
+    }
+    command = [sys.executable, "-m", "harness", "peek", *option]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert ("東京".encode() if option else b"\\u6771\\u4eac") in done.stdout
+    if option:
+        assert json.loads(done.stdout)["state"] == {"at": "東京"}
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(project: Make) -> None:
+    import harness
+
+    folder = project()
+    (folder / "typer.py").write_text("import no_such_package", encoding="utf-8")
+    parent = str(Path(harness.__path__[0]).parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "sync"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), parent])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "pip install -r requirements-dev.txt" in done.stderr

@@ -1,0 +1,121 @@
+"""`peek`: a look at what the next calls bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from handmade import calls
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[int, str]]
+Result = Callable[..., dict[str, Any]]
+
+# Three entities take turns; a real function logs its pages and obeys CONNECTOR_ENTITIES.
+TURNS = """
+import os
+only = os.environ.get("CONNECTOR_ENTITIES")
+turn = state.get("turn", 0)
+name = only or ("account", "order", "person")[turn % 3]
+log.info(f"event=request entity={name} method=GET url=https://x.test/{name} status=200 ms=12")
+log.info(f"event=page entity={name} page=1 rows=2")
+log.info(f"reading {name} event=step entity={name} page=1")
+logging.getLogger("helpers").info("a helper's line")
+logging.getLogger("urllib3").info("a library's line")
+return reply({
+    "state": {"turn": turn + 1, "_sync": {"walks": {name: {"token": "t-%d" % turn}}}},
+    "insert": {name: [{"id": turn, "size": os.environ["CONNECTOR_CALL_BYTES"]}, {"id": 99}]},
+    "schema": {n: {"primary_key": ["id"]} for n in ("account", "order", "person")},
+    "hasMore": turn < 20,
+})
+"""
+
+
+def test_one_entity_is_read_alone_a_page_per_call(project: Make, run: Run) -> None:
+    folder = project(TURNS)
+    code, written = run("peek", "order", "--pages", "2")
+    assert code == 0, written
+    assert len(calls(folder)) == 2
+    assert "order: 4 records, the first 3" in written
+    assert "account" not in written
+    for text in ("GET https://x.test/order", "200", "12", "hasMore: true"):
+        assert text in written
+    assert "_sync.walks.order.token │ · │ t-1" in written
+    assert "log info: reading order" in written and "a helper's line" in written
+    assert "a library's line" not in written
+    assert not (folder / ".fivetran/warehouse.duckdb").exists()
+
+
+def test_without_an_entity_every_one_is_seen(project: Make, result: Result) -> None:
+    folder = project(TURNS)
+    found = result("peek")
+    assert sorted(found["records"]) == ["account", "order", "person"]
+    assert all(rows[0]["size"] == "1" for rows in found["records"].values())
+    assert len(calls(folder)) == 3
+
+
+def test_an_entity_that_waits_for_another_is_read_alone(project: Make, result: Result) -> None:
+    body = TURNS.replace('("account", "order", "person")[turn % 3]', '"account"', 1)
+    project(body)
+    found = result("peek")
+    assert sorted(found["records"]) == ["account", "order", "person"]
+    assert found["state"]["_sync"] == {"walks": {"account": {"token": found_token(found)}}}
+
+
+def found_token(found: dict[str, Any]) -> str:
+    return f"t-{found['state']['turn'] - 1}"
+
+
+def test_it_goes_on_from_the_state_and_fresh_from_nothing(project: Make, run: Run) -> None:
+    folder = project()
+    run("sync", "--calls", "2")
+    run("peek")
+    run("peek", "--fresh")
+    assert [call["state"] for call in calls(folder)[-2:]] == [{"at": 6}, {}]
+    assert run("state")[1] == 'state: {"at":6}'
+
+
+def test_blocked_and_hashed_columns_look_as_in_the_destination(
+    project: Make, run: Run, result: Result
+) -> None:
+    body = """
+    rows = [{"id": 1, "note": "in-the-clear", "eMail": "ann@x.test"}]
+    return reply({"state": {}, "hasMore": False, "insert": {"thing": rows, "person": rows}})
+    """
+    project(body, blocked=["thing.Note", "person"], hashed=["thing.e_mail"])
+    written = run("peek")[1]
+    for clear in ("in-the-clear", "ann@x.test"):
+        assert clear not in written
+    assert result("peek")["records"] == {"thing": [{"id": 1, "eMail": "(hashed)"}], "person": []}
+
+
+def test_what_does_not_come_is_named(project: Make, run: Run) -> None:
+    project()
+    assert "nosuch: nothing came; thing came" in run("peek", "nosuch")[1]
+    line = "event=page entity=thing page=1 rows=0"
+    folder = Path("empty")
+    folder.mkdir()
+    body = f"log.info({line!r})\nreturn reply({{'state': {{}}, 'hasMore': False}})"
+    file = Path("function_app.py")
+    code = file.read_text(encoding="utf-8").partition("    at = state")[0]
+    file.write_text(code + "    " + body.replace("\n", "\n    "), encoding="utf-8")
+    assert "thing: no records" in run("peek", "thing")[1]
+
+
+def test_an_entity_that_failed_beside_others_is_an_error(project: Make, result: Result) -> None:
+    body = "log.warning('event=failed entity=order error=UpstreamError why=\"no data\"')\n"
+    project(body + TURNS)
+    found = result("peek")
+    assert (found["exit_code"], found["error"]["message"]) == (1, "order: no data")
+    assert "account" in found["records"]
+
+
+def test_a_real_project_is_peeked_at(baked: Path, run: Run, result: Result) -> None:
+    code, written = run("peek", "transaction", "--sample", "--port", "0")
+    assert code == 0, written
+    assert "transaction: " in written and "/transactions" in written
+    found = result("peek", "--sample", "--port", "0", "--pages", "2")
+    assert found["calls"] == 2
+    assert found["hasMore"] is True
+    assert not (baked / ".fivetran/sample/warehouse.duckdb").exists()
