@@ -217,8 +217,8 @@ def _trace(trace: Any) -> Iterator[str]:
 
 @rule("no-reply", ERROR, "no reply came, or it came too late",
       "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
-      "look into the function's log; a call that takes too long must deliver less "
-      "and answer hasMore: true with a state that continues from there")  # fmt: skip
+      "look into the function's log; a call that takes too long must do less: in a sync deliver "
+      "fewer records with hasMore: true, in a setup test make one light request")  # fmt: skip
 def _lost(answer: Answer, redactor: Redactor) -> Fault:
     return Fault("no-reply", redactor.text(answer.why) or "no reply came")
 

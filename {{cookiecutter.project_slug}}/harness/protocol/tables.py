@@ -202,13 +202,10 @@ def _deletions(reply: Reply) -> Iterator[Fault]:
 @rule("type-flips", WARNING, "the type of a column changes",
       "widens the column to what holds both, in the end to text",
       "convert the values to one type in the function")  # fmt: skip
-@rule("record-with-same-key-twice", WARNING, "a reply has two records with one primary key",
-      "keeps the last of them: a key that does not identify a record loses rows",
-      "nothing to do if they are versions of one record, oldest first; else name all columns of "
-      "the key in schema")  # fmt: skip
-@rule("keys-become-one", ERROR, 'keys of different types, such as 1 and "1", become one row',
-      "widens the column to text, in which they are one key: the last record replaces the others",
-      "write the values of the key in one type")  # fmt: skip
+@rule("records-become-one", WARNING, "several records become one row",
+      'keeps the last record of a primary key; 1 and "1" are one key where the column is text',
+      "name all columns of the key in schema, and write their values in one type; nothing to do "
+      "where the records are versions of one, oldest first")  # fmt: skip
 @rule("new-keys", WARNING, "the primary key of the records is new in every sync",
       "finds no row to replace: the table grows by all records with every sync",
       "take a primary key that the API gives, not one that the function makes up")  # fmt: skip

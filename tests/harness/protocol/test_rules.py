@@ -1,0 +1,430 @@
+"""For each rule a run that breaks it and no other, and a similar one that breaks none."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.errors import ProtocolBroken
+from harness.protocol import calls, rules, shape
+from harness.protocol.findings import Findings, advice, summary
+from harness.protocol.messages import Answer
+from harness.protocol.rule import Rule, sentence
+from harness.protocol.rules import ERROR, RULES, SEVERITIES, Fault, Judge
+from harness.redact import Redactor
+from harness.target.local import Event
+
+SECRET = "s3cret-Ü&+/tökén"
+KEYED = {"t": {"primary_key": ["id"]}}
+NOON, ONE = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+
+
+def reply(*rows: dict[str, Any], at: Any = 1, more: bool = False, **parts: Any) -> dict[str, Any]:
+    """A correct reply with these records of `t`; parts replace it, None takes one out."""
+    whole: dict[str, Any] = {"state": {"at": at}, "schema": KEYED, "hasMore": more}
+    if rows:
+        whole["insert"] = {"t": list(rows)}
+    whole |= parts
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def answer(
+    body: Any = None, status: int = 200, kind: str = "application/json", seconds: float = 0.1
+) -> Answer:
+    """An answer that is not just a correct JSON body."""
+    data = body if isinstance(body, bytes) else json.dumps(body or reply()).encode()
+    return Answer(status, kind, data, seconds)
+
+
+def report(**parts: Any) -> dict[str, Any]:
+    """An error report."""
+    return {"errorMessage": "no such account", **parts}
+
+
+def replies(*each: list[dict[str, Any]], **parts: Any) -> list[dict[str, Any]]:
+    """One sync, with a reply for each list of records of `t`."""
+    last = len(each) - 1
+    return [reply(*rows, at=at, more=at < last, **parts) for at, rows in enumerate(each)]
+
+
+def padded(size: int) -> bytes:
+    """A correct reply of so many bytes."""
+    body = json.dumps({"state": {}, "hasMore": False}).encode()
+    return body + b" " * (size - len(body))
+
+
+def days(first: int, count: int = 12) -> list[dict[str, Any]]:
+    """Records that changed on one day after the other."""
+    return [{"id": n, "day": f"2026-01-{first + n:02}T00:00:00Z"} for n in range(count)]
+
+
+LAST = days(1)[-1]["day"]
+EMPTY = [reply(at=number, more=True) for number in range(12)]
+LOST = Answer(0, "", b"", 1.0, lost=True, why="no reply within 240 s")
+BIG = {"ids": ["x" * 1000] * 1100}
+
+# The rule: a run that breaks it, a run that does not. Runs of several syncs are lists of lists.
+SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
+    "no-reply": ([LOST, reply()], [reply()]),
+    "no-post": ([answer(b"", status=405)], [answer()]),
+    "heavy-call": ([answer(seconds=151)], [answer(seconds=150)]),
+    "http-status": ([answer(b"", status=500)], [answer()]),
+    "not-json": ([answer(b"<html>")], [answer()]),
+    "content-type": ([answer(kind="text/plain")], [answer()]),
+    "same-name-twice": (
+        [answer(b'{"state": {}, "hasMore": false, "hasMore": false}')],
+        [answer(b'{"state": {"hasMore": 1}, "hasMore": false}')],
+    ),
+    "reply-shape": (
+        [reply({"id": 1}, schema={"t": {"primary_key": ["id", "ID"]}})],
+        [reply({"id": 1}, schema=KEYED)],
+    ),
+    "state-missing": ([{"hasMore": False}], [{"state": {}, "hasMore": False}]),
+    "has-more-not-boolean": (
+        [reply({"id": 1}, hasMore="false")],
+        [reply({"id": 1}, hasMore=False)],
+    ),
+    "unknown-field": ([reply(soft_delete=["t"])], [reply(softDelete=[])]),
+    "state-stuck": (
+        [reply({"id": 1}, more=True), reply(at=2, more=True), reply({"id": 1}, more=True)],
+        [reply({"id": 1}, more=True), reply(at=2, more=True), reply({"id": 1}, more=False)],
+    ),
+    "empty-streak": (EMPTY, [*EMPTY[:10], reply({"id": 1})]),
+    "large-state": ([reply(state=BIG)], [reply({"id": 1, **BIG})]),
+    "token-in-state": (
+        [reply(state={"t": {"auth": f"Bearer {TOKEN}"}})],
+        [reply(state={"next_token": "eyJwYWdlIjoyfQ==", "pageToken": "x" * 40, "secret": ""})],
+    ),
+    "reads-everything-again": (
+        [[reply(*days(1), at=LAST)], [reply(*days(1), at=LAST)]],
+        [[reply(*days(1), at=LAST)], [reply(*days(1)[-3:], at=LAST)]],
+    ),
+    "schema-varies": (
+        [reply({"id": 1, "no": 1}, more=True), reply(schema={"t": {"primary_key": ["no"]}}, at=2)],
+        [reply({"id": 1, "no": 1}, more=True), reply(schema={**KEYED, "u": KEYED["t"]}, at=2)],
+    ),
+    "schema-incomplete": (
+        [reply({"id": 1}, more=True), reply(schema=None, at=2)],
+        [reply({"id": 1}, more=True), reply(at=2)],
+    ),
+    "no-primary-key": ([reply({"id": 1}, schema=None)], [reply({"id": 1})]),
+    "record-without-key": (
+        [reply({"id": 1}, {"id": None}, {"no": 3})],
+        [reply({"Id": 1}, {"Id": 2})],  # as the destination names it
+    ),
+    "records-become-one": (
+        [reply({"id": 1, "a": 1}, {"id": 1, "a": 2})],
+        [reply({"id": 1, "a": 1}, {"id": 2, "a": 2})],
+    ),
+    "row-goes-back": (
+        replies([{"id": 1, "updated_at": ONE}], [{"id": 1, "updated_at": NOON}]),
+        replies([{"id": 1, "updated_at": NOON}], [{"id": 1, "updated_at": ONE}]),
+    ),
+    "delete-without-schema": (
+        [reply(schema=None, delete={"t": [{"id": 1}]})],
+        [reply({"id": 2}, delete={"t": [{"id": 1}]})],
+    ),
+    "delete-of-nothing": (
+        [reply(softDelete=["zzz"], schema=None)],
+        [
+            reply(softDelete=["zzz"], more=True),
+            reply(at=2, schema={**KEYED, "zzz": KEYED["t"]}),
+        ],
+    ),
+    "key-in-insert-and-delete": (
+        [reply({"id": 1}, {"id": 2}, delete={"t": [{"id": 2}]})],
+        [reply({"id": 1}, {"id": 2}, delete={"t": [{"id": 3}]})],
+    ),
+    "soft-delete-beside-rows": (
+        [reply({"id": 1}, softDelete=["t"])],
+        [
+            reply({"id": 1}, more=True),
+            reply(at=2, softDelete=["t"], delete={"t": [{"id": 1}]}),
+        ],
+    ),
+    "names-collide": (
+        [reply({"id": 1, "userName": "a", "user_name": "b"})],
+        [reply({"id": 1, "名前": "a"}, {"id": 2, "住所": "b"})],
+    ),
+    "reserved-name": ([reply({"id": 1, "_fivetran_synced": 1})], [reply({"id": 1, "fivetran": 1})]),
+    "new-keys": (
+        [[reply(*({"id": f"{n}-{sync}", "a": n} for n in range(20)))] for sync in (1, 2, 3)],
+        [[reply(*({"id": n, "a": n} for n in range(20)))] for sync in (1, 2, 3)],
+    ),
+    "type-flips": (
+        replies([{"id": 1, "price": 1}], [{"id": 2, "price": "1 €"}]),
+        replies([{"id": 1, "price": 1}], [{"id": 2, "price": 1.5}, {"id": 3, "price": None}]),
+    ),
+    "stamp-without-offset": (
+        [reply({"id": 1, "at": "2026-01-05T12:00:00"})],
+        [reply({"id": 1, "at": "2026-01-05T12:00:00+02:00", "day": "2026-01-05"})],
+    ),
+    "all-null-column": (
+        [reply({"id": 1, "note": None})],
+        [reply({"id": 1, "note": None}, {"id": 2, "note": ""})],
+    ),
+    "hides-nothing": ([reply({"id": 1, "mail": "a"})], [reply({"id": 1, "eMail": "a"})]),
+    "secret-in-reply": (
+        [reply(state={"url": f"https://x.test/?key={SECRET}"})],
+        [reply(state={"url": "https://x.test/?key=***"})],
+    ),
+    "secret-in-rows": (
+        [reply({"id": 1, "note": f"Bearer {SECRET}"})],
+        [reply({"id": 1, "note": "Bearer"})],
+    ),
+    "error-without-message": (
+        [{"errorType": "ValueError", "stackTrace": []}],
+        [report(errorType="ValueError", stackTrace=[])],
+    ),
+    "error-shape": (
+        [report(state={"at": 9}, hasMore=True)],
+        [report(state={}, insert={"t": []}, hasMore=False)],
+    ),
+}
+SETUPS: dict[str, tuple[list[Any], list[Any]]] = {
+    "setup-test-has-more": ([reply(more=True, state={})], [reply(state={})]),
+    "setup-test-heavy": ([reply({"id": 1}, state={})], [reply(insert={"t": []}, state={})]),
+}
+HASHED = {"hides-nothing": ["t.e_mail"]}
+
+
+def run(judged: Any, rule: str, answers: list[Any]) -> Findings:
+    """What the last of one or several syncs broke."""
+    syncs = answers if isinstance(answers[0], list) else [answers]
+    for sync in syncs:
+        found: Findings = judged(sync, setup=rule in SETUPS, hashed=HASHED.get(rule, ()))
+    return found
+
+
+def test_every_rule_has_its_runs() -> None:
+    assert RULES.keys() == SYNCS.keys() | SETUPS.keys() | {"maybe-truncated"}
+
+
+@pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
+def test_a_run_that_breaks_a_rule_breaks_no_other(judged: Any, rule: str) -> None:
+    broken, _ = (SYNCS | SETUPS)[rule]
+    findings = run(judged, rule, broken)
+    assert {finding.rule.id for finding in findings} == {rule}
+    assert findings.broken == (RULES[rule].severity == ERROR)
+
+
+@pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
+def test_a_similar_run_breaks_none(judged: Any, rule: str) -> None:
+    _, fine = (SYNCS | SETUPS)[rule]
+    assert [finding.rule.id for finding in run(judged, rule, fine)] == []
+
+
+LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
+    "keys of two types are one row": (
+        replies([{"id": 1}, {"id": 2}], [{"id": "2"}, {"id": "3"}]),
+        {},
+        [
+            "type-flips",
+            "call 2, insert.t[0]: id is text here and was a number before: SMALLINT → VARCHAR",
+            '    {"id":"2"}',
+            "records-become-one",
+            'call 2, insert.t[0]: id "2" takes the place of a row whose id was integer',
+            '    {"id":"2"}',
+        ],
+    ),
+    "each record without key": (
+        [reply(*[{"no": n} for n in range(1200)])],
+        {},
+        [
+            "record-without-key",
+            "call 1, insert.t[0]: id of the primary key is missing or null",
+            '    {"no":0}',
+            "call 1, insert.t[1]: id of the primary key is missing or null",
+            '    {"no":1}',
+            "call 1, insert.t[2]: id of the primary key is missing or null",
+            '    {"no":2}',
+            "and 1,197 more",
+        ],
+    ),
+    "the shape does not hide the data": (
+        [reply({"id": 1, "aB": 1, "a_b": 2}, hasMore="no")],
+        {},
+        [
+            "has-more-not-boolean",
+            "call 1, hasMore: hasMore is the text 'no', not true or false",
+            "names-collide",
+            'call 1, insert.t[0]: "aB" and "a_b" both become column a_b',
+            '    {"aB":1,"a_b":2}',
+        ],
+    ),
+    "both tries of a setup test": (
+        [report(stackTrace=[[1]]), reply(state={}, x=1)],
+        {"setup": True},
+        [
+            "unknown-field",
+            "call 2, x: x is not a field of a reply",
+            "error-shape",
+            "call 1, stackTrace: stackTrace[0] has 1 entries, not 4",
+        ],
+    ),
+    "a slow setup test": (
+        [answer(reply(state={}), seconds=200)],
+        {"setup": True},
+        ["setup-test-heavy", "call 1: the call took 200 s"],
+    ),
+    "what comes beside an error": (
+        [report(state={"at": 2}, insert={"t": [{"id": 1}]}, softDelete=["t"])],
+        {},
+        [
+            "error-shape",
+            "call 1, state: the state beside errorMessage is not the one that was sent",
+            "call 1, insert: insert comes beside errorMessage",
+            "call 1, softDelete: softDelete comes beside errorMessage",
+        ],
+    ),
+    "a column that hides nothing": (
+        [reply({"id": 1, "eMail": "a", "note": "n"})],
+        {"hashed": ["t.email"], "blocked": ["t.notes", "t.note", "us"]},
+        [
+            "hides-nothing",
+            "blocked t.notes: there is no such column; t has e_mail, id",
+            "blocked us: there is no such table; there are t",
+            "hashed t.email: there is no such column; t has e_mail, id",
+        ],
+    ),
+    "names that look like secrets": (
+        [
+            reply(
+                state={"a": [{"access_token": "abcdefgh"}], "refreshToken": "12345678", "c": TOKEN}
+            )
+        ],
+        {},
+        [
+            "token-in-state",
+            "call 1, state: a[0].access_token is named like a secret",
+            "call 1, state: refreshToken is named like a secret",
+            "call 1, state: c looks like an access token",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "options", "lines"), LINES.values(), ids=LINES)
+def test_a_finding_says_where_what_and_with_which_record(
+    judged: Any, answers: list[Any], options: dict[str, Any], lines: list[str]
+) -> None:
+    found = []
+    for finding in judged(answers, **options):
+        said = finding.lines()
+        assert f"Fivetran {finding.rule.fivetran}" in said
+        assert f"→ {finding.first.todo or finding.rule.fix}" in said
+        found += [finding.rule.id, *said[: said.index(f"Fivetran {finding.rule.fivetran}")]]
+    assert found == lines
+
+
+def test_a_setup_test_that_is_too_slow_is_not_advised_to_answer_with_more(judged: Any) -> None:
+    for slow in (answer(reply(state={}), seconds=200), LOST):
+        for finding in judged([slow, slow], setup=True):
+            assert "hasMore: true" not in finding.rule.fix or "in a setup test" in finding.rule.fix
+
+
+def test_a_large_reply_is_a_heavy_call(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "LARGE_BYTES", 1000)
+    assert not list(judged([answer(padded(1000))]))
+    (finding,) = judged([answer(padded(1001))])
+    assert finding.rule.id == "heavy-call"
+
+
+def test_blocked_columns_cause_no_collision(judged: Any) -> None:
+    assert list(judged([reply({"id": 1, "aB": 1, "a_b": 2})], blocked=["t.a_b"])) == []
+
+
+def test_a_warning_of_the_log_is_a_finding() -> None:
+    judge = Judge(Redactor([SECRET]))
+    fields = {"event": "maybe_truncated", "entity": "order", "page": "7", "why": f"full {SECRET}"}
+    (fault,) = judge.log(Event(30, "connector", "", fields))
+    assert (fault.rule, fault.entity) == ("maybe-truncated", "order")
+    assert fault.what == "page 7 was the last one: full [secret]"
+    assert judge.log(Event(20, "connector", "", {**fields, "event": "page"})) == []
+
+
+def test_no_secret_is_left_in_what_the_destination_noticed(judged: Any) -> None:
+    rows = [{"id": 1, "n": 1}, {"id": 2, "n": f"a {SECRET}"}, {"id": SECRET}, {"id": SECRET}]
+    found = judged([reply(*rows)])
+    assert {"type-flips", "secret-in-rows"} <= {finding.rule.id for finding in found}
+    assert "s3cret" not in json.dumps(found.as_json(), ensure_ascii=False)
+
+
+def test_what_ended_a_run_is_counted_once_and_explained() -> None:
+    error = ProtocolBroken("the state is the same", rule="state-stuck")
+    findings = Findings()
+    findings.stopped(4, error)
+    findings.stopped(4, error)
+    (finding,) = findings
+    assert (finding.count, finding.calls) == (1, [4])
+    stuck = RULES["state-stuck"]
+    assert advice(error) == [f"Fivetran {stuck.fivetran}", f"→ {stuck.fix}"]
+    own = ProtocolBroken("the state is the same", "do this", rule="state-stuck")
+    assert advice(own)[-1] == "→ do this"
+
+
+def test_findings_are_sorted_counted_and_written_as_json() -> None:
+    findings = Findings()
+    findings.add(0, Fault("all-null-column", "a is null in every record", "insert", "t"))
+    assert not findings.broken
+    for call in (1, 1, 2, 3):
+        findings.add(call, Fault("not-json", "the reply is empty", todo="answer"))
+    assert summary(findings) == "1 error, 1 notice"
+    first, second = findings.as_json()
+    assert (first["rule"], first["count"], first["calls"]) == ("not-json", 4, [1, 2, 3])
+    assert len(first["places"]) == 3
+    assert first["places"][0] == {"call": 1, "what": "the reply is empty", "todo": "answer"}
+    assert second == {
+        "rule": "all-null-column",
+        "severity": "notice",
+        "title": "a column is null in every record",
+        "fivetran": RULES["all-null-column"].fivetran,
+        "fix": RULES["all-null-column"].fix,
+        "count": 1,
+        "calls": [0],
+        "places": [{"part": "insert", "entity": "t", "what": "a is null in every record"}],
+    }
+
+
+def named_rules() -> set[str]:
+    """The ids of rules that the code and the schema name."""
+    found = set()
+    for path in rules.PAGE.parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                named = [word.value for word in node.keywords if word.arg == "rule"]
+                if isinstance(node.func, ast.Name) and node.func.id == "Fault":
+                    named += node.args[:1]
+                found |= {value.value for value in named if isinstance(value, ast.Constant)}
+    text = Path(shape.FOLDER / "reply.json").read_text(encoding="utf-8")
+    json.loads(text, object_hook=lambda part: found.add(part.get("rule")))
+    return found - {None}
+
+
+def test_every_rule_that_the_code_names_is_registered() -> None:
+    assert named_rules() <= RULES.keys()
+
+
+def test_every_rule_says_what_fivetran_does_and_how_to_fix_it() -> None:
+    for rule in RULES.values():
+        assert rule.severity in SEVERITIES
+        for text in (rule.title, rule.fivetran, rule.fix):
+            assert text and not text.endswith(".") and "  " not in text
+
+
+def test_the_page_is_the_registry() -> None:
+    assert rules.PAGE.read_text(encoding="utf-8") == rules.page(), (
+        "run `python -m harness.protocol.rules` in the project's folder"
+    )
+
+
+def test_names_of_code_keep_their_case() -> None:
+    assert (
+        sentence("hasMore is missing, or not a boolean") == "hasMore is missing, or not a boolean"
+    )
+    assert sentence("the reply is not JSON") == "The reply is not JSON"
+    assert isinstance(RULES["not-json"], Rule)
