@@ -1,4 +1,6 @@
-"""A sample upstream for a test: sample.toml written from a dict, served, and asked over HTTP."""
+"""A sample upstream for a test: sample.toml made from a dict, served, and read over HTTP."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,147 +10,150 @@ from typing import Any
 
 import pytest
 import requests
-from harness.sample import Sample, Server
-from harness.sample.paths import value_at
+from harness import codec
+from harness.sample import Faults, Sample, Server, load
+from harness.sample.spec import value_at
 
 ENTITY = {
-    "path": "/transactions",
+    "path": "/orders",
     "pagination": "cursor",
     "rows": "data",
-    "next": "next_cursor",
+    "next": "next",
     "size": "limit",
     "since": "updated_since",
     "primary_key": ["id"],
     "cursor": "updated_at",
 }
-RECORD = {
-    "id": 1,
-    "updated_at": "2026-01-05T08:30:00Z",
-    "note": "paid in parts",
-    "customer": {"name": "Zoë Müller"},
+RECORD = {"id": 1, "updated_at": "2026-01-05T08:30:00Z", "note": "paid in parts", "total": 12.5}
+LINES = {
+    "inside": "order.lines",
+    "parent": {"order_id": "id"},
+    "primary_key": ["order_id", "line"],
+    "record": {"line": 1, "sku": "A-100"},
 }
-SPREAD = {
+STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
     "cursor": {},
-    "page_number": {"next": None},
-    "offset": {"next": None},
-    "link_header": {"next": None, "rows": ""},
-    "next_url": {"next": "next"},
-    "none": {"next": None},
+    "by_key": {"pagination": "cursor", "next": None, "more": "more", "token": "after"},
+    "page_number": {"pagination": "page_number", "next": None},
+    "page_number_next": {"pagination": "page_number", "last": "404"},
+    "offset": {"pagination": "offset", "next": None},
+    "link_header": {"pagination": "link_header", "next": None, "rows": None},
+    "next_url": {"pagination": "next_url"},
+    "post": {"method": "POST", "token": "variables.after", "since": "variables.since"},
+    "none": {"pagination": "none", "next": None, "size": None},
 }
 
 
 def toml(value: Any) -> str:
     """A value as TOML writes it, on one line."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items())
-        return f"{{ {inner} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
-def sample_toml(
-    entity: dict[str, Any], record: dict[str, Any], auth: dict[str, Any], records: int
-) -> str:
+def written(tables: dict[str, dict[str, Any]], top: str = "records = 250") -> str:
     """The text of a sample.toml; what is None is left out."""
-    tables = {"auth": auth, "entity.transaction": entity, "entity.transaction.record": record}
-    lines = [f"records = {records}"]
+    lines = [top]
     for name, table in tables.items():
         lines.append(f"[{name}]")
         lines += [f"{json.dumps(k)} = {toml(v)}" for k, v in table.items() if v is not None]
     return "\n".join(lines) + "\n"
 
 
-class Upstream:
-    """A running sample upstream, and a client that carries its credentials."""
+class Client:
+    """A careful client of a running sample upstream with one entity, `order`."""
 
     def __init__(self, sample: Sample, server: Server) -> None:
-        self.sample = sample
-        self.server = server
-        self.entity = next(iter(sample.spec.entities.values()))
-        self.session = requests.Session()
-        self.session.trust_env = False
+        self.sample, self.server = sample, server
+        self.entity = sample.spec.entities["order"]
+        self.headers: dict[str, str] = {}
 
-    def get(self, path: str | None = None, **params: Any) -> requests.Response:
-        """Asks for a path (the entity's own unless said otherwise) or a URL."""
-        path = path or self.entity.path
-        url = path if path.startswith("http") else self.server.url + path
-        return self.session.get(url, params=params, timeout=10)
+    def get(self, url: str = "", **params: Any) -> requests.Response:
+        """One response: of the entity's path, another path or a URL."""
+        url = url or self.entity.path
+        url = url if url.startswith("http") else self.server.url + url
+        if self.entity.method == "POST":
+            return requests.post(url, json=nested(params), headers=self.headers, timeout=5)
+        return requests.get(url, params=params, headers=self.headers, timeout=5)
 
-    def pages(self, **params: Any) -> Iterator[requests.Response]:
-        """All pages, as a careful client of the style reads them."""
-        entity = self.entity
-        token: Any = {"page_number": 1, "offset": 0}.get(entity.pagination)
-        while True:
-            if entity.pagination in ("link_header", "next_url") and token:
-                response = self.get(token)
-            else:
-                response = self.get(**params, **({entity.token: token} if token else {}))
-            if response.status_code == 404 and entity.last == "404" and token:
-                return
+    def refusal(self, url: str = "", **params: Any) -> str:
+        """What the upstream says to refuse a request."""
+        response = self.get(url, **params)
+        assert response.status_code in (400, 401, 404, 405), response.text
+        assert self.server.requests[-1].problem == response.text
+        assert len(response.text) <= 200, "an error of the function quotes 200 characters"
+        return str(response.json()["message"])
+
+    def pages(self, **params: Any) -> Iterator[Any]:
+        """The bodies of all pages."""
+        entity, token, response = self.entity, "", self.get(**params)
+        position = 1 if entity.pagination == "page_number" else 0
+        while not (response.status_code == 404 and entity.last == "404"):
             assert response.status_code == 200, response.text
-            yield response
-            body = response.json()
-            match entity.pagination:
-                case "cursor" | "next_url":
-                    token = body.get(entity.next)
-                case "link_header":
-                    token = response.links.get("next", {}).get("url")
-                case "page_number":
-                    token = token + 1 if body[entity.rows] else None
-                case "offset":
-                    gone = value_at(body, entity.deleted) if entity.deleted else []
-                    seen = len(body[entity.rows]) + len(gone)
-                    token = token + seen if seen else None
-                case _:
-                    token = None
-            if not token:
+            body = codec.decode(response.content)
+            yield body
+            rows = value_at(body, entity.rows) if entity.rows else body
+            if entity.pagination in ("link_header", "next_url"):
+                url = response.links.get("next", {}).get("url") or (entity.next and body["next"])
+                if not url:
+                    return
+                response = self.get(url)
+                continue
+            if entity.key_is_token:
+                token = str(rows[-1]["id"]) if body["more"] else ""
+            elif entity.pagination == "cursor":
+                token = body.get("next") or ""
+            else:
+                gone = body.get("gone", []) if isinstance(body, dict) else []
+                position += 1 if entity.pagination == "page_number" else len(rows) + len(gone)
+                token = str(position) if rows + gone else ""
+            if not token or entity.pagination == "none":
                 return
+            response = self.get(**params, **{entity.token: token})
 
     def rows(self, **params: Any) -> list[dict[str, Any]]:
         """The records of all pages."""
-        found = []
-        for response in self.pages(**params):
-            body = response.json()
-            found += body[self.entity.rows] if self.entity.rows else body
-        return found
+        place = self.entity.rows
+        return [r for b in self.pages(**params) for r in (value_at(b, place) if place else b)]
 
 
-Serve = Callable[..., AbstractContextManager[Upstream]]
+def nested(params: dict[str, Any]) -> dict[str, Any]:
+    """Dotted parameters as the body of a POST."""
+    body: dict[str, Any] = {}
+    for name, value in params.items():
+        outer, _, inner = name.rpartition(".")
+        (body.setdefault(outer, {}) if outer else body)[inner] = value
+    return body
 
 
-@contextmanager
-def _serve(
-    folder: Path,
-    record: dict[str, Any] | None = None,
-    auth: dict[str, Any] | None = None,
-    records: int = 250,
-    **entity: Any,
-) -> Iterator[Upstream]:
-    style = entity.get("pagination", "cursor")
-    path = folder / "sample.toml"
-    settings = {**ENTITY, **SPREAD.get(style, {}), **entity}
-    text = sample_toml(settings, record or RECORD, auth or {"kind": "none"}, records)
-    path.write_text(text, encoding="utf-8")
-    sample = Sample.load(path)
-    with sample.serve() as server:
-        upstream = Upstream(sample, server)
-        with upstream.session:
-            yield upstream
+Serve = Callable[..., AbstractContextManager[Client]]
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
-    """Serves a sample upstream whose sample.toml differs from the usual one as asked."""
+    """Serves ENTITY with changes; `auth`, `record`, `records`, `faults`, `lines` by name."""
 
-    def start(**changes: Any) -> AbstractContextManager[Upstream]:
-        return _serve(tmp_path, **changes)
+    @contextmanager
+    def start(
+        auth: dict[str, Any] | None = None,
+        record: dict[str, Any] | None = None,
+        records: int = 250,
+        faults: Faults | None = None,
+        lines: dict[str, Any] | None = None,
+        **entity: Any,
+    ) -> Iterator[Client]:
+        tables = {
+            "auth": auth or {},
+            "entity.order": {**ENTITY, **entity},
+            "entity.order.record": record or RECORD,
+        }
+        if lines is not None:
+            tables["entity.line"] = lines
+        path = tmp_path / "sample.toml"
+        path.write_text(written(tables, f"records = {records}"), encoding="utf-8")
+        sample = load(tmp_path)
+        assert isinstance(sample, Sample)
+        with sample.serve(faults=faults) as server:
+            yield Client(sample, server)
 
     return start
-
-
-@pytest.fixture
-def upstream(serve: Serve) -> Iterator[Upstream]:
-    """The usual sample upstream: 250 records, cursor paging, no auth."""
-    with serve() as running:
-        yield running

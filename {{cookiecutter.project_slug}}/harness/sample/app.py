@@ -146,10 +146,10 @@ class App:
         if entity.method == "POST" and _body_of(request) is None:
             raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
         for name in request.args:
-            if len(request.args.getlist(name)) > 1 and name in entity.parameters.values():
+            if len(request.args.getlist(name)) > 1 and name in entity.parameters:
                 raise Refused(400, f"fetch.py: send {name} once, it came twice")
         for name, value in parameters.items():
-            if name not in entity.parameters.values():
+            if name not in entity.parameters:
                 self._check_unknown(entity, name, value)
 
     def _check_unknown(self, entity: Entity, name: str, value: str) -> None:

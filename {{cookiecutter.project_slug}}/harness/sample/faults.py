@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SLOW_SECONDS = 0.05
 _KINDS = ("429", "500", "reset", "slow", "expired")
 _EXPIRING = ("cursor", "link_header", "next_url")  # positions do not expire
-_POSITIONS = ("page_number", "offset")
 _WORDS = {
     429: '{"message": "a fault of the sample: too many requests"}',
     500: "<h1>a fault of the sample: internal server error</h1>",
@@ -77,8 +76,8 @@ class Faults:
         entity: Entity | None,
         parameters: Mapping[str, str],
         go_on: Callable[[], Response],
-    ) -> Response:
-        """The response to a request: a fault, or what the upstream says.
+    ) -> Response | None:
+        """The faulty response to a request, None where it goes well.
 
         Args:
             server: The upstream, whose records may change.
@@ -100,7 +99,7 @@ class Faults:
                 kind = self._kind(entity, parameters, chance)
             if kind:
                 self.done[kind] += 1
-        return _response(kind, chance, go_on)
+        return _response(kind, chance, go_on) if kind else None
 
     def _in_turn(self, number: int, entity: Entity | None) -> str:
         first = 0 if entity and entity.pagination == "none" else 1
@@ -133,23 +132,12 @@ class Faults:
         return kind
 
     def _change(self, server: Server, entity: Entity, chance: random.Random) -> None:
-        """Insert, update and delete, as far as a correct function can find out."""
-        seed, count = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
-        if chance.random() >= self._changing:
-            return
-        names = server.with_inside(entity.name)
-        told = entity.deleted is not None
-        # An untold deletion before the reader moves its neighbours past a position.
-        moves = entity.pagination in _POSITIONS and not told
-        deletes = names <= (self.marked | ({entity.name} if told else set())) and not moves
-        # Without a primary key, an older version of a record stays as a row.
-        update = count[1] if server.has_keys(names) else 0
-        delete = count[2] if deletes else 0
-        changes = server.change(count[0], update, delete, seed=seed, entities=names)
-        for change in changes.values():
-            for name in ("inserted", "updated", "deleted"):
-                if records := getattr(change, name):
-                    self.done[name] += len(records)
+        seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
+        if chance.random() < self._changing:
+            for change in server.change_while_read(entity, counts, seed).values():
+                self.done["inserted"] += len(change.inserted)
+                self.done["updated"] += len(change.updated)
+                self.done["deleted"] += len(change.deleted)
 
 
 def _response(kind: str, chance: random.Random, go_on: Callable[[], Response]) -> Response:

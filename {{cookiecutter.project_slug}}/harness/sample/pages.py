@@ -64,7 +64,7 @@ def read(store: Store, parameters: Mapping[str, str]) -> Page:
     low, high = _bounds(store, parameters)
     items = store.by_creation
     if low > -math.inf or high < math.inf:
-        items = [item for item in items if low <= item.step < high]
+        items = [item for item in items if low <= item.moment < high]
     if entity.pagination == "none":
         return Page(items)
     if entity.key_is_token:
@@ -147,7 +147,7 @@ def _by_token(entity: Entity, items: list[Item], size: int, token: str | None) -
 
 
 def _token(last: Item) -> str:
-    position = msgspec.json.encode([last.step, last.number])
+    position = msgspec.json.encode([last.moment, last.number])
     return base64.urlsafe_b64encode(position).decode().rstrip("=")
 
 

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from harness import codec
-from harness.sample.forms import Form
+from harness.sample.forms import NANO, Form
 from harness.sample.spec import Entity, keys_of, put, value_at
 
-_HOUR = 3600 * 10**9
-_YEAR = 365 * 86400
-_BASE = 1_700_000_000  # where years of made-up times begin
-_PARTS = 3  # a composite key counts its last columns up to this
+_HOUR = 3600 * NANO
+_YEAR = 365 * 86400 * NANO
+_BASE = 1_700_000_000 * NANO  # where years of made-up times begin
+_PARTS = 3  # a composite key counts its last column up to this
 _INNER = 4  # less than so many records stand inside one
-_LOG_ROOM = 1000  # steps between the newest key of a log and now, for what is inserted later
+_LOG_ROOM = 1000  # units between the newest key of a log and now, for what is inserted later
 _PROSE = (
     "Zoë Núñez",
     "東京 駅前",
@@ -45,13 +45,13 @@ class Item(NamedTuple):
     """A record or its tombstone.
 
     Attributes:
-        step: Its cursor in steps of the form; 0 where the entity has no cursor.
+        moment: Its cursor's value; 0 where the entity has no cursor.
         number: Counts creations; primary keys grow with it.
         revision: Counts changes.
         body: The record as JSON.
     """
 
-    step: int
+    moment: int
     number: int
     revision: int
     record: dict[str, Any]
@@ -95,8 +95,8 @@ class Store:
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
         first = self._first_items(count)
-        least = self.form.first - 1 if self.form else 0
-        self._highest = max((item.step for item in first), default=least)
+        least = self.form.first - self.form.unit if self.form else 0
+        self._highest: int = max((item.moment for item in first), default=least)
         self._created = dict(enumerate(first))
         self._numbers: dict[str, int] = {}
         self._next = count
@@ -124,19 +124,21 @@ class Store:
         with self._lock:
             live = [item for item in self.by_creation if not item.deleted]
             picked = chance.sample(live, min(delete + update, len(live)))
-            now = self.form.at(time.time_ns()) if self.form and self.form.is_time else 0
+            now = time.time_ns()
             for item in picked[:delete]:
                 done.deleted.append(item.record)
                 if self.entity.deleted is None:
                     del self._created[item.number]
                 else:
-                    self._created[item.number] = self._tombstone(item.number, self._step(now))
+                    self._created[item.number] = self._tombstone(
+                        item.number, self._next_moment(now)
+                    )
             for item in [] if self._is_log else picked[delete:]:
-                new = self._item(item.number, item.revision + 1, self._step(now))
+                new = self._item(item.number, item.revision + 1, self._next_moment(now))
                 self._created[item.number] = new
                 done.updated.append(new.record)
             for _ in range(insert):
-                new = self._item(self._next, 0, self._step(now))
+                new = self._item(self._next, 0, self._next_moment(now))
                 self._created[self._next] = new
                 done.inserted.append(new.record)
                 self._next += 1
@@ -147,8 +149,8 @@ class Store:
         self.by_creation = list(self._created.values())
         self.by_change = sorted(self.by_creation)
 
-    def _item(self, number: int, revision: int, step: int) -> Item:
-        record = self._maker.make(number, revision, self._written(step))
+    def _item(self, number: int, revision: int, moment: int) -> Item:
+        record = self._maker.make(number, revision, self._written(moment))
         for inner, maker in self._inside:
             count = (number * 7 + 2) % _INNER  # also none; a change keeps it
             made = [
@@ -156,15 +158,15 @@ class Store:
                 for index in range(count)
             ]
             put(record, keys_of(str(inner.inside))[1:], made)
-        return Item(step, number, revision, record, codec.encode(record))
+        return Item(moment, number, revision, record, codec.encode(record))
 
-    def _tombstone(self, number: int, step: int) -> Item:
+    def _tombstone(self, number: int, moment: int) -> Item:
         record = self._maker.keys(number)
-        self._maker.set_cursor(record, self._written(step))
-        return Item(step, number, 0, record, codec.encode(record), deleted=True)
+        self._maker.set_cursor(record, self._written(moment))
+        return Item(moment, number, 0, record, codec.encode(record), deleted=True)
 
-    def _written(self, step: int) -> Any:
-        return self.form.write(step) if self.form else None
+    def _written(self, moment: int) -> Any:
+        return self.form.write(moment) if self.form else None
 
     def _first_items(self, count: int) -> list[Item]:
         inside = [inner for inner, _ in self._inside]
@@ -172,35 +174,38 @@ class Store:
         if key not in _MADE:
             if len(_MADE) == _MOST_MADE:
                 _MADE.clear()
-            steps = self._first_steps(count)
-            _MADE[key] = [self._item(number, 0, steps[number]) for number in range(count)]
+            moments = self._first_moments(count)
+            _MADE[key] = [self._item(number, 0, moments[number]) for number in range(count)]
         return _MADE[key]
 
-    def _first_steps(self, count: int) -> list[int]:
-        if self.form is None:
+    def _first_moments(self, count: int) -> list[int]:
+        form = self.form
+        if form is None:
             return [0] * count
-        if not self.form.is_time:
-            return [self.form.first + number for number in range(count)]
-        now = time.time_ns()
+        if not form.is_time:
+            return [form.first + number for number in range(count)]
+        now = time.time_ns() // form.unit * form.unit
         if self._is_log:
-            newest = self.form.at(now) - _LOG_ROOM
-            return [newest - count + number for number in range(count)]
-        latest, year = now - max(_HOUR, self.form.nanoseconds), _YEAR * 10**9
-        return [self.form.at(latest - (latest - _moment(n)) % year) for n in range(count)]
+            return [now + (number - count - _LOG_ROOM) * form.unit for number in range(count)]
+        latest = now - max(_HOUR, form.unit)
+        return [
+            (latest - (latest - _moment(n)) % _YEAR) // form.unit * form.unit for n in range(count)
+        ]
 
-    def _step(self, now: int) -> int:
+    def _next_moment(self, now: int) -> int:
         """The cursor of what changes now; it never goes backwards."""
         if self.form is None:
             return 0
+        unit = self.form.unit
         counts = self._is_log or not self.form.is_time
-        self._highest = self._highest + 1 if counts else max(self._highest, now)
+        self._highest = self._highest + unit if counts else max(self._highest, now // unit * unit)
         return self._highest
 
 
 def _moment(number: int) -> int:
     """When a record was changed, in nanoseconds of some year; some are changed many at once."""
     together = number - number % 40 if number % 400 < 40 else number
-    return crc32(b"%d" % together) * 7_342_003 % (_YEAR * 10**9)
+    return crc32(b"%d" % together) * 7_342_003 % _YEAR
 
 
 class Maker:
@@ -255,12 +260,14 @@ class Maker:
 
     def keys(self, number: int) -> dict[str, Any]:
         """The primary key of a record."""
-        values = []
-        for column in reversed(self._key[1:]):
-            number, part = divmod(number, _PARTS)
-            values.append(_numbered(self._example[column], part))
-        values += [_numbered(self._example[column], number) for column in self._key[:1]]
-        return dict(zip(self._key, reversed(values), strict=True))
+        part = number % _PARTS
+        number = number // _PARTS if len(self._key) > 1 else number
+        return {
+            column: _numbered(
+                self._example[column], part if column in self._key[1:][-1:] else number
+            )
+            for column in self._key
+        }
 
     def set_cursor(self, record: dict[str, Any], cursor: Any) -> None:
         """Give a record, or a tombstone, this cursor value, if the entity has a cursor."""
@@ -325,7 +332,7 @@ def _near(example: int, seed: int, salt: int) -> int:
 def _text(example: str, salt: int) -> _Make:
     form = _form(example)
     if form is not None:
-        return lambda seed: form.write(form.at((_BASE + _draw(seed, salt) % _YEAR) * 10**9))
+        return lambda seed: form.write(_BASE + _draw(seed, salt) * 7_342_003 % _YEAR)
     if _UUID.fullmatch(example):
         return lambda seed: str(uuid.UUID(int=_draw(seed, salt) << 96 | seed, version=4))
     if re.fullmatch(r"-?\d+\.\d+", example):

@@ -1,4 +1,4 @@
-"""The sample upstream on a port of this machine."""
+"""The sample upstream on a port of this machine, or a WSGI app of the project's in its place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -27,7 +27,7 @@ from harness.sample.app import App, Asked
 from harness.sample.auth import Guard, made_up
 from harness.sample.faults import Faults
 from harness.sample.records import Change, Store
-from harness.sample.spec import FILE, Spec, value_at
+from harness.sample.spec import FILE, Entity, Spec, value_at
 from harness.sample.spec import load as load_spec
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
-_PLACE = re.compile(r"(\w+(?:\.\w+)*):(\w+)")
 
 
 class Seen(NamedTuple):
@@ -46,7 +45,8 @@ class Seen(NamedTuple):
         query: Without an API key.
         entity: The entity that was asked for, "" where the path is not that of one.
         parameters: Those with a value; of a POST body by dotted path.
-        problem: What the response said where the sample refused the request.
+        problem: What the upstream said to refuse the request; "" where it did not, or where a
+            fault of the plan stood in.
     """
 
     method: str
@@ -56,14 +56,6 @@ class Seen(NamedTuple):
     entity: str
     parameters: Mapping[str, str]
     problem: str
-
-
-class Answers(Protocol):
-    """An upstream: what a request asks for, and the response."""
-
-    def read(self, request: Request) -> Asked: ...
-
-    def answer(self, request: Request, asked: Asked) -> Response: ...
 
 
 class Sample:
@@ -78,32 +70,24 @@ class Sample:
 
     def __init__(self, spec: Spec, secrets: Iterable[str] = ()) -> None:
         self.spec = spec
-        self._others = tuple(secrets)
-
-    @property
-    def entities(self) -> list[str] | None:
-        """Names of its entities."""
-        return list(self.spec.entities)
-
-    @property
-    def checks(self) -> bool:
-        """Whether it refuses other secrets."""
-        return self.spec.auth.kind != "none"
+        self.entities: list[str] | None = list(spec.entities)
+        self.checks = spec.auth.kind != "none"  # whether it refuses other secrets
+        self._names = (*spec.auth.secrets, *secrets)
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the file describes another upstream; tables of two must not mix."""
+        """Another one where the file describes another upstream; tables of two must not mix."""
         said = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
         return f"{FILE} {hashlib.sha256(said).hexdigest()[:12]}"
 
     def secrets(self) -> dict[str, str]:
         """A made-up value for each secret."""
-        return {name: made_up(name) for name in (*self.spec.auth.secrets, *self._others)}
+        return {name: made_up(name) for name in self._names}
 
     def fewer(self, records: int) -> Sample:
         """The same with at most so many records of each entity."""
-        few = msgspec.structs.replace(self.spec, records=min(records, self.spec.records))
-        return Sample(few, self._others)
+        records = min(records, self.spec.records)
+        return Sample(msgspec.structs.replace(self.spec, records=records), self._names)
 
     def shortened(self) -> Sample:
         """The same with every second page shorter than asked."""
@@ -111,7 +95,7 @@ class Sample:
             name: msgspec.structs.replace(entity, short_pages=entity.pagination != "none")
             for name, entity in self.spec.entities.items()
         }
-        return Sample(msgspec.structs.replace(self.spec, entities=entities), self._others)
+        return Sample(msgspec.structs.replace(self.spec, entities=entities), self._names)
 
     @contextmanager
     def serve(self, port: int = 0, faults: Faults | None = None) -> Iterator[Server]:
@@ -130,9 +114,10 @@ class Sample:
             for name, entity in spec.entities.items()
             if not entity.inside
         }
-        server = Server(App(spec, stores, Guard(spec.auth)), spec, stores, faults)
-        with _listening(server, port):
-            yield server
+        with _listening(
+            Server(App(spec, stores, Guard(spec.auth)), spec, stores, faults), port
+        ) as s:
+            yield s
 
 
 class OwnApp:
@@ -144,37 +129,27 @@ class OwnApp:
         secrets: Names of the secrets that the function is sent.
     """
 
-    entities: list[str] | None = None  # not known
+    entities: list[str] | None = None  # not known, nor whom it refuses
     checks = False
-    spec = Spec(text="")
+    spec = Spec()
 
     def __init__(self, app: WSGIApplication, name: str, secrets: Iterable[str]) -> None:
+        self.name = self.fingerprint = name
         self._app = app
-        self.name = name
-        self._secrets = tuple(secrets)
-
-    @property
-    def fingerprint(self) -> str:
-        """Where the app is; tables of two upstreams must not mix."""
-        return self.name
+        self._names = tuple(secrets)
 
     def secrets(self) -> dict[str, str]:
         """A made-up value for each secret."""
-        return {name: made_up(name) for name in self._secrets}
+        return {name: made_up(name) for name in self._names}
 
     def fewer(self, records: int) -> OwnApp:
-        """The same: its records are its own."""
-        return self
-
-    def shortened(self) -> OwnApp:
-        """The same: its pages are its own."""
+        """The same: its records are the project's."""
         return self
 
     @contextmanager
     def serve(self, port: int = 0, faults: Faults | None = None) -> Iterator[Server]:
-        """The running app; it ends with the context. See `Sample.serve`."""
-        server = Server(_Wsgi(self._app, self.name), self.spec, {}, faults)
-        with _listening(server, port):
+        """The running app; see `Sample.serve`."""
+        with _listening(Server(_Wsgi(self._app, self.name), self.spec, {}, faults), port) as server:
             yield server
 
 
@@ -182,15 +157,16 @@ class Server:
     """A running upstream, as a WSGI app.
 
     Attributes:
-        url: Where it is, without a slash at the end.
+        port: Where it listens.
         requests: What was answered so far, oldest first.
         faults: What goes wrong, or None where nothing does.
     """
 
+    port = 0
+
     def __init__(
-        self, app: Answers, spec: Spec, stores: dict[str, Store], faults: Faults | None
+        self, app: App | _Wsgi, spec: Spec, stores: dict[str, Store], faults: Faults | None
     ) -> None:
-        self.port = 0
         self.requests: list[Seen] = []
         self.faults = faults
         self._app = app
@@ -205,16 +181,16 @@ class Server:
     def records(self, entity: str) -> list[dict[str, Any]]:
         """The live records of an entity in the order of their creation; not to be changed.
 
-        Those inside records of another entity have the columns that `parent` names.
+        Those inside another entity's records have the columns that `parent` names.
         """
         inner = self._spec.entities[entity]
         if not inner.inside:
             return self._stores[entity].records()
-        place = inner.inside.partition(".")[2]
+        column = inner.inside.partition(".")[2]
         return [
-            {**{c: value_at(outer, path) for c, path in inner.parent.items()}, **record}
+            {**{name: value_at(outer, path) for name, path in inner.parent.items()}, **record}
             for outer in self._stores[inner.outer].records()
-            for record in value_at(outer, place)
+            for record in value_at(outer, column)
         ]
 
     def chosen(self, seen: Seen) -> int:
@@ -224,14 +200,6 @@ class Server:
     def tells_deletions(self, entity: str) -> bool:
         """Whether the upstream says which records of the entity were deleted."""
         return self._spec.entities[entity].deleted is not None
-
-    def with_inside(self, entity: str) -> set[str]:
-        """The entity and those whose records stand inside its records."""
-        return {entity, *(inner.name for inner in self._spec.inside(entity))}
-
-    def has_keys(self, entities: Collection[str]) -> bool:
-        """Whether all of these have a primary key."""
-        return all(self._spec.entities[name].primary_key for name in entities)
 
     def change(
         self,
@@ -249,36 +217,51 @@ class Server:
             entities: Of which entities, None for all; records are deleted only where what stands
                 inside them is named too.
         """
-        named = self._spec.entities.keys() if entities is None else set(entities)
-        return {
-            name: store.change(
-                insert, update, delete if self.with_inside(name) <= named else 0, seed
-            )
-            for name, store in self._stores.items()
-            if name in named
-        }
+        done = {}
+        for name, store in self._stores.items():
+            if entities is None or name in entities:
+                inner = {each.name for each in self._spec.inside(name)}
+                deletes = entities is None or inner <= set(entities)
+                done[name] = store.change(insert, update, delete if deletes else 0, seed)
+        return done
+
+    def change_while_read(self, entity: Entity, counts: list[int], seed: int) -> dict[str, Change]:
+        """Insert, update and delete so many, as far as a correct function can find out."""
+        marked = self.faults.marked if self.faults else set()
+        inner = self._spec.inside(entity.name)
+        told = entity.deleted is not None
+        # An untold deletion before the reader moves its neighbours past a position.
+        moves = not told and entity.pagination in ("page_number", "offset")
+        found = (told or entity.name in marked) and not moves
+        deletes = found and all(each.name in marked for each in inner)
+        # Without a primary key, an older version of a record stays as a row.
+        updates = all(each.primary_key for each in (entity, *inner))
+        return self.change(
+            counts[0],
+            counts[1] if updates else 0,
+            counts[2] if deletes else 0,
+            seed=seed,
+            entities=[entity.name, *(each.name for each in inner)],
+        )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        body = request.get_data()  # all of it: what is left unread breaks the connection
-        environ["wsgi.input"] = io.BytesIO(body)
+        # All of the body is read here: what an app leaves unread would break the connection.
+        environ["wsgi.input"] = io.BytesIO(request.get_data())
         asked = self._app.read(request)
         problem = ""
 
         def go_on() -> Response:
             nonlocal problem
             response = self._app.answer(request, asked)
-            if response.status_code >= 400:
-                problem = response.get_data(as_text=True)
+            problem = response.get_data(as_text=True) if response.status_code >= 400 else ""
             return response
 
-        if self.faults is None:
-            response = go_on()
-        else:
-            response = self.faults.answer(self, request.path, asked.entity, asked.parameters, go_on)
+        fault = self.faults.answer(self, request.path, *asked, go_on) if self.faults else None
+        response = fault or go_on()
+        hidden = self._spec.auth.param if self._spec.auth.kind == "api_key_query" else None
+        query = urlencode([(n, v) for n, v in request.args.items(multi=True) if n != hidden])
         name = asked.entity.name if asked.entity else ""
-        key = self._spec.auth.param if self._spec.auth.kind == "api_key_query" else None
-        query = urlencode([(n, v) for n, v in request.args.items(multi=True) if n != key])
         self.requests.append(
             Seen(
                 request.method,
@@ -301,7 +284,7 @@ class _Wsgi:
         self._name = name
 
     def read(self, request: Request) -> Asked:
-        """Only the query; the path may be that of anything."""
+        """The parameters of the query."""
         return Asked(None, dict(request.args.items()))
 
     def answer(self, request: Request, asked: Asked) -> Response:
@@ -309,24 +292,16 @@ class _Wsgi:
         try:
             return Response.from_app(self._app, request.environ, buffered=True)
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            return Response(
-                f"{self._name} raised {type(error).__name__}: {error} "
-                f"({Path(last.filename).name}, line {last.lineno})",
-                500,
-                mimetype="text/plain",
-            )
+            return Response(f"{self._name}: {_raised(error)}", 500, mimetype="text/plain")
 
 
 class _Handler(WSGIRequestHandler):
-    """Logs nothing: `Server.requests` has what was asked."""
-
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing: `Server.requests` has what was asked."""
 
 
 @contextmanager
-def _listening(server: Server, port: int) -> Iterator[None]:
+def _listening(server: Server, port: int) -> Iterator[Server]:
     """The server on a port of this machine, until the context ends."""
     with socket.socket() as listener:
         if sys.platform != "win32":  # there, it would let two servers share the port
@@ -343,12 +318,10 @@ def _listening(server: Server, port: int) -> Iterator[None]:
             HOST, port, server, threaded=True, request_handler=_Handler, fd=listener.fileno()
         )
     server.port = running.port
-    thread = threading.Thread(
-        target=running.serve_forever, args=(_POLL_SECONDS,), name="sample", daemon=True
-    )
+    thread = threading.Thread(target=running.serve_forever, args=(_POLL_SECONDS,), daemon=True)
     thread.start()
     try:
-        yield
+        yield server
     finally:
         running.shutdown()
         thread.join()
@@ -376,39 +349,46 @@ def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ())
 
 def _imported(folder: Path, place: str) -> WSGIApplication:
     """The app of this name, imported again each time."""
-    named = _PLACE.fullmatch(place)
-    if named is None:
+    if re.fullmatch(r"\w+(\.\w+)*:\w+", place) is None:
         raise SampleError(
             f"upstream is {place!r}, but it must be MODULE:APP, such as tests.upstream:app",
             f"write it so in {FILE}, or after --upstream",
         )
-    module, name = named.groups()
+    module, _, name = place.partition(":")
     path = folder.joinpath(*module.split(".")).with_suffix(".py")
-    if not path.exists():
+    app = None
+    if path.exists():
+        with _alone(folder, module.partition(".")[0]):
+            try:
+                app = getattr(importlib.import_module(module), name, None)
+            except Exception as error:
+                raise SampleError(f"upstream {place}: {_raised(error)}") from error
+    if not callable(app):
+        file = path.relative_to(folder).as_posix()
         raise SampleError(
-            f"upstream is {place}, and there is no {path.relative_to(folder).as_posix()}",
+            f"upstream is {place}, and {file} has no {name}"
+            if path.exists()
+            else f"upstream is {place}, and there is no {file}",
             f"write the WSGI app there (docs/sample.md), or change upstream in {FILE}",
         )
-    top = module.partition(".")[0]
-    with _alone(folder, top):
-        try:
-            app = getattr(importlib.import_module(module), name, None)
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            raise SampleError(
-                f"upstream {place} cannot be imported: {type(error).__name__}: {error} "
-                f"({last.filename}, line {last.lineno})"
-            ) from error
-    if not callable(app):
-        raise SampleError(f"upstream is {place}, and {path.name} has no app named {name}")
-    result: WSGIApplication = app
-    return result
+    found: WSGIApplication = app
+    return found
+
+
+def _raised(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 
 @contextmanager
 def _alone(folder: Path, top: str) -> Iterator[None]:
-    """Imports find the folder's package of this name, whatever else has the name, and again."""
-    others = _taken_out(top)
+    """Imports find the folder's package of this name, whatever else has the name."""
+
+    def taken_out() -> dict[str, ModuleType]:
+        names = [name for name in sys.modules if name.partition(".")[0] == top]
+        return {name: sys.modules.pop(name) for name in names}
+
+    others = taken_out()
     sys.path.insert(0, str(folder))
     if (folder / top).is_dir() and not (folder / top / "__init__.py").exists():
         package = ModuleType(top)
@@ -419,10 +399,5 @@ def _alone(folder: Path, top: str) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-        _taken_out(top)
+        taken_out()
         sys.modules.update(others)
-
-
-def _taken_out(top: str) -> dict[str, ModuleType]:
-    found = [name for name in sys.modules if name.partition(".")[0] == top]
-    return {name: sys.modules.pop(name) for name in found}

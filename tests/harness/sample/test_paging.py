@@ -1,0 +1,145 @@
+"""Each style gives every record once, from the bound on, in pages of the size that is asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import STYLES, Serve
+
+EACH = pytest.mark.parametrize("style", STYLES)
+COUNTS = st.integers(0, 12)
+
+
+@EACH
+@pytest.mark.parametrize("size", [7, 250, 1000])
+def test_all_pages_together_give_each_record_once(serve: Serve, style: str, size: int) -> None:
+    with serve(**STYLES[style]) as client:
+        rows = client.rows(**({"limit": size} if client.entity.size else {}))
+        expected = client.server.records("order")
+        assert sorted(row["id"] for row in rows) == list(range(1, 251))
+        assert sorted(rows, key=lambda row: row["id"]) == expected
+
+
+@EACH
+def test_a_bound_chooses_records_from_it_on(serve: Serve, style: str) -> None:
+    with serve(**STYLES[style]) as client:
+        name = client.entity.since or ""
+        times = sorted(row["updated_at"] for row in client.server.records("order"))
+        rows = client.rows(**{name: times[200]})
+        assert sorted(row["updated_at"] for row in rows) == times[200:]
+        assert client.server.chosen(client.server.requests[0]) == len(times[200:])
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(counts=st.tuples(COUNTS, COUNTS, COUNTS), seed=st.integers(0, 999), data=st.data())
+def test_what_changes_is_read_from_the_time_before_on(
+    serve: Serve, counts: tuple[int, int, int], seed: int, data: st.DataObject
+) -> None:
+    """In every style, with the deletions where the upstream tells them."""
+    style = data.draw(st.sampled_from(sorted(STYLES)))
+    told = {"rows": "data", "deleted": "gone"} if style != "link_header" else {}
+    with serve(**{**STYLES[style], **told}) as client:
+        newest = max(row["updated_at"] for row in client.server.records("order"))
+        change = client.server.change(*counts, seed=seed)["order"]
+        found = (len(change.inserted), len(change.updated), len(change.deleted))
+        assert found == counts
+        bound = {client.entity.since or "": datetime.fromisoformat(newest).isoformat()}
+        bodies = list(client.pages(**bound))
+        rows = [row for b in bodies for row in (b["data"] if told else b)]
+        changed = [row for row in rows if row["updated_at"] > newest]
+        assert sorted(map(repr, changed)) == sorted(map(repr, change.inserted + change.updated))
+        gone = [row for body in bodies for row in body["gone"]] if told else []
+        assert sorted(row["id"] for row in gone) == sorted(
+            row["id"] for row in change.deleted if told
+        )
+        assert client.server.records("order") == sorted(
+            client.server.records("order"), key=lambda row: row["id"]
+        )
+
+
+@pytest.mark.parametrize("style", ["cursor", "by_key", "page_number", "offset", "next_url"])
+def test_shortened_pages_still_give_everything(serve: Serve, style: str) -> None:
+    with serve(**STYLES[style]) as client, client.sample.shortened().serve() as short:
+        client.server = short
+        sizes = [len(body["data"]) for body in client.pages(limit=20)]
+        assert {10, 20} <= set(sizes)
+        assert sum(sizes) == 250
+
+
+@pytest.mark.parametrize(
+    ("last", "end"), [("null", {"next": None}), ("absent", {}), ("empty", {"next": ""})]
+)
+def test_the_last_page_ends_as_the_file_says(serve: Serve, last: str, end: dict[str, Any]) -> None:
+    with serve(last=last) as client:
+        body = list(client.pages())[-1]
+        assert {key: value for key, value in body.items() if key != "data"} == end
+
+
+@pytest.mark.parametrize("style", ["cursor", "page_number_next", "next_url", "offset"])
+def test_a_page_past_the_last_can_be_a_404(serve: Serve, style: str) -> None:
+    with serve(**{**STYLES[style], "last": "404"}) as client:
+        assert len(client.rows(limit=125)) == 250
+        assert client.server.requests[-1].status == 404
+
+
+def test_next_urls_carry_the_whole_query_but_no_api_key(serve: Serve) -> None:
+    auth = {"kind": "api_key_query", "secrets": ["key"]}
+    with serve(auth=auth, pagination="next_url") as client:
+        key = client.sample.secrets()["key"]
+        body = client.get(api_key=key, limit=50, expand="lines").json()
+        assert "limit=50&expand=lines&cursor=" in body["next"]
+        assert key not in body["next"]
+        assert key not in repr(client.server.requests)
+        assert client.get(body["next"] + f"&api_key={key}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("example", "since_as", "bound"),
+    [
+        ("2026-01-05T08:30:00Z", None, "%s"),
+        ("2026-01-05T08:30:00.000-0800", "%Y/%m/%d %H:%M:%S.%f", "local"),
+        ("2026-01-05T08:30:00Z", "epoch", "seconds"),
+        ("2026-01-05T08:30:00Z", "epoch_ms", "milliseconds"),
+        (1767601800, None, "%s"),
+        (1767601800123, None, "%s"),
+        (1767601800123456, None, "%s"),
+        (1767601800.25, None, "%s"),
+        ("1767601800", None, "%s"),
+        (41, None, "%s"),
+        ("2026-01-05", None, "%s"),
+        ("2026-01-05 08:30", "iso", "%s"),
+    ],
+)
+def test_cursors_and_bounds_of_all_forms(
+    serve: Serve, example: Any, since_as: str | None, bound: str
+) -> None:
+    record = {"id": 1, "updated_at": example, "note": "a b"}
+    with serve(record=record, since_as=since_as) as client:
+        rows = client.rows()
+        cut = rows[200]["updated_at"]
+        assert type(cut) in (type(example), Decimal)
+        assert len(str(cut)) == len(str(example)) or example == 41
+        written = str(cut)
+        if bound == "local":
+            local = datetime.strptime(written, "%Y-%m-%dT%H:%M:%S.%f%z")
+            written = local.strftime(str(since_as))
+        elif bound != "%s":
+            seconds = int(datetime.fromisoformat(written).timestamp())
+            written = str(seconds * (1000 if bound == "milliseconds" else 1))
+        first = next(i for i, row in enumerate(rows) if row["updated_at"] == cut)
+        assert client.rows(updated_since=written) == rows[first:]
+        changed = client.server.change(update=3)["order"].updated
+        newest = client.rows(updated_since=str(changed[0]["updated_at"])) if not since_as else []
+        assert since_as or all(row in newest for row in changed)
+
+
+def test_until_is_exclusive(serve: Serve) -> None:
+    with serve(until="before") as client:
+        rows = client.rows()
+        assert client.rows(before=rows[100]["updated_at"]) == rows[:100]
