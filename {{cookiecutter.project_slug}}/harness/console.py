@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import IO, Any, cast
 
 import msgspec
@@ -229,17 +230,16 @@ def _cell(value: object) -> str:
 
 
 def _folded(lines: Sequence[str]) -> Iterator[str]:
-    """A trace's lines; of many in a row from one folder (a library) the last alone."""
-    folder, run = "", list[str]()
-    for line in [*lines, ""]:
-        here = line.strip().partition("/")[0] if "/" in line else ""
-        if here and here == folder:
-            run.append(line)
-            continue
-        if len(run) >= _FOLDED:
+    """A trace's lines; of many frames in a row from one folder (a library) the last alone."""
+    frames: list[list[str]] = []
+    for line in lines:
+        if frames and line.startswith("    "):
+            frames[-1].append(line)
+        else:
+            frames.append([line])
+    for folder, group in groupby(frames, lambda frame: frame[0].rpartition(":")[0].split("/")[0]):
+        run = list(group)
+        if len(run) >= _FOLDED and "/" in run[0][0]:
             yield f"… {len(run) - 1} more in {folder}/"
             run = run[-1:]
-        yield from run
-        folder, run = here, [line] if here else []
-        if line and not here:
-            yield line
+        yield from chain.from_iterable(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ ENTITIES, CALL_BYTES = "CONNECTOR_ENTITIES", "CONNECTOR_CALL_BYTES"  # app setti
 _IDLE = 20  # calls in a row that bring nothing new
 _AT_ONCE = 4  # entities that the runtime reads side by side: more are named by later calls
 _WIDEST = 60  # characters of a value in a table
-_CHANGES = 40  # values of the state that are printed
+_CHANGES = 12  # values of a state; of a larger one those are printed that say where it goes on
+_WHERE = re.compile("token|next|cursor|offset|page$|since|until|position", re.IGNORECASE)
 
 Call = Callable[[dict[str, Any], str, int], Exchange]
 
@@ -232,19 +234,24 @@ def _show_records(console: Console, table: str, rows: list[dict[str, Any]], reco
 def _show_state(console: Console, look: Look) -> None:
     before, after = dict(_leaves(look.before)), dict(_leaves(look.state))
     changed = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+    printed = changed
+    if len(changed) > _CHANGES:
+        printed = [p for p in changed if "." not in p or _WHERE.search(p.rpartition(".")[2])]
     if not changed:
         console.say("state after this: unchanged")
     else:
-        left = f", {len(changed) - _CHANGES} more in --json" if len(changed) > _CHANGES else ""
-        rows = [
-            (
-                path,
-                *(_cell(console, side[path]) if path in side else None for side in (before, after)),
-            )
-            for path in changed[:_CHANGES]
-        ]
+        left = len(changed) - len(printed)
         console.table(
-            f"state after this (what would be committed{left})", ("key", "before", "after"), rows
+            "state after this" + (f" ({counted(left, 'other value')} with --json)" if left else ""),
+            ("key", "before", "after"),
+            [
+                (
+                    path,
+                    _cell(console, before[path]) if path in before else None,
+                    _cell(console, after[path]) if path in after else None,
+                )
+                for path in printed
+            ],
         )
     console.say(
         "hasMore: true, Fivetran would call again at once"

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from harness.console import Console, counted, duration, size
 from harness.exchange import Exchange
+from harness.sync import TRIES
 from harness.target.local import Event
 from harness.warehouse.load import Counts, Widened
 
@@ -57,7 +58,7 @@ class Progress:
         self._began = time.monotonic()
         self._number, self._page, self._fetched = 1, "", 0
         self._held: list[Event] = []
-        self._printed = 0
+        self._printed = self._lost = 0
         self._lines: deque[Text] = deque(maxlen=_LAST)
         self._spinner = Spinner("dots")
         self._live = console.live(self._view) if console.is_live else None
@@ -90,8 +91,10 @@ class Progress:
         reply, answer = exchange.reply, exchange.answer
         self._number, self._fetched, self.unclaimed = exchange.number + 1, 0, 0.0
         self._report(reply.error)
+        self._lost = self._lost + 1 if answer.lost else 0
         if answer.lost:
-            self._console.warn(f"call {exchange.number}: no reply ({answer.why}); retrying")
+            again = "; retrying" if self._lost < TRIES else ""
+            self._console.warn(f"call {exchange.number}: no reply ({answer.why}){again}")
         if exchange.noticed is None:
             return
         for name, counts in exchange.noticed.counts.items():

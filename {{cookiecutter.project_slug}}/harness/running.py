@@ -48,7 +48,8 @@ def setup_test(work: Work) -> Exchange:
         for exchange in exchanges:
             _judge(work, judge, exchange)
             record.add(exchange, progress.unclaimed)
-            progress.take(exchange)
+            if not exchange.answer.lost:
+                progress.take(exchange)
         last, error = exchanges[-1], loop.failure(exchanges[-1])
         work.result |= {
             "tries": len(exchanges),
@@ -175,8 +176,9 @@ def _logs(work: Work, judge: Judge, on_record: Callable[[Event], None]) -> Logs:
 
 def _judge(work: Work, judge: Judge, exchange: Exchange) -> None:
     work.calls = exchange.number
-    for fault in judge.check(exchange):
-        work.findings.add(exchange.number, fault)
+    if not exchange.answer.lost:  # it is asked for again, and an error after the last try
+        for fault in judge.check(exchange):
+            work.findings.add(exchange.number, fault)
 
 
 def _show(

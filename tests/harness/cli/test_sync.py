@@ -274,8 +274,20 @@ def test_a_function_that_is_not_running(
         pass
     code, written = run("sync", "--url", f"{url}/api/acme")
     assert code == 2
-    assert written.count("connection refused); retrying") >= 2
+    assert written.count("connection refused); retrying") == 2
     assert "is it running, and is this the right port?" in written
+
+
+def test_a_lost_reply_that_came_at_the_second_try_is_no_finding(
+    project: Make, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project()
+    monkeypatch.setitem(sync.run.__kwdefaults__, "sleep", lambda seconds: None)
+    answers = iter([Response("", 503), Response('{"state": {}, "hasMore": false}',
+                                                mimetype="application/json")])  # fmt: skip
+    with served(lambda request: next(answers)) as url:
+        found = result("sync", "--url", f"{url}/api/acme")
+    assert (found["exit_code"], found["calls"], found["findings"]) == (0, 1, [])
 
 
 def test_the_sample_and_the_real_api_never_mix(baked: Path, run: Run, result: Result) -> None:
