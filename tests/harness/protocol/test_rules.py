@@ -143,7 +143,7 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         [reply({"id": 1}, softDelete=["t"])],
         [
             reply({"id": 1}, more=True),
-            reply(at=2, softDelete=["t"], delete={"t": [{"id": 1}]}),
+            reply(at=2, softDelete=["t"], delete={"t": [{"no": 1}]}, schema=KEYED),
         ],
     ),
     "names-collide": (
@@ -254,6 +254,19 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
             "names-collide",
             'call 1, insert.t[0]: "aB" and "a_b" both become column a_b',
             '    {"aB":1,"a_b":2}',
+        ],
+    ),
+    "a missing state does not hide the data": (
+        [reply({"no": 1}, state=None, delete={"u": [{"id": 1}]})],
+        {},
+        [
+            "state-missing",
+            "call 1: state is missing",
+            "record-without-key",
+            "call 1, insert.t[0]: id of the primary key is missing or null",
+            '    {"no":1}',
+            "delete-without-schema",
+            "call 1, delete.u: delete.u comes without schema.u.primary_key",
         ],
     ),
     "both tries of a setup test": (

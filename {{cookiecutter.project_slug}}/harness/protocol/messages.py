@@ -257,7 +257,8 @@ def _response(answer: Answer, body: Body, reports: bool, redactor: Redactor) -> 
                 "every exception and report it with errorMessage and status 200"
             )
         yield Fault("http-status", f"the function answered HTTP {answer.status}{text}", todo=todo)
-    if answer.status == 200 and body.value is not None and not _is_json(answer.content_type):
+    protocol = body.value is not None and (answer.status == 200 or reports)
+    if protocol and not _is_json(answer.content_type):
         named = redactor.text(answer.content_type) or "missing"
         yield Fault("content-type", f"the Content-Type is {named}")
 

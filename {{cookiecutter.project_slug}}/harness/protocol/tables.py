@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -33,7 +34,8 @@ class Tables:
     def check(self, exchange: Exchange) -> Iterator[Fault]:
         """What is wrong with the data of this reply, given those before it."""
         reply = exchange.reply
-        if not reply.usable or exchange.setup_test:
+        reports = reply.data.get("errorMessage") is not None
+        if exchange.setup_test or reports or exchange.answer.status != 200:
             return
         if self._cursors is None:
             self._cursors = set(_times(exchange.before))
@@ -104,7 +106,7 @@ class Tables:
     ) -> None:
         """The values of the columns that hold a time which is in the state too."""
         for name in dict.fromkeys(chain.from_iterable(rows)):
-            values = {value for row in rows if type(value := row.get(name)) in (str, int)}
+            values = {value for row in rows if type(value := row.get(name)) in (str, int, Decimal)}
             if not values.isdisjoint(cursors):
                 self._cursor_values.setdefault(table, set()).update(values)
 
@@ -152,7 +154,7 @@ def _hidden(tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]) -
       "give every record, also in delete, a text, number or boolean in each column "
       "of the key")  # fmt: skip
 def _without_key(reply: Reply) -> Iterator[Fault]:
-    for part, entities in (("insert", reply.insert), ("delete", reply.delete)):
+    for part, entities in (("insert", reply.insert), ("delete", _deleted(reply))):
         for entity, rows in entities.items():
             for name in reply.schema.get(entity, ()):
                 yield from _missing(part, entity, rows, name)
@@ -182,7 +184,7 @@ def _missing(
       "answer with softDelete alone and hasMore: true, and deliver the rows in the "
       "next replies")  # fmt: skip
 def _deletions(reply: Reply) -> Iterator[Fault]:
-    for entity, rows in reply.delete.items():
+    for entity, rows in _deleted(reply).items():
         if rows and not reply.schema.get(entity):
             what = f"delete.{entity} comes without schema.{entity}.primary_key"
             yield Fault("delete-without-schema", what, "delete", entity)
@@ -241,14 +243,20 @@ def _columns(table: TableInfo) -> Iterator[Fault]:
             yield Fault("stamp-without-offset", what, "insert", table.name)
 
 
+def _deleted(reply: Reply) -> dict[str, list[dict[str, Any]]]:
+    """Records of delete; beside softDelete those of an entity have no effect."""
+    return {name: rows for name, rows in reply.delete.items() if name not in reply.soft_delete}
+
+
 def _times(value: Any) -> Iterator[Any]:
     """Values anywhere in a state that may be a cursor: times as text or as seconds."""
     if isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _times(item)
-    elif (isinstance(value, str) and len(value) >= 8 and value[:4].isdigit()) or (
-        isinstance(value, int) and value >= _FIRST_EPOCH
-    ):
+    elif isinstance(value, str):
+        if sum(map(str.isdigit, value)) >= len("20260101"):
+            yield value
+    elif isinstance(value, (int, Decimal)) and value >= _FIRST_EPOCH:
         yield value
 
 
