@@ -237,6 +237,7 @@ class Warehouse:
                 store = Store(self._connection, self.schema)
                 store.load()
                 yield store
+                store.flush()
                 self._connection.execute("COMMIT")
             except BaseException:
                 # After an error that is fatal to DuckDB nothing is left to be undone.
@@ -275,7 +276,7 @@ class Warehouse:
             ColumnInfo(name, kind, rows - count, self._privacy.hashes(table.name, name))
             for (name, kind), count in zip(table.types.items(), filled, strict=True)
         ]
-        empty = [name for name in table.columns if name not in table.filled]
+        empty = [name for name, shape in table.columns.items() if shape.kind == "null"]
         return TableInfo(table.name, table.primary_key, columns, rows, deleted, empty)
 
 

@@ -274,7 +274,8 @@ class Load:
         that has a value for it: `Id` before `ID`, `user_name` before `userName`.
         """
         names: dict[str, list[str]] = {}
-        for source in dict.fromkeys(chain.from_iterable(records)):
+        spelled_alike = dict.fromkeys(map(tuple, records))  # few: most records have the same names
+        for source in dict.fromkeys(chain.from_iterable(spelled_alike)):
             name = to_name(source)
             if not only_key or name in key:
                 names.setdefault(name, []).append(source)

@@ -101,6 +101,7 @@ class Store:
         self.tables: dict[str, Table] = {}
         self._stored: dict[str, bytes] = {}
         self._settings: dict[str, str] = {}
+        self._changed: dict[str, str | None] = {}
 
     def prepare(self, path: Path) -> None:
         """Makes the schemas and the harness's tables where they are missing.
@@ -149,13 +150,24 @@ class Store:
 
     def put(self, setting: str, value: str | None) -> None:
         """Sets a setting; None removes it."""
-        if self._settings.get(setting) == value:
-            return
-        self.connection.execute(f"DELETE FROM {HOME}.settings WHERE name = ?", [setting])
+        if self._settings.get(setting) != value:
+            self._changed[setting] = value
         self._settings.pop(setting, None)
         if value is not None:
             self._settings[setting] = value
-            self.connection.execute(f"INSERT INTO {HOME}.settings VALUES (?, ?)", [setting, value])
+
+    def flush(self) -> None:
+        """Writes the settings that have changed."""
+        if self._changed:
+            names, values = list(self._changed), list(self._changed.values())
+            pairs = "SELECT unnest(?::VARCHAR[]) AS name, unnest(?::VARCHAR[]) AS value"
+            self.connection.execute(
+                f"DELETE FROM {HOME}.settings WHERE list_contains(?::VARCHAR[], name)", [names]
+            )
+            self.connection.execute(
+                f"INSERT INTO {HOME}.settings FROM ({pairs}) WHERE value IS NOT NULL",
+                [names, values],
+            )
 
     def table(self, name: str) -> Table:
         """What is known of a table, from now on if nothing was."""

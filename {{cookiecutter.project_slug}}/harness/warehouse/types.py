@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import reduce
 from typing import Any
 
 import msgspec
@@ -138,9 +137,12 @@ def observe(values: list[Any], before: Shape = NULL) -> Shape:
         before: The shape of the column so far: no time is looked for in a column of text.
     """
     shape = NULL
-    for kind in set(map(type, values)) - {type(None)}:
+    types = set(map(type, values))
+    for kind in types - {type(None)}:
         if kind is str and before.kind == "text":
             found = TEXT
+        elif len(types) == 1:
+            found = _OBSERVERS[kind](values)
         else:
             found = _OBSERVERS[kind]([value for value in values if type(value) is kind])
         shape = shape.join(found)
@@ -237,17 +239,26 @@ def _integers(values: list[int]) -> Shape:
 
 
 def _decimals(values: list[Decimal]) -> Shape:
-    parts = [value.as_tuple() for value in values]
-    sizes = {(len(digits), int(exponent)) for _, digits, exponent in parts}
-    short = all(digits <= 15 and abs(exponent) < 290 for digits, exponent in sizes)
+    # The text of a number gives its digits faster than as_tuple does.
+    texts = list(map(str, values))
+    forms = {(len(text), text.find("."), text[0] == "-") for text in texts if "E" not in text}
+    sizes = {
+        (point - minus, size - point - 1) if point > 0 else (size - minus, 0)
+        for size, point, minus in forms
+    }
+    exact = all(whole + scale <= 15 for whole, scale in sizes)
+    for value in [value for value, text in zip(values, texts, strict=True) if "E" in text]:
+        _, digits, exponent = value.as_tuple()
+        sizes.add((len(digits) + int(exponent), -int(exponent)))
+        exact = exact and _is_exact(value)
     seen = frozenset({"decimal"})
     shape = Shape(
         "number",
         seen,
-        whole=max(1, *(digits + exponent for digits, exponent in sizes)),
-        scale=max(0, *(-exponent for _, exponent in sizes)),
+        whole=max(1, *(whole for whole, _ in sizes)),
+        scale=max(0, *(scale for _, scale in sizes)),
         fractional=True,
-        exact=short or all(map(_is_exact, values)),
+        exact=exact or all(map(_is_exact, values)),
     )
     return Shape("text", seen) if shape.sql == "VARCHAR" else shape
 
@@ -260,13 +271,14 @@ def _is_exact(value: Decimal) -> bool:
 
 
 def _texts(values: list[str]) -> Shape:
-    shapes = set()
-    for value in values:
-        shape = _text(value)
-        if shape is TEXT:
-            return TEXT
-        shapes.add(shape)
-    return reduce(Shape.join, shapes)
+    shape = _text(values[0])
+    for value in set(values) if shape is not TEXT else ():
+        found = _text(value)
+        if found is not shape:
+            shape = shape.join(found)
+            if found is TEXT:
+                break
+    return shape
 
 
 def _time(kind: str, odd: bool = False) -> Shape:
