@@ -33,7 +33,7 @@ def test_the_right_credentials_and_no_others(
 ) -> None:
     value = made_up("apiToken")
     with serve(auth=auth) as client:
-        for given in ({}, {"Authorization": "Digest x"}, {k: "wrong" for k in headers}):
+        for given in ({}, {"Authorization": "Digest x"}, dict.fromkeys(headers, "wrong")):
             client.headers = dict(given)
             message = client.refusal()
             assert message.startswith("sample.toml line 3")

@@ -46,21 +46,20 @@ def test_what_changes_is_read_from_the_time_before_on(
     told = {"rows": "data", "deleted": "gone"} if style != "link_header" else {}
     with serve(**{**STYLES[style], **told}) as client:
         newest = max(row["updated_at"] for row in client.server.records("order"))
-        change = client.server.change(*counts, seed=seed)["order"]
-        found = (len(change.inserted), len(change.updated), len(change.deleted))
-        assert found == counts
+        before = {row["id"]: row for row in client.server.records("order")}
+        done = client.server.change(*counts, seed=seed)
+        assert (done["inserted"], done["updated"], done["deleted"]) == counts
+        after = {row["id"]: row for row in client.server.records("order")}
         bound = {client.entity.since or "": datetime.fromisoformat(newest).isoformat()}
         bodies = list(client.pages(**bound))
         rows = [row for b in bodies for row in (b["data"] if told else b)]
         changed = [row for row in rows if row["updated_at"] > newest]
-        assert sorted(map(repr, changed)) == sorted(map(repr, change.inserted + change.updated))
-        gone = [row for body in bodies for row in body["gone"]] if told else []
-        assert sorted(row["id"] for row in gone) == sorted(
-            row["id"] for row in change.deleted if told
-        )
-        assert client.server.records("order") == sorted(
-            client.server.records("order"), key=lambda row: row["id"]
-        )
+        expected = [row for key, row in after.items() if row != before.get(key)]
+        assert sorted(map(repr, changed)) == sorted(map(repr, expected))
+        assert len(expected) == counts[0] + counts[1]
+        gone = {row["id"] for body in bodies for row in body["gone"]} if told else set()
+        assert gone == (before.keys() - after.keys() if told else set())
+        assert list(after) == sorted(after)
 
 
 @pytest.mark.parametrize("style", ["cursor", "by_key", "page_number", "offset", "next_url"])
@@ -134,9 +133,12 @@ def test_cursors_and_bounds_of_all_forms(
             written = str(seconds * (1000 if bound == "milliseconds" else 1))
         first = next(i for i, row in enumerate(rows) if row["updated_at"] == cut)
         assert client.rows(updated_since=written) == rows[first:]
-        changed = client.server.change(update=3)["order"].updated
-        newest = client.rows(updated_since=str(changed[0]["updated_at"])) if not since_as else []
+        highest = max(rows, key=lambda row: str(row["updated_at"]))["updated_at"]
+        client.server.change(update=3)
+        newest = [] if since_as else client.rows(updated_since=str(highest))
+        changed = [row for row in client.server.records("order") if row not in rows]
         assert since_as or all(row in newest for row in changed)
+        assert len(changed) == 3
 
 
 def test_until_is_exclusive(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from harness.sample.auth import made_up
 from harness.sample.faults import Faults
-from harness.sample.server import OwnApp, Sample, Seen, Server, load
+from harness.sample.own_app import OwnApp, load
+from harness.sample.server import Sample, Seen, Server
 
 __all__ = ["Faults", "OwnApp", "Sample", "Seen", "Server", "load", "made_up"]

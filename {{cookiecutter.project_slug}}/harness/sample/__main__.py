@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import HarnessError
-from harness.sample.server import load
+from harness.sample.own_app import load
 
 
 def main(

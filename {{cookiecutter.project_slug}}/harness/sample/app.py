@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,6 +19,9 @@ from harness.sample import pages
 from harness.sample.auth import Guard
 from harness.sample.records import Store
 from harness.sample.spec import Entity, Spec, keys_of, put
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _A_TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4}|\d{4}/\d\d?/\d\d?|^1\d{9}(\d{3})?(\.\d+)?$"
@@ -30,10 +35,12 @@ class Asked(NamedTuple):
     Attributes:
         entity: The entity, or None where the path is not that of one.
         parameters: Those with a value; of a POST body by dotted path.
+        query: Of the URL, without an API key.
     """
 
     entity: Entity | None
     parameters: Mapping[str, str]
+    query: list[tuple[str, str]]
 
 
 class Refused(Exception):
@@ -54,10 +61,10 @@ class Refused(Exception):
 class App:
     """Answers requests from the stores, as the spec says."""
 
-    def __init__(self, spec: Spec, stores: Mapping[str, Store], guard: Guard) -> None:
+    def __init__(self, spec: Spec, stores: Mapping[str, Store]) -> None:
         self._spec = spec
         self._stores = stores
-        self._guard = guard
+        self._guard = Guard(spec.auth)
         self._by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
         self._numbers: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
@@ -65,12 +72,13 @@ class App:
     def read(self, request: Request) -> Asked:
         """What the request asks for; it is not checked."""
         entity = self._by_path.get(request.path)
-        given = dict(request.args.items())
-        if self._spec.auth.kind == "api_key_query":
-            given.pop(self._spec.auth.param, None)
+        auth = self._spec.auth
+        hidden = auth.param if auth.kind == "api_key_query" else None
+        query = [(n, v) for n, v in request.args.items(multi=True) if n != hidden]
+        given = dict(query)
         if entity is not None and entity.method == "POST":
             given.update(_flat(_body_of(request) or {}, ""))
-        return Asked(entity, {name: value for name, value in given.items() if value})
+        return Asked(entity, {name: value for name, value in given.items() if value}, query)
 
     def answer(self, request: Request, asked: Asked) -> Response:
         """The page that is asked for, or what is wrong with the request."""
@@ -117,7 +125,7 @@ class App:
             raise Refused(400, f"{spec.at(where, bad.key)}: {bad}, from fetch.py") from None
         except pages.PastTheEnd:
             raise Refused(404, "there is no such page: the last one is before it") from None
-        return self._page(request, entity, page)
+        return _page(request.host_url.rstrip("/") + entity.path, asked.query, entity, page)
 
     def _not_found(self, request: Request) -> Refused:
         spec = self._spec
@@ -183,33 +191,51 @@ class App:
             f"{name}={value[:_SHOWN]}: write {key} = {_quoted(name)} there",
         )
 
-    def _page(self, request: Request, entity: Entity, page: pages.Page) -> Response:
-        def url(token: str) -> str:
-            given = [(n, v) for n, v in request.args.items(multi=True) if n != entity.token]
-            if self._spec.auth.kind == "api_key_query":
-                given = [(n, v) for n, v in given if n != self._spec.auth.param]
-            query = urlencode([*given, *([(entity.token, token)] if token else [])])
-            return request.host_url.rstrip("/") + entity.path + (f"?{query}" if query else "")
 
-        rows = _list(item.body for item in page.items if not item.deleted)
-        body: Any = rows
-        if entity.rows:
-            body = {}
-            put(body, keys_of(entity.rows), rows)
-        if entity.deleted is not None:
-            gone = _list(item.body for item in page.items if item.deleted)
-            put(body, keys_of(entity.deleted), gone)
-        if entity.next is not None and (page.token or entity.last != "absent"):
-            end = "" if entity.last == "empty" else None
-            following = page.token if entity.pagination == "cursor" else url(page.token)
-            put(body, keys_of(entity.next), following if page.token else end)
-        if entity.more is not None:
-            put(body, keys_of(entity.more), page.more)
-        response = _json(body, 200)
-        if entity.pagination == "link_header":
-            following = f', <{url(page.token)}>; rel="next"' if page.token else ""
-            response.headers["Link"] = f'<{url("")}>; rel="first"{following}'
-        return response
+def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.Page) -> Response:
+    def url(token: str) -> str:
+        kept = [(name, value) for name, value in query if name != entity.token]
+        parameters = urlencode([*kept, (entity.token, token)] if token else kept)
+        return f"{base}?{parameters}" if parameters else base
+
+    rows = _list(item.body for item in page.items if not item.deleted)
+    body: Any = {} if entity.rows else rows
+    if entity.rows:
+        put(body, keys_of(entity.rows), rows)
+    if entity.deleted:
+        gone = _list(item.body for item in page.items if item.deleted)
+        put(body, keys_of(entity.deleted), gone)
+    if entity.next and (page.token or entity.last != "absent"):
+        end = "" if entity.last == "empty" else None
+        following = page.token if entity.pagination == "cursor" else url(page.token)
+        put(body, keys_of(entity.next), following if page.token else end)
+    if entity.more:
+        put(body, keys_of(entity.more), page.more)
+    response = _json(body, 200)
+    if entity.pagination == "link_header":
+        following = f', <{url(page.token)}>; rel="next"' if page.token else ""
+        response.headers["Link"] = f'<{url("")}>; rel="first"{following}'
+    return response
+
+
+class Wsgi:
+    """A WSGI app of the project's, of which nothing is known."""
+
+    def __init__(self, app: WSGIApplication, name: str) -> None:
+        self._app = app
+        self._name = name
+
+    def read(self, request: Request) -> Asked:
+        """Only the query."""
+        query = list(request.args.items(multi=True))
+        return Asked(None, dict(query), query)
+
+    def answer(self, request: Request, asked: Asked) -> Response:
+        """What the app answers; where it raises, a 500 that names the line."""
+        try:
+            return Response.from_app(self._app, request.environ, buffered=True)
+        except Exception as error:
+            return Response(f"{self._name}: {raised(error)}", 500, mimetype="text/plain")
 
 
 def _list(bodies: Iterator[bytes]) -> msgspec.Raw:
@@ -240,3 +266,9 @@ def _quoted(text: str) -> str:
 
 def _json(body: Any, status: int) -> Response:
     return Response(codec.encode(body), status, mimetype="application/json")
+
+
+def raised(error: Exception) -> str:
+    """What an exception of the project's says, and the line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug import Response
 
+from harness.sample.app import Asked
 from harness.sample.spec import Entity
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class Faults:
         self,
         server: Server,
         path: str,
-        entity: Entity | None,
-        parameters: Mapping[str, str],
+        asked: Asked,
         go_on: Callable[[], Response],
     ) -> Response | None:
         """The faulty response to a request, None where it goes well.
@@ -82,10 +82,10 @@ class Faults:
         Args:
             server: The upstream, whose records may change.
             path: Of the request.
-            entity: What is asked for, None where that is not known.
-            parameters: Of the request.
+            asked: What the request asks for.
             go_on: Gives the upstream's response.
         """
+        entity = asked.entity
         with self._lock:
             number = self._asked[path]
             self._asked[path] += 1
@@ -96,7 +96,7 @@ class Faults:
                 chance = random.Random(f"{self._seed} {path} {number}")
                 if not self.quiet and entity:
                     self._change(server, entity, chance)
-                kind = self._kind(entity, parameters, chance)
+                kind = self._kind(entity, asked.parameters, chance)
             if kind:
                 self.done[kind] += 1
         return _response(kind, chance, go_on) if kind else None
@@ -134,10 +134,7 @@ class Faults:
     def _change(self, server: Server, entity: Entity, chance: random.Random) -> None:
         seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
         if chance.random() < self._changing:
-            for change in server.change_while_read(entity, counts, seed).values():
-                self.done["inserted"] += len(change.inserted)
-                self.done["updated"] += len(change.updated)
-                self.done["deleted"] += len(change.deleted)
+            self.done += server.change_while_read(entity, counts, seed)
 
 
 def _response(kind: str, chance: random.Random, go_on: Callable[[], Response]) -> Response:

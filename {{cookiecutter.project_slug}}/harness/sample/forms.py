@@ -40,7 +40,7 @@ class Form:
         text = str(example)
         self._is_text = isinstance(example, str)
         self._iso = _ISO.fullmatch(text)
-        self.is_time, self._places, self._scale = True, 0, 1
+        self.is_time, self._places, self.unit = True, 0, 1
         if self._iso is not None and self._is_text:
             _, between, _, second, _, fraction, _ = self._iso.groups()
             seconds = 1 if second else 60 if between else 86400
@@ -50,11 +50,10 @@ class Form:
         else:
             number = Decimal(text)
             self._places = -int(number.as_tuple().exponent)
-            self._scale = _scale(number)
-            self.is_time = self._scale > 0
+            self.is_time = _scale(number) > 0
             if self._places and not self.is_time:
                 raise ValueError(f"{example!r} is not {FORMS}")
-            self.unit = max(self._scale // 10**self._places, 1)
+            self.unit = max(_scale(number) // 10**self._places, 1)
         self.first = self.read(text)
 
     def read(self, text: str, since_as: str | None = None) -> int:
@@ -85,6 +84,10 @@ class Form:
         local = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ''}")
         seconds = (local - _EPOCH) // timedelta(seconds=1) - _seconds_of(offset)
         return seconds * NANO + int(f"{fraction or ''}000000000"[:9])
+
+    def floor(self, moment: int) -> int:
+        """The last value that the form can show and that is not after a moment."""
+        return moment // self.unit * self.unit
 
     def write(self, value: int) -> Any:
         """The value as the example is written."""

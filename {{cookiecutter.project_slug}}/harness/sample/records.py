@@ -7,8 +7,8 @@ import re
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -45,7 +45,7 @@ class Item(NamedTuple):
     """A record or its tombstone.
 
     Attributes:
-        moment: Its cursor's value; 0 where the entity has no cursor.
+        moment: Its cursor, as `Form` reads it; 0 where the entity has no cursor.
         number: Counts creations; primary keys grow with it.
         revision: Counts changes.
         body: The record as JSON.
@@ -59,17 +59,7 @@ class Item(NamedTuple):
     deleted: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
-    """What one change did to an entity: the records as they are now, the deleted as they were."""
-
-    inserted: list[dict[str, Any]] = field(default_factory=list)
-    updated: list[dict[str, Any]] = field(default_factory=list)
-    deleted: list[dict[str, Any]] = field(default_factory=list)
-
-
-_MOST_MADE = 16
-_MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count, for all stores of a process
+_MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count: servers begin with the same
 
 
 class Store:
@@ -87,17 +77,18 @@ class Store:
 
     def __init__(self, entity: Entity, inside: Sequence[Entity], count: int) -> None:
         self.entity = entity
-        self.form: Form | None = None
-        if entity.cursor is not None:
-            self.form = Form(value_at(entity.record, entity.cursor))
+        self.form = Form(value_at(entity.record, entity.cursor)) if entity.cursor else None
         self._maker = Maker(entity)
-        self._inside = [(inner, Maker(inner)) for inner in inside]
+        self._inside = [(keys_of(str(inner.inside))[1:], Maker(inner)) for inner in inside]
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
-        first = self._first_items(count)
+        made = (repr((entity, inside)), count)
+        if made not in _MADE:
+            moments = enumerate(self._first_moments(count))
+            _MADE[made] = [self._item(number, 0, moment) for number, moment in moments]
+        self._created = dict(enumerate(_MADE[made]))
         least = self.form.first - self.form.unit if self.form else 0
-        self._highest: int = max((item.moment for item in first), default=least)
-        self._created = dict(enumerate(first))
+        self._highest: int = max((item.moment for item in _MADE[made]), default=least)
         self._numbers: dict[str, int] = {}
         self._next = count
         self._sort()
@@ -113,70 +104,51 @@ class Store:
             self._numbers[str(self._maker.keys(number)[column])] = number
         return self._numbers.get(key)
 
-    def change(self, insert: int, update: int, delete: int, seed: int) -> Change:
+    def change(self, insert: int, update: int, delete: int, seed: int) -> Counter[str]:
         """Delete, update and insert so many records, or as many as there are.
 
         A change sets the cursor to now, above all others unless the form is too coarse to tell it
         from the last change. A cursor in the primary key counts on, and nothing is updated then.
         """
         chance = random.Random(crc32(f"{seed}.{self.entity.name}".encode()))
-        done = Change()
         with self._lock:
+            now = time.time_ns()
             live = [item for item in self.by_creation if not item.deleted]
             picked = chance.sample(live, min(delete + update, len(live)))
-            now = time.time_ns()
-            for item in picked[:delete]:
-                done.deleted.append(item.record)
+            gone, changed = picked[:delete], [] if self._is_log else picked[delete:]
+            for item in gone:
                 if self.entity.deleted is None:
                     del self._created[item.number]
                 else:
-                    self._created[item.number] = self._tombstone(
-                        item.number, self._next_moment(now)
-                    )
-            for item in [] if self._is_log else picked[delete:]:
-                new = self._item(item.number, item.revision + 1, self._next_moment(now))
-                self._created[item.number] = new
-                done.updated.append(new.record)
+                    self._created[item.number] = self._tombstone(item.number, now)
+            for item in changed:
+                moment = self._next_moment(now)
+                self._created[item.number] = self._item(item.number, item.revision + 1, moment)
             for _ in range(insert):
-                new = self._item(self._next, 0, self._next_moment(now))
-                self._created[self._next] = new
-                done.inserted.append(new.record)
+                self._created[self._next] = self._item(self._next, 0, self._next_moment(now))
                 self._next += 1
             self._sort()
-        return done
+        return +Counter(inserted=insert, updated=len(changed), deleted=len(gone))
 
     def _sort(self) -> None:
         self.by_creation = list(self._created.values())
         self.by_change = sorted(self.by_creation)
 
     def _item(self, number: int, revision: int, moment: int) -> Item:
-        record = self._maker.make(number, revision, self._written(moment))
-        for inner, maker in self._inside:
+        cursor = self.form.write(moment) if self.form else None
+        record = self._maker.make(number, revision, cursor)
+        for keys, maker in self._inside:
             count = (number * 7 + 2) % _INNER  # also none; a change keeps it
-            made = [
-                maker.make(number * _INNER + index, revision, None, index, record)
-                for index in range(count)
-            ]
-            put(record, keys_of(str(inner.inside))[1:], made)
+            inner = [maker.inside(record, number, revision, index) for index in range(count)]
+            put(record, keys, inner)
         return Item(moment, number, revision, record, codec.encode(record))
 
-    def _tombstone(self, number: int, moment: int) -> Item:
+    def _tombstone(self, number: int, now: int) -> Item:
+        moment = self._next_moment(now)
         record = self._maker.keys(number)
-        self._maker.set_cursor(record, self._written(moment))
+        if self.form:
+            put(record, self._maker.cursor, self.form.write(moment))
         return Item(moment, number, 0, record, codec.encode(record), deleted=True)
-
-    def _written(self, moment: int) -> Any:
-        return self.form.write(moment) if self.form else None
-
-    def _first_items(self, count: int) -> list[Item]:
-        inside = [inner for inner, _ in self._inside]
-        key = (repr((self.entity, inside)), count)
-        if key not in _MADE:
-            if len(_MADE) == _MOST_MADE:
-                _MADE.clear()
-            moments = self._first_moments(count)
-            _MADE[key] = [self._item(number, 0, moments[number]) for number in range(count)]
-        return _MADE[key]
 
     def _first_moments(self, count: int) -> list[int]:
         form = self.form
@@ -184,21 +156,19 @@ class Store:
             return [0] * count
         if not form.is_time:
             return [form.first + number for number in range(count)]
-        now = time.time_ns() // form.unit * form.unit
+        now = form.floor(time.time_ns())
         if self._is_log:
             return [now + (number - count - _LOG_ROOM) * form.unit for number in range(count)]
         latest = now - max(_HOUR, form.unit)
-        return [
-            (latest - (latest - _moment(n)) % _YEAR) // form.unit * form.unit for n in range(count)
-        ]
+        return [form.floor(latest - (latest - _moment(n)) % _YEAR) for n in range(count)]
 
     def _next_moment(self, now: int) -> int:
         """The cursor of what changes now; it never goes backwards."""
         if self.form is None:
             return 0
-        unit = self.form.unit
         counts = self._is_log or not self.form.is_time
-        self._highest = self._highest + unit if counts else max(self._highest, now // unit * unit)
+        later = self._highest + self.form.unit if counts else self.form.floor(now)
+        self._highest = max(self._highest, later)
         return self._highest
 
 
@@ -209,70 +179,59 @@ def _moment(number: int) -> int:
 
 
 class Maker:
-    """Makes records of one entity, the same each time; the first is the example itself."""
+    """Makes records of one entity, the same each time; the first is the example itself.
+
+    Attributes:
+        cursor: The keys that lead to a record's cursor.
+    """
 
     def __init__(self, entity: Entity) -> None:
         self._example = entity.record
         self._parent = {c: path for c, path in entity.parent.items() if c in entity.record}
         self._key = [column for column in entity.primary_key if column not in entity.parent]
         self._counts_inside = len(self._key) < len(entity.primary_key)
-        self._cursor: list[str] = []
-        if entity.cursor is not None:
-            is_column = entity.cursor in entity.record
-            self._cursor = [entity.cursor] if is_column else entity.cursor.split(".")
-        fixed = (*self._key, *self._parent, entity.cursor)
+        cursor = entity.cursor or ""
+        self.cursor = [cursor] if cursor in entity.record else cursor.split(".")
         self._makes = {
             column: _make(value, crc32(f"{entity.name}.{column}".encode()))
             for column, value in entity.record.items()
-            if column not in fixed
+            if column not in (*self._key, *self._parent, entity.cursor)
         }
         self._nullable = [column for column in self._makes if _is_prose(entity.record[column])]
 
-    def make(
-        self,
-        number: int,
-        revision: int,
-        cursor: Any,
-        index: int = 0,
-        outer: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    def make(self, number: int, revision: int, cursor: Any) -> dict[str, Any]:
         """A record.
 
         Args:
             number: Counts creations from 0; keys grow with it.
             revision: Counts the changes of the record from 0.
-            cursor: Its cursor value; unused where the entity has none.
-            index: Counts from 0 inside `outer`.
-            outer: The record that this one stands in.
+            cursor: Its cursor value; None where the entity has no cursor.
         """
-        record = self.keys(index if self._counts_inside else number)
-        seed = number * 1009 + revision
-        for column, make in self._makes.items():
-            record[column] = make(seed) if seed else self._example[column]
-        for column in self._nullable:
-            if seed and _draw(seed, crc32(column.encode())) % 11 == 0:
-                record[column] = None
-        for column, path in self._parent.items():
-            record[column] = value_at(outer or {}, path)
-        record = {column: record.get(column) for column in self._example}
-        self.set_cursor(record, cursor)
+        record = {**self._example, **self.keys(number)}
+        if seed := number * 1009 + revision:
+            record |= {column: make(seed) for column, make in self._makes.items()}
+            for column in self._nullable:
+                if _draw(seed, crc32(column.encode())) % 11 == 0:
+                    record[column] = None
+        if cursor is not None:
+            put(record, self.cursor, cursor)
         return record
+
+    def inside(
+        self, outer: dict[str, Any], number: int, revision: int, index: int
+    ) -> dict[str, Any]:
+        """A record that stands inside another one, at an index from 0."""
+        record = self.make(number * _INNER + index, revision, None)
+        if self._counts_inside:
+            record |= self.keys(index)
+        return record | {column: value_at(outer, path) for column, path in self._parent.items()}
 
     def keys(self, number: int) -> dict[str, Any]:
         """The primary key of a record."""
-        part = number % _PARTS
-        number = number // _PARTS if len(self._key) > 1 else number
-        return {
-            column: _numbered(
-                self._example[column], part if column in self._key[1:][-1:] else number
-            )
-            for column in self._key
-        }
-
-    def set_cursor(self, record: dict[str, Any], cursor: Any) -> None:
-        """Give a record, or a tombstone, this cursor value, if the entity has a cursor."""
-        if self._cursor:
-            put(record, self._cursor, cursor)
+        number, part = divmod(number, _PARTS) if len(self._key) > 1 else (number, number)
+        numbers = [*[number] * (len(self._key) - 1), part]
+        pairs = zip(self._key, numbers, strict=False)
+        return {column: _numbered(self._example[column], number) for column, number in pairs}
 
 
 def _numbered(example: Any, number: int) -> Any:
