@@ -410,8 +410,8 @@ def named_rules() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 named = [word.value for word in node.keywords if word.arg == "rule"]
-                if isinstance(node.func, ast.Name) and node.func.id == "Fault":
-                    named += node.args[:1]
+                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                named += node.args[:1] if called in ("Fault", "fault") else []
                 found |= {value.value for value in named if isinstance(value, ast.Constant)}
     text = Path(shape.FOLDER / "reply.json").read_text(encoding="utf-8")
     json.loads(text, object_hook=lambda part: found.add(part.get("rule")))

@@ -19,10 +19,11 @@ from harness.redact import Redactor
 
 MOST = 1_000  # faults of one rule in one reply; more say nothing new
 _SHOWN = 200  # characters
+ENOUGH = 20_000  # bytes that are looked at, so that masking is done before cutting
 _AROUND = 60  # characters before and after the place where JSON breaks
 _GZIP = b"\x1f\x8b"
 _BYTE = re.compile(r"\(byte (\d+)\)")
-_UNSEEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<!--.*?-->|<[^>]*>")
+_UNSEEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<!--.*?-->|<[^<>]*>")
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
 
 
@@ -59,12 +60,12 @@ def cut(text: str) -> str:
 
 def shown(value: Any, redactor: Redactor) -> str:
     """A value as JSON text for people, without secrets and shortened."""
-    return cut(redactor.text(codec.encode(value).decode("utf-8", "replace")))
+    return cut(redactor.text(codec.encode(value)[:ENOUGH].decode("utf-8", "replace")))
 
 
 def start(data: bytes, redactor: Redactor) -> str:
     """The beginning of a body for people; of an HTML page the title and the text."""
-    text = redactor.text(data[:100_000].decode("utf-8", "replace")).strip()
+    text = redactor.text(data[:ENOUGH].decode("utf-8", "replace")).strip()
     if not text.startswith("<"):
         return cut(text)
     title = _TITLE.search(text)

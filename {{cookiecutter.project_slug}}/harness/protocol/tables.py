@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import codec
 from harness.exchange import Exchange
-from harness.protocol.body import MOST
+from harness.protocol.body import ENOUGH, MOST
 from harness.protocol.messages import Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
 from harness.warehouse.load import Counts, TableInfo
@@ -170,7 +170,7 @@ def _missing(
             value = next((row[own] for own in row if to_name(own) == to_name(name)), None)
         if value is None or isinstance(value, (dict, list)):
             why = "is missing or null" if value is None else "is not a text, number or boolean"
-            row_text = codec.encode(row).decode("utf-8", "replace") if found < MOST else ""
+            row_text = codec.encode(row)[:ENOUGH].decode("utf-8", "replace") if found < MOST else ""
             what = f"{name} of the primary key {why}"
             yield Fault("record-without-key", what, part, entity, index, row_text)
             found += 1
