@@ -179,6 +179,7 @@ def sync(
     Example: `python -m harness sync --sample`, or `python -m harness sync --chaos 7`
     """
     sample = sample or (chaos is not None and url is None)
+    port = 0 if chaos is not None and port is None else port
     options = Options(url, key, sample, upstream, port, warehouse, connection, json)
     with opened("sync", options) as work:
         if chaos is None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from harness.target.http import HttpTarget, is_local, split_key
 from harness.target.local import FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
+Load = Callable[[Mapping[str, str]], Target]
 INTERRUPTED = 130
 SAMPLE_PORT = 8011
 REAL = "real"  # the upstream of a run in which nothing stands in for it
@@ -74,6 +75,7 @@ class Work:
         result: What `--json` writes.
         findings: Broken rules.
         calls: Number of the last call.
+        upstream: What stands in for the real upstream, and its running server.
     """
 
     command: str
@@ -84,6 +86,7 @@ class Work:
     result: dict[str, Any] = field(default_factory=dict)
     findings: Findings = field(default_factory=Findings)
     calls: int = 0
+    upstream: tuple[sample.Sample | sample.OwnApp, sample.Server] | None = None
 
     def __post_init__(self) -> None:
         folder, options = self.project.folder, self.options
@@ -114,32 +117,40 @@ class Work:
             self.project.folder, self.options.upstream, list(self.connection.secrets)
         )
 
-    def target(self, settings: Mapping[str, str] | None = None) -> Target:
-        """Reach the function, and start the sample upstream where one is asked for.
+    def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
+        """What loads the function for app settings; the sample upstream is started if asked for.
 
         What the function prints in this process goes through the console from then on.
 
         Args:
-            settings: App settings for the function of this folder, over all others.
+            faults: What goes wrong with the sample upstream.
+            records: How many records of each entity it has at most, None for what it says itself.
         """
-        options, where = self.options, ""
+        options, folder = self.options, self.project.folder
         self.stack.enter_context(self.console.printed())
         if options.url is not None:
-            target: Target = self._remote(options.url)
-        elif options.stands_in:
-            source = self.stand_in()
+            target = HttpTarget(*self._address(options.url))
+            return lambda settings: target
+        if options.stands_in:
+            source = self.stand_in() if records is None else self.stand_in().fewer(records)
             port = SAMPLE_PORT if options.port is None else options.port
-            server = self.stack.enter_context(source.serve(port))
+            server = self.stack.enter_context(source.serve(port, faults))
+            self.upstream = source, server
             self.connection = self.connection.with_secrets(source.secrets())
             self.hide()
-            found = {"UPSTREAM_BASE_URL": server.url, **(settings or {})}
-            target = FunctionTarget(self.project.folder, found)
-            where = f", upstream: {source.name} at {server.url}"
+            found = {"UPSTREAM_BASE_URL": server.url}
         else:
             # As func start does: a variable that is set already wins.
             local = self.project.settings()
             found = {name: value for name, value in local.items() if name not in os.environ}
-            target = FunctionTarget(self.project.folder, {**found, **(settings or {})})
+        return lambda settings: FunctionTarget(folder, {**found, **settings})
+
+    def target(self, settings: Mapping[str, str] | None = None) -> Target:
+        """The function, with app settings over all others; see `load`."""
+        target = self.load()(settings or {})
+        where = ""
+        if self.upstream is not None:
+            where = f", upstream: {self.upstream[0].name} at {self.upstream[1].url}"
         self.console.say(f"{self.command}: {target.name}{where}")
         return target
 
@@ -222,7 +233,8 @@ class Work:
         }
         self.result["error"] = {name: value for name, value in values.items() if value}
 
-    def _remote(self, url: str) -> Target:
+    def _address(self, url: str) -> tuple[str, str]:
+        """The function's URL and key."""
         url, key = split_key(url)
         if self.options.stands_in:
             raise UsageError(
@@ -238,7 +250,7 @@ class Work:
                 )
             key = typer.prompt("Function key", default="", hide_input=True, show_default=False)
         self.hide(key)
-        return HttpTarget(url, key)
+        return url, key
 
     def _upstream(self) -> str:
         return self.stand_in().fingerprint if self.options.stands_in else REAL
@@ -285,4 +297,6 @@ def opened(command: str, options: Options) -> Iterator[Work]:
         except KeyboardInterrupt:
             console.warn("stopped: what was applied stays, and the next sync goes on from there")
             code = INTERRUPTED
+            done = work.result if work is not None else {}
+            console.result({"command": command, **done, "ok": False, "exit_code": code})
     raise Ended(code)

@@ -16,6 +16,7 @@ from harness.errors import FunctionFailed, HarnessError
 from harness.exchange import Exchange
 from harness.progress import Progress
 from harness.protocol.rules import Judge
+from harness.sample import Faults
 from harness.target import Target
 from harness.target.local import Event, FunctionTarget, Logs
 from harness.warehouse import Warehouse
@@ -146,23 +147,34 @@ def sync(work: Work, calls: int | None, *, again: bool = False) -> None:
 
 
 def chaos(work: Work, seed: int) -> None:
-    """A sync on bad days, compared with an undisturbed one.
+    """Syncs on bad days, compared with an undisturbed one.
 
     Raises:
         HarnessError: The tables differ, or no sync comes to its end.
     """
-    from harness.chaos import run
+    from harness.chaos import RECORDS, play
 
-    options = work.options
-    outcome = run(
-        work.project,
-        work.stand_in() if options.stands_in else None,
-        seed,
-        work.console,
-        url=options.url,
-    )
+    console, folder = work.console, work.project.home() / "chaos"
+    load = work.load(Faults(seed), RECORDS)
+    console.say(f"chaos {seed}: {load({}).name}; tables in {folder}")
+    if work.options.url is not None:
+        console.say(
+            "over --url replies are lost and calls repeated; a failing API and restarts are played "
+            "in the function's folder, without --url"
+        )
+    judges: dict[str | None, Judge] = {}  # one for each sync
+
+    def on_exchange(exchange: Exchange) -> None:
+        _judge(work, judges.setdefault(exchange.sync_id, work.judge()), exchange)
+
+    with Logs(lambda event: None):  # else Python prints warnings itself
+        outcome = play(seed, load, work.connection, folder, work.upstream, on_exchange)
     work.result["chaos"] = outcome.as_json()
+    for name, count in sorted(outcome.happened.items()):
+        console.say(f"{count:>6} × {name}")
     outcome.check()
+    calls, rows = counted(outcome.calls, "call"), counted(outcome.rows, "row")
+    console.say(f"{calls} on bad days and after them: the same tables, {rows}", "green")
 
 
 def _logs(work: Work, judge: Judge, on_record: Callable[[Event], None]) -> Logs:

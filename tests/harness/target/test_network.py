@@ -9,22 +9,30 @@ from harness.protocol.messages import Answer
 from harness.target.network import LOST, REPEATED, RESTARTED, Network, short_sleeps
 
 
-class Loads:
-    """Loads functions that count their calls."""
-
-    def __init__(self) -> None:
-        self.settings: list[Mapping[str, str]] = []
-        self.called: list[bytes] = []
-
-    def __call__(self, settings: Mapping[str, str]) -> Loads:
-        self.settings.append(settings)
-        return self
+class Function:
+    """Counts the calls of all instances."""
 
     name = "counted"
+
+    def __init__(self, called: list[bytes]) -> None:
+        self.called = called
 
     def call(self, body: bytes) -> Answer:
         self.called.append(body)
         return Answer(200, "application/json", body, 0.0)
+
+
+class Loads:
+    """Loads functions, or gives the same one again and again."""
+
+    def __init__(self, *, same: bool = False) -> None:
+        self.settings: list[Mapping[str, str]] = []
+        self.called: list[bytes] = []
+        self.function = Function(self.called) if same else None
+
+    def __call__(self, settings: Mapping[str, str]) -> Function:
+        self.settings.append(settings)
+        return self.function or Function(self.called)
 
 
 def play(seed: int | None, **plan: bool) -> tuple[Network, Loads, list[bool]]:
@@ -56,6 +64,12 @@ def test_fresh_each_time_is_another_instance_per_call() -> None:
     network, loads, lost = play(None, fresh_each_time=True)
     assert (len(loads.settings), any(lost)) == (61, False)
     assert network.last == f"{RESTARTED} at call 60"
+
+
+def test_a_function_that_cannot_be_restarted_is_not_counted_as_such() -> None:
+    network = Network(Loads(same=True), fresh_each_time=True)
+    network.call(b"")
+    assert network.done[RESTARTED] == 0
 
 
 def test_sleeps_are_short_and_long_again() -> None:

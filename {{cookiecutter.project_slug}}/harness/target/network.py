@@ -59,8 +59,9 @@ class Network:
         chance = random.Random(f"{self._seed} call {self._calls}")
         restarted, lost, repeated = (chance.random() < odds for odds in self._odds)
         if self._fresh_each_time or (restarted and self.done[RESTARTED] < _RESTARTS):
-            self._note(RESTARTED)
-            self._function = self._load(self._settings)
+            before, self._function = self._function, self._load(self._settings)
+            if self._function is not before:  # a function behind a URL cannot be restarted
+                self._note(RESTARTED)
         answer = self._function.call(body)
         if lost or (self._lose_every_second and self._calls % 2 == 0):
             self._note(LOST)
