@@ -1,210 +1,191 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""Syncs on bad days: replies lost, calls repeated, syncs given up, and the tables afterwards.
+"""Syncs on bad days, then quiet ones: the tables must be those of one undisturbed sync.
 
-The same seed plays the same, whatever the function's threads do. It shows nothing.
+The same seed plays the same, whatever the function's threads do.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.caller import Caller
-from harness.comparison import Difference, difference, surplus
-from harness.connection import Connection
-from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
-from harness.judge import Judge
-from harness.loop import Summary, Sync
-from harness.naming import to_name
-from harness.sample import Own, Sample, Server
-from harness.screen import counted
-from harness.spelling import SAMPLE
-from harness.state import StateFile
+from harness import sync
+from harness.errors import ProtocolBroken, TablesDiffer
+from harness.exchange import Exchange
+from harness.project import Connection
+from harness.redact import Redactor
+from harness.sample import OwnApp, Sample, Server
 from harness.target import Target
-from harness.unreliable import Load, Unreliable, short_sleeps
+from harness.target.network import Network, short_sleeps
 from harness.warehouse import Warehouse
+from harness.warehouse.compare import Difference, differences
 
-QUIET_SYNCS = 2  # the first ends the walks under way, the second reads what changed meanwhile
+RECORDS = 500  # of each entity of the sample upstream, at most
+QUIET_SYNCS = 2  # the first finishes open walks, the second reads what changed meanwhile
 _SYNCS = (2, 3, 4)  # on bad days
 _CALLS = 40  # of one of them, at most
 _SIZES = ("1", "20000", "100000")  # bytes of a reply
-_BAD_DAY = ("no-reply", "http-status")  # what Fivetran meets with another try
-_ENDED = {"done": "done", "calls": "given up", "hours": "given up after six hours"}
+_BAD_DAY = ("no-reply", "http-status")  # after these Fivetran tries again
 
-
-class Differs(HarnessError):
-    """The tables are not those of an undisturbed sync."""
-
-    exit_code = 2
-    title = "The tables differ"
+Load = Callable[[Mapping[str, str]], Target]
 
 
 @dataclass
 class Outcome:
-    """What a run did.
+    """What a run of chaos did.
 
     Attributes:
         seed: Plays it again.
-        place: What stood in for the upstream: `sample.toml`, or `module:app` of a WSGI app.
-        syncs: Syncs on bad days, and how each ended.
-        calls: Calls of them, those whose reply was lost too.
-        done: What happened, and how often.
+        syncs: What happened in each disturbed sync and how it ended.
+        calls: Calls of the disturbed and the quiet syncs.
+        happened: Disturbances, and how often.
         rows: Rows in the tables of the undisturbed sync.
-        surplus: Rows that tables of no entity have more than an undisturbed sync gives them.
-        difference: Where the tables differ first; None where they are the same.
+        differences: Where the tables differ.
     """
 
     seed: int
-    place: str = SAMPLE
     syncs: list[str] = field(default_factory=list)
     calls: int = 0
-    done: Counter[str] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
     rows: int = 0
-    surplus: dict[str, int] = field(default_factory=dict)
-    difference: Difference | None = None
+    differences: list[Difference] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` writes."""
-        differs = self.difference
         return {
             "seed": self.seed,
             "syncs": self.syncs,
             "calls": self.calls,
-            "happened": dict(self.done),
+            "happened": dict(self.happened),
             "rows": self.rows,
-            "surplus": self.surplus,
-            "same": differs is None,
-            "difference": None if differs is None else asdict(differs),
+            "differences": [str(each) for each in self.differences],
         }
 
-    @property
-    def _again(self) -> str:
-        own = "" if self.place == SAMPLE else f" --sample {self.place}"
-        return f"python -m harness sync --chaos {self.seed}{own}"
-
     def check(self) -> None:
-        """Raise if the tables differ.
+        """Raise where the tables differ.
 
         Raises:
-            Differs: With the seed and the first record.
+            TablesDiffer: Says which records, after which disturbances, and how to play it again.
         """
-        if self.difference:
-            raise Differs(
-                f"chaos {self.seed}: after {len(self.syncs)} disturbed syncs and {QUIET_SYNCS} "
-                "quiet ones the tables are not those of one undisturbed sync; "
-                f"{self.difference}",
-                todo=f"play it again: {self._again}",
-            )
+        if not self.differences:
+            return
+        found = "\n".join(f"- {each}" for each in self.differences)
+        before = "\n".join(f"- sync {n}: {line}" for n, line in enumerate(self.syncs, 1))
+        raise TablesDiffer(
+            f"chaos {self.seed}: the tables are not those of an undisturbed sync\n{found}\n"
+            f"what came before:\n{before}",
+            f"play it again: python -m harness sync --chaos {self.seed}",
+        )
 
 
-class Chaos:
-    """One run: syncs on bad days, quiet ones, and an undisturbed one to compare with.
+def play(
+    seed: int,
+    load: Load,
+    connection: Connection,
+    folder: Path,
+    upstream: tuple[Sample | OwnApp, Server] | None = None,
+    on_exchange: Callable[[Exchange], None] = lambda exchange: None,
+) -> Outcome:
+    """Two to four disturbed syncs, two quiet ones, and an undisturbed one to compare with.
 
     Args:
-        seed: Says what happens.
-        load: Loads the function anew, with these app settings.
-        connection: What every request carries; nothing of it is blocked or hashed.
-        sample: What stands in for the upstream.
-        server: The same, running, with faults of the same seed.
-        room: A folder for the tables.
-        judge: Hears the disturbed and the quiet calls, or None.
-        told: Takes a line about each sync.
+        seed: Decides what happens.
+        load: Gives a new instance of the function for app settings.
+        connection: What every request carries; nothing is blocked or hashed.
+        folder: For the tables, which are made anew.
+        upstream: The sample upstream and its running server, with faults of the same seed; None
+            for a function whose upstream cannot be disturbed: replies are lost and calls repeated.
+        on_exchange: Is given every call but those of the undisturbed sync.
+
+    Raises:
+        FunctionFailed: The function reported an error although the upstream was well again.
+        ProtocolBroken: A reply cannot be used.
     """
+    chance = random.Random(f"{seed} player")
+    sample, server = upstream or (None, None)
+    faults = server.faults if server else None
+    redactor = Redactor(connection.secrets.values())
+    outcome = Outcome(seed)
 
-    def __init__(
-        self,
-        seed: int,
-        load: Load,
-        connection: Connection,
-        sample: Sample | Own,
-        server: Server,
-        room: Path,
-        judge: Judge | None = None,
-        told: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        assert server.faults is not None
-        self._faults = server.faults
-        self._load = load
-        self._connection = Connection(connection.schema, connection.secrets, connection.payload)
-        self._repeating = _names(sample.repeating)
-        self._entities = _names(sample.names)
-        self._room = room
-        self._judge = judge
-        self._told = told
-        self._outcome = Outcome(seed, sample.place)
-        self._chance = random.Random(f"{seed} player")
+    def run(function: Target, tables: Warehouse, calls: int | None = None) -> sync.Ended:
+        running = sync.run(
+            function, connection, redactor, tables, calls=calls, sleep=lambda seconds: None
+        )
+        exchanges, ended = to_end(running, on_exchange)
+        outcome.calls += len(exchanges)
+        if faults:
+            faults.marked |= {name for each in exchanges for name in each.reply.soft_delete}
+        return ended
 
-    def run(self) -> Outcome:
-        """Play it.
-
-        Raises:
-            FunctionFailed: The function reported an error with the upstream well again.
-            ProtocolBroken: A reply cannot be used, on whatever day.
-        """
-        try:
-            return self._run()
-        except HarnessError as error:
-            error.add_note(f"in chaos {self._outcome.seed}")
-            raise
-
-    def _run(self) -> Outcome:
-        outcome, faults = self._outcome, self._faults
-        with short_sleeps(), self._tables("disturbed") as tables:
-            function = Unreliable(self._load, outcome.seed, self._chance.choice(_SIZES))
-            for _ in range(self._chance.choice(_SYNCS)):
-                self._disturbed(tables, function)
-            outcome.calls = function.calls
-            outcome.done = Counter({**faults.done, **function.done})
+    with short_sleeps(), _tables(folder, "disturbed", connection) as tables:
+        network = Network(load, seed, chance.choice(_SIZES))
+        for _ in range(chance.choice(_SYNCS)):
+            before = _happened(network, faults)
+            calls = chance.randint(1, 6) if chance.random() < 0.5 else _CALLS
+            ended = run(network, tables, calls)
+            if isinstance(ended.error, ProtocolBroken) and ended.error.rule not in _BAD_DAY:
+                raise ended.error
+            now = _happened(network, faults) - before
+            outcome.syncs.append(f"{_list(now)}; ended: {ended.error or ended.reason}")
+        outcome.happened = _happened(network, faults)
+        if faults:
             faults.quiet = True
-            fresh = self._load({})
-            for number in range(1, QUIET_SYNCS + 1):
-                summary = self._sync(tables, fresh, self._judge).run()
-                self._told(f"quiet sync {number}: {_numbers(summary)}")
-            with self._tables("undisturbed") as others:
-                summary = self._sync(others, fresh, None).run()
-                self._told(f"undisturbed sync: {_numbers(summary)}")
-                outcome.rows = sum(table.rows for table in others.tables())
-                outcome.difference = difference(
-                    tables, others, repeating=self._repeating, entities=self._entities
-                )
-                if self._entities is not None:
-                    outcome.surplus = surplus(tables, others, self._entities)
-        return outcome
+        function = load({})
+        for _ in range(QUIET_SYNCS):
+            if error := run(function, tables).error:
+                raise error
+        with _tables(folder, "undisturbed", connection) as expected:
+            quiet = sync.run(function, connection, redactor, expected, sleep=lambda seconds: None)
+            _, ended = to_end(quiet)
+            if ended.error:
+                raise ended.error
+            outcome.rows = sum(table.rows for table in expected.tables())
+            outcome.differences = differences(
+                tables,
+                expected,
+                entities=sample.entities if sample else None,
+                appended=_appended(sample, expected),
+            )
+    return outcome
 
-    def _disturbed(self, tables: Warehouse, function: Target) -> None:
-        sync = self._sync(tables, function, self._judge)
-        given_up = self._chance.random() < 0.5
-        calls = self._chance.randint(1, 6) if given_up else _CALLS
+
+def to_end(
+    running: Generator[Exchange, None, sync.Ended],
+    on_exchange: Callable[[Exchange], None] = lambda exchange: None,
+) -> tuple[list[Exchange], sync.Ended]:
+    """Run a sync to its end: its exchanges, and how it ended."""
+    exchanges: list[Exchange] = []
+    while True:
         try:
-            ended = _ENDED[sync.run(calls).ended]
-        except (FunctionFailed, ProtocolBroken) as error:
-            if isinstance(error, ProtocolBroken) and error.rule not in _BAD_DAY:
-                raise
-            ended = f"ended by an error: {error}"
-        summary = sync.summary
-        if summary.marked:
-            self._faults.deletes = True
-        self._outcome.syncs.append(ended)
-        number = len(self._outcome.syncs)
-        self._told(f"sync {number}: {_numbers(summary)}, {ended}")
-
-    def _sync(self, tables: Warehouse, function: Target, judge: Judge | None) -> Sync:
-        caller = Caller(function, self._connection, sleep=lambda seconds: None, judge=judge)
-        return Sync(caller, tables, StateFile(self._room / "state.json"), tables.state())
-
-    def _tables(self, name: str) -> Warehouse:
-        path = self._room / f"{name}.duckdb"
-        path.unlink(missing_ok=True)
-        return Warehouse(path, schema=self._connection.schema)
+            exchange = next(running)
+        except StopIteration as end:
+            return exchanges, end.value
+        exchanges.append(exchange)
+        on_exchange(exchange)
 
 
-def _names(entities: list[str] | None) -> list[str] | None:
-    return None if entities is None else [to_name(name) for name in entities]
+def _appended(sample: Sample | OwnApp | None, tables: Warehouse) -> list[str]:
+    """Tables whose rows may be there several times, by what is known of the upstream."""
+    keyless = [table.name for table in tables.tables() if not table.primary_key]
+    if sample is None or sample.entities is None:
+        return keyless
+    entities = sample.spec.entities.values()
+    return [each.name for each in entities if not each.primary_key and each.cursor is None]
 
 
-def _numbers(summary: Summary) -> str:
-    return f"{counted(summary.calls, 'call')}, {counted(summary.rows, 'row')}"
+def _tables(folder: Path, name: str, connection: Connection) -> Warehouse:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.duckdb"
+    path.unlink(missing_ok=True)
+    return Warehouse(path, schema=connection.schema)
+
+
+def _happened(network: Network, faults: Any) -> Counter[str]:
+    return network.done + (faults.done if faults else Counter())
+
+
+def _list(happened: Counter[str]) -> str:
+    return ", ".join(f"{count} × {name}" for name, count in sorted(happened.items())) or "nothing"

@@ -1,18 +1,15 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The conformance suite: a function against the sample upstream of its folder, offline.
+"""The conformance suite: Fivetran's rules, put to a function whose upstream is the sample.
 
-from harness.testing import FunctionConformance
+    from harness.testing import FunctionConformance
 
-class TestFunction(FunctionConformance):
-    pass
+    class TestFunction(FunctionConformance):
+        pass
 
-What the suite cannot know of a function is said in the subclass:
+What the suite cannot know is said in the subclass:
 
-class TestFunction(FunctionConformance):
-    sample = "tests.upstream:app"  # an API that sample.toml cannot describe: a WSGI app
-
-    def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
-        return {**record, "amount": str(record["amount"])}  # what fetch.py changes on purpose
+    class TestFunction(FunctionConformance):
+        def expected(self, entity, record):  # where fetch.py changes records on purpose
+            return {**record, "amount": str(record["amount"])}
 """
 
 from __future__ import annotations
@@ -24,237 +21,240 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.bench import Bench
-from harness.caller import setup_test
-from harness.errors import FunctionFailed
-from harness.judge import Judge
+from harness import chaos, published, sync
+from harness.errors import HarnessError
+from harness.project import ENTRY
+from harness.protocol.findings import Findings
+from harness.protocol.rules import ERROR, Judge
 from harness.redact import Redactor
-from harness.resumed import assert_went_on
-from harness.rules import ERROR
-from harness.spelling import SAMPLE
-from harness.tap import Tap
-from harness.wrappers import Fresh, Losing, Recording
+from harness.sample import Sample
+from harness.sample.faults import Faults
+from harness.stage import Stage, check, fail
+from harness.target.local import Logs
+from harness.target.network import Network
 
-_NO_SECRETS = "neither sample.toml nor connection.json has secrets"
 _SETUP_REPLY = 64 * 1024  # bytes
-_SHORT = (
-    "\n(every second page was shorter than asked, which is no proof of the last one: let the walk "
-    "end at a page without rows, as in `next_token=page + 1 if rows else None` or `offset + "
-    "len(rows) if rows else None`, or where the API says so; if every page of your API but the "
-    "last is full for certain, write short_pages = false in [entity.…] of sample.toml)"
+_SHORT_PAGE = (
+    "every second page was shorter than asked, which is no proof of the last one: end the walk at "
+    "a page without rows (`next_token=page + 1 if rows else None`), or where the API says so"
 )
-_FAILED = (
-    "\n(the sync before had ended with an error of the upstream: the state must not move past "
-    "what was delivered)"
-)
+_LOST = "an error must leave the state where it was: nothing that was not delivered may be skipped"
+_NO_FIT = "sample.toml does not fit fetch.py yet: test_sample_fits_fetch says what differs"
 
 
 class FunctionConformance:
     """Fivetran's rules, each as one test; to be inherited.
 
-    The secrets are made up: those of sample.toml, connection.json and connection.example.json;
-    `customPayload` is what connection.example.json says, for it is committed where connection.json
-    is not.
+    The secrets are made up: those that sample.toml, connection.json and connection.example.json
+    name; `customPayload` is what connection.example.json says. Nobody sleeps in this process.
 
     Attributes:
-        folder: The project's folder; None for the nearest one above the test's file that has a
-            function_app.py.
-        sample: A WSGI app of the project's that stands in for the upstream, as `module:app`; None
-            for what sample.toml describes. It lies best in tests/, which is not published, and
-            accepts `harness.sample.made_up(name)` as the secret of each name. What its records
-            are is not known: each sync is compared with an undisturbed one.
+        folder: The project's folder; None for the nearest one above the test with function_app.py.
         chaos: Seeds of the runs of chaos; each takes about a second.
-
-    Whoever sleeps in this process wakes after a moment, so retries cost no time; an app that
-    throttles does so by counting requests, not by the clock.
     """
 
     folder: ClassVar[Path | None] = None
-    sample: ClassVar[str | None] = None
     chaos: ClassVar[tuple[int, ...]] = (5, 7, 8)
 
     def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
-        """What the function makes of one upstream record; None where it leaves the record out.
-
-        Override it when fetch.py changes records on purpose; with `sample` it is not asked.
-        """
+        """What the function makes of one record of the upstream; None where it leaves it out."""
         return record
 
     @pytest.fixture
-    def bench(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-        """The function, the running sample upstream, and room for tables."""
-        folder = self.folder or _folder(request.path)
-        with Bench.opened(folder, tmp_path, self.sample or SAMPLE) as bench:
-            yield bench
+    def stage(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+        """The function, the running sample upstream, and a folder for tables."""
+        if self._misfit(request, tmp_path):
+            pytest.skip(_NO_FIT)
+        with Stage(self._project(request), tmp_path, self.expected).running() as stage:
+            yield stage
 
-    def test_setup_test_passes_and_delivers_nothing(self, bench: Bench) -> None:
-        """The setup test answers quickly: no rows, no state of its own, a small reply."""
-        reply, _, first = setup_test(bench.caller())
-        assert first is None, f"the first try reported: {first}"
-        assert reply.empty, "a setup test delivers no rows"
-        assert reply.state == {}, "a setup test answers with the state that it was sent"
-        assert reply.size < _SETUP_REPLY, f"a setup test's reply stays under {_SETUP_REPLY} bytes"
+    def test_sample_fits_fetch(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        """One sync of ten records: fetch.py and sample.toml describe the same API."""
+        if problem := self._misfit(request, tmp_path):
+            fail(problem)
 
-    def test_sync_delivers_every_record(self, bench: Bench) -> None:
-        """After one sync the tables hold the upstream's records, each once."""
-        with bench.tables() as tables:
-            bench.sync(tables)
-            bench.assert_holds(tables, self.expected)
+    def test_setup_test_passes_and_delivers_nothing(self, stage: Stage) -> None:
+        """The setup test answers with the state it was sent: no rows, and a small reply."""
+        exchanges = sync.setup_test(stage.target(), stage.connection, stage.redactor)
+        if error := sync.failure(exchanges[0]):
+            fail(stage.text(error))
+        reply = exchanges[0].reply
+        check(reply.is_empty, "a setup test delivers no rows")
+        check(reply.state == {}, "a setup test answers with the state that it was sent")
+        check(reply.size < _SETUP_REPLY, f"its reply stays under {_SETUP_REPLY:,} bytes")
 
-    def test_second_sync_changes_nothing(self, bench: Bench) -> None:
-        """With nothing new upstream, another sync leaves the tables as they are.
+    def test_sync_delivers_every_record(self, stage: Stage) -> None:
+        """After one sync the tables have the upstream's records, each once."""
+        with stage.tables() as tables:
+            stage.sync(tables)
+            stage.check(tables, exactly=True)
 
-        What the upstream can give from a moment on is asked for from where the first sync ended.
+    def test_second_sync_reads_what_is_new(self, stage: Stage) -> None:
+        """With nothing new upstream, a second sync changes nothing and does not read it all again.
+
+        Only what the upstream can filter by the cursor is looked at.
         """
-        with bench.tables() as tables:
-            bench.sync(tables)
-            before, state = len(bench.server.asked), tables.state()
-            bench.sync(tables)
-            asked = bench.server.asked[before:]
-            bench.assert_holds(tables, self.expected)
-            assert_went_on(bench.server, bench.entities or (), asked, state)
+        with stage.tables() as tables:
+            stage.sync(tables)
+            asked = len(stage.server.requests)
+            stage.sync(tables)
+            stage.check(tables)
+        stage.check_bounds(asked)
 
-    def test_changes_arrive_with_the_next_sync(self, bench: Bench) -> None:
-        """What is new, changed or (where the function tells) deleted comes with the next sync."""
-        if bench.entities is None:
-            pytest.skip(f"the records of {bench.place} are not the suite's to change")
-        with bench.tables() as tables:
-            told = bench.sync(tables).marked or bench.tombstones
-            bench.server.change(insert=5, update=7, delete=3 if told else 0, seed=1)
-            bench.sync(tables)
-            bench.assert_holds(tables, self.expected)
+    def test_changes_arrive_with_the_next_sync(self, stage: Stage) -> None:
+        """What is new, changed or, if the function can tell, deleted comes with the next sync."""
+        if not stage.entities:
+            pytest.skip(f"the records of {stage.sample.name} are not the suite's to change")
+        with stage.tables() as tables:
+            marked = {name for each in stage.sync(tables) for name in each.reply.soft_delete}
+            server = stage.server
+            told = [e for e in stage.entities if e in marked or server.tells_deletions(e)]
+            server.change(insert=5, update=7, seed=1)
+            server.change(delete=3, seed=2, entities=told)
+            stage.sync(tables)
+            stage.check(tables)
 
-    def test_resync_gives_the_same_tables(self, bench: Bench) -> None:
+    def test_resync_gives_the_same_tables(self, stage: Stage) -> None:
         """A re-sync reads everything again and leaves no row marked as deleted by mistake."""
-        with bench.tables() as tables:
-            bench.sync(tables)
+        with stage.tables() as tables:
+            stage.sync(tables)
             tables.begin_resync()
-            bench.sync(tables)
+            stage.sync(tables)
             tables.finish_resync()
-            bench.assert_holds(tables, self.expected, exactly=True)
+            stage.check(tables, exactly=True)
 
-    def test_a_short_page_is_not_the_last(self, bench: Bench) -> None:
-        """Where pages are shorter than asked, as filters behind the paging make them, all comes."""
-        if not any(entity.pages for entity in bench.entities or ()):
-            pytest.skip(f"{bench.place} has no pages that the suite could shorten")
-        with bench.shortened() as shortened, shortened.tables() as tables:
-            shortened.sync(tables)
-            shortened.assert_holds(tables, self.expected, hint=_SHORT)
+    def test_a_short_page_is_not_the_last(self, stage: Stage) -> None:
+        """Where filters make pages shorter than asked, everything comes all the same."""
+        sample = stage.sample.fewer(chaos.RECORDS)
+        paged = any(each.pagination != "none" for each in sample.spec.entities.values())
+        if not paged or not isinstance(sample, Sample):
+            pytest.skip(f"{sample.name} has no pages that the suite could shorten")
+        with stage.with_sample(sample.shortened()).running() as other, other.tables() as tables:
+            other.sync(tables)
+            other.check(tables, hint=_SHORT_PAGE)
 
     @pytest.mark.parametrize("size", [1, 50_000, 300_000])
-    def test_any_cut_gives_the_same_tables(self, bench: Bench, size: int) -> None:
-        """However small the replies are cut, the tables come out the same."""
-        with bench.tables() as tables:
-            bench.sync(tables, CONNECTOR_CALL_BYTES=str(size))
-            bench.assert_holds(tables, self.expected, exactly=True)
+    def test_any_cut_gives_the_same_tables(self, stage: Stage, size: int) -> None:
+        """However small the replies are, the tables are the same."""
+        with stage.tables() as tables:
+            stage.sync(tables, stage.target(CONNECTOR_CALL_BYTES=str(size)))
+            stage.check(tables, exactly=True)
 
-    def test_a_fresh_process_goes_on_from_the_state(self, bench: Bench) -> None:
-        """Calls that share nothing but the state, as on Azure's many workers, give the same."""
-        settings = {"CONNECTOR_CALL_BYTES": "100000"}
-        with bench.tables() as tables:
-            bench.sync(tables, wrap=lambda target: Fresh(lambda: bench.target(**settings)))
-            bench.assert_holds(tables, self.expected, exactly=True)
+    @pytest.mark.parametrize("plan", ["fresh_each_time", "lose_every_second"])
+    def test_a_bad_network_changes_nothing(self, stage: Stage, plan: str) -> None:
+        """Calls that share nothing but the state, and lost replies, give the same tables."""
+        with stage.tables() as tables:
+            stage.sync(tables, Network(stage.load, None, "100000", **{plan: True}))
+            stage.check(tables, exactly=True)
 
-    def test_lost_replies_change_nothing(self, bench: Bench) -> None:
-        """A call whose reply is lost is repeated, and the tables come out the same."""
-        with bench.tables() as tables:
-            bench.sync(tables, wrap=Losing, CONNECTOR_CALL_BYTES="100000")
-            bench.assert_holds(tables, self.expected, exactly=True)
-
-    def test_chaos_gives_the_same_tables(self, bench: Bench) -> None:
-        """A failing upstream, lost replies, syncs given up: the tables come out the same."""
+    def test_chaos_gives_the_same_tables(self, stage: Stage, tmp_path: Path) -> None:
+        """A failing upstream, lost replies, syncs that stop halfway: the tables are the same."""
+        sample = stage.sample.fewer(chaos.RECORDS)
         for seed in self.chaos:
-            bench.chaos(seed).check()
+            with stage.with_sample(sample).running(Faults(seed)) as bad:
+                upstream = (sample, bad.server)
+                try:
+                    chaos.play(seed, bad.load, bad.connection, tmp_path, upstream).check()
+                except HarnessError as error:
+                    fail(f"chaos {seed}: {stage.text(error)}")
 
-    def test_an_upstream_that_fails_is_reported(self, bench: Bench) -> None:
-        """An upstream that goes on failing in mid-walk is an error, and the next sync goes on.
-
-        A step that takes the error for the end of the list would lose the rest for good.
-        """
-        outage = bench.server.outage
-        with bench.tables() as tables:
-            outage.begin()
-            error = bench.failure(tables)
-            outage.end()
-            if not outage.refused:
-                pytest.skip(f"{bench.place} answers all in one request")
-            assert error is not None, (
-                f"the upstream failed {outage.refused} times in the midst of the list, and the "
-                "function reported no error: let the step raise what fetch.get raises"
+    def test_an_upstream_that_fails_is_reported(self, stage: Stage) -> None:
+        """An upstream that fails in the middle of a walk is an error, and the next sync goes on."""
+        faults = Faults.after_first_page(500)
+        with stage.with_sample(stage.sample).running(faults) as bad, bad.tables() as tables:
+            error = bad.failure(tables)
+            faults.quiet = True
+            if not faults.done:
+                pytest.skip(f"{bad.sample.name} answers everything in one request")
+            check(
+                error is not None,
+                f"the upstream failed {faults.done.total()} times in the middle of the list, and "
+                "the function reported no error: let the step raise what fetch.get raises",
             )
-            bench.sync(tables)
-            bench.assert_holds(tables, self.expected, hint=_FAILED)
+            bad.sync(tables)
+            bad.check(tables, hint=_LOST)
 
-    def test_wrong_secrets_are_reported(self, bench: Bench) -> None:
+    def test_wrong_secrets_are_reported(self, stage: Stage) -> None:
         """With wrong secrets the function reports an error that does not show them."""
-        names = bench.secrets
-        if not names:
-            pytest.skip(_NO_SECRETS)
-        wrong = {name: f"wrong-{index}-Ü&+/value" for index, name in enumerate(names)}
-        with bench.tables() as tables:
-            error = bench.failure(tables, wrong)
-            if error is None and not bench.checks and not bench.refusals:
-                pytest.skip(f"{bench.place} takes any secret")
+        names = stage.connection.secrets
+        wrong = {name: f"wrong-{number}-Ü&+/value" for number, name in enumerate(names)}
+        with stage.tables() as tables:
+            error = stage.failure(tables, wrong)
+            if error is None and not (stage.sample.checks and names):
+                pytest.skip(f"{stage.sample.name} takes any secret")
             assert error is not None, "the function reported no error"
-            assert tables.state() == {}, "an error must not move the state"
-        shown = f"{error} {error.kind} {error.trace}"
+            check(tables.state() == {}, "an error must not move the state")
         secret = Redactor([*names.values(), *wrong.values()])
-        assert not secret.finds(shown), f"the error shows a secret: {secret.text(shown)}"
+        shown = f"{error} {getattr(error, 'kind', '')} {getattr(error, 'trace', '')}"
+        check(not secret.finds(shown), f"the error shows a secret: {secret.text(shown)}")
 
-    def test_missing_secrets_are_reported_by_name(self, bench: Bench) -> None:
-        """Without secrets the function reports which one is missing, in the setup test too."""
-        if not bench.secrets:
-            pytest.skip(_NO_SECRETS)
-        with bench.tables() as tables:
-            error = bench.failure(tables, {})
-            if error is None and not bench.checks and not bench.refusals:
-                pytest.skip("the function asks for no secret")
-            assert error is not None, "the function reported no error"
-            assert any(name in str(error) for name in bench.secrets), (
-                f"the error names none of {', '.join(bench.secrets)}: {error}"
-            )
-        with pytest.raises(FunctionFailed):
-            setup_test(bench.caller(secrets={}))
+    def test_missing_secrets_are_reported_by_name(self, stage: Stage) -> None:
+        """Without secrets the function says which one is missing, in the setup test too."""
+        if not stage.connection.secrets or not stage.sample.checks:
+            pytest.skip(f"{stage.sample.name} checks no secret")
+        with stage.tables() as tables:
+            error = stage.failure(tables, {})
+        assert error is not None, "the function reported no error"
+        names = ", ".join(stage.connection.secrets)
+        named = any(name in str(error) for name in stage.connection.secrets)
+        check(named, f"the error names none of {names}: {error}")
+        connection = stage.connection.with_secrets({})
+        last = sync.setup_test(stage.target(), connection, stage.redactor)[-1]
+        check(bool(last.reply.error), "the setup test reported no error")
 
-    def test_no_rule_is_broken(self, bench: Bench) -> None:
-        """No reply of the setup test, a whole sync and the next one breaks a rule of RULES.md.
+    def test_no_rule_is_broken(self, stage: Stage) -> None:
+        """No reply of a setup test and two syncs breaks a rule of harness/RULES.md.
 
         Warnings and notices do not count; `python -m harness sync` shows them.
         """
-        redactor = Redactor(bench.secrets.values())
-        judges = [Judge(redactor) for _ in range(3)]
-        setup_test(bench.caller(judge=judges[0]))
-        with bench.tables() as tables:
-            bench.sync(tables, judge=judges[1], CONNECTOR_CALL_BYTES="100000")
-            bench.server.change(insert=5, update=7, delete=0, seed=2)
-            bench.sync(tables, judge=judges[2])
-        broken = [
-            redactor.text("\n".join([f"{found.rule.title} ({found.rule.id})", *found.lines()]))
-            for judge in judges
-            for found in judge.findings
-            if found.rule.severity == ERROR
-        ]
-        assert not broken, "\n".join(broken)
+        findings = Findings()
+        exchanges = sync.setup_test(stage.target(), stage.connection, stage.redactor)
+        runs = [exchanges[-1:]]
+        with stage.tables() as tables:
+            runs.append(stage.sync(tables, stage.target(CONNECTOR_CALL_BYTES="100000")))
+            stage.server.change(insert=5, update=7, seed=3)
+            runs.append(stage.sync(tables))
+        for run in runs:
+            judge = Judge(stage.redactor)
+            for exchange in run:
+                for fault in judge.check(exchange):
+                    findings.add(exchange.number, fault)
+        errors = [each for each in findings if each.rule.severity == ERROR]
+        lines = (f"{e.rule.title} ({e.rule.id})\n  " + "\n  ".join(e.lines()) for e in errors)
+        check(not errors, "\n".join(lines))
 
-    def test_no_secret_leaves_the_function(self, bench: Bench) -> None:
-        """No secret stands in a reply or in a log line, down to the level DEBUG."""
-        secret = Redactor(bench.secrets.values())
+    def test_no_secret_leaves_the_function(self, stage: Stage) -> None:
+        """No secret is in a reply or in a log line, down to the level DEBUG."""
         logged: list[str] = []
-
-        def heard(level: int, name: str, line: str) -> None:
-            logged.append(line)
-
-        seen: list[bytes] = []
-        with bench.tables() as tables, Tap(heard, logging.DEBUG):
-            bench.sync(tables, wrap=lambda target: Recording(target, seen))
-        for body in seen:
-            assert not secret.finds(body.decode("utf-8")), "a secret stands in a reply"
+        with (
+            stage.tables() as tables,
+            Logs(lambda event: logged.append(event.line), logging.DEBUG),
+        ):
+            exchanges = stage.sync(tables)
+        for exchange in exchanges:
+            check(not stage.redactor.finds(exchange.answer.body), "a secret is in a reply")
         for line in logged:
-            assert not secret.finds(line), f"a secret was logged: {secret.text(line)}"
+            clean = stage.redactor.text(line)
+            check(not stage.redactor.finds(line), f"a secret was logged: {clean}")
+
+    def test_published_files_import(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        """What is published can be imported with the packages of requirements.txt alone."""
+        if problem := published.problem(self._project(request), tmp_path):
+            fail(problem)
+
+    def _project(self, request: pytest.FixtureRequest) -> Path:
+        folders = [self.folder] if self.folder else request.path.parents
+        return next(folder for folder in folders if (folder / ENTRY).exists())
+
+    def _misfit(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+        """How sample.toml and fetch.py differ, found out once; "" where they fit."""
+        folder = self._project(request)
+        if folder not in _misfits:
+            try:
+                _misfits[folder] = Stage(folder, tmp_path, self.expected).misfit()
+            except HarnessError as error:  # sample.toml or fetch.py cannot be used at all
+                _misfits[folder] = "\n".join([str(error), *getattr(error, "__notes__", [])])
+        return _misfits[folder]
 
 
-def _folder(test: Path) -> Path:
-    for folder in test.parents:
-        if (folder / "function_app.py").exists():
-            return folder
-    raise FileNotFoundError(f"no folder above {test} has a function_app.py")
+_misfits: dict[Path, str] = {}
