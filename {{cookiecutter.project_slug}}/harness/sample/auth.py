@@ -12,7 +12,6 @@ from werkzeug import Request
 from harness.sample.spec import Auth
 
 _EXPIRES_IN = 3600
-_SCHEMES = {"bearer": "Bearer", "token": "Token", "basic": "Basic"}
 
 
 def made_up(name: str) -> str:
@@ -24,6 +23,8 @@ class Guard:
     """Accepts the made-up credentials of one upstream and no others.
 
     Attributes:
+        wanted: What a request must carry, with the names of the secrets for their values.
+        challenge: What a 401 carries in WWW-Authenticate.
         secrets: A made-up value for each name in [auth]'s secrets.
     """
 
@@ -32,35 +33,18 @@ class Guard:
         self.secrets = {name: made_up(name) for name in auth.secrets}
         self._values = tuple(self.secrets.values())
         self._expiry: dict[str, float] = {}
-
-    @property
-    def wanted(self) -> str:
-        """What a request must carry, with the names of the secrets for their values."""
-        names = [f"<{name}>" for name in self.auth.secrets]
-        match self.auth.kind:
-            case "bearer" | "token":
-                return f"Authorization: {_SCHEMES[self.auth.kind]} {names[0]}"
-            case "api_key_header":
-                return f"{self.auth.header}: {self.auth.prefix}{names[0]}"
-            case "api_key_query":
-                return f"?{self.auth.param}={names[0]}"
-            case "basic":
-                return f"Authorization: Basic with {names[0]}:{names[1]} in base64"
-            case "oauth2_client_credentials":
-                return f"Authorization: Bearer with a token of POST {self.auth.token_path}"
-            case _:
-                return "nothing"
-
-    @property
-    def challenge(self) -> str:
-        """What a 401 carries in WWW-Authenticate."""
-        match self.auth.kind:
-            case "api_key_header":
-                return f'ApiKey header="{self.auth.header}"'
-            case "api_key_query":
-                return f'ApiKey query="{self.auth.param}"'
-            case kind:
-                return f'{_SCHEMES.get(kind, "Bearer")} realm="sample"'
+        first, second = [*(f"<{name}>" for name in auth.secrets), "", ""][:2]
+        oauth = f"Authorization: Bearer with a token of POST {auth.token_path}"
+        self.wanted, self.challenge = {
+            "bearer": (f"Authorization: Bearer {first}", "Bearer"),
+            "token": (f"Authorization: Token {first}", "Token"),
+            "api_key_header": (f"{auth.header}: {auth.prefix}{first}", "ApiKey"),
+            "api_key_query": (f"?{auth.param}={first}", "ApiKey"),
+            "basic": (f"Authorization: Basic with {first}:{second} in base64", "Basic"),
+            "oauth2_client_credentials": (oauth, "Bearer"),
+            "none": ("nothing", ""),
+        }[auth.kind]
+        self.challenge += ' realm="sample"'
 
     def refusal(self, request: Request) -> str:
         """Why the request is refused, "" where it is not; never shows what it carried."""
@@ -69,7 +53,9 @@ class Guard:
             return ""
         given = self._given(request)
         if given is None:
-            return f"the request has {self._other(request)}"
+            scheme = request.authorization.type.title() if request.authorization else ""
+            known = scheme in ("Basic", "Bearer", "Token")  # else it may be the secret itself
+            return f"the request has {f'Authorization: {scheme}' if known else 'none of that'}"
         if kind != "oauth2_client_credentials":
             return "" if given == self._values else "the request has another value"
         expiry = self._expiry.get(given[0] or "")
@@ -112,14 +98,6 @@ class Guard:
             case kind:
                 scheme = "token" if kind == "token" else "bearer"
                 return (sent.token,) if sent and sent.type == scheme and sent.token else None
-
-    @staticmethod
-    def _other(request: Request) -> str:
-        """Where else a request carries credentials, without their value."""
-        sent = request.headers.get("Authorization", "").partition(" ")
-        if sent[2] and sent[0].lower() in _SCHEMES:
-            return f"Authorization: {sent[0].title()}"
-        return "another Authorization header" if sent[0] else "no credentials there"
 
     def _client(self, request: Request) -> tuple[str | None, ...]:
         sent = request.authorization

@@ -70,6 +70,11 @@ class Sample:
         self._names = (*spec.auth.secrets, *secrets)
 
     @property
+    def has_pages(self) -> bool:
+        """Whether a list of it comes in more than one response."""
+        return any(e.pagination != "none" for e in self.spec.entities.values() if not e.inside)
+
+    @property
     def fingerprint(self) -> str:
         """Another one where the file describes another upstream; tables of two must not mix."""
         said = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
