@@ -1,239 +1,287 @@
-# Owned by fivetran-azfn-template: updates replace this file.
-"""The command `connect`: this function as a connection at Fivetran, and that connection's state."""
+"""The deployed function as a connection at Fivetran, by its REST API.
+
+Source: Fivetran's REST API reference, "Connections" and "Azure Functions API Configuration".
+"""
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import Annotated, Any, TextIO, cast
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+import requests
 import typer
 
-from harness.arguments import ConnectionFile, Json
-from harness.errors import SetupFailed, UsageError
-from harness.fivetran import FAILED, URL, Fivetran, checked, checked_id
-from harness.form import Place, body, masked, place_of
-from harness.protocol import encode
-from harness.screen import Lines
-from harness.session import Options, Session, opened
-from harness.state import parsed
+from harness.codec import decode, encode
+from harness.command import Work
+from harness.errors import HarnessError, UsageError
+from harness.project import Connection
+from harness.redact import MASK
+from harness.target.http import is_local
+from harness.target.local import FunctionTarget
 
+URL = "https://api.fivetran.com"
+_SECONDS = 600  # setup tests call the function, twice where it reports an error
+_AZURE = ".azurewebsites.net"
+_APP = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_ROUTE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 _STYLES = {"PASSED": "green", "FAILED": "red", "JOB_FAILED": "red", "WARNING": "yellow"}
+_TODO = {
+    401: "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET: Fivetran's dashboard, user name, API Key",
+    403: "the API key's user may not do this: ask for the rights, or take another key",
+    429: "wait a minute and run it again",
+}
 
 
-def connect(
-    group: Annotated[str | None, typer.Option(help="Id of the destination's group.")] = None,
-    app: Annotated[
-        str | None,
-        typer.Option(help="The function app's name, as before .azurewebsites.net."),
-    ] = None,
-    function: Annotated[
-        str | None,
-        typer.Option(help="The function's name, as behind /api/, instead of the one here."),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            envvar="FUNCTION_KEY",
-            show_envvar=True,
-            help="Function key that Fivetran is to use. Better in the environment: a command line "
-            "is seen by others. Asked for when it is missing.",
-        ),
-    ] = None,
-    send: Annotated[
-        bool,
-        typer.Option(
-            "--send",
-            help="Do it, with FIVETRAN_API_KEY and FIVETRAN_API_SECRET from the environment: "
-            "create the connection and run its setup tests, or what --id asks for.",
-        ),
-    ] = False,
-    existing: Annotated[
-        str | None,
-        typer.Option("--id", help="A connection that is there: its setup tests, or its state."),
-    ] = None,
-    state: Annotated[
-        bool, typer.Option("--state", help="Show the state of --id; needs no --send.")
-    ] = False,
-    new_state: Annotated[
-        str | None,
-        typer.Option("--set-state", help="Put this JSON object in its place; - reads it."),
-    ] = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
-) -> None:
-    """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
+class SetupFailed(HarnessError):
+    """A setup test failed at Fivetran."""
 
-    Without --send the request is printed, secrets masked, and nothing is sent; only --state reads
-    at once. A new connection starts paused. FIVETRAN_API_URL names another API than
-    https://api.fivetran.com.
-
-    Example: `python -m harness connect --group calm_river --app acme-connector --send`
-
-    Example: `python -m harness connect --id lively_hill --set-state '{}' --send`
-    """
-    with opened("connect", Options(connection=connection, as_json=json)) as session:
-        if existing is None:
-            if state or new_state is not None:
-                raise UsageError("--state and --set-state need --id, the connection's id")
-            with Lines(session.screen) as lines, redirect_stdout(cast("TextIO", lines)):
-                place = place_of(session.options.folder, group, app, function, key or "")
-            if send:
-                _send(session, place if place.key else place.with_key(_asked()))
-            else:
-                session.hide(place.key)
-                _show(session, "POST", "", masked(body(session.connection, place)))
-        elif group or app or function:
-            raise UsageError("--id names a connection that is there: nothing is to be created")
-        elif state and new_state is not None:
-            raise UsageError("--state shows the state and --set-state replaces it: choose one")
-        elif new_state is not None:
-            text = sys.stdin.read() if new_state == "-" else new_state
-            _set_state(session, checked_id(existing), parsed(text), send=send)
-        elif state:
-            _show_state(session, existing)
-        elif send:
-            _test_again(session, existing)
-        else:
-            _show(session, "POST", f"/{checked_id(existing)}/test", {})
+    exit_code = 1
 
 
-def _asked() -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("the function key is missing", todo="set FUNCTION_KEY")
-    return str(typer.prompt("Function key", hide_input=True))
-
-
-def _show(session: Session, method: str, path: str, told: dict[str, Any]) -> None:
-    """Print a request that would be sent, without its secrets.
+class Fivetran:
+    """Fivetran's REST API, with the key in the environment.
 
     Args:
-        session: Shows it.
-        method: Its method.
-        path: Behind `/v1/connections`; "" creates a connection.
-        told: Its body, in which every secret that could not be found by value is masked.
+        work: Learns what must not be printed.
+
+    Raises:
+        UsageError: No key is set, or FIVETRAN_API_URL would get it in clear text.
     """
-    url = f"{checked(os.environ.get('FIVETRAN_API_URL', URL))}/v1/connections{path}"
-    told = session.screen.redactor.value(told)
-    session.screen.say(f"{method} {url}", "bold")
-    session.screen.say(msgspec.json.format(encode(told), indent=2).decode("utf-8"))
-    if not path:
-        _tell_what_is_left_out(session)
-    session.screen.say("nothing was sent: --send does", "dim")
-    session.result |= {"method": method, "url": url, "body": told}
+
+    def __init__(self, work: Work, *secrets: str) -> None:
+        names = ("FIVETRAN_API_KEY", "FIVETRAN_API_SECRET")
+        if missing := [name for name in names if not os.environ.get(name)]:
+            raise UsageError(f"{' and '.join(missing)} must be set in the environment", _TODO[401])
+        key, secret = (os.environ[name].encode() for name in names)
+        basic = base64.b64encode(key + b":" + secret).decode("ascii")
+        work.hide(*secrets, key.decode(), secret.decode(), basic)
+        self._headers = {
+            "Accept": "application/json;version=2",
+            "Content-Type": "application/json",
+            "Authorization": f"Basic {basic}",
+        }
+        self._url = api_url()
+
+    def create(self, body: Mapping[str, Any]) -> str:
+        """Create a connection; its id."""
+        return str(self._send("POST", "", body, "id"))
+
+    def test(self, connection: str) -> list[dict[str, Any]]:
+        """Run the setup tests of a connection, which may take minutes."""
+        tests = self._send("POST", f"/{connection}/test", {}, "setup_tests")
+        return [test for test in tests if isinstance(test, dict)] if tests else []
+
+    def state(self, connection: str) -> Any:
+        """The state that the connection sends with its next call."""
+        return self._send("GET", f"/{connection}/state", None, "state")
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, part: str) -> Any:
+        """One request; the entry `part` of its response's `data`."""
+        what = f"{method} /v1/connections{path}"
+        try:
+            response = requests.request(
+                method,
+                f"{self._url}/v1/connections{path}",
+                data=None if body is None else encode(body),
+                headers=self._headers,
+                timeout=(10, _SECONDS),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            changed = "look in Fivetran's dashboard whether it was done all the same"
+            raise UsageError(
+                f"{what}: no response from {self._url} ({type(error).__name__})",
+                "check the network" if method == "GET" else changed,
+            ) from None
+        try:
+            content = decode(response.content)
+        except ValueError:
+            content = {}
+        content = content if isinstance(content, dict) else {}
+        if response.status_code // 100 != 2:
+            said = ": ".join(str(content[n]) for n in ("code", "message") if content.get(n))
+            raise UsageError(
+                f"{what}: Fivetran answers HTTP {response.status_code}{said and f', {said}'}",
+                _TODO.get(response.status_code, ""),
+            )
+        data = content.get("data")
+        if not isinstance(data, dict) or part not in data:
+            raise UsageError(f"{what}: Fivetran's response has no data.{part}")
+        return data[part]
 
 
-def _send(session: Session, place: Place) -> None:
-    """Create the connection, paused, and run its setup tests.
+def create(work: Work, group: str, app: str, function: str, key: str, *, send: bool) -> None:
+    """Print the request that creates a paused connection, or send it and run the setup tests.
+
+    Args:
+        work: Of the command.
+        group: Id of the destination's group.
+        app: The function app's name, without .azurewebsites.net.
+        function: The function's name, "" for the one of this folder.
+        key: Function key, "" to ask for it.
+        send: Whether to send it.
 
     Raises:
         SetupFailed: A setup test failed; the connection is there.
-        UsageError: Fivetran cannot be reached, or refuses.
+        UsageError: An option is wrong, or Fivetran refuses.
     """
-    fivetran = _opened(session, place.key)
-    _tell_what_is_left_out(session)
-    created = fivetran.create(body(session.connection, place))
-    session.result["id"] = created
-    session.screen.say(f"created connection {created} in group {place.group}, paused")
-    _test(session, fivetran, created)
-    session.screen.say("start it in Fivetran's dashboard", "dim")
+    if not group:
+        raise UsageError(
+            "--group is missing: the id of the destination's group",
+            "copy it from the destination's page in Fivetran's dashboard",
+        )
+    if not _APP.fullmatch(app) or app.lower().endswith(_AZURE):
+        raise UsageError(
+            f"--app must be the function app's name: the part of its URL before {_AZURE}",
+            "write --app acme-connector",
+        )
+    function = function or _route(work)
+    if not send:
+        body = _body(work.connection, group, app, function, MASK)
+        for pair in body["config"]["secrets_list"]:
+            pair["value"] = MASK
+        work.hide(key)
+        _print(work, "", body)
+        _warn(work)
+        return
+    if not key:
+        if not sys.stdin.isatty():
+            raise UsageError("the function key is missing", "set FUNCTION_KEY")
+        key = typer.prompt("Function key", hide_input=True)
+    fivetran = Fivetran(work, key)
+    _warn(work)
+    connection = fivetran.create(_body(work.connection, group, app, function, key))
+    work.console.say(f"created connection {connection} in group {group}, paused")
+    _test(work, fivetran, connection)
+    work.console.say("start it in Fivetran's dashboard", "dim")
 
 
-def _test_again(session: Session, connection: str) -> None:
-    """Run the setup tests of a connection that is there.
+def look(work: Work, connection: str, *, state: bool, send: bool) -> None:
+    """Read the state of a connection, or run its setup tests.
 
     Raises:
-        SetupFailed: One failed.
-        UsageError: Fivetran cannot be reached, or refuses.
+        SetupFailed: A setup test failed.
+        UsageError: The id is wrong, or Fivetran refuses.
     """
-    session.result["id"] = connection
-    _test(session, _opened(session), connection)
-
-
-def _show_state(session: Session, connection: str) -> None:
-    """Show the state of a connection."""
-    state = _opened(session).state(connection)
-    session.screen.state(state, f"state of {connection}")
-    session.result |= {"id": connection, "state": state}
-
-
-def _set_state(session: Session, connection: str, state: dict[str, Any], *, send: bool) -> None:
-    """Replace the state of a connection, which is paused meanwhile, as Fivetran asks for."""
-    if not send:
-        session.hide()
-        _show(session, "PATCH", f"/{connection}/state", {"state": state})
-        return
-    fivetran = _opened(session)
-    with _paused(session, fivetran, connection):
-        fivetran.set_state(connection, state)
-        session.screen.state(state, f"state of {connection} from now on")
-    session.result |= {"id": connection, "state": state}
-
-
-def _opened(session: Session, key: str = "") -> Fivetran:
-    names = ("FIVETRAN_API_KEY", "FIVETRAN_API_SECRET")
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing:
+    if not _ID.fullmatch(connection):
         raise UsageError(
-            f"{' and '.join(missing)} must be set in the environment",
-            todo="make an API key in Fivetran's dashboard: user name, API Key",
+            "a connection's id has letters, digits, _ and - only",
+            "copy it from the Setup tab of the connection in Fivetran's dashboard",
         )
-    user, secret = (os.environ[name] for name in names)
-    basic = base64.b64encode(f"{user}:{secret}".encode()).decode("ascii")
-    session.hide(key, user, secret, basic)
-    return Fivetran(user, secret, os.environ.get("FIVETRAN_API_URL", URL))
+    if state:
+        found = Fivetran(work).state(connection)
+        work.console.state(found, f"state of {connection}", whole=True)
+        work.result |= {"id": connection, "state": found}
+    elif send:
+        _test(work, Fivetran(work), connection)
+    else:
+        _print(work, f"/{connection}/test", {})
 
 
-def _test(session: Session, fivetran: Fivetran, connection: str) -> None:
-    session.screen.say("Fivetran runs the setup tests …", "dim")
+def api_url() -> str:
+    """Where the API is: FIVETRAN_API_URL, or Fivetran's."""
+    url = os.environ.get("FIVETRAN_API_URL", URL)
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise UsageError(
+            "FIVETRAN_API_URL has a user name or a password in it",
+            "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET instead",
+        )
+    if not parts.hostname or not (parts.scheme == "https" or is_local(url)):
+        raise UsageError(
+            "FIVETRAN_API_URL must begin with https:// (http:// for localhost only)",
+            f"leave it unset for {URL}",
+        )
+    return url.rstrip("/")
+
+
+def _body(connection: Connection, group: str, app: str, function: str, key: str) -> dict[str, Any]:
+    """The body of `POST /v1/connections`. Empty secrets are left out: they are app settings."""
+    return {
+        "service": "azure_function",
+        "group_id": group,
+        "paused": True,
+        "run_setup_tests": False,
+        "destination_schema_names": "FIVETRAN_NAMING",
+        "config": {
+            "schema": connection.schema,
+            "function_app": app,
+            "function_name": function,
+            "function_key": key,
+            "connection_method": "DIRECT",
+            "secrets_list": _pairs(connection.secrets),
+            "custom_payloads": _pairs(connection.payload),
+        },
+    }
+
+
+def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": name, "value": value} for name, value in values.items() if value]
+
+
+def _route(work: Work) -> str:
+    local = work.project.settings()
+    settings = {name: value for name, value in local.items() if name not in os.environ}
+    with work.console.printed():
+        route = FunctionTarget(work.project.folder, settings).route
+    if not _ROUTE.fullmatch(route):
+        raise UsageError(
+            f"the function's route is {route}: Fivetran calls /api/<function name>",
+            "write the function's name as route in function_app.py",
+        )
+    return route
+
+
+def _print(work: Work, path: str, body: dict[str, Any]) -> None:
+    """Print a request that would be sent, without its secrets."""
+    url = f"{api_url()}/v1/connections{path}"
+    text = work.console.redactor.text(msgspec.json.format(encode(body), indent=2).decode("utf-8"))
+    work.console.say(f"POST {url}", "bold")
+    work.console.say(text)
+    work.console.say("nothing was sent: --send does", "dim")
+    work.result |= {"method": "POST", "url": url, "body": decode(text)}
+
+
+def _test(work: Work, fivetran: Fivetran, connection: str) -> None:
+    work.result["id"] = connection
+    work.console.say("Fivetran runs the setup tests …", "dim")
     tests = fivetran.test(connection)
-    session.result["setup_tests"] = [
-        {"title": test.title, "status": test.status, "message": test.message} for test in tests
-    ]
+    names = ("title", "status", "message")
+    work.result["setup_tests"] = [{name: test.get(name) for name in names} for test in tests]
+    failed = []
     for test in tests:
-        line = f"{test.status:<10} {test.title}" + (f": {test.message}" if test.message else "")
-        session.screen.say(line, _STYLES.get(test.status, ""))
-    failed = [test.title for test in tests if test.status in FAILED]
+        status, title, message = test.get("status"), test.get("title"), test.get("message")
+        line = f"{status or '?':<10} {title}" + (f": {message}" if message else "")
+        work.console.say(line, _STYLES.get(str(status), ""))
+        if status in ("FAILED", "JOB_FAILED"):
+            failed.append(str(title))
     if failed:
         raise SetupFailed(
             f"{', '.join(failed)} failed at Fivetran; connection {connection} is there",
-            todo=f"mend it, and run `python -m harness connect --id {connection} --send`",
+            f"fix it, and run `python -m harness connect --id {connection} --send`",
         )
     if not tests:
-        session.screen.say("Fivetran names no setup test", "yellow")
+        work.console.warn("Fivetran names no setup test")
 
 
-@contextmanager
-def _paused(session: Session, fivetran: Fivetran, connection: str) -> Iterator[None]:
-    if fivetran.paused(connection):
-        yield
-        return
-    fivetran.pause(connection, True)
-    session.screen.say(f"paused {connection}", "dim")
-    try:
-        yield
-    finally:
-        fivetran.pause(connection, False)
-        session.screen.say(f"{connection} goes on", "dim")
-
-
-def _tell_what_is_left_out(session: Session) -> None:
-    connection = session.connection
-    empty = [name for name, value in connection.secrets.items() if not value]
-    if empty:
-        session.result["left_out"] = empty
-        session.screen.say(
-            f"left out, for connection.json has no value: {', '.join(empty)}; "
-            "the function must have it as app setting",
-            "yellow",
+def _warn(work: Work) -> None:
+    """Say what the request leaves out."""
+    connection = work.connection
+    if empty := [name for name, value in connection.secrets.items() if not value]:
+        work.result["left_out"] = empty
+        work.console.warn(
+            f"left out, since connection.json has no value: {', '.join(empty)}; "
+            "the function needs it as an app setting"
         )
     if connection.blocked or connection.hashed:
-        session.screen.say(
-            "blocked and hashed columns are no part of this: set them in the connection's Schema "
-            "tab at Fivetran",
-            "yellow",
+        work.console.warn(
+            "blocked and hashed columns are not part of the request: choose them in the "
+            "connection's Schema tab at Fivetran"
         )
