@@ -123,7 +123,7 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
     ),
     "cut": (
         b'{"state": {"\xc3\xa4": ',
-        ['not-json : Expecting value, at byte 17 of 17: {"state": {"ä":  (end)'],
+        ['not-json : the JSON ends too early, at byte 17 of 17: {"state": {"ä":  (end)'],
     ),
     "a comma too many": (
         b'{"state": {},}',
@@ -370,7 +370,18 @@ def test_any_reply_is_read_and_what_the_schema_refuses_is_a_fault(data: dict[str
     assert bool(shape.faults(data, Redactor())) == refused
     answered = reply(data)
     assert not (shape.is_sound(data) and (refused or not answered.usable))
-    assert not answered.usable or isinstance(answered.state, dict)
+    assert answered.usable or answered.failure() is not None
+
+
+@given(
+    st.binary() | st.text().map(str.encode),
+    st.sampled_from([200, 204, 404, 405, 500]),
+    st.text(),
+    st.booleans(),
+)
+def test_any_answer_can_be_read(body: bytes, status: int, kind: str, lost: bool) -> None:
+    answered = reply(body, status, kind, lost=lost)
+    assert answered.usable or isinstance(answered.failure(), ProtocolBroken)
 
 
 @pytest.mark.parametrize("sync_id", ["setup-test", "5a1e3d2c-0f4b-4f0e-9d6a-0c1b2a394857", None])

@@ -99,6 +99,8 @@ def _not_json(data: bytes, error: ValueError, redactor: Redactor) -> Fault:
         place, why = error.start, "a byte that is not UTF-8"
     else:
         place, why = _place(data, error), str(error).partition(":")[0]
+    if place >= len(data.rstrip()):
+        why = "the JSON ends too early"
     before = redactor.text(data[max(0, place - 1_000) : place].decode("utf-8", "replace"))
     after = redactor.text(data[place : place + 1_000].decode("utf-8", "replace"))
     around = f"{before[-_AROUND:]} >>> {after[:_AROUND]}" if after else f"{before[-_AROUND:]} (end)"
@@ -106,7 +108,7 @@ def _not_json(data: bytes, error: ValueError, redactor: Redactor) -> Fault:
 
 
 def _place(data: bytes, error: ValueError) -> int:
-    """The byte at which JSON ends to be JSON."""
+    """The byte at which the JSON breaks."""
     if isinstance(error, json.JSONDecodeError):
         return len(error.doc[: error.pos].encode("utf-8"))
     try:
@@ -178,7 +180,7 @@ def at(
     path: Sequence[str | int], rule: str, what: str, value: Any, redactor: Redactor, todo: str = ""
 ) -> Fault:
     """A fault at a place of the reply, with the record that is there."""
-    part = str(path[0]) if path else ""
+    part = redactor.text(str(path[0])) if path else ""
     entity = str(path[1]) if len(path) > 1 and part in ("insert", "delete", "schema") else ""
     record = path[2] if len(path) > 2 and isinstance(path[2], int) else None
     row = shown(value, redactor) if record is not None else ""

@@ -283,7 +283,8 @@ def _leaks(raw: bytes, body: Body, redactor: Redactor) -> Iterator[Fault]:
     for part, value in body.value.items():
         rows = part in ("insert", "delete") and isinstance(value, dict)
         if redactor.finds(codec.encode({part: list(value) if rows else value})):
-            yield Fault("secret-in-reply", f"{redactor.text(part)} holds a secret", part=part)
+            named = redactor.text(part)
+            yield Fault("secret-in-reply", f"{named} holds a secret", named)
         if rows:
             yield from islice(_leaking_rows(part, value, redactor), MOST)
 
