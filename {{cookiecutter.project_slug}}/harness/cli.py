@@ -308,6 +308,61 @@ def report(
         work.result["report"] = str(path)
 
 
+@app.command()
+def connect(
+    group: Annotated[str, typer.Option(help="Id of the destination's group.")] = "",
+    app: Annotated[
+        str, typer.Option(help="The function app's name, as before .azurewebsites.net.")
+    ] = "",
+    function: Annotated[
+        str, typer.Option(help="The function's name, as behind /api/, instead of the one here.")
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            envvar="FUNCTION_KEY",
+            show_envvar=True,
+            help="Function key that Fivetran is to use. Better in the environment. Asked for when "
+            "it is missing.",
+        ),
+    ] = "",
+    send: Annotated[
+        bool,
+        typer.Option(
+            "--send",
+            help="Do it, with FIVETRAN_API_KEY and FIVETRAN_API_SECRET from the environment: "
+            "create the connection and run its setup tests, or run those of --id.",
+        ),
+    ] = False,
+    existing: Annotated[
+        str | None, typer.Option("--id", help="A connection that exists: test it, or --state.")
+    ] = None,
+    state: Annotated[bool, typer.Option("--state", help="Show the state of --id.")] = False,
+    connection: ConnectionFile = None,
+    json: Json = False,
+) -> None:
+    """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
+
+    Without --send the request is printed, its secrets masked, and nothing is sent; only --state
+    reads at once. A new connection starts paused.
+
+    Example: `python -m harness connect --group calm_river --app acme-connector --send`
+    """
+    from harness.connect import create, look
+
+    with opened("connect", Options(connection=connection, json=json)) as work:
+        if existing is not None:
+            if group or app or function:
+                raise UsageError(
+                    "--id names a connection that exists: leave out --group, --app and --function"
+                )
+            look(work, existing, state=state, send=send)
+        elif state:
+            raise UsageError("--state needs --id, the connection's id")
+        else:
+            create(work, group, app, function, key, send=send)
+
+
 def _check_keys(tables: Warehouse, state: dict[str, object]) -> None:
     """Refuse keys that nobody has used: a typing error would make a sync start from nothing."""
     known = {*tables.state(), *(table.name for table in tables.tables())}

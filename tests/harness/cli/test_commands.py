@@ -16,7 +16,7 @@ from handmade import calls
 Make = Callable[..., Path]
 Run = Callable[..., tuple[int, str]]
 Result = Callable[..., dict[str, Any]]
-COMMANDS = ("test", "peek", "sync", "resync", "state", "reset", "report")
+COMMANDS = ("test", "peek", "sync", "resync", "state", "reset", "report", "connect")
 
 
 def test_state_is_shown_and_set(project: Make, run: Run, result: Result) -> None:
@@ -81,13 +81,15 @@ def test_files_can_be_elsewhere(project: Make, run: Run, tmp_path: Path) -> None
     assert not (folder / ".fivetran").exists()
 
 
-def test_settings_of_local_settings_reach_the_function_and_are_hidden(
-    project: Make, run: Run
+def test_app_settings_reach_the_function_and_are_hidden(
+    project: Make, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = project("import os\nreturn reply({'errorMessage': 'x ' + os.environ['otherToken']})")
+    monkeypatch.setenv("apiToken", "set-in-the-environment")
+    both = "os.environ['otherToken'] + ' ' + os.environ['apiToken']"
+    folder = project(f"import os\nreturn reply({{'errorMessage': 'x ' + {both}}})")
     text = '// comment\n{"Values": {"otherToken": "hidden-value",},}'
     (folder / "local.settings.json").write_text(text, encoding="utf-8")
-    assert "x [secret]" in run("sync")[1]
+    assert "x [secret] [secret]" in run("sync")[1]
     assert "otherToken" not in os.environ
 
 
@@ -112,6 +114,8 @@ def test_markup_and_control_characters_stay_text(project: Make, run: Run) -> Non
         ("sync", "--upstream", "nope"),
         ("sync", "--sample"),
         ("sync", "--chaos", "1", "--calls", "2"),
+        ("connect", "--state"),
+        ("connect", "--id", "calm_river", "--app", "acme"),
     ],
 )
 def test_wrong_usage_ends_with_three(project: Make, run: Run, arguments: tuple[str, ...]) -> None:
