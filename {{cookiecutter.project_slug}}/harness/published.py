@@ -46,8 +46,9 @@ def problem(folder: Path, room: Path) -> str:
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    files = [line for line in done.stderr.splitlines() if str(room) in line]
-    place = files[-1].strip().replace(str(room), "").replace("\\", "/") if files else ""
+    files = re.findall(rf'File "{re.escape(str(room))}[\\/]*(.+?)", (line \d+)', done.stderr)
+    place = ", ".join(files[-1]) if files else "function_app.py"
+    last = last.replace(str(room), "")
     todo = (
         "the package is in requirements-dev.txt only, or in neither: add it to requirements.txt"
         if "No module named" in last and not _is_file(folder, last)

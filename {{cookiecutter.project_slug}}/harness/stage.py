@@ -168,7 +168,7 @@ class Stage:
             _, error = few._sync(tables, few.load({}), few.connection)
             for seen in few.server.requests:
                 if seen.problem:
-                    return f"{seen.method} {seen.path}: {seen.problem}"
+                    return f"{seen.method} {seen.path}: {_message(seen.problem)}"
             if error is not None:
                 return few.text(error)
             names = [table.name for table in tables.tables()]
@@ -217,6 +217,14 @@ class Stage:
         reply = {"insert": rows, "schema": schema, "state": {}, "hasMore": False}
         answer = Answer(200, "application/json", codec.encode(reply), 0.0)
         expected.apply(read(answer, self.redactor))
+
+
+def _message(body: str) -> str:
+    """The message in a refusal of the sample upstream."""
+    try:
+        return str(codec.decode(body)["message"])
+    except (ValueError, TypeError, KeyError):
+        return body
 
 
 def check(condition: object, message: str) -> None:

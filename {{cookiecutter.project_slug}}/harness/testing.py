@@ -250,10 +250,13 @@ class FunctionConformance:
         """How sample.toml and fetch.py differ, found out once; "" where they fit."""
         folder = self._project(request)
         if folder not in _misfits:
+            logging.disable()  # one cause, one message
             try:
                 _misfits[folder] = Stage(folder, tmp_path, self.expected).misfit()
             except HarnessError as error:  # sample.toml or fetch.py cannot be used at all
                 _misfits[folder] = "\n".join([str(error), *getattr(error, "__notes__", [])])
+            finally:
+                logging.disable(logging.NOTSET)
         return _misfits[folder]
 
 
