@@ -250,7 +250,7 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {},
         [
             "has-more-not-boolean",
-            "call 1, hasMore: hasMore is the text 'no', not true or false",
+            "call 1: hasMore is the text 'no', not true or false",
             "names-collide",
             'call 1, insert.t[0]: "aB" and "a_b" both become column a_b',
             '    {"aB":1,"a_b":2}',
@@ -266,7 +266,7 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
             "call 1, insert.t[0]: id of the primary key is missing or null",
             '    {"no":1}',
             "delete-without-schema",
-            "call 1, delete.u: delete.u comes without schema.u.primary_key",
+            "call 1: delete.u comes without schema.u.primary_key",
         ],
     ),
     "both tries of a setup test": (
@@ -274,9 +274,9 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {"setup": True},
         [
             "unknown-field",
-            "call 2, x: x is not a field of a reply",
+            "call 2: x is not a field of a reply",
             "error-shape",
-            "call 1, stackTrace: stackTrace[0] has 1 entries, not 4",
+            "call 1: stackTrace[0] has 1 entries, not 4",
         ],
     ),
     "a slow setup test": (
@@ -290,8 +290,8 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         [
             "error-shape",
             "call 1, state: the state beside errorMessage is not the one that was sent",
-            "call 1, insert: insert comes beside errorMessage",
-            "call 1, softDelete: softDelete comes beside errorMessage",
+            "call 1: insert comes beside errorMessage",
+            "call 1: softDelete comes beside errorMessage",
         ],
     ),
     "a column that hides nothing": (

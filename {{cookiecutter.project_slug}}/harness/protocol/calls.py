@@ -110,7 +110,7 @@ def _report(exchange: Exchange) -> Iterator[Fault]:
 @rule("setup-test-has-more", ERROR, "hasMore is true in a setup test",
       "expects hasMore: false in a setup test",
       "answer a setup test with hasMore: false")  # fmt: skip
-@rule("setup-test-heavy", WARNING, "a setup test does more than test",
+@rule("setup-test-heavy", WARNING, "a setup test is slow or large, or does more than test",
       "expects a quick, light job: rows and state of a setup test are not used, and its "
       "articles name limits of 64 KiB (for AWS Lambda) and five minutes",
       "where setup_test is true, make one light request, and answer with the state "

@@ -10,6 +10,7 @@ from harness.errors import HarnessError, ProtocolBroken
 from harness.protocol.rule import ERROR, RULES, SEVERITIES, Fault, Rule
 
 PLACES = 3  # of each rule are shown
+_PLACE = ("part", "entity", "record", "what", "row", "todo")
 
 
 @dataclass
@@ -37,7 +38,8 @@ class Finding:
         """All there is to say besides the title: places, what Fivetran does, what to do."""
         lines = []
         for call, fault in self.places:
-            place = ", ".join(filter(None, (f"call {call}" if call else "", fault.where)))
+            where = "" if fault.what.startswith(fault.where) else fault.where
+            place = ", ".join(filter(None, (f"call {call}" if call else "", where)))
             lines.append(f"{place}: {fault.what}" if place else fault.what)
             if fault.row:
                 lines.append(f"    {fault.row}")
@@ -122,13 +124,5 @@ def advice(error: HarnessError) -> list[str]:
 
 
 def _place(call: int, fault: Fault) -> dict[str, Any]:
-    place = {
-        "call": call or None,
-        "part": fault.part or None,
-        "entity": fault.entity or None,
-        "record": fault.record,
-        "what": fault.what,
-        "row": fault.row or None,
-        "todo": fault.todo or None,
-    }
-    return {name: value for name, value in place.items() if value is not None}
+    place = {"call": call or None, **{name: getattr(fault, name) for name in _PLACE}}
+    return {name: value for name, value in place.items() if value not in ("", None)}

@@ -176,7 +176,7 @@ def _missing(
             found += 1
 
 
-@rule("delete-without-schema", ERROR, "delete has records of an entity without primary key",
+@rule("delete-without-schema", ERROR, "records are to be deleted, and schema has no primary key for them",
       "does not know which rows are meant",
       'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
 @rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
@@ -217,7 +217,7 @@ def _deletions(reply: Reply) -> Iterator[Fault]:
 @rule("key-in-insert-and-delete", ERROR, "one reply inserts and deletes the same row",
       "leaves the row alive or deleted: the order is not documented",
       "end the reply before the second of the two, with hasMore: true")  # fmt: skip
-@rule("delete-of-nothing", WARNING, "delete or softDelete names a table that no row ever came for",
+@rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
       "finds no such table, so nothing is marked (what it does then is not documented)",
       "write the entity as insert names it; nothing to do if its first rows are "
       "still to come")  # fmt: skip
