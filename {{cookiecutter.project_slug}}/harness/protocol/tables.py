@@ -176,7 +176,7 @@ def _missing(
             found += 1
 
 
-@rule("delete-without-schema", ERROR, "records are to be deleted, and schema has no primary key for them",
+@rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
       "does not know which rows are meant",
       'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
 @rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
