@@ -1,26 +1,27 @@
 """A warehouse on a real file, with short ways to send it replies about one entity, `item`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.columns import observe
-from harness.loading import Applied
-from harness.values import as_text
-from harness.warehouse import Warehouse
+from harness import codec
+from harness.protocol.messages import Answer, read
+from harness.redact import Redactor
+from harness.warehouse import Noticed, Privacy, Warehouse
 
 Record = dict[str, Any]
 Key = Sequence[str] | None
 
 
 class Desk:
-    """The warehouse of a test and what one mostly does with it; its clock goes on by a second.
+    """The warehouse of a test; its clock moves by a second with each reply.
 
     Attributes:
+        path: The file.
         warehouse: The open warehouse.
     """
 
@@ -32,32 +33,30 @@ class Desk:
         self._replies = count(1)
         self.open()
 
-    def open(self, **options: Any) -> Warehouse:
+    def open(self, blocked: Sequence[str] = (), hashed: Sequence[str] = (), **options: Any) -> None:
         """Opens the file, again if it is open."""
         if hasattr(self, "warehouse"):
             self.warehouse.close()
         given = {"schema": "acme", "clock": lambda: next(self._seconds) * 1_000_000} | options
-        self.warehouse = Warehouse(self.path, **given)
-        return self.warehouse
+        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **given)
 
-    def send(
-        self, *, key: Sequence[str] | None = ("id",), marks_last: bool = False, **parts: Any
-    ) -> Applied:
-        """Applies a reply with these parts; `item` has the primary key `key`."""
+    def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:
+        """Applies a reply as a function would send it; `item` has the primary key `key`."""
         schema = {} if key is None else {"schema": {"item": {"primary_key": list(key)}}}
         reply = {"state": {"reply": next(self._replies)}, "hasMore": False} | schema | parts
-        return self.warehouse.apply(reply, self.warehouse.state(), marks_last=marks_last)
+        answer = Answer(200, "application/json", codec.encode(reply), 0.0)
+        return self.warehouse.apply(read(answer, Redactor()))
 
-    def insert(self, *records: Record, key: Key = ("id",), **parts: Any) -> Applied:
+    def insert(self, *records: Record, **parts: Any) -> Noticed:
         """Applies a reply that inserts into `item`."""
-        return self.send(key=key, insert={"item": list(records)}, **parts)
+        return self.send(insert={"item": list(records)}, **parts)
 
-    def delete(self, *records: Record, key: Key = ("id",), **parts: Any) -> Applied:
+    def delete(self, *records: Record, **parts: Any) -> Noticed:
         """Applies a reply that deletes from `item`."""
-        return self.send(key=key, delete={"item": list(records)}, **parts)
+        return self.send(delete={"item": list(records)}, **parts)
 
     def rows(self, table: str = "item") -> list[Record]:
-        """The rows without Fivetran's own columns, but with `_fivetran_deleted`."""
+        """The rows without Fivetran's columns, but with `_fivetran_deleted`."""
         return [
             {
                 name: value
@@ -71,24 +70,6 @@ class Desk:
         """The DuckDB type of each column of the source."""
         (found,) = [each for each in self.warehouse.tables() if each.name == table]
         return {c.name: c.type for c in found.columns if not c.name.startswith("_fivetran")}
-
-    def kept(self, *values: Any) -> tuple[str, list[Any]]:
-        """Sends values one reply each as column `v`; its type, and what stands in it, by reply."""
-        for index, value in enumerate(values):
-            self.insert({"id": index, "v": value})
-        return self.types()["v"], [row["v"] for row in self.rows()]
-
-    @staticmethod
-    def meaning(value: Any) -> Any:
-        """What a value says, however it is written: one instant, one number, one text."""
-        if value is None:
-            return None
-        if isinstance(value, float):
-            value = Decimal(repr(value))
-        text = value.isoformat() if isinstance(value, date) else as_text(value)
-        kind = observe([text]).kind
-        is_time = kind in ("instant", "timestamp", "date")  # a date is its midnight
-        return datetime.fromisoformat(text.upper()) if is_time else text
 
 
 @pytest.fixture

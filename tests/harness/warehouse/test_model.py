@@ -1,20 +1,22 @@
-"""Whatever replies and kills come, in whatever order: the tables are those of a model."""
+"""Whatever replies and kills come, in whatever order: the tables are those of a plain model."""
+
+from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from harness.columns import observe
-from harness.values import as_text
+import pytest
+from harness.errors import ProtocolBroken
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from .test_types import expected, text
+
 KEYS = {"item": ("id",), "pair": ("region", "id"), "log": ()}
 SCHEMA = {name: {"primary_key": list(key)} for name, key in KEYS.items() if key}
-
 KEY = st.sampled_from(
     [1, 2, 3, 70_000, "1", "2", "x", Decimal("1.0"), Decimal("2.50"), True, "é\0"]
 )
@@ -27,7 +29,6 @@ VALUE = st.sampled_from(
         {}, {"a": [Decimal("1.10")]}, [], [{"é": None}],
     ]
 )  # fmt: skip
-SMALL = st.integers(1, 3)
 
 
 def record(key: tuple[str, ...], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -36,38 +37,25 @@ def record(key: tuple[str, ...], values: st.SearchStrategy[Any]) -> st.SearchStr
     )
 
 
-# Values of one kind widen step by step, values of any kind soon make strings.
-VALUES = st.one_of(
-    st.just(VALUE), st.just(st.integers()), st.just(st.decimals(-1000, 1000, places=2))
-)
-REPLY = VALUES.flatmap(
-    lambda values: st.fixed_dictionaries(
-        {},
-        optional={
-            "insert": st.fixed_dictionaries(
-                {},
-                optional={
-                    name: st.lists(record(key, values), max_size=4) for name, key in KEYS.items()
-                },
-            ),
-            "delete": st.fixed_dictionaries(
-                {},
-                optional={
-                    name: st.lists(record(key, values), max_size=2)
-                    for name, key in KEYS.items()
-                    if key
-                },
-            ),
-            "softDelete": st.lists(st.sampled_from(sorted(KEYS)), max_size=1),
-        },
-    )
+def parts(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Some of the parts of a reply."""
+    rows = {name: st.lists(record(key, values), max_size=4) for name, key in KEYS.items()}
+    deleted = {name: rows[name] for name, key in KEYS.items() if key}
+    optional = {
+        "insert": st.fixed_dictionaries({}, optional=rows),
+        "delete": st.fixed_dictionaries({}, optional=deleted),
+        "softDelete": st.lists(st.sampled_from(sorted(KEYS)), max_size=1),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+# Values of one kind widen step by step; values of any kind soon make strings.
+REPLY = st.one_of(
+    *(parts(values) for values in (VALUE, st.integers(), st.decimals(-1000, 1000, places=2)))
 )
 STEP = st.one_of(
-    st.tuples(st.just("reply"), REPLY),
-    st.tuples(st.just("killed before commit"), REPLY),
-    st.tuples(st.just("killed after commit"), REPLY),
-    st.tuples(st.just("begin resync"), st.none()),
-    st.tuples(st.just("finish resync"), st.none()),
+    st.tuples(st.sampled_from(["reply", "reply", "broken reply", "killed after commit"]), REPLY),
+    st.tuples(st.sampled_from(["begin resync", "finish resync"]), st.just({})),
 )
 
 
@@ -79,64 +67,65 @@ class Row:
 
 
 @dataclass
-class Model:
-    """Tables as dicts from key to row."""
+class Table:
+    rows: list[Row] = field(default_factory=list)
+    came: list[dict[str, Any]] = field(default_factory=list)  # every record of insert
+    deletable: bool = False
 
-    tables: dict[str, dict[Any, Row]] = field(default_factory=dict)
-    values: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
-    deletable: set[str] = field(default_factory=set)
+
+class Model:
+    """Fivetran's rules on plain lists."""
+
+    def __init__(self) -> None:
+        self.tables = {name: Table() for name in KEYS}
 
     def apply(self, reply: dict[str, Any]) -> None:
         marks = reply.get("softDelete", [])
         for name in marks:
-            self.mark(name, list(self.tables.get(name, {}).values()))
+            self.mark(name, self.tables[name].rows)
+            self.tables[name].deletable = True
         for name, records in reply.get("delete", {}).items():
-            rows = self.tables.get(name, {})
             if name not in marks:
-                keys = {self.key(name, record) for record in records}
-                self.mark(name, [rows[key] for key in keys if key in rows])
+                known = self.tables[name].came + records
+                keys = [self.key(name, record, known) for record in records]
+                rows = self.tables[name].rows
+                self.mark(name, [row for row in rows if self.key(name, row.values, known) in keys])
+                self.tables[name].deletable = True
         for name, records in reply.get("insert", {}).items():
+            table = self.tables[name]
+            table.came += records
             for record in records:
-                rows = self.tables.setdefault(name, {})
-                rows[self.key(name, record) if KEYS[name] else len(rows)] = Row(record)
-                for column, value in record.items():
-                    self.values.setdefault((name, column), []).append(value)
+                key = self.key(name, record, table.came)
+                table.rows = [
+                    row
+                    for row in table.rows
+                    if not KEYS[name] or self.key(name, row.values, table.came) != key
+                ]
+                table.rows.append(Row(record))
 
     def begin_resync(self) -> None:
-        for rows in self.tables.values():
-            for row in rows.values():
+        for table in self.tables.values():
+            for row in table.rows:
                 row.seen = False
 
     def finish_resync(self) -> None:
-        for name, rows in self.tables.items():
-            self.mark(name, [row for row in rows.values() if not row.seen])
+        for name, table in self.tables.items():
+            self.mark(name, [row for row in table.rows if not row.seen])
 
     def mark(self, name: str, rows: list[Row]) -> None:
         for row in rows:
-            if not row.deleted:
-                row.deleted = True
-                self.deletable.add(name)
+            self.tables[name].deletable |= not row.deleted
+            row.deleted = True
 
     @staticmethod
-    def key(name: str, record: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(as_text(record[column]) for column in KEYS[name])
-
-
-class Killed(Exception):
-    """The process ended here."""
-
-
-class LastWords(dict[str, Any]):
-    """A reply that ends the process when its rows are written and its state is not."""
-
-    def __init__(self, reply: dict[str, Any], leave_behind: Callable[[], Path]) -> None:
-        super().__init__(reply)
-        self._leave_behind = leave_behind
-
-    def __getitem__(self, name: str) -> Any:
-        if name == "state":
-            raise Killed(self._leave_behind())
-        return super().__getitem__(name)
+    def key(name: str, record: dict[str, Any], known: list[dict[str, Any]]) -> tuple[Any, ...]:
+        """A record's key: numbers where the column has had numbers alone, else texts."""
+        found = []
+        for column in KEYS[name]:
+            kinds = {type(other[column]) for other in known}
+            value = record[column]
+            found.append(Decimal(value) if kinds <= {int, Decimal} else text(value))
+        return tuple(found)
 
 
 @settings(
@@ -144,69 +133,59 @@ class LastWords(dict[str, Any]):
 )
 @given(steps=st.lists(STEP, min_size=1, max_size=8))
 def test_the_tables_are_those_of_the_model(desks: Any, steps: list[tuple[str, Any]]) -> None:
-    desk, model = desks(), Model()
-
-    def leave_behind() -> Path:
-        """Copies the files as they are, as a kill would leave them."""
-        left = desk.path.with_name(f"{desk.path.stem}+.duckdb")
-        for suffix in ("", ".wal"):
-            source = Path(f"{desk.path}{suffix}")
-            if source.exists():
-                shutil.copy(source, f"{left}{suffix}")
-        return left
-
-    def wake_up(left: Path) -> None:
-        desk.warehouse.close()
-        desk.path = left
-        desk.open()
-
-    for number, (what, parts) in enumerate(steps, 1):
+    desk, model, state = desks(), Model(), {}
+    for number, (what, reply) in enumerate(steps, 1):
         event(what)
         if what == "begin resync":
             desk.warehouse.begin_resync()
             model.begin_resync()
+            state = {}
         elif what == "finish resync":
             if desk.warehouse.resyncing:
                 desk.warehouse.finish_resync()
                 model.finish_resync()
+        elif what == "broken reply":
+            schema = {**SCHEMA, "zoo": {"primary_key": ["id"]}}
+            broken = {**reply, "insert": {**reply.get("insert", {}), "zoo": [{"no": "key"}]}}
+            with pytest.raises(ProtocolBroken):
+                desk.send(**broken, schema=schema)
         else:
-            reply = {"state": {"reply": number}, "schema": SCHEMA, "hasMore": True, **parts}
-            state = desk.warehouse.state()
-            if what == "killed before commit":
-                try:
-                    desk.warehouse.apply(LastWords(reply, leave_behind), state)
-                except Killed as killed:
-                    wake_up(killed.args[0])
-                check(desk, model)
-                assert desk.warehouse.state() == state
-            desk.warehouse.apply(reply, state)
+            state = {"reply": number}
+            desk.send(**reply, schema=SCHEMA, state=state)
             model.apply(reply)
             if what == "killed after commit":
-                wake_up(leave_behind())
-            assert desk.warehouse.state() == {"reply": number}
+                wake_up(desk)
+        assert desk.warehouse.state() == state
     check(desk, model)
 
 
+def wake_up(desk: Any) -> None:
+    """Goes on with copies of the files as they are, as a kill would leave them."""
+    left = desk.path.with_name(f"{desk.path.stem}+.duckdb")
+    for suffix in ("", ".wal"):
+        source = Path(f"{desk.path}{suffix}")
+        if source.exists():
+            shutil.copy(source, f"{left}{suffix}")
+    desk.warehouse.close()
+    desk.path = left
+    desk.open()
+
+
 def check(desk: Any, model: Model) -> None:
-    assert {table.name for table in desk.warehouse.tables()} == set(model.tables)
-    for name, expected in model.tables.items():
-        found = desk.rows(name)
-        types = desk.types(name)
-        written = {
-            c: v for (n, c), v in model.values.items() if n == name and observe(v).kind != "null"
+    made = {name for name, table in model.tables.items() if table.came}
+    assert {table.name for table in desk.warehouse.tables()} == made
+    for name in made:
+        table, types, found = model.tables[name], desk.types(name), desk.rows(name)
+        filled = {
+            column for record in table.came for column, value in record.items() if value is not None
         }
-        assert set(types) == set(written)
-        for column, values in written.items():
-            # A delete may widen the columns of the key.
-            assert column in KEYS[name] or types[column] == observe(values).sql
-        if KEYS[name]:
-            order = {tuple(as_text(row[c]) for c in KEYS[name]): row for row in found}
-            assert set(order) == set(expected)
-        else:
-            order = dict(enumerate(found))
-        assert len(found) == len(expected)
-        for key, row in expected.items():
-            assert order[key].get("_fivetran_deleted", False) == row.deleted
-            assert ("_fivetran_deleted" in order[key]) == (name in model.deletable)
-            for column in types:
-                assert desk.meaning(order[key][column]) == desk.meaning(row.values.get(column))
+        assert set(types) == filled
+        wanted = []
+        for row in table.rows:
+            values = {c: expected(row.values.get(c), kind) for c, kind in types.items()}
+            wanted.append(values | ({"_fivetran_deleted": row.deleted} if table.deletable else {}))
+        if not KEYS[name]:
+            assert found == wanted
+        for row in wanted:
+            assert row in found
+        assert len(found) == len(wanted)

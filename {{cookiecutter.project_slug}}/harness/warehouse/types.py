@@ -174,7 +174,9 @@ def flip(values: list[Any], before: Shape, seen: Shape) -> int | None:
         kind = before.kind
         if kind == "text" and not mixed and seen.seen <= before.seen:
             return None
-        if kind == seen.kind != "text" or seen.kind == "null":
+        if seen.kind == "null" or before.join(seen).kind not in (kind, "text"):
+            return None  # a date becomes its midnight
+        if kind == seen.kind != "text":
             return None
     if kind == "text":
         return _first(values, lambda value: not isinstance(value, str))

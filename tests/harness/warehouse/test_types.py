@@ -1,0 +1,155 @@
+"""A column's type holds every value it has had, exactly, in whatever order they came."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from harness.warehouse.types import observe
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ZONED = "TIMESTAMP WITH TIME ZONE"
+LONG = Decimal("0.1234567890123456789012345678901234567890")
+TYPES: list[tuple[list[Any], str]] = [
+    ([True, None, False], "BOOLEAN"),
+    ([1, -32768], "SMALLINT"),
+    ([32768], "INTEGER"),
+    ([-(2**31)], "INTEGER"),
+    ([1, 70_000, 2**40], "BIGINT"),
+    ([2**63 - 1, -(2**63)], "BIGINT"),
+    ([1, 2**63], "DECIMAL(38,0)"),
+    ([10**38], "VARCHAR"),
+    ([Decimal("12.50"), 3], "DECIMAL(18,2)"),
+    ([Decimal("1.5"), 10**17], "DECIMAL(38,1)"),
+    ([Decimal("-1234567890123456789012345678.0123456789"), 7], "DECIMAL(38,10)"),
+    ([Decimal("1E+3")], "DECIMAL(18,0)"),
+    ([Decimal("1E-7"), Decimal("0.0")], "DECIMAL(18,7)"),
+    ([Decimal("1E+300"), Decimal("5E-324"), 3], "DOUBLE"),
+    ([Decimal("1E+400")], "VARCHAR"),
+    ([Decimal("1.50"), LONG], "VARCHAR"),
+    ([Decimal("1E+300"), 2**53 + 1], "VARCHAR"),
+    (["2026-01-05", "0001-01-01", None], "DATE"),
+    (["2026-02-30"], "VARCHAR"),
+    (["20260105"], "VARCHAR"),
+    (["2026-01-05T08:30:00", "2026-01-05 08:30:00.123456", "2026-01-05T08:30"], "TIMESTAMP"),
+    (["2026-01-05T08:30:00,5z", "2026-01-05T08:30Z", "2026-01-05T08:30:00+05:30"], ZONED),
+    (["2026-01-05T24:30:00Z"], "VARCHAR"),
+    (["0001-01-01T00:00:00+05:00"], "VARCHAR"),
+    (["9999-12-31T23:59:59.999999+00:00", "2026-01-05T08:30:00-05"], ZONED),
+    (["2026-01-05T08:30:00.1234567890"], "VARCHAR"),
+    (["2026-01-05T08:30:00Z", "2026-01-05T08:30:00"], "VARCHAR"),
+    (["2026-01-05", "2026-01-05T08:30:00"], "TIMESTAMP"),
+    (["2026-01-05", "2026-01-05T08:30:00Z"], "VARCHAR"),
+    (["2026-01-05T08:30:00Z", "", "never"], "VARCHAR"),
+    (["２０２６-01-05"], "VARCHAR"),
+    ([{"n": Decimal("1.10"), "é": ["x", None, True]}, [2**70], {}], "JSON"),
+    ([{"a": Decimal("1.10")}, "a"], "VARCHAR"),
+    ([True, 1, "1", Decimal("1.0")], "VARCHAR"),
+    (["", "a\0b", "😀 é 名前", "'\"\\\n", "{}", "null", "x" * 100_000, "a\ud800b"], "VARCHAR"),
+]
+
+
+def expected(value: Any, kind: str) -> Any:
+    """What stands in a column of this type for a value."""
+    if value is None:
+        return None
+    if kind in ("VARCHAR", "JSON"):
+        return text(value)
+    if kind == "DATE":
+        return date.fromisoformat(value)
+    if kind.startswith("TIMESTAMP"):
+        return datetime.fromisoformat(value.upper())
+    return float(value) if kind == "DOUBLE" else value
+
+
+def text(value: Any) -> str:
+    """A value as it came: the text itself, the digits of a number, JSON of all else."""
+    if isinstance(value, str):
+        return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in value)
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{string(k)}:{inner(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(inner, value)) + "]"
+    return json.dumps(value)
+
+
+def inner(value: Any) -> str:
+    return string(value) if isinstance(value, str) else text(value)
+
+
+def string(value: str) -> str:
+    return json.dumps(text(value), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_every_value_is_found_in_the_type_of_its_column(desk: Any, step: int) -> None:
+    """Each row of TYPES is a column; its values come one a reply, in either order."""
+    for index in range(max(len(values) for values, _ in TYPES)):
+        record: dict[str, Any] = {"id": index}
+        for number, (values, _) in enumerate(TYPES):
+            if index < len(values):
+                record[f"c{number}"] = values[::step][index]
+        desk.insert(record)
+    found, rows = desk.types(), desk.rows()
+    for number, (values, kind) in enumerate(TYPES):
+        assert (values, found[f"c{number}"]) == (values, kind)
+        kept = [row[f"c{number}"] for row in rows][: len(values)]
+        assert kept == [expected(value, kind) for value in values[::step]]
+
+
+@pytest.mark.parametrize("written", ["30.1234567Z", "30.123456789Z", "30,123456Z", "30.123456z"])
+def test_an_instant_is_cut_at_the_microsecond_and_its_text_is_not(desk: Any, written: str) -> None:
+    desk.insert({"id": 1, "v": f"2026-01-05T08:30:{written}"})
+    assert desk.rows()[0]["v"] == datetime(2026, 1, 5, 8, 30, 30, 123456, tzinfo=UTC)
+    desk.insert({"id": 2, "v": "n/a"})
+    assert desk.rows()[0]["v"] == f"2026-01-05T08:30:{written}"
+
+
+STAMPS = st.one_of(
+    st.datetimes().map(datetime.isoformat),
+    st.datetimes(timezones=st.timezones()).map(datetime.isoformat),
+    st.dates().map(date.isoformat),
+    st.sampled_from(["2026-01-05 08:30Z", "2026-01-05T08:30:00,1234567", "N/A", ""]),
+)
+NUMBERS = st.one_of(
+    st.integers(-(10**40), 10**40),
+    st.integers(-40_000, 40_000),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.decimals(-1000, 1000, places=2),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr).map(Decimal),
+)
+DOCUMENTS = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+)
+VALUES = st.one_of(NUMBERS, STAMPS, st.none(), st.booleans(), st.text(), DOCUMENTS)
+SAME_KIND = st.one_of(st.lists(NUMBERS), st.lists(STAMPS), st.lists(VALUES))
+
+
+@given(SAME_KIND, SAME_KIND, SAME_KIND)
+def test_a_type_does_not_depend_on_the_order_in_which_values_came(
+    a: list[Any], b: list[Any], c: list[Any]
+) -> None:
+    x, y, z = observe(a), observe(b), observe(c)
+    assert x.join(y).join(z) == x.join(y.join(z)) == z.join(y).join(x) == observe([*a, *b, *c])
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(SAME_KIND.filter(lambda values: any(value is not None for value in values)))
+def test_whatever_values_come_the_view_has_them(desk: Any, values: list[Any]) -> None:
+    desk.warehouse.reset()
+    half = len(values) // 2
+    records = [{"id": index, "v": value} for index, value in enumerate(values)]
+    desk.insert(*records[:half])
+    desk.insert(*records[half:])
+    kind = desk.types()["v"]
+    for row, value in zip(desk.rows(), values, strict=True):
+        assert row["v"] == expected(value, kind)
