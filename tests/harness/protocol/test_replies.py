@@ -21,8 +21,8 @@ from jsonschema import Draft202012Validator
 
 SECRET = "s3cret-Ü&+/tökén"
 FINE = {"state": {"at": 1}, "hasMore": False}
-PAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title><style>h1 {color: red}</style>\
-</head><body><h1>502 Bad Gateway</h1>\n<p>nginx &amp; co</p></body></html>"
+PAGE = b"<!doctype html><html><head><title>Bad Gateway</title><style>h1 {color: red}</style>\
+</head><body><h1>502</h1>\n<p>nginx &amp; co</p></body></html>"
 
 
 def reply(
@@ -153,7 +153,7 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
         ["not-json : the body is compressed with gzip, and no Content-Encoding header says so"],
     ),
     "empty": (b" \n", ["not-json : the reply is empty"]),
-    "a page": (PAGE, ["not-json : the reply is an HTML page: 502 Bad Gateway nginx & co"]),
+    "a page": (PAGE, ["not-json : the reply is an HTML page: Bad Gateway 502 nginx & co"]),
     "an error without message": (
         {"errorType": "ValueError"},
         ["error-without-message : errorMessage is missing"],
@@ -212,7 +212,7 @@ STATUSES: dict[str, tuple[int, bytes, str, str, str]] = {
     "401": (401, b"", "http-status", "HTTP 401 with an empty body", "--key"),
     "403": (403, b'{"message": "Forbidden"}', "http-status", "Forbidden", "firewall"),
     "500": (500, b"", "http-status", "HTTP 500 with an empty body", "its log says which"),
-    "502": (502, PAGE, "http-status", "HTTP 502: 502 Bad Gateway nginx & co", ""),
+    "502": (502, PAGE, "http-status", "HTTP 502: Bad Gateway 502 nginx & co", ""),
 }
 
 

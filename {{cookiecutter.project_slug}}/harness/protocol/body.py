@@ -23,8 +23,7 @@ ENOUGH = 20_000  # bytes that are looked at, so that masking is done before cutt
 _AROUND = 60  # characters before and after the place where JSON breaks
 _GZIP = b"\x1f\x8b"
 _BYTE = re.compile(r"\(byte (\d+)\)")
-_UNSEEN = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<!--.*?-->|<[^<>]*>")
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+_UNSEEN = re.compile(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->|<[^<>]*>")
 
 
 class Body:
@@ -64,14 +63,11 @@ def shown(value: Any, redactor: Redactor) -> str:
 
 
 def start(data: bytes, redactor: Redactor) -> str:
-    """The beginning of a body for people; of an HTML page the title and the text."""
+    """The beginning of a body for people; of an HTML page the text."""
     text = redactor.text(data[:ENOUGH].decode("utf-8", "replace")).strip()
-    if not text.startswith("<"):
-        return cut(text)
-    title = _TITLE.search(text)
-    words = " ".join(html.unescape(_UNSEEN.sub(" ", text)).split())
-    heading = " ".join(html.unescape(title[1]).split()) if title else ""
-    return cut(words if words.startswith(heading) else f"{heading}: {words}".removesuffix(": "))
+    if text.startswith("<"):
+        text = " ".join(html.unescape(_UNSEEN.sub(" ", text)).split())
+    return cut(text)
 
 
 @rule("not-json", ERROR, "the reply is not JSON",
