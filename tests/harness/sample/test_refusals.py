@@ -17,9 +17,10 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"jql": "updated >= '2026-01-05'"}, ["line 3", "jql", "WSGI app"]),
     ({"after": "WzE3LDFd"}, ["[entity.order]", 'token = "after"']),
     ({"limit": "0"}, ["line 8", "limit is '0'", "from 1 on"]),
-    ({"limit": "ten"}, ["line 8", "limit is 'ten'"]),
+    ({"limit": "ten"}, ["limit is 'ten'", "change fetch.py or size at sample.toml line 8"]),
     ({"cursor": "nonsense"}, ["cursor is not a token"]),
     ({"updated_since": "yesterday"}, ["line 9", "'yesterday'", "ISO 8601"]),
+    ({"updated_since": "2026-01-05", "updated_until": "2026-02-01"}, ['until = "updated_until"']),
 ]
 
 
@@ -35,9 +36,10 @@ def test_a_parameter_is_refused_with_the_line_to_change(
 
 def test_a_number_that_changes_is_a_page(serve: Serve) -> None:
     with serve() as client:
-        assert client.get(page=1, depth=3, sort="id").status_code == 200
+        constant = {"depth": 3, "sort": "id", "api-version": "2026-01-05"}
+        assert client.get(page=1, **constant).status_code == 200
         assert client.get(depth=3, sort="id").status_code == 200
-        message = client.refusal(page=2, depth=3, sort="id")
+        message = client.refusal(page=2, **constant)
         assert 'write token = "page"' in message
 
 

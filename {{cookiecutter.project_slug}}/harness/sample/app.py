@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -55,7 +54,7 @@ class Refused(Exception):
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
         self.status = status
-        self.headers = headers or {}
+        self.headers = headers
 
 
 class App:
@@ -67,7 +66,6 @@ class App:
         self._guard = Guard(spec.auth)
         self._by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
         self._numbers: dict[tuple[str, str], str] = {}
-        self._lock = threading.Lock()
 
     def read(self, request: Request) -> Asked:
         """What the request asks for; it is not checked."""
@@ -88,19 +86,14 @@ class App:
             text = str(refused)
             for value in self._guard.secrets.values():
                 text = text.replace(value, "[secret]")
-            response = _json({"message": text}, refused.status)
-            response.headers.extend(dict(refused.headers))
-            return response
+            return _json({"message": text}, refused.status, refused.headers)
 
     def _answer(self, request: Request, asked: Asked) -> Response:
         spec, entity = self._spec, asked.entity
         takes_tokens = spec.auth.kind == "oauth2_client_credentials"
         if takes_tokens and request.path == spec.auth.token_path and request.method == "POST":
             status, body = self._guard.grant(request)
-            response = _json(body, status)
-            if status == 401:
-                response.headers["WWW-Authenticate"] = 'Basic realm="sample"'
-            return response
+            return _json(body, status, {"WWW-Authenticate": "Basic"} if status == 401 else None)
         if entity is None:
             raise self._not_found(request)
         where = f"entity.{entity.name}"
@@ -122,7 +115,8 @@ class App:
         try:
             page = pages.read(self._stores[entity.name], asked.parameters)
         except pages.BadParameter as bad:
-            raise Refused(400, f"{spec.at(where, bad.key)}: {bad}, from fetch.py") from None
+            place = spec.at(where, bad.key)
+            raise Refused(400, f"{bad}: change fetch.py or {bad.key} at {place}") from None
         except pages.PastTheEnd:
             raise Refused(404, "there is no such page: the last one is before it") from None
         return _page(request.host_url.rstrip("/") + entity.path, asked.query, entity, page)
@@ -153,17 +147,16 @@ class App:
     ) -> None:
         if entity.method == "POST" and _body_of(request) is None:
             raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
-        for name in request.args:
-            if len(request.args.getlist(name)) > 1 and name in entity.parameters:
-                raise Refused(400, f"fetch.py: send {name} once, it came twice")
         for name, value in parameters.items():
             if name not in entity.parameters:
                 self._check_unknown(entity, name, value)
+            elif len(request.args.getlist(name)) > 1:
+                raise Refused(400, f"fetch.py: send {name} once, it came twice")
 
     def _check_unknown(self, entity: Entity, name: str, value: str) -> None:
         """Refuse a parameter that chooses records or a page; one that stays the same is fine."""
         place = self._spec.at(f"entity.{entity.name}")
-        if time := _A_TIME.search(value):
+        if (time := _A_TIME.search(value)) and "version" not in name:
             if time.start() or entity.cursor is None:
                 lacks = "cursor and since for" if entity.cursor is None else "key for"
                 todo = "add both" if entity.cursor is None else "it needs a WSGI app"
@@ -172,15 +165,11 @@ class App:
                     f"{place} has no {lacks} the filter {name}={value[:_SHOWN]} of fetch.py: "
                     f"{todo}, see docs/sample.md",
                 )
-            is_until = entity.since and re.search("until|before|end|to|lt", name)
+            is_until = entity.since and re.search("until|before|end|_to$|lt", name)
             self._refuse(entity, "until" if is_until else "since", name, value)
-        if pages.is_token(value):
+        first = self._numbers.setdefault((entity.name, name), value) if value.isdigit() else value
+        if first != value or pages.is_token(value):
             self._refuse(entity, "token", name, value)
-        if value.isdigit():
-            with self._lock:
-                first = self._numbers.setdefault((entity.name, name), value)
-            if first != value:
-                self._refuse(entity, "token", name, value)
 
     def _refuse(self, entity: Entity, key: str, name: str, value: str) -> NoReturn:
         known = getattr(entity, key)
@@ -211,11 +200,10 @@ def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.P
         put(body, keys_of(entity.next), following if page.token else end)
     if entity.more:
         put(body, keys_of(entity.more), page.more)
-    response = _json(body, 200)
-    if entity.pagination == "link_header":
-        following = f', <{url(page.token)}>; rel="next"' if page.token else ""
-        response.headers["Link"] = f'<{url("")}>; rel="first"{following}'
-    return response
+    if entity.pagination != "link_header":
+        return _json(body)
+    following = f', <{url(page.token)}>; rel="next"' if page.token else ""
+    return _json(body, headers={"Link": f'<{url("")}>; rel="first"{following}'})
 
 
 class Wsgi:
@@ -264,8 +252,8 @@ def _quoted(text: str) -> str:
     return codec.encode(text).decode("utf-8", "replace")
 
 
-def _json(body: Any, status: int) -> Response:
-    return Response(codec.encode(body), status, mimetype="application/json")
+def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(codec.encode(body), status, headers, mimetype="application/json")
 
 
 def raised(error: Exception) -> str:
