@@ -131,8 +131,9 @@ class Progress:
             self._page = f"{entity} waits {duration(seconds)}: {fields.get('why', '')}"
             self._line(self._page)
         elif kind == "request" and fields.get("error"):
-            why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).removesuffix(" Error")
-            self._page = f"{entity}: retrying, {why.lower()}"
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
+            why = words.removesuffix(" error") if words.count(" ") > 1 else words
+            self._page = f"{entity}: retrying, {why}"
             self._line(self._page)
         elif is_warning(event):
             # Held back until the reply is there: it may report the same as its error.

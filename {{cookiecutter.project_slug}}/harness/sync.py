@@ -62,10 +62,11 @@ def run(
     """
     sync_id, began, number = str(uuid.uuid4()), clock(), 0
     replies = empty = lost = 0
-    states = {_digest(warehouse.state())}
+    state = warehouse.state()
+    states = {_digest(state)}
     while True:
         number += 1
-        exchange = call(target, connection, redactor, warehouse.state(), number, sync_id)
+        exchange = call(target, connection, redactor, state, number, sync_id)
         answer, reply = exchange.answer, exchange.reply
         if answer.lost:
             yield exchange
@@ -85,14 +86,14 @@ def run(
             yield exchange
             return Ended("broken", broken)
         yield replace(exchange, noticed=noticed)
-        replies += 1
+        replies, state = replies + 1, reply.state or {}
         empty = empty + 1 if reply.is_empty else 0
         if empty > EMPTY_REPLIES:
             what = f"{empty} empty replies in a row: Fivetran ends a sync after {EMPTY_REPLIES}"
             return Ended("broken", ProtocolBroken(what, rule="empty-streak"))
         if not reply.has_more:
             return Ended("done")
-        digest = _digest(warehouse.state())
+        digest = _digest(state)
         if digest in states:
             what = "hasMore is true, and the state is one that was sent before: the same calls "
             what += "would be made again without end"

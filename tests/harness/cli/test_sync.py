@@ -290,6 +290,36 @@ def test_a_lost_reply_that_came_at_the_second_try_is_no_finding(
     assert (found["exit_code"], found["calls"], found["findings"]) == (0, 1, [])
 
 
+@pytest.mark.parametrize("forgets", [False, True])
+def test_chaos_over_a_url_loses_replies_and_repeats_calls(
+    project: Make, run: Run, result: Result, forgets: bool
+) -> None:
+    project()
+    delivered = 0
+
+    def handle(request: Request) -> Response:
+        nonlocal delivered
+        at = delivered if forgets else json.loads(request.get_data())["state"].get("at", 0)
+        delivered = at + 1
+        body = {
+            "state": {"at": at + 1},
+            "insert": {"thing": [{"id": at % 20, "name": "x"}]},
+            "schema": {"thing": {"primary_key": ["id"]}},
+        }
+        return Response(json.dumps({**body, "hasMore": at < 20}), mimetype="application/json")
+
+    arguments = ("sync", "--chaos", "3", "--url")
+    with served(handle) as url:
+        if forgets:
+            code, written = run(*arguments, url)
+            assert (code, "in the function's folder" in written) == (2, True)
+            assert "the tables are not those of an undisturbed sync" in written
+        else:
+            found = result(*arguments, url)
+            assert found["ok"]
+            assert set(found["chaos"]["happened"]) == {"lost reply", "repeated call"}
+
+
 def test_the_sample_and_the_real_api_never_mix(baked: Path, run: Run, result: Result) -> None:
     found = result("sync", "--sample", "--port", "0")
     assert (found["ok"], found["ended"]) == (True, "done"), found
