@@ -302,10 +302,7 @@ def report(
 
     options = Options(None, None, sample, upstream, None, warehouse, connection, json)
     with opened("report", options) as work:
-        path = out or work.tables_file.with_name("report.html")
-        write(work.tables(), path)
-        work.console.say(f"wrote {path}")
-        work.result["report"] = str(path)
+        write(work, out)
 
 
 @app.command()
