@@ -29,27 +29,15 @@ _SHOWN = 30  # characters of a value
 
 
 class Asked(NamedTuple):
-    """What a request asks for.
+    """What a request asks for."""
 
-    Attributes:
-        entity: The entity, or None where the path is not that of one.
-        parameters: Those with a value; of a POST body by dotted path.
-        query: Of the URL, without an API key.
-    """
-
-    entity: Entity | None
-    parameters: Mapping[str, str]
-    query: list[tuple[str, str]]
+    entity: Entity | None  # None where the path is not that of one
+    parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
+    query: list[tuple[str, str]]  # without an API key
 
 
 class Refused(Exception):
-    """The request gets an error.
-
-    Args:
-        status: Of the response.
-        text: Names the line to change; errors of a function quote 200 characters of it.
-        headers: Of the response.
-    """
+    """A request gets an error, whose text (200 characters are quoted) names the line to change."""
 
     def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)

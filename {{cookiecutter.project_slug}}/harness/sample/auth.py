@@ -20,19 +20,14 @@ def made_up(name: str) -> str:
 
 
 class Guard:
-    """Accepts the made-up credentials of one upstream and no others.
-
-    Attributes:
-        wanted: What a request must carry, with the names of the secrets for their values.
-        challenge: What a 401 carries in WWW-Authenticate.
-        secrets: A made-up value for each name in [auth]'s secrets.
-    """
+    """Accepts the made-up credentials of one upstream and no others."""
 
     def __init__(self, auth: Auth) -> None:
         self.auth = auth
         self.secrets = {name: made_up(name) for name in auth.secrets}
         self._values = tuple(self.secrets.values())
         self._expiry: dict[str, float] = {}
+        # What a request must carry, and what a 401 has in WWW-Authenticate:
         first, second = [*(f"<{name}>" for name in auth.secrets), "", ""][:2]
         oauth = f"Authorization: Bearer with a token of POST {auth.token_path}"
         self.wanted, self.challenge = {

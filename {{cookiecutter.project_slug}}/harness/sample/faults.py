@@ -77,14 +77,7 @@ class Faults:
         asked: Asked,
         go_on: Callable[[], Response],
     ) -> Response | None:
-        """The faulty response to a request, None where it goes well.
-
-        Args:
-            server: The upstream, whose records may change.
-            path: Of the request.
-            asked: What the request asks for.
-            go_on: Gives the upstream's response.
-        """
+        """The faulty response to a request, None where it goes well; records may change first."""
         entity = asked.entity
         with self._lock:
             number = self._asked[path]

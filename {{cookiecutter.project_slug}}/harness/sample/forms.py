@@ -57,14 +57,9 @@ class Form:
         self.first = self.read(text)
 
     def read(self, text: str, since_as: str | None = None) -> int:
-        """The value of a bound.
+        """The value of a bound in any form of `FORMS`, or in that of `since_as`.
 
-        Args:
-            text: The bound, in any form of `FORMS`; without an offset it has the example's.
-            since_as: The form that it must have: "iso", "epoch", "epoch_ms", a strftime text.
-
-        Raises:
-            ValueError, ArithmeticError: The text is not written so.
+        Without an offset it has the example's. ValueError, OverflowError: it is not written so.
         """
         is_number = _NUMBER.fullmatch(text) is not None
         if since_as in _UNITS and (not is_number or _scale(Decimal(text)) != _UNITS[since_as]):

@@ -19,11 +19,7 @@ _SHOWN = 30  # characters of a wrong value
 
 
 class BadParameter(Exception):
-    """A request parameter has a value that cannot be used; the text names it.
-
-    Attributes:
-        key: The key of sample.toml that names the parameter.
-    """
+    """A request parameter has a value that cannot be used; `key` names it in sample.toml."""
 
     def __init__(self, key: str, what: str) -> None:
         super().__init__(what)
@@ -36,17 +32,11 @@ class PastTheEnd(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """What of an entity is on one page.
-
-    Attributes:
-        items: Records and tombstones.
-        more: Whether there are items after these.
-        token: Of the next page; "" on the last.
-    """
+    """What of an entity is on one page."""
 
     items: list[Item]
-    more: bool = False
-    token: str = ""
+    more: bool = False  # whether there are items after these
+    token: str = ""  # of the next page; "" on the last
 
 
 def read(store: Store, parameters: Mapping[str, str]) -> Page:
@@ -73,11 +63,7 @@ def read(store: Store, parameters: Mapping[str, str]) -> Page:
 
 
 def chosen(store: Store, parameters: Mapping[str, str]) -> int:
-    """How many items the bounds of a request choose, on all pages.
-
-    Raises:
-        BadParameter: A bound is not a time.
-    """
+    """How many items the bounds of a request choose, on all pages."""
     return len(store.by_change[_between(store, parameters)])
 
 
@@ -98,10 +84,7 @@ def _between(store: Store, parameters: Mapping[str, str]) -> slice:
 def _by_position(
     entity: Entity, items: list[Item], size: int, parameters: Mapping[str, str]
 ) -> Page:
-    """A page by number or offset.
-
-    Tombstones keep their place, so that a deletion moves no record past the reader.
-    """
+    """Tombstones keep their place, so that a deletion moves no record past the reader."""
     if entity.pagination == "page_number":
         page = _whole("token", entity.token, parameters, least=1, default=1)
         pairs, odd = divmod(page - 1, 2)

@@ -42,20 +42,13 @@ _Make = Callable[[int], Any]
 
 
 class Item(NamedTuple):
-    """A record or its tombstone.
+    """A record or its tombstone."""
 
-    Attributes:
-        moment: Its cursor, as `Form` reads it; 0 where the entity has no cursor.
-        number: Counts creations; primary keys grow with it.
-        revision: Counts changes.
-        body: The record as JSON.
-    """
-
-    moment: int
-    number: int
-    revision: int
+    moment: int  # its cursor, as Form reads it; 0 where the entity has no cursor
+    number: int  # counts creations; primary keys grow with it
+    revision: int  # counts changes
     record: dict[str, Any]
-    body: bytes
+    body: bytes  # the record as JSON
     deleted: bool = False
 
 
@@ -64,11 +57,6 @@ _MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count: servers be
 
 class Store:
     """The live records of one entity and their tombstones, changed by any thread.
-
-    Args:
-        entity: What they are like.
-        inside: The entities whose records stand inside the records of this one.
-        count: How many there are at first.
 
     Attributes:
         by_creation: Live records and tombstones; a change puts another list in its place.
@@ -179,11 +167,7 @@ def _moment(number: int) -> int:
 
 
 class Maker:
-    """Makes records of one entity, the same each time; the first is the example itself.
-
-    Attributes:
-        cursor: The keys that lead to a record's cursor.
-    """
+    """Makes records of one entity, the same each time; the first is the example itself."""
 
     def __init__(self, entity: Entity) -> None:
         self._example = entity.record
@@ -200,13 +184,7 @@ class Maker:
         self._nullable = [column for column in self._makes if _is_prose(entity.record[column])]
 
     def make(self, number: int, revision: int, cursor: Any) -> dict[str, Any]:
-        """A record.
-
-        Args:
-            number: Counts creations from 0; keys grow with it.
-            revision: Counts the changes of the record from 0.
-            cursor: Its cursor value; None where the entity has no cursor.
-        """
+        """A record: which creation, which change of it, and its cursor (None without one)."""
         record = {**self._example, **self.keys(number)}
         if seed := number * 1009 + revision:
             record |= {column: make(seed) for column, make in self._makes.items()}

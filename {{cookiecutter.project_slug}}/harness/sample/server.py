@@ -33,24 +33,15 @@ _POLL_SECONDS = 0.02
 
 
 class Seen(NamedTuple):
-    """A request that was answered.
-
-    Attributes:
-        path: Without the query.
-        query: Without an API key.
-        entity: The entity that was asked for, "" where the path is not that of one.
-        parameters: Those with a value; of a POST body by dotted path.
-        problem: What the upstream said to refuse the request; "" where it did not, or where a
-            fault of the plan stood in.
-    """
+    """A request that was answered."""
 
     method: str
     path: str
-    query: str
+    query: str  # without an API key
     status: int
-    entity: str
-    parameters: Mapping[str, str]
-    problem: str
+    entity: str  # that was asked for, "" where the path is not that of one
+    parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
+    problem: str  # what the upstream said to refuse it; "" for a fault of the plan
 
 
 class Sample:

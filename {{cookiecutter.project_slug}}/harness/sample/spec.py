@@ -61,15 +61,10 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
-    """`[entity.<name>]`: one list of records. docs/sample.md explains the keys.
+    """`[entity.<name>]`: one list of records. docs/sample.md explains the keys."""
 
-    Attributes:
-        name: From the table's header.
-        short_pages: Whether every second page is shorter than asked; the suite sets it.
-    """
-
-    name: str = ""
-    short_pages: bool = False
+    name: str = ""  # from the table's header
+    short_pages: bool = False  # every second one; no key, the suite sets it
     path: str = ""
     method: Literal["GET", "POST"] = "GET"
     pagination: Literal["cursor", "page_number", "offset", "link_header", "next_url", "none"] = (
@@ -108,17 +103,10 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """The whole of sample.toml.
-
-    Attributes:
-        text: The file's text.
-        upstream: `module:app` of a WSGI app to take instead, "" for none.
-        records: How many records each entity has at first.
-        entities: By name.
-    """
+    """The whole of sample.toml."""
 
     text: str = ""
-    upstream: str = ""
+    upstream: str = ""  # module:app of a WSGI app to take instead
     records: int = 2500
     auth: Auth = Auth()
     entities: dict[str, Entity] = {}
