@@ -57,7 +57,7 @@ class Progress:
         self._console = console
         self._began = time.monotonic()
         self._number, self._page, self._fetched = 1, "", 0
-        self._held: list[Event] = []
+        self._pending: list[Event] = []
         self._printed = self._lost = 0
         self._lines: deque[Text] = deque(maxlen=_LAST)
         self._spinner = Spinner("dots")
@@ -136,11 +136,11 @@ class Progress:
             self._page = f"{entity}: retrying, {why}"
             self._line(self._page)
         elif is_warning(event):
-            # Held back until the reply is there: it may report the same as its error.
-            self._held.append(event)
+            # Printed when the reply is there: it may report the same as its error.
+            self._pending.append(event)
 
     def _report(self, error: str) -> None:
-        for event in self._held:
+        for event in self._pending:
             if event.fields.get("event") in ("error", "failed") and (
                 event.fields.get("why", "") in error
             ):
@@ -149,7 +149,7 @@ class Progress:
             if text not in self.warnings:
                 self.warnings[text] = None
                 self._line(f"warning: {text}")
-        self._held.clear()
+        self._pending.clear()
 
     def _line(self, text: str) -> None:
         self._printed += 1

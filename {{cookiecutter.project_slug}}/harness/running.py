@@ -116,12 +116,9 @@ def sync(work: Work, calls: int | None, *, again: bool = False) -> None:
         nonlocal ended
         ended = yield from loop.run(target, work.connection, console.redactor, tables, calls=calls)
 
+    record = _Record(work, tables, target.name)
     try:
-        with (
-            _Record(work, tables, target.name) as record,
-            progress,
-            _logs(work, judge, progress.on_record),
-        ):
+        with record, progress, _logs(work, judge, progress.on_record):
             for exchange in exchanges():
                 _judge(work, judge, exchange)
                 record.add(exchange, progress.unclaimed)
@@ -170,8 +167,8 @@ def chaos(work: Work, seed: int) -> None:
     with Logs(lambda event: None):  # else Python prints warnings itself
         outcome = play(seed, load, work.connection, folder, work.upstream, on_exchange)
     work.result["chaos"] = outcome.as_json()
-    for name, count in sorted(outcome.happened.items()):
-        console.say(f"{count:>6} × {name}")
+    for number, line in enumerate(outcome.syncs, 1):
+        console.say(f"sync {number}: {line}")
     outcome.check()
     calls, rows = counted(outcome.calls, "call"), counted(outcome.rows, "row")
     console.say(f"{calls} on bad days and after them: the same tables, {rows}", "green")
