@@ -194,7 +194,8 @@ def api_url() -> str:
             "FIVETRAN_API_URL has a user name or a password in it",
             "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET instead",
         )
-    if not parts.hostname or not (parts.scheme == "https" or is_local(url)):
+    local = parts.scheme == "http" and is_local(url)
+    if not parts.hostname or not (parts.scheme == "https" or local):
         raise UsageError(
             "FIVETRAN_API_URL must begin with https:// (http:// for localhost only)",
             f"leave it unset for {URL}",

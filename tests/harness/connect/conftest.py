@@ -39,8 +39,6 @@ class Api:
         seen: Method, path and decoded body of each request.
         tests: What the setup tests give.
         state: State of the connection, None where it has none.
-        paused: Whether the connection is paused.
-        syncing: Whether a sync runs.
         answers: Answers given instead, the next one first.
     """
 
@@ -51,8 +49,6 @@ class Api:
             {"title": "Connection to the function", "status": "PASSED", "message": ""}
         ]
         self.state: dict[str, Any] = {"transaction": "2026-01-01T00:00:00Z"}
-        self.paused = False
-        self.syncing = False
         self.answers: list[Response] = []
 
     def handle(self, request: Request) -> Response:
@@ -71,22 +67,11 @@ class Api:
     def _connections(self, method: str, path: str, body: Any) -> Response:
         match method, path.removeprefix("/v1/connections").strip("/").split("/"):
             case "POST", [""]:
-                self.paused = body["paused"]
                 return _answer(201, "Success", "Connection has been created", {"id": "lively_hill"})
             case "POST", ["lively_hill", "test"]:
                 data = {"id": "lively_hill", "setup_tests": self.tests}
                 return _answer(200, "Success", "Setup tests have been completed", data)
-            case "GET", ["lively_hill"]:
-                return _answer(200, "Success", "", {"id": "lively_hill", "paused": self.paused})
-            case "PATCH", ["lively_hill"]:
-                self.paused = body["paused"]
-                return _answer(200, "Success", "Connection has been updated", {"id": "lively_hill"})
             case "GET", ["lively_hill", "state"]:
-                return _answer(200, "Success", "", {"state": self.state})
-            case "PATCH", ["lively_hill", "state"]:
-                if self.syncing or not self.paused:
-                    return _answer(409, "Conflict", "A sync is in progress")
-                self.state = body["state"]
                 return _answer(200, "Success", "", {"state": self.state})
         return _answer(404, "NotFound_Connection", "Cannot find connection")
 

@@ -111,32 +111,6 @@ def test_a_warning_is_no_failure(project: Make, connect: Connect, api: Any) -> N
     assert "WARNING" in written
 
 
-@pytest.mark.parametrize(
-    ("arguments", "request_"),
-    [
-        ((), ("POST", "/v1/connections/lively_hill/test", {})),
-        (
-            ("--set-state", f'{{"at": "{SECRETS["apiToken"]}"}}'),
-            ("PATCH", "/v1/connections/lively_hill/state", {"state": {"at": "[secret]"}}),
-        ),
-    ],
-    ids=["test", "set-state"],
-)
-def test_without_send_nothing_of_a_connection_is_changed(
-    project: Make, connect: Connect, api: Any, arguments: tuple[str, ...], request_: Any
-) -> None:
-    project()
-    code, written = connect("--id", "lively_hill", *arguments, "--json")
-    assert code == 0, written
-    told = json.loads(written)
-    method, path, body = request_
-    assert (told["method"], told["url"], told["body"]) == (method, api.url + path, body)
-    code, written = connect("--id", "lively_hill", *arguments)
-    assert code == 0, written
-    assert "nothing was sent: --send does" in written
-    assert not api.seen
-
-
 def test_another_function_is_named_by_option(project: Make, connect: Connect, api: Any) -> None:
     """A function that is not in this folder, in any language."""
     folder = project()
@@ -154,7 +128,7 @@ def test_empty_secrets_are_left_out_and_named(project: Make, connect: Connect, a
     assert "no value: apiToken" in written
 
 
-def test_what_is_set_elsewhere_is_said(project: Make, connect: Connect) -> None:
+def test_what_is_set_elsewhere_is_named(project: Make, connect: Connect) -> None:
     project(hashed=["transaction.email"])
     assert "Schema" in connect(*NEW)[1]
 
@@ -174,41 +148,7 @@ def test_numbers_of_a_state_arrive_exactly(project: Make, connect: Connect, api:
     assert '{"at":1.10,"id":12345678901234567890123}' in written
 
 
-@pytest.mark.parametrize("paused", [True, False])
-def test_a_state_is_written_while_the_connection_is_paused(
-    project: Make, connect: Connect, api: Any, paused: bool
-) -> None:
-    """One that was not paused goes on afterwards."""
-    project()
-    api.paused = paused
-    code, written = connect(
-        "--id", "lively_hill", "--set-state", '{"transaction": "2026-02-01"}', "--send"
-    )
-    assert code == 0, written
-    assert api.state == {"transaction": "2026-02-01"}
-    assert api.paused is paused
-
-
-def test_a_state_is_read_from_standard_input(project: Make, connect: Connect, api: Any) -> None:
-    project()
-    assert connect("--id", "lively_hill", "--set-state", "-", "--send")[0] == 0
-    assert api.state == {"typed": 1}
-
-
-def test_a_connection_that_syncs_keeps_its_state_and_goes_on(
-    project: Make, connect: Connect, api: Any
-) -> None:
-    project()
-    api.syncing = True
-    code, written = connect("--id", "lively_hill", "--set-state", "{}", "--send")
-    assert code == 3
-    assert "HTTP 409, Conflict: A sync is in progress" in written
-    assert "wait until it is over" in written
-    assert api.state == {"transaction": "2026-01-01T00:00:00Z"}
-    assert not api.paused
-
-
-def test_a_wrong_api_key_is_said(
+def test_a_wrong_api_key_is_named(
     project: Make, connect: Connect, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project()
@@ -219,7 +159,7 @@ def test_a_wrong_api_key_is_said(
     assert "FIVETRAN_API_KEY" in written
 
 
-def test_an_unknown_connection_is_said(project: Make, connect: Connect, api: Any) -> None:
+def test_an_unknown_connection_is_named(project: Make, connect: Connect, api: Any) -> None:
     project()
     code, written = connect("--id", "other", "--state")
     assert code == 3
@@ -235,7 +175,7 @@ def test_an_unknown_connection_is_said(project: Make, connect: Connect, api: Any
         Response('{"code": "Success", "data": {}}', mimetype="application/json"),
     ],
 )
-def test_an_answer_that_is_none_ends_with_three(
+def test_a_broken_response_ends_with_three(
     project: Make, connect: Connect, api: Any, answer: Response
 ) -> None:
     """A redirect too: it is not followed, for the key would go with it."""
@@ -247,41 +187,37 @@ def test_an_answer_that_is_none_ends_with_three(
     assert len(api.seen) == 1
 
 
-def test_no_answer_ends_with_three(
+def test_no_response_ends_with_three(
     project: Make, connect: Connect, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project()
     monkeypatch.setenv("FIVETRAN_API_URL", "http://127.0.0.1:9")
     code, written = connect(*NEW, "--send")
     assert code == 3
-    assert "no answer from http://127.0.0.1:9" in written
+    assert "no response from http://127.0.0.1:9" in written
     assert "whether it was done all the same" in written
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "says"),
     [
         ((), "--group is missing"),
         (("--group", "g"), "--app must be"),
         (("--group", "g", "--app", "https://acme.azurewebsites.net"), "--app must be"),
         (("--group", "g", "--app", "acme.azurewebsites.net"), "--app must be"),
-        (("--id", "lively_hill", *NEW), "nothing is to be created"),
+        (("--id", "lively_hill", *NEW), "a connection that exists"),
         (("--id", "../groups", "--state"), "letters, digits"),
         (("--id", "../groups"), "letters, digits"),
-        (("--id", "../groups", "--set-state", "{}"), "letters, digits"),
-        (("--id", "lively_hill", "--state", "--set-state", "{}"), "choose one"),
-        (("--state",), "need --id"),
-        (("--id", "lively_hill", "--set-state", "[]"), "must be a JSON object"),
-        (("--id", "lively_hill", "--set-state", "{"), "is no JSON"),
+        (("--state",), "needs --id"),
     ],
 )
 def test_wrong_usage_ends_with_three_and_sends_nothing(
-    project: Make, connect: Connect, api: Any, arguments: tuple[str, ...], told: str
+    project: Make, connect: Connect, api: Any, arguments: tuple[str, ...], says: str
 ) -> None:
     project()
     code, written = connect(*arguments)
     assert code == 3
-    assert told in written
+    assert says in written
     assert not api.seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import textwrap
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -86,6 +87,8 @@ class Page(HTMLParser):
         self._open: list[Element] = []
         self.feed(source)
         self.close()
+        for element in self.elements:
+            element.text = re.sub(r"\s*\n\s*", "", element.text)
         assert not self._open, f"left open: {[element.name for element in self._open]}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -74,6 +74,7 @@ def write(work: Work, out: Path | None) -> None:
         )
     )
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it shows rows
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as page:
             page.write(text)
