@@ -105,6 +105,10 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
         b'{"state": {"a": 1}, "state": {}, "hasMore": false}',
         ['same-name-twice : "state" stands 2 times in one object: an object and an object'],
     ),
+    "a name in the state twice": (
+        b'{"state": {"a": [{"b": 1, "b": 1}]}, "hasMore": false}',
+        ['same-name-twice state: "b" stands 2 times in one object: 1 and 1'],
+    ),
     "a list": ([1], ["reply-shape : the reply is a list, not an object"]),
     "encoded twice": (json.dumps(FINE), ["reply-shape : the reply is JSON encoded twice"]),
     "API Gateway's wrapper": (
@@ -181,6 +185,18 @@ def test_all_that_is_wrong_is_found_with_its_place(body: Any, found: list[str]) 
         assert failure.rule == errors[0].rule
         assert errors[0].what in str(failure)
         assert failure.todo == (errors[0].todo or RULES[failure.rule].fix)
+
+
+def test_an_error_names_the_place_once_and_shows_the_record() -> None:
+    twice = reply(WRONG_REPLIES["one name twice"][0]).failure()
+    assert str(twice) == ('insert.t[1]: "id" stands 2 times in one object: 2 and 3\n{"b":{"id":3}}')
+    number = reply(WRONG_REPLIES["a record is a number"][0]).failure()
+    assert str(number) == "insert.t[1] is the number 2, not an object\n2"
+
+
+def test_null_is_advised_to_be_left_out() -> None:
+    todos = {fault.todo for fault in reply(WRONG_REPLIES["null"][0]).faults}
+    assert todos == {"leave the field out where there is nothing to say"}
 
 
 def test_a_fault_of_the_shape_leaves_the_rest_to_be_used() -> None:

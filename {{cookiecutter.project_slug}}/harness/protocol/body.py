@@ -151,19 +151,18 @@ def _names_twice(data: bytes, encoded: bytes, redactor: Redactor) -> Iterator[Fa
     alive: list[dict[str, Any]] = []  # so that no id is used again
     value = json.loads(data, object_pairs_hook=pairs)
     if twice:
-        yield from _places(value, (), twice, redactor)
+        for path, what in _places(value, (), twice):
+            yield at(path, "same-name-twice", what, value, redactor)
 
 
 def _places(
-    value: Any, path: tuple[str | int, ...], twice: dict[int, list[str]], redactor: Redactor
-) -> Iterator[Fault]:
-    if isinstance(value, dict):
-        for what in twice.get(id(value), ()):
-            yield at(path, "same-name-twice", what, value, redactor)
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for step, item in inner:
+    value: Any, path: tuple[str | int, ...], twice: dict[int, list[str]]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for what in twice.get(id(value), ()):
+        yield path, what
+    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(item, (dict, list)):
-            yield from _places(item, (*path, step), twice, redactor)
+            yield from _places(item, (*path, step), twice)
 
 
 def _brief(value: Any, redactor: Redactor) -> str:
@@ -173,11 +172,12 @@ def _brief(value: Any, redactor: Redactor) -> str:
 
 
 def at(
-    path: Sequence[str | int], rule: str, what: str, value: Any, redactor: Redactor, todo: str = ""
+    path: Sequence[str | int], rule: str, what: str, data: Any, redactor: Redactor, todo: str = ""
 ) -> Fault:
-    """A fault at a place of the reply, with the record that is there."""
+    """A fault at a place of the decoded reply, with the record that is there."""
     part = redactor.text(str(path[0])) if path else ""
     entity = str(path[1]) if len(path) > 1 and part in ("insert", "delete", "schema") else ""
-    record = path[2] if len(path) > 2 and isinstance(path[2], int) else None
-    row = shown(value, redactor) if record is not None else ""
+    is_record = part in ("insert", "delete") and len(path) > 2
+    record = path[2] if is_record and isinstance(path[2], int) else None
+    row = shown(data[path[0]][path[1]][record], redactor) if record is not None else ""
     return Fault(rule, redactor.text(what), part, redactor.text(entity), record, row, todo)

@@ -130,8 +130,6 @@ def _fault(error: ValidationError, data: Any, redactor: Redactor) -> Fault:
     todo = _TODO.get(str(path[0]), "") if path and broken == "reply-shape" else ""
     if error.validator == "not" and error.instance is None:
         todo = _LEAVE_OUT
-    for step in path[:3]:
-        data = data[step]
     return at(path, broken, _what(error, path), data, redactor, todo)
 
 
