@@ -119,7 +119,8 @@ def test_cursors_and_bounds_of_all_forms(
     serve: Serve, example: Any, since_as: str | None, bound: str
 ) -> None:
     record = {"id": 1, "updated_at": example, "note": "a b"}
-    with serve(record=record, since_as=since_as) as client:
+    count = 2500 if bound == "local" else 250  # some within the hours that an offset makes
+    with serve(record=record, since_as=since_as, records=count) as client:
         rows = client.rows()
         cut = rows[200]["updated_at"]
         assert type(cut) in (type(example), Decimal)

@@ -93,6 +93,7 @@ def test_lines_stand_inside_their_orders(serve: Serve) -> None:
         expected = client.server.records("line")
         assert sorted(made, key=repr) == sorted(expected, key=repr)
         assert len({(row["order_id"], row["line"]) for row in expected}) == len(expected)
+        assert {row["line"] for row in expected} == {1, 2, 3}
         assert {len(order["lines"]) for order in client.rows()} == {0, 1, 2, 3}
         assert client.sample.entities == ["order", "line"]
         assert "order_id" not in client.rows()[0]["lines"][0]

@@ -49,8 +49,7 @@ def read(store: Store, parameters: Mapping[str, str]) -> Page:
     entity = store.entity
     size = _whole("size", entity.size, parameters, least=1, default=DEFAULT_SIZE)
     if entity.pagination in ("cursor", "link_header", "next_url") and not entity.key_is_token:
-        items = store.by_change[_between(store, parameters)]
-        return _by_token(entity, items, size, parameters.get(entity.token))
+        return _by_token(entity, _between(store, parameters), size, parameters.get(entity.token))
     low, high = _bounds(store, parameters)
     items = store.by_creation
     if low > -math.inf or high < math.inf:
@@ -64,7 +63,7 @@ def read(store: Store, parameters: Mapping[str, str]) -> Page:
 
 def chosen(store: Store, parameters: Mapping[str, str]) -> int:
     """How many items the bounds of a request choose, on all pages."""
-    return len(store.by_change[_between(store, parameters)])
+    return len(_between(store, parameters))
 
 
 def is_token(text: str) -> bool:
@@ -76,9 +75,10 @@ def is_token(text: str) -> bool:
     return True
 
 
-def _between(store: Store, parameters: Mapping[str, str]) -> slice:
+def _between(store: Store, parameters: Mapping[str, str]) -> list[Item]:
+    items = store.by_change  # once: another thread may replace it
     low, high = _bounds(store, parameters)
-    return slice(bisect_left(store.by_change, (low,)), bisect_left(store.by_change, (high,)))
+    return items[bisect_left(items, (low,)) : bisect_left(items, (high,))]
 
 
 def _by_position(
