@@ -37,7 +37,10 @@ class Desk:
         """Opens the file, again if it is open."""
         if hasattr(self, "warehouse"):
             self.warehouse.close()
-        given = {"schema": "acme", "clock": lambda: next(self._seconds) * 1_000_000} | options
+        given: dict[str, Any] = {
+            "schema": "acme",
+            "clock": lambda: next(self._seconds) * 1_000_000,
+        } | options
         self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **given)
 
     def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:

@@ -156,8 +156,9 @@ def test_an_older_version_is_noticed_by_the_column_that_says_when_it_changed(des
 
 def test_an_older_version_is_noticed_by_the_column_that_the_state_holds(desk: Any) -> None:
     epoch = 1_767_225_600
-    desk.insert({"id": 1, "at": epoch + 5, "n": 9}, state={"cursor": {"item": epoch + 5}})
-    noticed = desk.insert({"id": 1, "at": epoch, "n": 1}, state={"cursor": [epoch]})
+    by = {"id": 1, "changed_by": 2**40}
+    desk.insert(by | {"at": epoch + 5, "n": 9}, state={"cursor": {"item": epoch + 5}})
+    noticed = desk.insert(by | {"at": epoch, "changed_by": 2**39}, state={"cursor": [epoch]})
     assert [what.split()[0] for _, what in found(noticed, "row-goes-back")] == ["at"]
 
 
@@ -175,6 +176,11 @@ def test_keys_that_are_new_in_every_sync_are_noticed_at_its_end(desk: Any) -> No
 def test_new_rows_that_look_like_others_are_not_new_keys(desk: Any) -> None:
     desk.insert(*({"id": number, "open": number % 2 == 0} for number in range(8)))
     assert desk.insert(*({"id": number, "open": True} for number in range(8, 12))).faults == []
+    assert desk.insert({"id": 20, "open": True}, {"id": 21, "open": False}).faults == []
+    for day in (1, 2):  # snapshots
+        rows = [{"day": day, "id": number, "name": f"n{number}"} for number in range(4)]
+        schema = {"daily": {"primary_key": ["day", "id"]}}
+        assert desk.send(insert={"daily": rows}, schema=schema).faults == []
 
 
 def test_a_delete_of_a_table_that_never_comes_is_noticed_when_the_sync_ends(desk: Any) -> None:

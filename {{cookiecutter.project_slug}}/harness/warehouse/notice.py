@@ -18,6 +18,7 @@ INDEX = "_fivetran_index"
 _SHOWN = 200  # characters of one value; a longer one is left out whole, so no secret is cut
 _EPOCH_DIGITS = 10  # a smaller number is not taken for a time (September 2001)
 _CHANGED = re.compile(r"(^|_)(updated?|modified|modification|changed|edited|modstamp)(_|$)")
+_PERSON = re.compile(r"_(by|id)(_|$)")  # changed_by: a number, and not a time
 
 Columns = dict[str, list[Any]]
 
@@ -223,7 +224,7 @@ def _stamp(table: Table, rows: Rows, state: Any) -> str | None:
     times = [
         name for name in rows.columns if name not in rows.key and _is_time(table.columns[name])
     ]
-    named = [name for name in times if _CHANGED.search(name)]
+    named = [name for name in times if _CHANGED.search(name) and not _PERSON.search(name)]
     if named:
         return min(named, key=len)
     held = set(_scalars(state)) if times else set()
