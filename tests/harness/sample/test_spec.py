@@ -35,7 +35,7 @@ ERRORS: list[tuple[str, dict[str, Any], str]] = [
     (ORDER, {"method": "POST", "pagination": "next_url"}, "method must be GET"),
     (ORDER, {"rows": None}, "rows is required with next"),
     (ORDER, {"more": "data"}, "rows is also the place"),
-    (ORDER, {"last": "empty", "pagination": "offset", "next": None}, "last is said of next"),
+    (ORDER, {"last": "empty", "pagination": "offset", "next": None}, "last needs next"),
     (ORDER, {"token": "limit"}, "one name: updated_since, limit, limit"),
     (ORDER, {"since_as": "unix"}, "since_as must be"),
     (ORDER, {"cursor": None}, "since needs cursor"),

@@ -61,10 +61,10 @@ class App:
         auth = self._spec.auth
         hidden = auth.param if auth.kind == "api_key_query" else None
         query = [(n, v) for n, v in request.args.items(multi=True) if n != hidden]
-        given = dict(query)
+        values = dict(query)
         if entity is not None and entity.method == "POST":
-            given.update(_flat(_body_of(request) or {}, ""))
-        return Asked(entity, {name: value for name, value in given.items() if value}, query)
+            values.update(_flat(_body_of(request) or {}, ""))
+        return Asked(entity, {name: value for name, value in values.items() if value}, query)
 
     def answer(self, request: Request, asked: Asked) -> Response:
         """The page that is asked for, or what is wrong with the request."""
@@ -171,8 +171,8 @@ class App:
 
 def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.Page) -> Response:
     def url(token: str) -> str:
-        kept = [(name, value) for name, value in query if name != entity.token]
-        parameters = urlencode([*kept, (entity.token, token)] if token else kept)
+        others = [(name, value) for name, value in query if name != entity.token]
+        parameters = urlencode([*others, (entity.token, token)] if token else others)
         return f"{base}?{parameters}" if parameters else base
 
     rows = _list(item.body for item in page.items if not item.deleted)
@@ -180,8 +180,8 @@ def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.P
     if entity.rows:
         put(body, keys_of(entity.rows), rows)
     if entity.deleted:
-        gone = _list(item.body for item in page.items if item.deleted)
-        put(body, keys_of(entity.deleted), gone)
+        deleted = _list(item.body for item in page.items if item.deleted)
+        put(body, keys_of(entity.deleted), deleted)
     if entity.next and (page.token or entity.last != "absent"):
         end = "" if entity.last == "empty" else None
         following = page.token if entity.pagination == "cursor" else url(page.token)

@@ -46,14 +46,16 @@ class Guard:
         kind = self.auth.kind
         if kind == "none":
             return ""
-        given = self._given(request)
-        if given is None:
+        sent = self._sent(request)
+        if sent is None:
             scheme = request.authorization.type.title() if request.authorization else ""
             known = scheme in ("Basic", "Bearer", "Token")  # else it may be the secret itself
-            return f"the request has {f'Authorization: {scheme}' if known else 'none of that'}"
+            return (
+                f"the request has {f'Authorization: {scheme}' if known else 'no such credentials'}"
+            )
         if kind != "oauth2_client_credentials":
-            return "" if given == self._values else "the request has another value"
-        expiry = self._expiry.get(given[0] or "")
+            return "" if sent == self._values else "the request has another value"
+        expiry = self._expiry.get(sent[0] or "")
         if expiry is None:
             return "the request has a token that was not issued here"
         return "" if time.monotonic() < expiry else "the token has expired"
@@ -76,7 +78,7 @@ class Guard:
         self._expiry[token] = time.monotonic() + _EXPIRES_IN
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": _EXPIRES_IN}
 
-    def _given(self, request: Request) -> tuple[str | None, ...] | None:
+    def _sent(self, request: Request) -> tuple[str | None, ...] | None:
         """The credentials that a request carries in the right place."""
         sent = request.authorization
         match self.auth.kind:

@@ -103,8 +103,8 @@ class Store:
             now = time.time_ns()
             live = [item for item in self.by_creation if not item.deleted]
             picked = chance.sample(live, min(delete + update, len(live)))
-            gone, changed = picked[:delete], [] if self._is_log else picked[delete:]
-            for item in gone:
+            deleted, changed = picked[:delete], [] if self._is_log else picked[delete:]
+            for item in deleted:
                 if self.entity.deleted is None:
                     del self._created[item.number]
                 else:
@@ -116,7 +116,7 @@ class Store:
                 self._created[self._next] = self._item(self._next, 0, self._next_moment(now))
                 self._next += 1
             self._sort()
-        return +Counter(inserted=insert, updated=len(changed), deleted=len(gone))
+        return +Counter(inserted=insert, updated=len(changed), deleted=len(deleted))
 
     def _sort(self) -> None:
         self.by_creation = list(self._created.values())

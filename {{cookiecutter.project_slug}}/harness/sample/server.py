@@ -41,7 +41,7 @@ class Seen(NamedTuple):
     status: int
     entity: str  # that was asked for, "" where the path is not that of one
     parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
-    problem: str  # what the upstream said to refuse it; "" for a fault of the plan
+    problem: str  # why the upstream refused it; "" for a fault of the plan
 
 
 class Sample:
@@ -68,8 +68,8 @@ class Sample:
     @property
     def fingerprint(self) -> str:
         """Another one where the file describes another upstream; tables of two must not mix."""
-        said = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
-        return f"{FILE} {hashlib.sha256(said).hexdigest()[:12]}"
+        content = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
+        return f"{FILE} {hashlib.sha256(content).hexdigest()[:12]}"
 
     def secrets(self) -> dict[str, str]:
         """A made-up value for each secret."""
@@ -90,7 +90,7 @@ class Sample:
 
     @contextmanager
     def serve(self, port: int = 0, faults: Faults | None = None) -> Iterator[Server]:
-        """The running upstream with records of its own; it ends with the context.
+        """The running upstream, with new records; it ends with the context.
 
         Args:
             port: Where it listens on 127.0.0.1; 0 takes a free one.
@@ -189,10 +189,10 @@ class Server:
         """Insert, update and delete so many, as far as a correct function can find out."""
         marked = self.faults.marked if self.faults else set()
         inner = self._spec.inside(entity.name)
-        told = entity.deleted is not None
-        # An untold deletion before the reader moves its neighbours past a position.
-        moves = not told and entity.pagination in ("page_number", "offset")
-        found = (told or entity.name in marked) and not moves
+        listed = entity.deleted is not None
+        # Unlisted deletions before the reader move their neighbours past a position.
+        moves = not listed and entity.pagination in ("page_number", "offset")
+        found = (listed or entity.name in marked) and not moves
         deletes = found and all(each.name in marked for each in inner)
         # Without a primary key, an older version of a record stays as a row.
         updates = all(each.primary_key for each in (entity, *inner))

@@ -308,10 +308,10 @@ def _rules(entity: Entity, auth: Auth) -> Iterator[tuple[bool, str, str]]:
         "is required, unless the token is the last record's primary key (of one column)",
     )
     for key in ("next", "last", "token"):
-        given = bool(getattr(entity, key)) and getattr(entity, key) != "null"
-        yield given and style == "none", key, "does not go with one page (none)"
+        is_set = bool(getattr(entity, key)) and getattr(entity, key) != "null"
+        yield is_set and style == "none", key, "does not go with one page (none)"
     yield bool(entity.next) and style == "link_header", "next", "stands in the Link header"
-    yield entity.last in ("absent", "empty") and not entity.next, "last", "is said of next"
+    yield entity.last in ("absent", "empty") and not entity.next, "last", "needs next"
     yield not entity.rows and bool(places), "rows", "is required with next, more and deleted"
     yield len(set(places)) < len(places), "rows", "is also the place of next, more or deleted"
     yield len(set(names)) < len(names), "token", f"and others have one name: {', '.join(names)}"
