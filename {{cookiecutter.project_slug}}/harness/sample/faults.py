@@ -7,16 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from werkzeug import Response
 
 from harness.sample.app import Asked
 from harness.sample.spec import Entity
 
-if TYPE_CHECKING:
-    from harness.sample.server import Server
-
+Change = Callable[[Entity, list[int], int], Counter[str]]  # counts to change, and a seed
 SLOW_SECONDS = 0.05
 _KINDS = ("429", "500", "reset", "slow", "expired")
 _EXPIRING = ("cursor", "link_header", "next_url")  # positions do not expire
@@ -72,9 +69,9 @@ class Faults:
 
     def answer(
         self,
-        server: Server,
         path: str,
         asked: Asked,
+        change: Change,
         go_on: Callable[[], Response],
     ) -> Response | None:
         """The faulty response to a request, None where it goes well; records may change first."""
@@ -88,7 +85,9 @@ class Faults:
             else:
                 chance = random.Random(f"{self._seed} {path} {number}")
                 if not self.quiet and entity:
-                    self._change(server, entity, chance)
+                    seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
+                    if chance.random() < self._changing:
+                        self.done += change(entity, counts, seed)
                 kind = self._kind(entity, asked.parameters, chance)
             if kind:
                 self.done[kind] += 1
@@ -123,11 +122,6 @@ class Faults:
             return ""
         self._expired[entity.name].add(token)
         return kind
-
-    def _change(self, server: Server, entity: Entity, chance: random.Random) -> None:
-        seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
-        if chance.random() < self._changing:
-            self.done += server.change_while_read(entity, counts, seed)
 
 
 def _response(kind: str, chance: random.Random, go_on: Callable[[], Response]) -> Response:

@@ -185,7 +185,7 @@ class Server:
                 done += store.change(insert, update, delete if deletes else 0, seed)
         return done
 
-    def change_while_read(self, entity: Entity, counts: list[int], seed: int) -> Counter[str]:
+    def _change_while_read(self, entity: Entity, counts: list[int], seed: int) -> Counter[str]:
         """Insert, update and delete so many, as far as a correct function can find out."""
         marked = self.faults.marked if self.faults else set()
         inner = self._spec.inside(entity.name)
@@ -217,8 +217,10 @@ class Server:
             problem = response.get_data(as_text=True) if response.status_code >= 400 else ""
             return response
 
-        fault = self.faults.answer(self, request.path, asked, go_on) if self.faults else None
-        response = fault or go_on()
+        response = None
+        if self.faults is not None:
+            response = self.faults.answer(request.path, asked, self._change_while_read, go_on)
+        response = response or go_on()
         self.requests.append(
             Seen(
                 method=request.method,
