@@ -2,73 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from harness import peek, running
-from harness.codec import encode
-from harness.command import INTERRUPTED, SAMPLE_PORT, Ended, Options, opened
-from harness.console import duration, parsed, size
+from harness import peek as looks
+from harness import sync as loop
+from harness.codec import decode, encode
+from harness.command import INTERRUPTED, Ended, Work, opened
+from harness.console import counted, duration, size
 from harness.errors import UsageError
+from harness.exchange import Exchange
+from harness.options import CALLING, KEY, LOOKING, SHARED, Options
+from harness.run import Run
+from harness.sample import Faults
+from harness.target.local import Logs
 from harness.warehouse import Warehouse
 
 _USAGE = 3
 _TYPERS = (1, 2)  # what Typer exits with on wrong usage; here they mean other things
-
-Url = Annotated[
-    str | None,
-    typer.Option(
-        help="Call the function at this URL instead of the one in this folder, for example "
-        "https://APP.azurewebsites.net/api/FUNCTION; http for localhost only."
-    ),
-]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        envvar="FUNCTION_KEY",
-        show_envvar=True,
-        help="Function key for --url. Better in the environment: other users see a command line. "
-        "Asked for when it is missing.",
-    ),
-]
-Sample = Annotated[
-    bool,
-    typer.Option(
-        "--sample",
-        help="Run against the sample upstream that sample.toml describes, with made-up secrets; "
-        "tables and state are in .fivetran/sample.",
-    ),
-]
-Upstream = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODULE:APP",
-        help="As --sample, against a WSGI app of this folder.",
-    ),
-]
-Port = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        max=65535,
-        help=f"Port of the sample upstream instead of {SAMPLE_PORT}; 0 takes a free one.",
-    ),
-]
-WarehouseFile = Annotated[
-    Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
-]
-ConnectionFile = Annotated[
-    Path | None, typer.Option(help="Connection file instead of connection.json.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON object and nothing else.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,43 +57,65 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-@app.command()
-def test(
-    url: Url = None,
-    key: Key = None,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    port: Port = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
-) -> None:
+def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a function as the command of its name, with shared options besides its own.
+
+    Args:
+        shared: Names in `SHARED`. The function is given what a command works with, and its own.
+    """
+
+    def register(do: Callable[..., None]) -> Callable[..., None]:
+        def run(**values: Any) -> None:
+            options = Options(**{name: values.pop(name) for name in shared})
+            with opened(do.__name__, options) as work:
+                do(work, **values)
+
+        own = list(inspect.signature(do, eval_str=True).parameters.values())[1:]
+        only = inspect.Parameter.KEYWORD_ONLY
+        options = [
+            inspect.Parameter(name, only, default=getattr(Options, name), annotation=SHARED[name])
+            for name in shared
+        ]
+        parameters = [*(each.replace(kind=only) for each in own), *options]
+        run.__doc__ = do.__doc__
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        vars(run)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
+        app.command(do.__name__)(run)
+        return do
+
+    return register
+
+
+@_command(*CALLING)
+def test(work: Work) -> None:
     """Run the setup test as Fivetran runs it, with its second try after a failure.
 
     Example: `python -m harness test --sample`
     """
-    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
-    with opened("test", options) as work:
-        last = running.setup_test(work)
-        work.console.say(
-            f"passed in {duration(last.seconds)}; the reply has {size(last.reply.size)}", "green"
-        )
+    target = work.target()
+    with Run(work, work.tables(), target.name, tries=1) as run:
+        exchanges = loop.setup_test(target, work.connection, work.console.redactor)
+        for exchange in exchanges:
+            run.add(exchange)
+        last, error = exchanges[-1], loop.failure(exchanges[-1])
+        work.result |= {"tries": len(exchanges), "warnings": list(run.warnings)}
+        work.result |= {"seconds": last.seconds, "bytes": last.reply.size}
+        if error is not None:
+            raise error
+        run.ended = "done"
+    if first := loop.failure(exchanges[0]):
+        work.console.warn(f"the first try failed: {first}")
+    words = f"passed in {duration(last.seconds)}; the reply has {size(last.reply.size)}"
+    work.console.say(words, "green")
 
 
-@app.command("peek")
-def peek_(
+@_command(*CALLING)
+def peek(
+    work: Work,
     entity: Annotated[str | None, typer.Argument(help="Read this entity alone.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of ENTITY, one per call.")] = 1,
     records: Annotated[int, typer.Option(min=1, help="How many records to show per table.")] = 3,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from an empty state.")] = False,
-    url: Url = None,
-    key: Key = None,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    port: Port = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
 ) -> None:
     """Make small calls and show requests, records and the next state; nothing is written.
 
@@ -139,18 +123,12 @@ def peek_(
 
     Example: `python -m harness peek transaction --pages 2 --sample`
     """
-    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
-    with opened("peek", options) as work:
-        settings = {peek.CALL_BYTES: "1"}
-        if entity is not None:
-            settings[peek.ENTITIES] = entity
-        target = work.target(settings)
-        look = peek.Look({} if fresh else work.state(), work.privacy)
-        running.look(work, target, look, pages, entity, records)
+    looks.peek(work, {} if fresh else work.state(), entity, pages, records)
 
 
-@app.command()
+@_command(*CALLING)
 def sync(
+    work: Work,
     calls: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many calls; the next sync goes on.")
     ] = None,
@@ -160,17 +138,9 @@ def sync(
             metavar="SEED",
             help="Sync on bad days, against the sample upstream: it fails and changes, replies are "
             "lost, calls are repeated and cut; then compare with an undisturbed sync. The same "
-            "seed plays the same. With --url replies are lost and calls repeated alone.",
+            "seed plays the same. With --url only replies are lost and calls repeated.",
         ),
     ] = None,
-    url: Url = None,
-    key: Key = None,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    port: Port = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
 ) -> None:
     """Sync: call until hasMore is false; each reply is one transaction with its state.
 
@@ -178,42 +148,28 @@ def sync(
 
     Example: `python -m harness sync --sample`, or `python -m harness sync --chaos 7`
     """
-    sample = sample or (chaos is not None and url is None)
-    port = 0 if chaos is not None and port is None else port
-    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
-    with opened("sync", options) as work:
-        if chaos is None:
-            running.sync(work, calls)
-        elif calls or warehouse:
-            raise UsageError(
-                "--chaos has calls and tables of its own: leave out --calls and --warehouse"
-            )
-        else:
-            running.chaos(work, chaos)
+    if chaos is None:
+        _sync(work, calls)
+    elif calls or work.options.warehouse:
+        raise UsageError(
+            "--chaos has calls and tables of its own: leave out --calls and --warehouse"
+        )
+    else:
+        _chaos(work, chaos)
 
 
-@app.command()
-def resync(
-    url: Url = None,
-    key: Key = None,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    port: Port = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
-) -> None:
+@_command(*CALLING)
+def resync(work: Work) -> None:
     """Re-sync from an empty state; rows that do not come again are marked as deleted.
 
     Example: `python -m harness resync --sample`
     """
-    options = Options(url, key, sample, upstream, port, warehouse, connection, json)
-    with opened("resync", options) as work:
-        running.sync(work, None, again=True)
+    _sync(work, None, again=True)
 
 
-@app.command("state")
-def state_(
+@_command(*LOOKING)
+def state(
+    work: Work,
     new: Annotated[
         str | None,
         typer.Option("--set", metavar="JSON", help="Replace it by this object; - reads it."),
@@ -222,75 +178,57 @@ def state_(
     force: Annotated[
         bool, typer.Option("--force", help="Accept keys that neither state nor tables know.")
     ] = False,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
 ) -> None:
     """Show the state that the next call is sent, or replace it.
 
     Example: `python -m harness state --set '{"transaction": "2026-01-01T00:00:00Z"}'`
     """
-    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
-    with opened("state", options) as work:
-        tables = work.tables()
-        state = tables.state()
-        text = sys.stdin.read() if new == "-" else new
-        if edit:
-            text = _edited(msgspec.json.format(encode(state), indent=2).decode("utf-8"))
-        if text is not None:
-            try:
-                state = parsed(text, "the state")
-            except ValueError as error:
-                raise UsageError(
-                    f"the new state cannot be used: {error}", "nothing was changed"
-                ) from None
-            if not force:
-                _check_keys(tables, state)
-            tables.set_state(state)
-        work.console.state(state, whole=True)
-        work.result["state"] = state
+    tables = work.tables()
+    found: Any = tables.state()
+    text = sys.stdin.read() if new == "-" else new
+    if edit:
+        text = _edited(msgspec.json.format(encode(found), indent=2).decode("utf-8"))
+    if text is not None:
+        try:
+            found = decode(text)
+        except ValueError as error:
+            raise UsageError(f"the new state is not JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise UsageError("the new state must be a JSON object")
+        if not force:
+            _check_keys(tables, found)
+        tables.set_state(found)
+    work.console.state(found, whole=True)
+    work.result["state"] = found
 
 
-@app.command()
+@_command(*LOOKING)
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
+    work: Work, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
     """Drop the tables and clear the state, so that the next sync is a first one.
 
     Example: `python -m harness reset --yes`
     """
-    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
-    with opened("reset", options) as work:
-        tables = work.tables()
-        names = [table.name for table in tables.tables()]
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("reset asks before it drops tables", "write reset --yes")
-            work.console.say(f"tables: {', '.join(names) or 'none'}")
-            if not typer.confirm("Drop them and clear the state?", err=True):
-                raise UsageError("nothing was dropped")
-        tables.reset()
-        work.console.say(f"dropped {', '.join(names) or 'nothing'}; the state is {{}}")
-        work.result["dropped"] = names
+    tables = work.tables()
+    names = [table.name for table in tables.tables()]
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("reset asks before it drops tables", "write reset --yes")
+        work.console.say(f"tables: {', '.join(names) or 'none'}")
+        if not typer.confirm("Drop them and clear the state?", err=True):
+            raise UsageError("nothing was dropped")
+    tables.reset()
+    work.console.say(f"dropped {', '.join(names) or 'nothing'}; the state is {{}}")
+    work.result["dropped"] = names
 
 
-@app.command()
+@_command(*LOOKING)
 def report(
+    work: Work,
     out: Annotated[
         Path | None, typer.Option(help="HTML file to write instead of .fivetran/report.html.")
     ] = None,
-    sample: Sample = False,
-    upstream: Upstream = None,
-    warehouse: WarehouseFile = None,
-    connection: ConnectionFile = None,
-    json: Json = False,
 ) -> None:
     """Write one HTML page: the last runs, their calls and findings, the state, the tables.
 
@@ -300,13 +238,12 @@ def report(
     """
     from harness.report import write
 
-    options = Options(None, None, sample, upstream, None, warehouse, connection, json)
-    with opened("report", options) as work:
-        write(work, out)
+    write(work, out)
 
 
-@app.command()
+@_command("connection", "json")
 def connect(
+    work: Work,
     group: Annotated[str, typer.Option(help="Id of the destination's group.")] = "",
     app: Annotated[
         str, typer.Option(help="The function app's name, as before .azurewebsites.net.")
@@ -314,15 +251,7 @@ def connect(
     function: Annotated[
         str, typer.Option(help="The function's name, as behind /api/, instead of the one here.")
     ] = "",
-    key: Annotated[
-        str,
-        typer.Option(
-            envvar="FUNCTION_KEY",
-            show_envvar=True,
-            help="Function key that Fivetran is to use. Better in the environment. Asked for when "
-            "it is missing.",
-        ),
-    ] = "",
+    key: Annotated[str, KEY] = "",
     send: Annotated[
         bool,
         typer.Option(
@@ -335,8 +264,6 @@ def connect(
         str | None, typer.Option("--id", help="A connection that exists: test it, or --state.")
     ] = None,
     state: Annotated[bool, typer.Option("--state", help="Show the state of --id.")] = False,
-    connection: ConnectionFile = None,
-    json: Json = False,
 ) -> None:
     """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
 
@@ -347,17 +274,68 @@ def connect(
     """
     from harness.connect import create, look
 
-    with opened("connect", Options(connection=connection, json=json)) as work:
-        if existing is not None:
-            if group or app or function:
-                raise UsageError(
-                    "--id names a connection that exists: leave out --group, --app and --function"
-                )
-            look(work, existing, state=state, send=send)
-        elif state:
-            raise UsageError("--state needs --id, the connection's id")
-        else:
-            create(work, group, app, function, key, send=send)
+    if existing is not None:
+        if group or app or function:
+            raise UsageError("--id names a connection that exists: leave out the other names")
+        look(work, existing, state=state, send=send)
+    elif state:
+        raise UsageError("--state needs --id, the connection's id")
+    else:
+        create(work, group, app, function, key, send=send)
+
+
+def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
+    """One sync, or a re-sync from an empty state."""
+    target, tables = work.target(), work.tables(for_calls=True)
+    if again:
+        tables.begin_resync()
+    work.result["state_before"] = tables.state()
+    ended = loop.Ended("stopped")
+
+    def exchanges() -> Generator[Exchange, None, None]:
+        nonlocal ended
+        redactor = work.console.redactor
+        ended = yield from loop.run(target, work.connection, redactor, tables, calls=calls)
+
+    run = Run(work, tables, target.name)
+    try:
+        with run:
+            for exchange in exchanges():
+                run.add(exchange)
+                work.result["sync_id"] = exchange.sync_id
+            run.ended = ended.reason
+            if ended.error is not None:
+                raise ended.error
+            if ended.reason == "done":
+                if tables.resyncing:
+                    run.unseen = {t: n for t, n in tables.finish_resync().items() if n}
+                work.finish(tables)
+    finally:
+        run.show()
+
+
+def _chaos(work: Work, seed: int) -> None:
+    """Syncs on bad days, compared with an undisturbed one."""
+    from harness.chaos import RECORDS, play
+
+    console, folder = work.console, work.project.home() / "chaos"
+    if work.options.url is None:
+        work.options = replace(work.options, sample=True, port=0)
+    load = work.load(Faults(seed), RECORDS)
+    console.say(f"chaos {seed}: {load({}).name}; tables in {folder}")
+    if work.options.url is not None:
+        console.say(
+            "replies are lost and calls repeated; the real upstream is left alone: a failing one "
+            "is played in the function's folder, without --url"
+        )
+    with Logs(lambda event: None):  # else Python prints warnings itself
+        outcome = play(seed, load, work.connection, folder, work.upstream, work.check)
+    work.result["chaos"] = outcome.as_json()
+    for number, line in enumerate(outcome.syncs, 1):
+        console.say(f"sync {number}: {line}")
+    outcome.check()
+    rows, calls = counted(outcome.rows, "row"), counted(outcome.calls, "call")
+    console.say(f"the same tables as after an undisturbed sync: {rows}, {calls}", "green")
 
 
 def _check_keys(tables: Warehouse, state: dict[str, object]) -> None:

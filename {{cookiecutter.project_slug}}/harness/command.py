@@ -16,18 +16,19 @@ import typer
 from harness import sample
 from harness.console import Console
 from harness.errors import FunctionFailed, HarnessError, ProtocolBroken, UsageError
+from harness.exchange import Exchange
+from harness.options import SAMPLE_PORT, Options
 from harness.project import CONNECTION, ENTRY, EXAMPLE, Project
 from harness.protocol.findings import Findings, advice, summary
 from harness.protocol.rules import ERROR, NOTICE, WARNING, Judge
 from harness.redact import Redactor
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
-from harness.target.local import FunctionTarget
+from harness.target.local import Event, FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
 Load = Callable[[Mapping[str, str]], Target]
 INTERRUPTED = 130
-SAMPLE_PORT = 8011
 REAL = "real"  # the upstream of a run in which nothing stands in for it
 _STYLES = {ERROR: "red", WARNING: "yellow", NOTICE: "cyan"}
 # App settings that are no secrets, so that `python` is not masked everywhere.
@@ -42,25 +43,6 @@ _HINTS = (
         "`python -m harness reset --yes` forgets tables and state",
     ),
 )
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the options of a command say; see their help texts in cli.py."""
-
-    url: str | None = None
-    key: str | None = field(default=None, repr=False)
-    sample: bool = False
-    upstream: str | None = None
-    port: int | None = None
-    warehouse: Path | None = None
-    connection: Path | None = None
-    json: bool = False
-
-    @property
-    def stands_in(self) -> bool:
-        """Whether something stands in for the real upstream."""
-        return self.sample or self.upstream is not None
 
 
 @dataclass
@@ -99,6 +81,7 @@ class Work:
             )
         self.connection = self.project.connection(options.connection)
         self.hide()
+        self._judge = Judge(self.console.redactor)
         if not options.stands_in and not (options.connection or (folder / CONNECTION).exists()):
             self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
 
@@ -154,9 +137,24 @@ class Work:
         self.console.say(f"{self.command}: {target.name}{where}")
         return target
 
-    def judge(self) -> Judge:
-        """Judges one run; to be made when the target is there."""
-        return Judge(self.console.redactor)
+    def check(self, exchange: Exchange) -> None:
+        """Judge one call, the first one of a run by a new judge."""
+        self.calls = exchange.number
+        if exchange.number == 1:
+            self._judge = Judge(self.console.redactor)
+        if not exchange.answer.lost:  # it is asked for again, and an error after the last try
+            for fault in self._judge.check(exchange):
+                self.findings.add(exchange.number, fault)
+
+    def log(self, event: Event) -> None:
+        """Judge a log record of the call that runs."""
+        for fault in Judge(self.console.redactor).log(event):
+            self.findings.add(self.calls + 1, fault)
+
+    def finish(self, tables: Warehouse) -> None:
+        """Judge a sync that has ended."""
+        for fault in self._judge.finish(tables.tables(), tables.unmatched()):
+            self.findings.add(0, fault)
 
     @property
     def privacy(self) -> Privacy:

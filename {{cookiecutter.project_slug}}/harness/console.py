@@ -19,7 +19,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.codec import decode, encode
+from harness.codec import encode
 from harness.errors import HarnessError
 from harness.redact import Redactor
 
@@ -182,18 +182,6 @@ class _Lines(io.TextIOBase):
         if self._rest and not self.closed:
             self.write("\n")
         super().close()
-
-
-def parsed(text: str, what: str) -> dict[str, Any]:
-    """A JSON object that somebody typed.
-
-    Raises:
-        ValueError: It is not one.
-    """
-    value = decode(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be a JSON object")
-    return value
 
 
 def size(count: int) -> str:

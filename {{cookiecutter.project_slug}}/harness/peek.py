@@ -11,22 +11,21 @@ from typing import Any
 
 from harness import sync
 from harness.codec import encode
+from harness.command import Work
 from harness.console import Console, counted, size
 from harness.errors import FunctionFailed
 from harness.exchange import Exchange
-from harness.progress import LIBRARIES, is_warning, warning
-from harness.target.local import Event
+from harness.run import LIBRARIES, is_warning, warning
+from harness.target.local import Event, FunctionTarget, Logs
 from harness.warehouse.names import to_name
 from harness.warehouse.privacy import Privacy
 
-ENTITIES, CALL_BYTES = "CONNECTOR_ENTITIES", "CONNECTOR_CALL_BYTES"  # app settings of the runtime
+_ENTITIES, _CALL_BYTES = "CONNECTOR_ENTITIES", "CONNECTOR_CALL_BYTES"  # app settings of the runtime
 _IDLE = 20  # calls in a row that bring nothing new
 _AT_ONCE = 4  # entities that the runtime reads side by side: more are named by later calls
 _WIDEST = 60  # characters of a value in a table
 _CHANGES = 12  # values of a state; of a larger one those are printed that say where it goes on
 _WHERE = re.compile("token|next|cursor|offset|page$|since|until|position", re.IGNORECASE)
-
-Call = Callable[[dict[str, Any], str, int], Exchange]
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Look:
     lines: list[str] = field(default_factory=list)
     pages: dict[str, int] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)  # entities and tables that were named anywhere
-    failed: dict[str, FunctionFailed] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = self.before
@@ -77,19 +76,14 @@ class Look:
         elif kind == "page":
             self.pages[entity] = self.pages.get(entity, 0) + 1
         elif kind == "failed":
-            error = FunctionFailed(_with(entity, fields.get("why", "")))
-            self.failed.setdefault(entity, error)
+            why = fields.get("why", "")
+            self.failed.setdefault(entity, why if entity in why else f"{entity}: {why}")
         elif kind == "step" or (kind is None and not event.logger.startswith(LIBRARIES)):
             level = logging.getLevelName(event.level).lower()
             self.lines.append(f"{level}: {event.line.partition(' event=step')[0]}")
         elif is_warning(event) and kind != "error":
             text = warning(event)
             self.warnings += [] if text in self.warnings else [text]
-
-    def take(self, exchange: Exchange) -> None:
-        """A call has come back whose reply can be used; the next one goes on from its state."""
-        self.add(exchange)
-        self.state, self.more = exchange.reply.state or {}, exchange.reply.has_more
 
     def add(self, exchange: Exchange) -> None:
         """Add what a reply brought."""
@@ -106,34 +100,79 @@ class Look:
         return {*self.records, *self.deleted, *self.pages, *self.failed}
 
     @property
-    def records_seen(self) -> int:
-        """How many records came."""
-        return sum(map(len, [*self.records.values(), *self.deleted.values()]))
+    def progress(self) -> tuple[int, int, int]:
+        """How many records, pages and names came."""
+        found = sum(map(len, [*self.records.values(), *self.deleted.values()]))
+        return found, sum(self.pages.values()), len(self.names)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` writes."""
+        named = ("requests", "records", "deleted", "marked", "pages", "failed", "warnings", "state")
+        others = {name: getattr(self, name) for name in named}
+        number, logged = len(self.exchanges), self.lines
+        return {"calls": number, "state_before": self.before, "hasMore": self.more, "log": logged,
+                **others}  # fmt: skip
 
 
-def look(call: Call, look: Look, pages: int, entity: str | None) -> Iterator[Exchange]:
-    """Make calls, each with the state of the one before, until enough was seen.
+def peek(work: Work, state: dict[str, Any], entity: str | None, pages: int, records: int) -> None:
+    """Make calls, each with the state of the one before, until enough was seen; print it.
 
     Args:
-        call: Makes one call with a state, a sync id, a number.
-        look: Takes what comes; its `on_record` must get the function's log records.
+        work: Of the command.
+        state: Of the first call.
+        entity: What the function is to read alone, None for all.
         pages: Pages of the entity; without one, calls once every entity has been seen.
-        entity: The entity that the function reads alone; None for one that reads all.
+        records: How many to print per table.
 
     Raises:
-        HarnessError: A reply reports an error or cannot be used.
+        HarnessError: A reply reports an error or cannot be used, or an entity failed.
     """
-    sync_id, brought, idle = str(uuid.uuid4()), 0, 0
-    while look.more and idle < _IDLE:
-        before = (look.records_seen, sum(look.pages.values()), len(look.names))
-        exchange = call(look.state, sync_id, len(look.exchanges) + 1)
+    settings = {_CALL_BYTES: "1"} | ({} if entity is None else {_ENTITIES: entity})
+    target = work.target(settings)
+    look, sync_id = Look(state, work.privacy), str(uuid.uuid4())
+
+    def call(state: dict[str, Any]) -> Exchange:
+        number, redactor = len(look.exchanges) + 1, work.console.redactor
+        exchange = sync.call(target, work.connection, redactor, state, number, sync_id)
         look.exchanges.append(exchange)
-        yield exchange
-        error = sync.failure(exchange)
-        if error is not None:
+        work.check(exchange)
+        return exchange
+
+    def on_record(event: Event) -> None:
+        work.log(event)
+        look.on_record(event)
+
+    try:
+        with Logs(on_record):
+            _read(look, call, pages, entity)
+            if entity is None and isinstance(target, FunctionTarget):
+                # An entity that waits for another one, with which it shares a table.
+                for name in sorted(look.names - look.seen - set(look.marked)):
+                    target.settings[_ENTITIES] = name
+                    exchange = call(look.before)
+                    if exchange.reply.usable:
+                        look.add(exchange)
+    finally:
+        _show(work.console, look, entity, records)
+        work.result |= look.as_json()
+    if look.failed:
+        whys = list(look.failed.values())
+        listed = "\n".join([f"{len(whys)} entities failed:", *(f"- {why}" for why in whys)])
+        raise FunctionFailed(listed if len(whys) > 1 else whys[0])
+
+
+def _read(
+    look: Look, call: Callable[[dict[str, Any]], Exchange], pages: int, entity: str | None
+) -> None:
+    brought = idle = 0
+    while look.more and idle < _IDLE:
+        before = look.progress
+        exchange = call(look.state)
+        if error := sync.failure(exchange):
             raise error
-        look.take(exchange)
-        after = (look.records_seen, sum(look.pages.values()), len(look.names))
+        look.add(exchange)
+        look.state, look.more = exchange.reply.state or {}, exchange.reply.has_more
+        after = look.progress
         brought += after[:2] != before[:2]
         idle = 0 if after != before else idle + 1
         found_all = after[2] == before[2] or after[2] < _AT_ONCE
@@ -141,7 +180,7 @@ def look(call: Call, look: Look, pages: int, entity: str | None) -> Iterator[Exc
             return
 
 
-def show(console: Console, look: Look, entity: str | None, records: int) -> None:
+def _show(console: Console, look: Look, entity: str | None, records: int) -> None:
     """Print what came; of one entity alone where one is named."""
     if look.requests:
         console.table(
@@ -181,24 +220,6 @@ def show(console: Console, look: Look, entity: str | None, records: int) -> None
         console.say(f"{calls}, {size(received)}, {seconds:.2f} s; nothing was written", "dim")
 
 
-def summary(look: Look) -> dict[str, Any]:
-    """What `--json` writes."""
-    return {
-        "calls": len(look.exchanges),
-        "requests": look.requests,
-        "records": look.records,
-        "deleted": look.deleted,
-        "marked": look.marked,
-        "pages": look.pages,
-        "failed": {entity: str(error) for entity, error in look.failed.items()},
-        "log": look.lines,
-        "warnings": look.warnings,
-        "state_before": look.before,
-        "state": look.state,
-        "hasMore": look.more,
-    }
-
-
 def _as_written(
     privacy: Privacy, entity: str, rows: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
@@ -211,10 +232,6 @@ def _as_written(
             for name, value in row.items()
             if not privacy.blocks(table, names[name])
         }
-
-
-def _with(entity: str, why: str) -> str:
-    return why if entity in why else f"{entity}: {why}"
 
 
 def _show_records(console: Console, table: str, rows: list[dict[str, Any]], records: int) -> None:
