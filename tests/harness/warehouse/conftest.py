@@ -37,11 +37,11 @@ class Desk:
         """Opens the file, again if it is open."""
         if hasattr(self, "warehouse"):
             self.warehouse.close()
-        given: dict[str, Any] = {
+        chosen: dict[str, Any] = {
             "schema": "acme",
             "clock": lambda: next(self._seconds) * 1_000_000,
         } | options
-        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **given)
+        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **chosen)
 
     def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:
         """Applies a reply as a function would send it; `item` has the primary key `key`."""

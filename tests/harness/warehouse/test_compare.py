@@ -112,3 +112,8 @@ def test_a_table_beside_the_entities_may_have_more_and_must_have_all(
     assert compare([reply(A, B)], [reply(A)], entities=["_parent"]) is None
     assert str(compare([], [], entities=["_T"])).startswith("t: the record id='2'")
     assert "is missing" in str(compare([], [reply({"id": 3})], entities=["parent"]))
+
+
+def test_rows_without_any_value_are_counted(compare: Compare) -> None:
+    found = compare([plain({}, {}, {})], [plain({})])
+    assert (found and found.surplus) == 2

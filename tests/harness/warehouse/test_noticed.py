@@ -90,6 +90,8 @@ def test_names_of_one_column_are_found_wherever_they_meet(
         assert "both become column" in faults[0][1] and len(faults) == 1
         names = [name for record in records for name in record]
         assert all(f'"{name}"' in faults[0][1] for name in names)
+        desk.open()
+        assert len(found(desk.insert(*records, key=None), "names-collide")) == 1
 
 
 def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:

@@ -99,8 +99,8 @@ def test_every_value_is_found_in_the_type_of_its_column(desk: Any, step: int) ->
     found, rows = desk.types(), desk.rows()
     for number, (values, kind) in enumerate(TYPES):
         assert (values, found[f"c{number}"]) == (values, kind)
-        kept = [row[f"c{number}"] for row in rows][: len(values)]
-        assert kept == [expected(value, kind) for value in values[::step]]
+        there = [row[f"c{number}"] for row in rows][: len(values)]
+        assert there == [expected(value, kind) for value in values[::step]]
 
 
 @pytest.mark.parametrize("written", ["30.1234567Z", "30.123456789Z", "30,123456Z", "30.123456z"])

@@ -42,7 +42,7 @@ class Warehouse:
         clock: Microseconds since the epoch, for `_fivetran_synced`.
 
     Attributes:
-        path: As given.
+        path: The file.
         schema: The name of the DuckDB schema that has the tables.
 
     Raises:

@@ -47,12 +47,12 @@ class Difference:
     changed: int = 0
 
     def __str__(self) -> str:
-        record = ", ".join(f"{name}={_shown(value)}" for name, value in self.key.items())
+        record = ", ".join(f"{name}={_quoted(value)}" for name, value in self.key.items())
         text = f"{self.table}: the record {record} is {self.what}"
         if self.column is not None:
             text = (
-                f"{self.table}: the record {record} has {self.column}={_shown(self.found)}, "
-                f"and should have {self.column}={_shown(self.expected)}"
+                f"{self.table}: the record {record} has {self.column}={_quoted(self.found)}, "
+                f"and should have {self.column}={_quoted(self.expected)}"
             )
         numbers = (
             f"{count:,} {what}"
@@ -100,106 +100,97 @@ def differences(
         ours = stack.enter_context(found.transaction())
         theirs = stack.enter_context(expected.transaction())
         made = {t.name for store in (ours, theirs) for t in store.tables.values() if t.made}
-        pairs = (
-            _Pair(ours, theirs, name, exact is not None and name not in exact, name in repeating)
+        compared = (
+            _compare(
+                ours,
+                theirs,
+                name,
+                may_have_more=exact is not None and name not in exact,
+                repeats=name in repeating,
+            )
             for name in sorted(made)
         )
-        return [differs for pair in pairs if (differs := pair.difference())]
+        return [differs for differs in compared if differs]
 
 
-class _Pair:
-    """A table in both warehouses, as canonical texts in two temporary tables."""
-
-    def __init__(self, ours: Store, theirs: Store, name: str, more: bool, repeating: bool) -> None:
-        self._store, self._name = ours, name
-        self._more, self._repeating = more, repeating
-        there, due = ours.tables.get(name), theirs.tables.get(name)
-        there = there if there and there.made else Table(name)
-        due = due if due and due.made else Table(name)
-        self._key = due.primary_key if due.made else there.primary_key
-        self._columns = list(dict.fromkeys((*due.filled, *there.filled)))
-        shapes = {
-            column: (due.columns.get(column, NULL), there.columns.get(column, NULL))
-            for column in self._columns
-        }
-        self._fill(_EXPECTED, theirs, due, shapes)
-        self._fill(_FOUND, ours, there, shapes)
-
-    def _fill(
-        self, stage: str, source: Store, table: Table, shapes: dict[str, tuple[Shape, Shape]]
-    ) -> None:
-        texts = [
-            _canonical(quoted(name), *both) if name in table.filled else "NULL"
-            for name, both in shapes.items()
-        ]
-        lists = [f"to_json(list({text} ORDER BY _fivetran_batch, {_INDEX}))" for text in texts]
-        values: list[Any] = ["[]" for _ in texts]
-        count = 0
-        if table.made:
-            ((count, *values),) = source.query(
-                f"SELECT {', '.join(['count(*)', *lists])} FROM {table.texts} "
-                "WHERE NOT _fivetran_deleted"
+def _compare(
+    ours: Store, theirs: Store, name: str, *, may_have_more: bool, repeats: bool
+) -> Difference | None:
+    """Copies both tables to temporary ones of canonical texts, and compares those."""
+    there, due = (store.tables.get(name) or Table(name) for store in (ours, theirs))
+    key = due.primary_key if due.made else there.primary_key
+    columns = list(dict.fromkeys((*due.filled, *there.filled)))
+    for stage, source, table in ((_EXPECTED, theirs, due), (_FOUND, ours, there)):
+        texts = {
+            quoted(column): _canonical(
+                quoted(column), due.columns.get(column, NULL), there.columns.get(column, NULL)
             )
-        columns = [f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {quoted(c)}" for c in shapes]
-        columns.append(f"unnest(range({count})) AS {_INDEX}")
-        self._store.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {stage} AS SELECT {', '.join(columns)}",
-            [value or "[]" for value in values],
-        )
-
-    def difference(self) -> Difference | None:
-        return self._by_key() if self._key else self._by_row()
-
-    def _by_key(self) -> Difference | None:
-        same = " AND ".join(f"e.{quoted(name)} = f.{quoted(name)}" for name in self._key)
-        others = [quoted(name) for name in self._columns if name not in self._key]
-        differs = " OR ".join(f"e.{name} IS DISTINCT FROM f.{name}" for name in others) or "false"
-        missing = self._first(f"FROM {_EXPECTED} AS e ANTI JOIN {_FOUND} AS f ON {same}", "e")
-        surplus = self._first(f"FROM {_FOUND} AS f ANTI JOIN {_EXPECTED} AS e ON {same}", "f")
-        both = f"FROM {_EXPECTED} AS e JOIN {_FOUND} AS f ON {same} WHERE {differs}"
-        changed, due = self._first(both, "e")
-        if self._more:
-            surplus = 0, ()
-        first = Difference(self._name, missing=missing[0], surplus=surplus[0], changed=changed)
-        if missing[0]:
-            return replace(first, key=self._named(missing[1]), what="missing")
-        if changed:
-            _, there = self._first(both, "f", "e")
-            values = zip(self._columns, there, due, strict=True)
-            column, is_there, should = next(value for value in values if value[1] != value[2])
-            key = self._named(due)
-            return replace(first, key=key, column=column, found=is_there, expected=should)
-        if surplus[0]:
-            return replace(first, key=self._named(surplus[1]), what="one too many")
+            if column in table.filled
+            else "NULL"
+            for column in columns
+        }
+        identity = f"to_json([{', '.join(map(quoted, key or columns))}])::VARCHAR"
+        if not key and not repeats:  # the second of two rows that are alike is a row, too
+            identity += f" || row_number() OVER (PARTITION BY {identity} ORDER BY {_INDEX})"
+        _copy(source, table, texts, ours, stage, identity)
+    names = [quoted(column) for column in columns]
+    of_e, of_f = ("".join(f", {side}.{name}" for name in names) for side in "ef")
+    differs = " OR ".join(f"e.{name} IS DISTINCT FROM f.{name}" for name in names) or "false"
+    e, f = f"{_EXPECTED} AS e", f"{_FOUND} AS f"
+    missing, lost = _first(
+        ours, f"SELECT e.{_INDEX}{of_e} FROM {e} ANTI JOIN {f} USING (_fivetran_key)"
+    )
+    surplus, extra = _first(
+        ours, f"SELECT f.{_INDEX}{of_f} FROM {f} ANTI JOIN {e} USING (_fivetran_key)"
+    )
+    changed, pair = _first(
+        ours,
+        f"SELECT e.{_INDEX}{of_e}{of_f} FROM {e} JOIN {f} USING (_fivetran_key) WHERE {differs}",
+    )
+    if may_have_more:
+        surplus = 0
+    if not (missing or changed or surplus):
         return None
+    should = dict(zip(columns, lost or pair or extra, strict=False))
+    first = Difference(
+        name,
+        {column: should[column] for column in key or columns if key or should[column] is not None},
+        what="missing" if missing else "one too many",
+        missing=missing,
+        surplus=surplus,
+        changed=changed,
+    )
+    if missing or not changed:
+        return first
+    is_there = dict(zip(columns, pair[len(columns) :], strict=True))
+    column = next(column for column in columns if should[column] != is_there[column])
+    return replace(
+        first, column=column, found=is_there[column], expected=should[column], what="differs"
+    )
 
-    def _by_row(self) -> Difference | None:
-        names = ", ".join(map(quoted, self._columns)) or "NULL AS none"
-        ours, theirs = f"SELECT {names} FROM {_FOUND}", f"SELECT {names} FROM {_EXPECTED}"
-        operator = "EXCEPT" if self._repeating else "EXCEPT ALL"
-        missing = self._first(f"FROM ({theirs} {operator} {ours}) AS e", "e", "")
-        surplus = self._first(f"FROM ({ours} {operator} {theirs}) AS f", "f", "")
-        if self._more:
-            surplus = 0, ()
-        for (count, row), what in ((missing, "missing"), (surplus, "one too many")):
-            if count:
-                key = dict(zip(self._columns, row, strict=False))
-                return Difference(
-                    self._name, key, what=what, missing=missing[0], surplus=surplus[0]
-                )
-        return None
 
-    def _first(self, what: str, side: str, order: str | None = None) -> tuple[int, tuple[Any, ...]]:
-        """How many rows there are, and the first of them, from one side."""
-        columns = "".join(f", {side}.{quoted(name)}" for name in self._columns)
-        by = f"{side if order is None else order}.{_INDEX}" if order != "" else "ALL"
-        query = f"SELECT count(*) OVER (){columns} {what} ORDER BY {by} LIMIT 1"
-        found = self._store.query(query)
-        return (int(found[0][0]), found[0][1:]) if found else (0, ())
+def _copy(
+    source: Store, table: Table, texts: dict[str, str], target: Store, stage: str, identity: str
+) -> None:
+    """Copies live rows between two files, a JSON list a column: neither may open the other."""
+    lists = [f"to_json(list({text} ORDER BY _fivetran_batch, {_INDEX}))" for text in texts.values()]
+    count, values = 0, [None for _ in texts]
+    if table.made:
+        query = f"SELECT {', '.join(['count(*)', *lists])} FROM {table.texts}"
+        ((count, *values),) = source.query(f"{query} WHERE NOT _fivetran_deleted")
+    rows = [f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {name}" for name in texts]
+    rows.append(f"unnest(range({count})) AS {_INDEX}")
+    target.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {stage} AS "
+        f"SELECT *, {identity} AS _fivetran_key FROM (SELECT {', '.join(rows)})",
+        [value or "[]" for value in values],
+    )
 
-    def _named(self, row: tuple[Any, ...]) -> dict[str, str | None]:
-        values = dict(zip(self._columns, row, strict=True))
-        return {name: values[name] for name in self._key}
+
+def _first(store: Store, query: str) -> tuple[int, tuple[Any, ...]]:
+    """How many rows a query has, and the first of them without its index."""
+    found = store.query(f"SELECT count(*) OVER (), * FROM ({query}) ORDER BY {_INDEX} LIMIT 1")
+    return (int(found[0][0]), found[0][2:]) if found else (0, ())
 
 
 def _canonical(column: str, one: Shape, other: Shape) -> str:
@@ -223,5 +214,5 @@ def _canonical(column: str, one: Shape, other: Shape) -> str:
     )
 
 
-def _shown(value: str | None) -> str:
+def _quoted(value: str | None) -> str:
     return "null" if value is None else repr(value)

@@ -95,16 +95,7 @@ class TableInfo:
 
 
 class Load:
-    """Applies one reply.
-
-    Args:
-        store: In an open transaction.
-        privacy: What is blocked and hashed.
-        memory: Of the replies before.
-        salt: Goes into each hash.
-        batch: Number of the reply, for `_fivetran_batch`.
-        stamp: Microseconds since the epoch, for `_fivetran_synced`.
-    """
+    """Applies one reply in the open transaction of a store."""
 
     def __init__(
         self, store: Store, privacy: Privacy, memory: Memory, *, salt: str, batch: int, stamp: int
@@ -274,14 +265,14 @@ class Load:
         that has a value for it: `Id` before `ID`, `user_name` before `userName`.
         """
         names: dict[str, list[str]] = {}
-        spelled_alike = dict.fromkeys(map(tuple, records))  # few: most records have the same names
-        for source in dict.fromkeys(chain.from_iterable(spelled_alike)):
+        alike = dict.fromkeys(map(tuple, records))  # few: most records have the same names
+        for source in dict.fromkeys(chain.from_iterable(alike)):
             name = to_name(source)
             if not only_key or name in key:
                 names.setdefault(name, []).append(source)
         columns: Columns = {}
-        for name, spelled in names.items():
-            values = {source: [record.get(source) for record in records] for source in spelled}
+        for name, sources in names.items():
+            values = {source: [record.get(source) for record in records] for source in sources}
             if not only_key:
                 self._sources(where, table, name, values)
             if self._privacy.blocks(table.name, name):
@@ -291,7 +282,7 @@ class Load:
                     f"{where}: column {name} is named like one of Fivetran's ({_RESERVED}…).",
                     rule="reserved-name",
                 )
-            columns[name] = values[spelled[0]] if len(spelled) == 1 else _merged(values)
+            columns[name] = values[sources[0]] if len(sources) == 1 else _merged(values)
             if self._privacy.hashes(table.name, name):
                 columns[name] = [
                     None if value is None else hashed_text(as_text(value), self._salt)
@@ -303,7 +294,7 @@ class Load:
     def _sources(self, where: str, table: Table, name: str, values: Columns) -> None:
         """Remembers what the source calls a column."""
         known = table.sources.setdefault(name, [])
-        if known == list(values):
+        if len(values) == 1 and known == list(values):
             return
         filled = [source for source, items in values.items() if items.count(None) < len(items)]
         table.sources[name] = sorted({*known, *filled})
@@ -315,8 +306,8 @@ class Load:
             return
         part, entity = where.split(".", 1)
         what = f'"{first}" and "{second}" both become column {name}'
-        shown = {source: items[index] for source, items in values.items()}
-        row = "" if self._privacy.hashes(table.name, name) else notice.record_text(shown)
+        record = {source: items[index] for source, items in values.items()}
+        row = "" if self._privacy.hashes(table.name, name) else notice.record_text(record)
         self._add([Fault("names-collide", what, part, entity, index, row)])
 
     def _stage(self, stage: str, columns: Columns, count: int) -> None:
@@ -366,10 +357,10 @@ def _check_key(where: str, columns: Columns, records: Records, key: Sequence[str
         for index, value in enumerate(columns.get(name, [None] * len(records))):
             if value is None or isinstance(value, dict | list):
                 problem = "is missing or null" if value is None else "is not a scalar"
-                shown = {column: items[index] for column, items in columns.items()}
+                record = {column: items[index] for column, items in columns.items()}
                 raise ProtocolBroken(
                     f"{where}[{index}]: {name} of the primary key {problem}: "
-                    f"{notice.record_text(shown)}",
+                    f"{notice.record_text(record)}",
                     rule="record-without-key",
                 )
 

@@ -15,7 +15,7 @@ from harness.warehouse.types import NULL, TIMES, WORDS, Shape, flip, kind_of, ob
 
 STAGE, DELETED = "_harness_rows", "_harness_deleted"
 INDEX = "_fivetran_index"
-_SHOWN = 200  # characters of one value; a longer one is left out whole, so no secret is cut
+_LONGEST = 200  # characters of one value; a longer one is left out whole, so no secret is cut
 _EPOCH_DIGITS = 10  # a smaller number is not taken for a time (September 2001)
 _CHANGED = re.compile(r"(^|_)(updated?|modified|modification|changed|edited|modstamp)(_|$)")
 _PERSON = re.compile(r"_(by|id)(_|$)")  # changed_by: a number, and not a time
@@ -25,15 +25,10 @@ Columns = dict[str, list[Any]]
 
 @dataclass
 class Memory:
-    """What is remembered between the replies of one command.
+    """What is remembered between the replies of one command."""
 
-    Attributes:
-        reported: Columns and tables that have had their fault already.
-        missing: Faults of deletes whose table may still come, by table.
-    """
-
-    reported: set[tuple[str, ...]] = field(default_factory=set)
-    missing: dict[str, Fault] = field(default_factory=dict)
+    reported: set[tuple[str, ...]] = field(default_factory=set)  # places that had their fault
+    missing: dict[str, Fault] = field(default_factory=dict)  # of tables that may still come
 
     def copy(self) -> Memory:
         """A copy, for a reply that may be undone."""
@@ -48,26 +43,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class Rows:
-    """The records of one entity in `insert`, as columns of the destination.
-
-    Attributes:
-        entity: What the source calls the table.
-        columns: Values by column; blocked columns are not there, hashed ones are hashes.
-        key: Columns of the primary key.
-        shapes: The shape of each column of the key, with these rows.
-    """
+    """The records of one entity in `insert`, as columns of the destination."""
 
     entity: str
-    columns: Columns
+    columns: Columns  # without blocked ones; hashed ones are hashes
     key: tuple[str, ...]
-    shapes: dict[str, Shape]
+    shapes: dict[str, Shape]  # of the columns of the key, these rows among their values
 
     def fault(self, rule: str, what: str, index: int, *names: str) -> Fault:
         """A fault of one record; shows its key and the columns `names`."""
-        shown = {name: self.columns[name][index] for name in (*self.key, *names)}
-        return Fault(rule, what, "insert", self.entity, index, record_text(shown))
+        record = {name: self.columns[name][index] for name in (*self.key, *names)}
+        return Fault(rule, what, "insert", self.entity, index, record_text(record))
 
-    def spelled(self, index: int) -> tuple[Any, ...]:
+    def typed_key(self, index: int) -> tuple[Any, ...]:
         """A record's key with the types of its values: 1, "1", 1.0 and true differ."""
         values = [self.columns[name][index] for name in self.key]
         return tuple((type(value), str(value)) for value in values)
@@ -88,14 +76,9 @@ def value_text(value: Any) -> str:
 
 
 def names_meet(sources: Mapping[str, list[Any]], before: Iterable[str]) -> tuple[int, str, str]:
-    """Where several source names of one column have different values.
+    """The record where several source names of one column have different values, and the names.
 
-    Args:
-        sources: The values by source name; more than one where the names meet in this reply.
-        before: Source names of the column in the replies before.
-
-    Returns:
-        Index of the record and both names; -1 where no value takes the place of another.
+    `sources` has the values by source name, `before` the names that came before; -1: nowhere.
     """
     alone: dict[str, int] = dict.fromkeys(before, -1)
     for index, values in enumerate(zip(*sources.values(), strict=True)):
@@ -133,12 +116,13 @@ def repeated(store: Store, rows: Rows) -> tuple[list[list[int]], list[Fault]]:
     query = f"SELECT list({INDEX} ORDER BY {INDEX}) AS found FROM {STAGE}"
     query += f" GROUP BY {identity(rows.shapes)} HAVING count(*) > 1 ORDER BY found[1]"
     groups: list[list[int]] = [found for (found,) in store.query(query)]
-    unlike = [group for group in groups if len(set(map(rows.spelled, group))) > 1]
-    alike = [group for group in groups if len(set(map(rows.spelled, group))) == 1]
+    unlike = [group for group in groups if len(set(map(rows.typed_key, group))) > 1]
+    alike = [group for group in groups if len(set(map(rows.typed_key, group))) == 1]
     faults = []
     for found in filter(None, (alike, unlike)):
-        first = found[0][0]
-        other = next((i for i in found[0] if rows.spelled(i) != rows.spelled(first)), found[0][-1])
+        first, *others = found[0]
+        unlike_first = (i for i in others if rows.typed_key(i) != rows.typed_key(first))
+        other = next(unlike_first, others[-1])
         keys = dict.fromkeys((rows.key_text(first), rows.key_text(other)))
         more = f"; so it is with {len(found) - 1:,} more keys" if len(found) > 1 else ""
         what = f"records {first} and {other} become one row: {' and '.join(keys)}{more}"
@@ -246,4 +230,4 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 def _short(value: Any) -> Any:
     size = len(value) if isinstance(value, str) else len(codec.encode(value))
-    return value if size <= _SHOWN else f"({size:,} characters)"
+    return value if size <= _LONGEST else f"({size:,} characters)"

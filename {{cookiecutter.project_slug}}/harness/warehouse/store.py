@@ -174,12 +174,7 @@ class Store:
         return self.tables.setdefault(name, Table(name))
 
     def grow(self, table: Table, columns: list[str]) -> None:
-        """Makes the table of texts, or gives it more columns.
-
-        Args:
-            table: The table.
-            columns: Those that the table of texts does not have yet.
-        """
+        """Makes the table of texts, or gives it columns that it does not have yet."""
         new = [f"{quoted(column)} VARCHAR" for column in columns]
         if not table.made:
             table.made = True

@@ -130,12 +130,7 @@ TEXT = Shape("text", frozenset({"text"}))
 
 
 def observe(values: list[Any], before: Shape = NULL) -> Shape:
-    """The shape of decoded JSON values: None, bool, int, Decimal, str, dict, list.
-
-    Args:
-        values: The values.
-        before: The shape of the column so far: no time is looked for in a column of text.
-    """
+    """The shape of decoded JSON values; no time is looked for where the column was text before."""
     shape = NULL
     types = set(map(type, values))
     for kind in types - {type(None)}:
@@ -158,12 +153,8 @@ def flip(values: list[Any], before: Shape, seen: Shape) -> int | None:
     """Index of the first value that is of another kind than those before it; None: there is none.
 
     Texts beside texts that look like dates are texts; times of several kinds are not, because the
-    column would be of a type of time without the others.
-
-    Args:
-        values: Values of one reply.
-        before: The shape of the column so far.
-        seen: The shape of `values`.
+    column would be of a type of time without the others. `before` is the shape of the column so
+    far, `seen` that of the values.
     """
     mixed = len(_plain(seen)) > 1
     if before.kind == "null":
@@ -196,7 +187,7 @@ def as_text(value: Any) -> str:
 
 
 def json_of_texts(values: list[Any]) -> str:
-    """A JSON list of the values' texts; DuckDB takes numbers and booleans as they stand there."""
+    """A JSON list of the values' texts; DuckDB makes texts of numbers and booleans."""
     if not {dict, list}.isdisjoint(map(type, values)):
         values = [as_text(value) if isinstance(value, dict | list) else value for value in values]
     try:
