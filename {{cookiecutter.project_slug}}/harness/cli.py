@@ -354,11 +354,12 @@ def _edited(text: str) -> str:
     """The text after the user has edited it."""
     default = "notepad" if os.name == "nt" else "vi"
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or default
+    command = [part.strip('"') for part in shlex.split(editor, posix=os.name != "nt")]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "state.json"
         file.write_text(text + "\n", encoding="utf-8")
         try:
-            subprocess.run([*shlex.split(editor, posix=os.name != "nt"), str(file)], check=True)
+            subprocess.run([*command, str(file)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             raise UsageError(f"the editor {editor} failed: {error}", "set EDITOR") from None
         return file.read_text(encoding="utf-8-sig")

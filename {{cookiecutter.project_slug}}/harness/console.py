@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.redact import Redactor
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_LINE, _STATE = 100, 4000  # characters of a state on one line, and of one that is cut
+_LINE, _STATE = 100, 1000  # characters of a state on one line, and of one that is cut
 _FOLDED = 3  # frames of one folder in a row, from which on the last alone is printed
 _TITLES = {1: "The function reported an error", 2: "Fivetran would fail", 3: "Cannot run"}
 

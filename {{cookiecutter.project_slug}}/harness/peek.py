@@ -25,7 +25,7 @@ _IDLE = 20  # calls in a row that bring nothing new
 _AT_ONCE = 4  # entities that the runtime reads side by side: more are named by later calls
 _WIDEST = 60  # characters of a value in a table
 _CHANGES = 12  # values of a state; of a larger one those are printed that say where it goes on
-_WHERE = re.compile("token|next|cursor|offset|page$|since|until|position", re.IGNORECASE)
+_WHERE = re.compile("token|next|cursor|offset|position|^page$|^since$|^until$", re.IGNORECASE)
 
 
 @dataclass
@@ -135,7 +135,6 @@ def peek(work: Work, state: dict[str, Any], entity: str | None, pages: int, reco
         number, redactor = len(look.exchanges) + 1, work.console.redactor
         exchange = sync.call(target, work.connection, redactor, state, number, sync_id)
         look.exchanges.append(exchange)
-        work.check(exchange)
         return exchange
 
     def on_record(event: Event) -> None:
@@ -144,7 +143,7 @@ def peek(work: Work, state: dict[str, Any], entity: str | None, pages: int, reco
 
     try:
         with Logs(on_record):
-            _read(look, call, pages, entity)
+            _read(work, look, call, pages, entity)
             if entity is None and isinstance(target, FunctionTarget):
                 # An entity that waits for another one, with which it shares a table.
                 for name in sorted(look.names - look.seen - set(look.marked)):
@@ -162,12 +161,17 @@ def peek(work: Work, state: dict[str, Any], entity: str | None, pages: int, reco
 
 
 def _read(
-    look: Look, call: Callable[[dict[str, Any]], Exchange], pages: int, entity: str | None
+    work: Work,
+    look: Look,
+    call: Callable[[dict[str, Any]], Exchange],
+    pages: int,
+    entity: str | None,
 ) -> None:
     brought = idle = 0
     while look.more and idle < _IDLE:
         before = look.progress
         exchange = call(look.state)
+        work.check(exchange)
         if error := sync.failure(exchange):
             raise error
         look.add(exchange)

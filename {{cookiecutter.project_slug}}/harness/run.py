@@ -204,7 +204,8 @@ class Run:
         good = self.ended == "done" and not self._work.findings.broken
         words = f"{_ENDED.get(self.ended, self.ended)}: {', '.join(figures)}"
         console.say(words, "green" if good else "yellow")
-        console.state(tables.state())
+        if self.ended in ("done", "calls", "hours"):
+            console.state(tables.state())
         console.say(f"tables: {tables.path}, schema {tables.schema}", "dim")
 
     def _log(self, event: Event) -> None:
