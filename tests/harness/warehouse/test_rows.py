@@ -108,6 +108,12 @@ def test_source_names_become_fivetran_names(desk: Any) -> None:
     assert desk.warehouse.tables()[0].primary_key == ("order_id",)
 
 
+def test_a_name_may_have_half_a_surrogate_pair(desk: Any) -> None:
+    for _ in range(2):
+        assert desk.send(key=None, insert={"a\ud800": [{"b\ud800": 1}]}).faults == []
+    assert desk.rows("a") == [{"b": 1}, {"b": 1}]
+
+
 def test_of_two_source_names_of_a_column_the_last_one_in_order_with_a_value_wins(desk: Any) -> None:
     names = {"id": 1, "userName": "camel", "user_name": "snake"}
     desk.insert(names, {"user_name": None, "userName": "camel", "id": 2}, {"id": 3, "UserName": 1})

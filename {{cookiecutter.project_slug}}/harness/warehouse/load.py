@@ -225,7 +225,7 @@ class Load:
 
     def _name(self, table: Table, entities: Sequence[str]) -> None:
         """Remembers what the source calls a table."""
-        for entity in entities:
+        for entity in map(as_text, entities):
             if entity not in table.entities:
                 table.entities.append(entity)
             other = table.entities[0]
@@ -272,7 +272,7 @@ class Load:
                 names.setdefault(name, []).append(source)
         columns: Columns = {}
         for name, sources in names.items():
-            values = {source: [record.get(source) for record in records] for source in sources}
+            values = {as_text(name): [record.get(name) for record in records] for name in sources}
             if not only_key:
                 self._sources(where, table, name, values)
             if self._privacy.blocks(table.name, name):
@@ -282,7 +282,7 @@ class Load:
                     f"{where}: column {name} is named like one of Fivetran's ({_RESERVED}…).",
                     rule="reserved-name",
                 )
-            columns[name] = values[sources[0]] if len(sources) == 1 else _merged(values)
+            columns[name] = _merged(values)
             if self._privacy.hashes(table.name, name):
                 columns[name] = [
                     None if value is None else hashed_text(as_text(value), self._salt)
@@ -346,6 +346,8 @@ def instant(stamp: int) -> str:
 def _merged(values: Columns) -> list[Any]:
     """The values of several source names; the name that sorts last wins where it has one."""
     lists = [values[source] for source in sorted(values, reverse=True)]
+    if len(lists) == 1:
+        return lists[0]
     return [
         next((item for item in items if item is not None), None)
         for items in zip(*lists, strict=True)
