@@ -290,6 +290,13 @@ def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
     if again:
         tables.begin_resync()
     work.result["state_before"] = tables.state()
+    for table in tables.tables():
+        blocked = [c.name for c in table.columns if work.privacy.blocks(table.name, c.name)]
+        if blocked:
+            work.console.warn(
+                f"{table.name} has values of {', '.join(blocked)} from before that was blocked; "
+                "`python -m harness reset --yes` removes them"
+            )
     ended = loop.Ended("stopped")
 
     def exchanges() -> Generator[Exchange, None, None]:

@@ -334,6 +334,18 @@ def test_the_sample_and_the_real_api_never_mix(baked: Path, run: Run, result: Re
     assert changed["state_before"] == {}, "sample.toml describes another upstream now"
 
 
+def test_what_was_written_before_it_was_blocked_is_named(project: Make, run: Run) -> None:
+    folder = project()
+    run("sync", "--calls", "1")
+    form = json.loads((folder / "connection.json").read_text(encoding="utf-8"))
+    changed = json.dumps({**form, "blocked": ["thing.Name"]})
+    (folder / "connection.json").write_text(changed, encoding="utf-8")
+    says = "thing has values of name from before that was blocked"
+    assert says in run("sync", "--calls", "1")[1]
+    run("reset", "--yes")
+    assert says not in run("sync")[1] + run("sync")[1]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 def test_the_folder_of_peoples_data_is_its_owners_alone(project: Make, run: Run) -> None:
     folder = project()
