@@ -32,15 +32,6 @@ def test_of_rows_with_one_key_in_a_reply_the_last_wins(desk: Any) -> None:
     assert noticed.counts["item"] == Counts(inserted=2)
 
 
-def test_rows_match_on_all_columns_of_a_composite_key(desk: Any) -> None:
-    key = ("region", "id")
-    desk.insert({"region": "eu", "id": 1, "a": 1}, {"region": "us", "id": 1, "a": 2}, key=key)
-    desk.insert({"region": "us", "id": 1, "a": 3}, key=key)
-    desk.delete({"region": "eu", "id": 1, "other": 7}, key=key)
-    found = [(row["region"], row["a"], row["_fivetran_deleted"]) for row in desk.rows()]
-    assert found == [("eu", 1, True), ("us", 3, False)]
-
-
 KEYS = [
     True, 2**70, Decimal("1.10"), Decimal("1E+300"), "2026-01-05", "2026-01-05T08:30:00Z",
     "2026-01-05T08:30:00", "", "a\0b", "\ud800", "é",
@@ -194,13 +185,6 @@ def test_a_table_that_comes_after_its_deletes_has_the_column(desk: Any) -> None:
     assert marks(desk) == {1: False}
 
 
-def test_a_deleted_row_that_comes_back_is_alive(desk: Any) -> None:
-    desk.insert({"id": 1})
-    desk.delete({"id": 1})
-    desk.insert({"id": 1})
-    assert marks(desk) == {1: False}
-
-
 def test_soft_delete_marks_what_is_there_and_not_what_comes_beside_it(desk: Any) -> None:
     desk.insert({"id": 1}, {"id": 2})
     desk.delete({"id": 1})
@@ -215,11 +199,6 @@ def test_beside_a_soft_delete_an_entitys_delete_has_no_effect(desk: Any) -> None
     desk.insert({"id": 1})
     noticed = desk.delete({"no": "key"}, key=None, softDelete=["item"])
     assert (noticed.counts, noticed.faults) == ({"item": Counts(marked=1)}, [])
-
-
-def test_appended_rows_can_be_marked(desk: Any) -> None:
-    desk.insert({"a": 1}, {"a": 1}, key=None)
-    assert desk.send(key=None, softDelete=["item"]).counts["item"].marked == 2
 
 
 def test_a_delete_without_schema_is_an_error(desk: Any) -> None:
