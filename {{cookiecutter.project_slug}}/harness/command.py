@@ -81,7 +81,6 @@ class Work:
             )
         self.connection = self.project.connection(options.connection)
         self.hide()
-        self._judge = Judge(self.console.redactor)
         if not options.stands_in and not (options.connection or (folder / CONNECTION).exists()):
             self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
 
@@ -93,6 +92,7 @@ class Work:
         ]
         known += [os.environ.get(name, "") for name in self.connection.secrets]
         self.console.redactor = Redactor(known)
+        self._judge = Judge(self.console.redactor)
 
     def stand_in(self) -> sample.Sample | sample.OwnApp:
         """What stands in for the real upstream, not yet running."""
@@ -148,7 +148,7 @@ class Work:
 
     def log(self, event: Event) -> None:
         """Judge a log record of the call that runs."""
-        for fault in Judge(self.console.redactor).log(event):
+        for fault in self._judge.log(event):
             self.findings.add(self.calls + 1, fault)
 
     def finish(self, tables: Warehouse) -> None:
