@@ -31,9 +31,9 @@ def main() -> int:
     console.print((project / "fetch.py").read_text(encoding="utf-8"), markup=False)
 
     sys.path.insert(0, str(project))
-    from harness.sample import Sample  # of the project that was just baked
+    from harness.sample import load  # of the project that was just baked
 
-    sample = Sample.load(project / "sample.toml")
+    sample = load(project)
     _fill_in(project / "connection.json", sample.secrets())
     with sample.serve() as server:
         environment = {

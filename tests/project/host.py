@@ -13,7 +13,7 @@ from typing import Any
 
 import azure.functions as func
 from function_app import app  # of the current folder
-from harness.sample import Sample
+from harness.sample import load
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -35,7 +35,7 @@ def main(key: str) -> None:
             answer = Response(reply.get_body(), reply.status_code, content_type=reply.mimetype)
         return answer(environ, start_response)
 
-    sample = Sample.load(Path("sample.toml"))
+    sample = load(Path())
     with sample.serve() as upstream:
         os.environ["UPSTREAM_BASE_URL"] = upstream.url
         os.environ.update(sample.secrets())

@@ -82,16 +82,16 @@ def test_a_path_changed_in_fetch_alone_is_explained(project: Path) -> None:
 def test_a_wrong_token_is_shown_as_fivetran_would_and_moves_nothing(project: Path) -> None:
     """sync ends non-zero with the errorMessage, without the token, and the state stays."""
     sys.path.insert(0, str(project))
-    from harness.sample import Sample
+    from harness.sample import load
 
     connection = project / "connection.json"
     settings = json.loads(connection.read_text(encoding="utf-8"))
-    sample = Sample.load(project / "sample.toml")
+    sample = load(project)
     with sample.serve() as server:
         settings["secrets"] = sample.secrets()
         connection.write_text(json.dumps(settings), encoding="utf-8")
         assert run(project, "-m", "harness", "sync", UPSTREAM_BASE_URL=server.url).returncode == 0
-        before = (project / ".fivetran" / "state.json").read_bytes()
+        before = state(project)
         settings["secrets"] = {"apiToken": "a-token-that-is-wrong"}
         connection.write_text(json.dumps(settings), encoding="utf-8")
         refused = run(project, "-m", "harness", "sync", UPSTREAM_BASE_URL=server.url)
@@ -99,7 +99,12 @@ def test_a_wrong_token_is_shown_as_fivetran_would_and_moves_nothing(project: Pat
     assert "401" in refused.stdout
     assert "apiToken" in refused.stdout
     assert "a-token-that-is-wrong" not in refused.stdout + refused.stderr
-    assert (project / ".fivetran" / "state.json").read_bytes() == before
+    assert state(project) == before
+
+
+def state(project: Path) -> str:
+    """The state that the next call is sent."""
+    return run(project, "-m", "harness", "state", "--json").stdout
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.sample import Sample
+from harness.sample import load
 from publish.conftest import Bake
 
 SPANS = Path(__file__).parent / "spans.py"
@@ -41,7 +41,7 @@ def put_before(file: Path, text: str) -> None:
 
 def spans_of(project: Path) -> tuple[list[Any], list[str], str]:
     """The spans of a good and a bad call, the secrets, and the second call's error."""
-    sample = Sample.load(project / "sample.toml")
+    sample = load(project)
     with sample.serve() as upstream:
         done = subprocess.run(
             [sys.executable, str(SPANS), upstream.url],

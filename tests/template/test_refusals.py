@@ -9,7 +9,7 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
-from harness.naming import to_name
+from harness.warehouse.names import to_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from template.conftest import ROOT, Bake

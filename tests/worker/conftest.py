@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import pytest
 from cookiecutter.main import cookiecutter
-from harness.sample import Sample, Server
+from harness.sample import Server, load
 from publish.ignored import as_git
 from worker.install import Installed, python313
 
@@ -160,7 +160,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     """A bake in the folder, published, served and connected to its sample upstream."""
     project = shutil.copytree(bake(**answers), folder / "project")
-    sample = Sample.load(project / "sample.toml")
+    sample = load(project)
     connect(project, sample.secrets())
     with (
         sample.serve() as upstream,

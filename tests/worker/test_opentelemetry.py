@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from harness.sample import Sample
+from harness.sample import load
 from publish.test_opentelemetry import follow
 from worker import ingestion
 from worker.conftest import Bake, Deployment, Fronts, connect
@@ -35,7 +35,7 @@ def test_each_request_and_each_line_arrives_below_its_call(
     """A span for every request, in none the secret; every log line with the text that it has."""
     project = shutil.copytree(bake(auth="api_key_query"), tmp_path / "project")
     settings = follow(project)
-    sample = Sample.load(project / "sample.toml")
+    sample = load(project)
     (secret,) = sample.secrets().values()
     connect(project, sample.secrets())
     with (

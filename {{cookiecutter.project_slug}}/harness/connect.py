@@ -32,7 +32,7 @@ _APP = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _ROUTE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _STYLES = {"PASSED": "green", "FAILED": "red", "JOB_FAILED": "red", "WARNING": "yellow"}
-_TODO = {
+_ADVICE = {
     401: "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET: Fivetran's dashboard, user name, API Key",
     403: "the API key's user may not do this: ask for the rights, or take another key",
     429: "wait a minute and run it again",
@@ -58,7 +58,9 @@ class Fivetran:
     def __init__(self, work: Work, *secrets: str) -> None:
         names = ("FIVETRAN_API_KEY", "FIVETRAN_API_SECRET")
         if missing := [name for name in names if not os.environ.get(name)]:
-            raise UsageError(f"{' and '.join(missing)} must be set in the environment", _TODO[401])
+            raise UsageError(
+                f"{' and '.join(missing)} must be set in the environment", _ADVICE[401]
+            )
         key, secret = (os.environ[name].encode() for name in names)
         basic = base64.b64encode(key + b":" + secret).decode("ascii")
         work.hide(*secrets, key.decode(), secret.decode(), basic)
@@ -109,7 +111,7 @@ class Fivetran:
             said = ": ".join(str(content[n]) for n in ("code", "message") if content.get(n))
             raise UsageError(
                 f"{what}: Fivetran answers HTTP {response.status_code}{said and f', {said}'}",
-                _TODO.get(response.status_code, ""),
+                _ADVICE.get(response.status_code, ""),
             )
         data = content.get("data")
         if not isinstance(data, dict) or part not in data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -10,27 +11,33 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness import codec, sync
+from harness import chaos, codec, sync
 from harness.chaos import to_end
 from harness.errors import FunctionFailed, HarnessError
 from harness.exchange import Exchange
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
+from harness.protocol.findings import Finding, Findings
 from harness.protocol.messages import Answer, read
+from harness.protocol.rules import Fault, Judge
 from harness.redact import Redactor
 from harness.sample import OwnApp, Sample, Server, load
 from harness.sample.faults import Faults
 from harness.target import Target
-from harness.target.local import FunctionTarget
+from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
 from harness.warehouse import Warehouse
-from harness.warehouse.compare import difference
+from harness.warehouse.compare import Difference, difference
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 _FEW = 10  # records of each entity show whether sample.toml fits fetch.py
 _BEGINNING = 100  # records, of which most may have changed within one lookback
-_EXPECTED = (
+_CHANGED = (
     "where fetch.py changes records on purpose, say what it makes of one: override `expected` in "
     "tests/test_function.py"
+)
+_MISSING = (
+    "does the step pass on next_token until the last page? Where fetch.py leaves records out on "
+    "purpose, override `expected` in tests/test_function.py: it returns None for them"
 )
 
 
@@ -48,6 +55,7 @@ class Stage:
         entities: Names of the upstream's entities, [] where they are not known.
         connection: What every request carries: made-up secrets, nothing blocked or hashed.
         redactor: Knows the secrets.
+        findings: The rules that its replies have broken.
         server: The running upstream.
 
     Raises:
@@ -69,14 +77,15 @@ class Stage:
         self.entities = self.sample.entities or []
         self.connection = Connection(example.schema, self.sample.secrets(), example.payload)
         self.redactor = Redactor(self.connection.secrets.values())
-        self._folder, self._room, self._expected = folder, room, expected
+        self.findings = Findings()
+        self.folder, self._room, self._expected = folder, room, expected
         self._numbers = count()
 
     def with_sample(self, sample: Sample | OwnApp) -> Stage:
         """The same function beside another upstream."""
         room = self._room / f"room-{next(self._numbers)}"
         room.mkdir()
-        return Stage(self._folder, room, self._expected, sample)
+        return Stage(self.folder, room, self._expected, sample)
 
     @contextmanager
     def running(self, faults: Faults | None = None) -> Iterator[Stage]:
@@ -86,7 +95,7 @@ class Stage:
 
     def load(self, settings: Mapping[str, str]) -> Target:
         """The function, newly loaded, with these app settings."""
-        return FunctionTarget(self._folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
+        return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
 
     def target(self, **settings: str) -> Target:
         """The same as `load`."""
@@ -97,9 +106,18 @@ class Stage:
         path = self._room / f"{next(self._numbers)}.duckdb"
         return Warehouse(path, schema=self.connection.schema)
 
+    def setup_test(self, secrets: Mapping[str, str] | None = None) -> list[Exchange]:
+        """The setup test, with these secrets where they are given."""
+        judge = Judge(self.redactor)
+        with _unreported():
+            exchanges = sync.setup_test(self.target(), self._connection(secrets), self.redactor)
+        for exchange in exchanges:
+            self._add(exchange.number, judge.check(exchange))
+        return exchanges
+
     def sync(self, tables: Warehouse, target: Target | None = None) -> list[Exchange]:
         """One whole sync from the state of the tables; an error fails the test."""
-        exchanges, error = self._sync(tables, target or self.load({}), self.connection)
+        exchanges, error = self._sync(tables, target or self.target())
         if error is not None:
             fail(self.text(error))
         return exchanges
@@ -108,8 +126,7 @@ class Stage:
         self, tables: Warehouse, secrets: Mapping[str, str] | None = None
     ) -> FunctionFailed | None:
         """The error that a sync reports, with these secrets where they are given; or None."""
-        connection = self.connection if secrets is None else self.connection.with_secrets(secrets)
-        _, error = self._sync(tables, self.load({}), connection)
+        _, error = self._sync(tables, self.target(), secrets)
         if error is not None and not isinstance(error, FunctionFailed):
             fail(self.text(error))
         return error
@@ -131,7 +148,9 @@ class Stage:
             known = entities if self.entities else None
             differs = difference(tables, expected, entities=known, appended=appended)
         if differs:
-            fail(f"{differs}\n{hint or (_EXPECTED if self.entities else '')}".strip())
+            known_cause = [describe(f) for f in self.findings if f.rule.id == "maybe-truncated"]
+            usual = [hint or _todo(differs)] if self.entities else []
+            fail("\n".join([str(differs), *(known_cause or usual)]))
 
     def check_bounds(self, first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.
@@ -162,15 +181,27 @@ class Stage:
                     "sent unchanged?"
                 )
 
+    def chaos(self, seed: int, sample: Sample | OwnApp) -> str:
+        """What is wrong after a run of chaos; "" where the tables are the same."""
+        room = self._room / f"chaos-{seed}"
+        try:
+            upstream = (sample, self.server)
+            with _unreported():
+                chaos.play(seed, self.load, self.connection, room, upstream).check()
+        except HarnessError as error:
+            return self.text(error)
+        return ""
+
     def misfit(self) -> str:
-        """How sample.toml and fetch.py differ, by a sync of ten records; "" where they fit."""
+        """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
-            _, error = few._sync(tables, few.load({}), few.connection)
-            for seen in few.server.requests:
-                if seen.problem:
-                    return f"{seen.method} {seen.path}: {_message(seen.problem)}"
-            if error is not None:
-                return few.text(error)
+            for _ in ("from the beginning", "from the cursor"):
+                _, error = few._sync(tables, few.target())
+                for seen in few.server.requests:
+                    if seen.problem:
+                        return f"{seen.method} {seen.path}: {_message(seen.problem)}"
+                if error is not None:
+                    return few.text(error)
             names = [table.name for table in tables.tables()]
             with few.tables() as expected:
                 few._fill(expected, tables)
@@ -182,7 +213,7 @@ class Stage:
                             "fetch.py and in [entity.…] of sample.toml"
                         )
                 differs = difference(tables, expected, entities=few.entities or None)
-            return f"{differs}\n{_EXPECTED}" if differs else ""
+            return f"{differs}\n{_todo(differs)}" if differs else ""
 
     def text(self, error: HarnessError) -> str:
         """What an error says, and what to do about it, without secrets."""
@@ -194,12 +225,29 @@ class Stage:
             )
         return self.redactor.text("\n".join(notes))
 
+    def _connection(self, secrets: Mapping[str, str] | None) -> Connection:
+        return self.connection if secrets is None else self.connection.with_secrets(secrets)
+
     def _sync(
-        self, tables: Warehouse, target: Target, connection: Connection
+        self, tables: Warehouse, target: Target, secrets: Mapping[str, str] | None = None
     ) -> tuple[list[Exchange], HarnessError | None]:
-        running = sync.run(target, connection, self.redactor, tables, sleep=lambda seconds: None)
-        exchanges, ended = to_end(running)
+        judge = Judge(self.redactor)
+        with _unreported(), Logs(lambda event: self._add(0, judge.log(event))):
+            exchanges, ended = to_end(
+                sync.run(
+                    target,
+                    self._connection(secrets),
+                    self.redactor,
+                    tables,
+                    sleep=lambda seconds: None,
+                ),
+                lambda exchange: self._add(exchange.number, judge.check(exchange)),
+            )
         return exchanges, ended.error
+
+    def _add(self, call: int, faults: list[Fault]) -> None:
+        for fault in faults:
+            self.findings.add(call, fault)
 
     def _fill(self, expected: Warehouse, found: Warehouse) -> None:
         """Put what should be there into empty tables."""
@@ -219,12 +267,33 @@ class Stage:
         expected.apply(read(answer, self.redactor))
 
 
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Log lines stay out of pytest's report of a failure: they are many, and the error is there."""
+    root = logging.getLogger()
+    handlers = root.handlers
+    root.handlers = [logging.NullHandler(), *(each for each in handlers if isinstance(each, Logs))]
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+
+
 def _message(body: str) -> str:
     """The message in a refusal of the sample upstream."""
     try:
         return str(codec.decode(body)["message"])
     except (ValueError, TypeError, KeyError):
         return body
+
+
+def _todo(differs: Difference) -> str:
+    return _MISSING if differs.missing else _CHANGED
+
+
+def describe(found: Finding) -> str:
+    """A broken rule with its places and what to do."""
+    return "\n  ".join([f"{found.rule.title} ({found.rule.id})", *found.lines()])
 
 
 def check(condition: object, message: str) -> None:

@@ -1,0 +1,192 @@
+"""The suite passes a sound function, and each planted fault fails the test that it belongs to."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.cli import main
+from harness.redact import Redactor
+from harness.stage import Stage
+from harness.testing import FunctionConformance
+
+from .conftest import Changes, Staged, failures, names, run
+
+INSERTS, SETUP = '"insert": {"thing": rows}', 'if request.get("setup_test"):'
+WITHOUT_SETTINGS = ("test_any_cut_gives_the_same_tables",)  # it does not read CONNECTOR_CALL_BYTES
+DONE = "(Path(__file__).parent / 'done')"
+
+# What is changed, the test that fails, and what it says.
+FAULTS: dict[str, tuple[Changes, str, str]] = {
+    "loses a record of each page": (
+        {INSERTS: '"insert": {"thing": rows[1:]}'},
+        "test_sync_delivers_every_record",
+        r"thing: the record id='1' is missing \(in all: 6 missing\)\n.*next_token",
+    ),
+    "changes records": (
+        {INSERTS: '"insert": {"thing": [{**row, "name": "x"} for row in rows]}'},
+        "test_sync_delivers_every_record",
+        r"thing: the record id='1' has name='x', and should have name='a name'.*"
+        r"\n.*override `expected`",
+    ),
+    "takes a short page for the last": (
+        {"going_on if rows": "going_on if len(rows) == 20", "bool(rows)": "len(rows) == 20"},
+        "test_a_short_page_is_not_the_last",
+        r"thing: the record id='\d+' is missing(.|\n)*a page without rows",
+    ),
+    "takes an error for the last page": (
+        {"if rows is None:": "if rows is None and answer.status_code != 401 and page > 1:\n"
+         "    rows = []\nif rows is None:"},
+        "test_an_upstream_that_fails_is_reported",
+        r"failed \d+ times in the middle of the list, and the function reported no error",
+    ),
+    "moves on after an error": (
+        {"if rows is None:": "if rows is None and 1 < page < 4:\n    return reply("
+         '{"state": {**state, "page": page + 1}, "hasMore": True})\nif rows is None:'},
+        "test_an_upstream_that_fails_is_reported",
+        r"thing: the record id='\d+' is missing(.|\n)*must leave the state where it was",
+    ),
+    "shows a secret in an error": (
+        {'"the upstream does not answer"': '"refused " + secrets["apiToken"]'},
+        "test_wrong_secrets_are_reported",
+        r"the error shows a secret: refused \[secret\]",
+    ),
+    "does not say which secret is missing": (
+        {'"the secret apiToken is missing"': '"no"'},
+        "test_missing_secrets_are_reported_by_name",
+        "the error names none of apiToken: no",
+    ),
+    "logs a secret": (
+        {"rows = None\n": 'rows = None\nlogging.getLogger("x").debug("%s", headers)\n'},
+        "test_no_secret_leaves_the_function",
+        r"a secret was logged: .*\[secret\]",
+    ),
+    "delivers rows in a setup test": (
+        {SETUP: "if False:"},
+        "test_setup_test_passes_and_delivers_nothing",
+        "a setup test delivers no rows",
+    ),
+    "has the cursor of another column": (
+        {'ended = {"since": started}': 'ended = {"since": "2001-01-01T00:00:00Z"}'},
+        "test_second_sync_reads_what_is_new",
+        r"the second sync read 120 of 120 records of thing again.*updated_at in \[entity.thing\]",
+    ),
+    "never sends the cursor": (
+        {', "updated_since": since': ""},
+        "test_second_sync_reads_what_is_new",
+        r"no request for thing in the second sync carried updated_since(.|\n)*fetch\.since",
+    ),
+    "reads only what is new in a re-sync": (
+        {"params = ": f"since = since or ({DONE}.read_text() if {DONE}.exists() else None)\nparams = ",
+         "ended = {": f"if not rows:\n    {DONE}.write_text(started)\nended = {{"},
+        "test_resync_gives_the_same_tables",
+        r"thing: the record id='\d+' is missing",
+    ),
+    "breaks a rule": (
+        {INSERTS: '"insert": {"thing": [{**row, "Name": "x"} for row in rows]}'},
+        "test_no_rule_is_broken",
+        r"two names become one in the destination \(names-collide\)\n  call 1, insert.thing",
+    ),
+}  # fmt: skip
+NETWORK = "test_a_bad_network_changes_nothing"
+# Mistakes that show only when a reply is lost, a call repeated or a sync ends halfway.
+STATEFUL: dict[str, tuple[Changes, str]] = {
+    "remembers the page by itself": (
+        {'state.get("page", 1)': '(getattr(app, "page", 0) + 1 if "page" in state else 1)',
+         "rows = None\n": "rows = None\napp.page = page\n",
+         '"page": page + 1': '"page": state.get("page", 1) + 1'},
+        r"thing: the record id='\d+' is missing",
+    ),
+    "leaves a record out when it is asked again": (
+        {"going_on = {": "app.last, last = state, getattr(app, 'last', None)\n"
+         "rows = rows[1:] if last == state and rows else rows\ngoing_on = {"},
+        r"thing: the record id='\d+' is missing",
+    ),
+    "gives a page twice when it is asked again": (
+        {'["id"]}}': "[]}}", "going_on = {": "app.last, last = state, getattr(app, 'last', None)\n"
+         "rows = rows * 2 if last == state else rows\ngoing_on = {"},
+        r"thing: the record .* is one too many",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", names(WITHOUT_SETTINGS))
+def test_a_sound_function_passes(handmade: Staged, name: str) -> None:
+    run(name, handmade())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_fails_its_test(handmade: Staged, fault: str) -> None:
+    changes, name, says = FAULTS[fault]
+    stage = handmade(changes)
+    with pytest.raises(pytest.fail.Exception) as failed:
+        run(name, stage)
+    assert re.search(says, str(failed.value)), failed.value
+    assert not Redactor(stage.connection.secrets.values()).finds(str(failed.value))
+
+
+@pytest.mark.parametrize("mistake", STATEFUL)
+def test_what_shows_on_a_bad_network_alone_is_found(handmade: Staged, mistake: str) -> None:
+    changes, says = STATEFUL[mistake]
+    stage = handmade(changes)
+    run("test_sync_delivers_every_record", stage)
+    with pytest.raises(pytest.fail.Exception, match=says):
+        run(NETWORK, stage)
+
+
+def test_one_fault_fails_one_test(handmade: Staged) -> None:
+    changes, name, _ = FAULTS["breaks a rule"]
+    assert list(failures(handmade(changes), WITHOUT_SETTINGS)) == [name]
+
+
+def test_what_fetch_changes_on_purpose_is_said_in_expected(handmade: Staged) -> None:
+    """It may change the record in place: what the upstream has stays as it is."""
+
+    class Shouting(FunctionConformance):
+        def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
+            record["name"] = f"{record['name']}!"
+            return record if record["id"] % 2 else None
+
+    made = '[{**row, "name": f"{row[\'name\']}!"} for row in rows if row["id"] % 2]'
+    before = handmade({INSERTS: '"insert": {"thing": ' + made + "}"})
+    suite = Shouting()
+    stage = Stage(before.folder, before.tables().path.parent, suite.expected)
+    with stage.running():
+        run("test_sync_delivers_every_record", stage, suite)
+        assert "!" not in str(stage.server.records("thing"))
+
+
+def test_a_seed_plays_the_same_on_the_command_line(
+    handmade: Staged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = handmade({'ended = {"since": started}': 'ended = {"since": now}'})
+
+    class Seeds(FunctionConformance):
+        chaos = tuple(range(40))
+
+    with pytest.raises(pytest.fail.Exception) as failed:
+        run("test_chaos_gives_the_same_tables", stage, Seeds())
+    text = str(failed.value)
+    assert (found := re.search(r"play it again: python -m harness (sync --chaos \d+)", text))
+    monkeypatch.chdir(stage.folder)
+    assert main([*found[1].split(), "--json"]) == 2
+    played = json.loads(capsys.readouterr().out)["chaos"]
+    assert played["differences"]
+    assert all(line in text for line in (*played["differences"], *played["syncs"]))
+
+
+def test_pytest_of_a_project_says_one_cause_once(handmade: Staged, pytester: Any) -> None:
+    stage = handmade({'path = "/things"': 'path = "/thing"'})
+    code = "from harness.testing import FunctionConformance as F\n\n\nclass TestF(F):\n    pass\n"
+    file = Path(stage.folder / "tests" / "test_function.py")
+    file.write_text(code, encoding="utf-8")
+    result = pytester.inline_run(str(file), "-p", "no:cacheprovider")
+    passed, skipped, failed = result.listoutcomes()
+    assert [each.nodeid.rpartition("::")[2] for each in failed] == ["test_sample_fits_fetch"]
+    says = 'sample.toml line 9 or a new [entity.…] needs path = "/things"'
+    assert says in failed[0].longreprtext
+    assert len(skipped) == 17
+    assert [each.nodeid.rpartition("::")[2] for each in passed] == ["test_published_files_import"]

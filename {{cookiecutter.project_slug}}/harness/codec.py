@@ -1,0 +1,43 @@
+"""JSON with exact numbers: integers of any size, all other numbers as Decimal."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def decode(data: bytes | str) -> Any:
+    """A JSON text as Python values; half surrogate pairs stay as they are.
+
+    Raises:
+        ValueError: It is not JSON (NaN, Infinity and a byte order mark are not), or not UTF-8.
+    """
+    text = data.decode("utf-8") if isinstance(data, bytes) else data
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON of decoded values, numbers as they are; half surrogate pairs are escaped."""
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return _ascii(value).encode("ascii")
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _ascii(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k)}:{_ascii(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_ascii, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value)
+    return _ENCODER.encode(value).decode()
