@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from connector import clock
-from connector.errors import DeadlineExceeded, RateLimited, SourceError
+from connector.errors import DeadlineExceeded, RateLimited, RetryLater, SourceError
 
 LONGEST_CALL = 190.0  # seconds; Azure ends an HTTP call after 230
 LARGEST_REPLY = float(2**30)  # bytes
-# The share of a call that is kept back, so that a request that hangs can still be reported.
+# The share of a call that is reserved, so that a request that hangs can still be reported.
 _RESERVE = 0.02
 
 
@@ -33,10 +33,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget that the app settings give.
-
-        `CONNECTOR_CALL_SECONDS` is 150 unless set, at most 190; `CONNECTOR_CALL_BYTES` is 8 MiB
-        unless set.
+        """The budget by the app settings `CONNECTOR_CALL_SECONDS` and `CONNECTOR_CALL_BYTES`.
 
         Raises:
             SourceError: A setting is not a number or out of range.
@@ -57,11 +54,8 @@ class Budget:
     def check(self, what: str) -> float:
         """Seconds that are left for requests, more than 0.
 
-        Args:
-            what: What takes the time, for the error.
-
         Raises:
-            DeadlineExceeded: There are none.
+            DeadlineExceeded: There are none; the text names `what` takes the time.
         """
         remaining = self.remaining()
         if remaining <= 0:
@@ -71,23 +65,26 @@ class Budget:
             )
         return remaining
 
-    def sleep(self, seconds: float, why: str, *, asked: bool = True) -> None:
+    def sleep(
+        self, seconds: float, why: str, *, asked: bool = True, wait: RetryLater | None = None
+    ) -> None:
         """Wait, if that fits.
 
         Args:
             seconds: How long.
             why: What happened.
             asked: Whether the upstream asked for the wait.
+            wait: What to raise instead of RateLimited.
 
         Raises:
-            RateLimited: The upstream asked for a wait that does not fit into this call.
+            RetryLater: The upstream asked for a wait that does not fit into this call.
             DeadlineExceeded: A wait of our own does not fit.
         """
         if seconds <= 0:
             return
         if seconds >= self.remaining():
             if asked:
-                raise RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
+                raise wait or RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
             raise DeadlineExceeded(f"{why}; the time of this call is over")
         clock.sleep(seconds)
 
@@ -102,16 +99,13 @@ class Budget:
 
 def entities_setting() -> list[str]:
     """The names in `CONNECTOR_ENTITIES`, a comma-separated list: read these entities alone."""
-    names = os.environ.get("CONNECTOR_ENTITIES", "").split(",")
-    return [name.strip() for name in names if name.strip()]
+    return os.environ.get("CONNECTOR_ENTITIES", "").replace(",", " ").split()
 
 
 def _setting(name: str, default: float, most: float, unit: str) -> float:
     text = os.environ.get(name, "").strip()
-    if not text:
-        return default
     try:
-        value = float(text)
+        value = float(text or default)
     except ValueError:
         value = -1.0
     if not 0 < value <= most:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
@@ -26,8 +25,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """A value typed in Fivetran's form as custom payload: a start date, or a part of `base_url`.
 
     Args:
@@ -47,8 +45,7 @@ class Payload:
         return payload[self.key] if self.default is UNSET else payload.get(self.key, self.default)
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(msgspec.Struct, frozen=True):
     """One entity as declared; `Source.entity` documents each field."""
 
     name: str

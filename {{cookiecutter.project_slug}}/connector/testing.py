@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,7 @@ from urllib3 import HTTPResponse
 
 from connector import clock, codec
 from connector.budget import Budget
-from connector.http.client import Client, Traffic
+from connector.http.client import Traffic
 from connector.secrets import Redactor, Settings
 from connector.source import Entity, Payload
 from connector.step import Page
@@ -98,47 +97,42 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     entity = getattr(step, "entity", None)
     if not isinstance(entity, Entity):
         raise TypeError("call_step() takes a function that is decorated with @source.entity(...)")
-    secrets = Settings(
-        "secret",
-        {**dict.fromkeys(entity.source.secrets, "made-up-secret"), **fetch.pop("secrets", {})},
-    )
-    payload = Settings(
-        "payload key",
-        {**dict.fromkeys(entity.source.payload, _MADE_UP), **fetch.pop("payload", {})},
-    )
+    made_up = dict.fromkeys(entity.source.secrets, "made-up-secret")
+    secrets = Settings("secret", {**made_up, **fetch.pop("secrets", {})})
+    made_up = dict.fromkeys(entity.source.payload, _MADE_UP)
+    payload = Settings("payload key", {**made_up, **fetch.pop("payload", {})})
     known = {"since", "until", "token", "page_size", "started"}
     if not fetch.keys() <= known:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
     started = fetch.pop("started", None)
-    sent: list[Sent] = []
+    requests_sent: list[Sent] = []
     replies = _replies(reply)
 
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
+        requests_sent.append(_sent(request))
         answer = next(replies, None)
         assert answer is not None, f"no reply is left for {request.method} {request.url}"
         return _response(answer, request)
 
     source = copy(entity.source)
     source.auth = None
+    start = entity.start
+    if isinstance(start, Payload) and payload.get(start.key) == _MADE_UP:
+        entity = replace(entity, start=None)
     # Retries of a canned response would wait for nothing.
-    held = isinstance(clock.current, HeldClock)
-    with nullcontext() if held else held_clock(clock.now()):
-        redactor, budget = Redactor(), Budget(60)
-        client = Client(source, secrets, payload, redactor, budget, send)
-        context = Context(State({}, {}), client, secrets, payload, redactor, budget, None)
-        start = entity.start
-        if isinstance(start, Payload) and payload.get(start.key) == _MADE_UP:
-            entity = dataclasses.replace(entity, start=None)
-        walk = Walk(entity, context)
-        given = {**fetch, "started": started.timestamp()} if started else fetch
-        state = replace(walk.begin(), **given)
-        traffic = Traffic(on_request=lambda request: sent.append(_sent(request)))
-        page = walk.call_step(state, traffic, {"entity": entity.name, "page": 1})
-    result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
+    holds = isinstance(clock.current, HeldClock)
+    with nullcontext() if holds else held_clock(clock.now()):
+        state, redactor, budget = State({}, {}), Redactor(), Budget(60)
+        walk = Walk(entity, Context(source, state, secrets, payload, redactor, budget, send))
+        if started:
+            fetch["started"] = started.timestamp()
+        fields = {"entity": entity.name, "page": 1}
+        page = walk.call_step(replace(walk.begin(), **fetch), Traffic(), fields)
+    result = StepPage()
     result.__dict__.update(page.__dict__)
-    result.requests = sent
-    if sent:
-        result.request = sent[-1]
+    result.requests = requests_sent
+    if requests_sent:
+        result.request = requests_sent[-1]
     return result
 
 

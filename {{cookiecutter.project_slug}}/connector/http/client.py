@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,7 +46,6 @@ class Traffic:
             is unknown: no `Date`, an `Age` (a cache's), or a day off.
         replied_at: The upstream's clock when the last response was sent, at the latest; or None.
         followed: URL, after redirects, of the response to `fetch.follow()`, or None.
-        on_request: Called with each request before signing, once per attempt; for tests.
     """
 
     request: str | None = None
@@ -54,7 +53,6 @@ class Traffic:
     sent_at: float | None = None
     replied_at: float | None = None
     followed: str | None = None
-    on_request: Callable[[requests.PreparedRequest], None] | None = None
     _began: float | None = field(default=None, init=False, repr=False)
 
     def observe_request(self, request: requests.PreparedRequest, shown: str) -> None:
@@ -230,8 +228,6 @@ class Client:
             with self._lock:
                 cool = self._cool.get(host, 0.0) - clock.monotonic()
             self._budget.sleep(cool, f"{host} has a rate limit")
-            if traffic is not None and traffic.on_request is not None:
-                traffic.on_request(request)
             attempt = failures + limits + 1
             limited, wait = False, None
             try:

@@ -15,8 +15,15 @@ from connector.http.client import Traffic
 from connector.secrets import Settings
 from connector.source import Entity, Payload
 from connector.sync.page import EncodedPage
-from connector.sync.saved import Cycle, WalkState
-from connector.sync.state import Committed, column_digest, digest_of, short_digest, value_of
+from connector.sync.state import (
+    Committed,
+    Cycle,
+    WalkState,
+    column_digest,
+    digest_of,
+    short_digest,
+    value_of,
+)
 
 LOOKBACK = timedelta(minutes=5)
 SAME_PAGES = 20  # pages in a row with the same records that end a walk with an error
@@ -90,7 +97,7 @@ class Bounds:
                 marked=former.marked,
                 expected=former.expected,
                 restarted=former.restarted,
-                healed=former.healed,
+                adopted=former.adopted,
                 wait_until=former.wait_until,
                 wait_why=former.wait_why,
             )

@@ -13,8 +13,7 @@ from connector.errors import ConnectorError, StepError, UpstreamError
 from connector.http.client import Traffic
 from connector.source import Entity
 from connector.sync.page import EncodedPage
-from connector.sync.saved import WalkState
-from connector.sync.state import Committed
+from connector.sync.state import Committed, WalkState
 from connector.times import shown
 
 REMEMBERED = 1000  # digests of records without a primary key that the state keeps
