@@ -110,7 +110,7 @@ class Walk:
         budget = self._context.budget
         self.state = self.begin()
         stored = self.state.wait_until - clock.now()
-        if stored <= LONGEST_STORED_WAIT:  # else our clock was put back
+        if 0 < stored <= LONGEST_STORED_WAIT:  # else our clock was put back
             why = self.state.wait_why or "the upstream asked to wait"
             budget.sleep(stored, why, wait=RetryLater(stored, why))
         while True:
@@ -204,18 +204,15 @@ class Walk:
         if stored is None:
             return self._bounds.begin(committed)
         if stored.shape != self._bounds.shape:
-            why, adopted = "its declaration was changed in the middle of a walk", stored.adopted
             if entity.appends and self._has_delivered(stored):
-                raise StepError(f"{why}: {_DOUBLED}")
-        elif stored.failed and not stored.adopted and self._bounds.changed(stored):
-            why, adopted = "page_size or start was changed after a failure", True
-        else:
-            return stored
-        context.log("start_over", entity.name, why=why)
-        return replace(
-            self._bounds.begin(committed, stored, whole=stored.whole),
-            adopted=adopted,
-        )
+                raise StepError(f"its declaration was changed in the middle of a walk: {_DOUBLED}")
+            context.log("start_over", entity.name, why="its declaration was changed")
+            return self._bounds.begin(committed, stored, whole=stored.whole)
+        if stored.failed and not stored.adopted and self._bounds.changed(stored):
+            context.log("start_over", entity.name, why="page_size or start was changed")
+            fresh = self._bounds.begin(committed, stored, whole=stored.whole)
+            return replace(fresh, adopted=True)
+        return stored
 
     def _has_delivered(self, walk: WalkState) -> bool:
         """Whether records without a key were delivered that a new first page would double."""
@@ -290,8 +287,12 @@ class Walk:
                 if refused is not None and entity.soft_delete:
                     closed = committed  # the next reading is compared with the former count
                 if entity.cursor is not None and after.rows and closed.cursor is None:
-                    why = "every record changed after the walk began or has no readable cursor"
-                    context.log("no_cursor_committed", entity.name, rows=after.rows, why=why)
+                    context.log(
+                        "no_cursor_committed",
+                        entity.name,
+                        rows=after.rows,
+                        why="every record changed after the walk began or has no readable cursor",
+                    )
             committed = closed
         elif entity.order == "asc":
             committed = self._rules.commit(after, committed, all_read=False)
