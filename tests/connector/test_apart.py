@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, StartOver, UpstreamError
+from connector import Fetch, Page, UpstreamError
 from connector.testing import HeldClock
 
 from .play import Player
@@ -76,21 +76,3 @@ def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(held: Any)
     seen = given_pages(made, "thing", [Page([{"id": 1}])], primary_key=["id"])
     assert Player(made, script({}), state={"thing": held}).sync().error == ""
     assert seen == [None]
-
-
-def test_a_table_that_is_marked_stays_known_as_marked_when_its_walk_starts_over(
-    page_by_page: None,
-) -> None:
-    pages = [
-        Page([{"id": 1}]),  # the rehearsal, then the mark
-        Page([{"id": 1}], next_token="b"),
-        StartOver("gone"),
-        Page([{"id": 1}], next_token="b"),
-        UpstreamError("broken"),
-    ]
-    made = source()
-    given_pages(made, "thing", pages, primary_key=["id"], soft_delete=True)
-    player = Player(made, script({}))
-    sync = player.sync()
-    assert [reply.get("softDelete") for reply in sync.replies[:1]] == [["thing"]]
-    assert "broken" in sync.error and "marked as deleted" in sync.error

@@ -106,15 +106,3 @@ def test_an_upstream_that_hangs_or_drips_is_reported_when_the_calls_time_is_over
     assert all(f"entity thing_{index}" in message for index in range(count))
     assert "of one call" in message or "of the call" in message
     assert time.monotonic() - began < 3
-
-
-def test_one_entity_that_hangs_does_not_keep_the_others_from_being_delivered(
-    server: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
-    server.routes["/things"] = lambda visit: visit.reply(
-        '{"data": [{"id": 1, "at": "2026-01-01"}]}'
-    )
-    reply = call(made(server, "/things", "/silent", "/things"))
-    assert set(reply["insert"]) == {"thing_0", "thing_2"}
-    assert reply["hasMore"] is True

@@ -258,17 +258,6 @@ def test_state_at_rest_is_what_the_protocols_example_shows() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_state_in_progress_holds_one_reserved_key_more() -> None:
-    player, _ = edited()
-    assert set(player.state) == {"thing", "_sync"}
-    sync = player.state["_sync"]
-    assert (sync["id"], set(sync["walks"])) == (player.sync_id, {"thing"})
-    walk = sync["walks"]["thing"]
-    wanted = {"since": iso(-900), "token": "b", "high": iso(-60), "page_size": 100}
-    assert wanted.items() <= walk.items()
-
-
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("how", ["cursor", "position", "token"])
 def test_a_secret_in_one_entitys_state_is_refused_and_does_not_stop_the_others(how: str) -> None:
     """Names of entities and of the state's own fields are no leak: a secret may be such a word."""

@@ -115,24 +115,6 @@ def test_a_refused_token_of_this_very_call_is_an_error_that_quotes_the_upstream(
     assert upstream.each("token")[:3] == [None, "2", "2"]
 
 
-def test_a_refused_page_past_the_last_ends_the_walk_where_the_step_says_ok(
-    page_by_page: None,
-) -> None:
-    def step(fetch: Fetch) -> Page:
-        page = fetch.token or 1
-        response = fetch.get("/thing", params={"page": page}, ok=[404])
-        return Page() if response.status_code == 404 else Page(response.rows("data"), page + 1)
-
-    def answers(asked: Asked) -> Any:
-        page = int(asked.params["page"])
-        past = Reply(json={"detail": "Invalid page."}, status=404)
-        return past if page > 3 else {"data": [{"id": page, "at": iso(-page)}]}
-
-    player = Player(stepping(step, cursor="at"), Upstream(answers))
-    sync = player.sync()
-    assert (sync.error, sync.ids(), player.state) == ("", [1, 2, 3], {"thing": iso(-1)})
-
-
 # ---- order="asc": again whenever the committed cursor has moved
 
 
@@ -222,9 +204,3 @@ def test_without_a_key_it_is_an_error_that_advises_a_resync(
         for text in ("twice", "re-sync in Fivetran, with or without declaring a primary_key"):
             assert text in sync.error
     assert (not sync.error, sync.ids()) == ((False, [0, 1]) if delivered else (True, [2, 3]))
-
-
-@pytest.mark.parametrize("token", [float("nan"), float("inf"), [1, float("nan")], {1, 2}, b"x"])
-def test_a_next_token_that_is_no_json_is_an_error(token: Any) -> None:
-    sync = Player(stepping(lambda fetch: Page([{"id": 1}], token)), script({})).sync()
-    assert "next_token" in sync.error and "entity thing, page 1" in sync.error

@@ -9,7 +9,7 @@ from connector import Fetch, Page, Payload
 from connector.testing import HeldClock
 
 from .play import Player
-from .scripted import START, Listing, Upstream, iso, one, script, stepping
+from .scripted import START, Upstream, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -115,24 +115,6 @@ def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None)
     assert (sync.ids(), upstream.each("token")) == ([1, 2, 3], [None, "b", "c"])
 
 
-@pytest.mark.parametrize("call", [0, 1, 2])
-def test_a_call_that_is_repeated_has_the_same_effect(page_by_page: None, call: int) -> None:
-    """Fivetran asks again when a reply was lost."""
-    player = Player(one(), script(THREE_PAGES))
-    player.sync(calls=call)
-    before, replies = player.state, []
-    for _ in range(2):
-        player.state = before
-        replies.append(player.call())
-    assert replies[0] == replies[1]
-
-
-def test_an_entity_without_a_cursor_is_read_whole_at_each_sync() -> None:
-    player = Player(one(cursor=None), script({None: [{"id": 1}, {"id": 2}]}))
-    assert player.sync().ids() == player.sync().ids() == [1, 2]
-    assert player.state == {}
-
-
 def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
     """A list of two walks projects and their issues; zero is not the end."""
     order, tokens = [["alpha", 1], {"page": [2.5, None, True]}, 0, "x"], []
@@ -150,11 +132,6 @@ def test_none_empty_text_and_false_end_the_walk(end: Any) -> None:
     upstream = script({None: ([{"id": 1, "at": iso(-60)}], end)})
     sync = Player(one(), upstream).sync()
     assert (sync.error, len(upstream.asked)) == ("", 1)
-
-
-def test_a_short_page_is_not_the_last_page() -> None:
-    listing = Listing([{"id": i, "at": iso(-60)} for i in range(9)], size=2)
-    assert len(Player(one(page_size=100), Upstream(listing)).sync().ids()) == 9
 
 
 @pytest.mark.parametrize("written", ["7.5", "1600000000.25", "12345678901234567890.123456789"])

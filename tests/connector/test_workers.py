@@ -106,21 +106,3 @@ def test_what_comes_while_the_reply_is_being_written_is_left_out_too(
 
     reply = Player(made, endless(pages=1)).call()
     assert late and list(reply["insert"]) == ["a"]
-
-
-def test_when_all_that_runs_is_left_out_the_report_names_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
-    release = threading.Event()
-
-    def answers(asked: Asked) -> Any:
-        release.wait(30)
-        return {"data": []}
-
-    try:
-        sync = Player(several("a", "b", workers=2), Upstream(answers)).sync()
-    finally:
-        release.set()
-    assert sync.replies == [] and "page_size" in sync.error
-    assert "entity a" in sync.error and "entity b" in sync.error
