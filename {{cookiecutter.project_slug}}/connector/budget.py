@@ -14,14 +14,9 @@ _RESERVE = 0.02
 
 
 class Budget:
-    """The time and the bytes of one call. The only place that knows deadlines, the socket's apart.
+    """The seconds of one call, and the bytes to which its reply may grow.
 
-    Args:
-        seconds: How long the call may take.
-        reply_bytes: How large its reply may grow before Fivetran is asked to call again.
-
-    Attributes:
-        seconds: As given.
+    The only place that knows deadlines, the socket's apart.
     """
 
     def __init__(self, seconds: float, reply_bytes: float = LARGEST_REPLY) -> None:
@@ -33,11 +28,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget by the app settings `CONNECTOR_CALL_SECONDS` and `CONNECTOR_CALL_BYTES`.
-
-        Raises:
-            SourceError: A setting is not a number or out of range.
-        """
+        """The budget by the app settings; SourceError where one is no number or out of range."""
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
             _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),
@@ -52,11 +43,7 @@ class Budget:
         return max(0.0, self._end - clock.monotonic())
 
     def check(self, what: str) -> float:
-        """Seconds that are left for requests, more than 0.
-
-        Raises:
-            DeadlineExceeded: There are none; the text names `what` takes the time.
-        """
+        """The same, more than 0; else DeadlineExceeded, which names `what` takes the time."""
         remaining = self.remaining()
         if remaining <= 0:
             raise DeadlineExceeded(
@@ -68,18 +55,8 @@ class Budget:
     def sleep(
         self, seconds: float, why: str, *, asked: bool = True, wait: RetryLater | None = None
     ) -> None:
-        """Wait, if that fits.
-
-        Args:
-            seconds: How long.
-            why: What happened.
-            asked: Whether the upstream asked for the wait.
-            wait: What to raise instead of RateLimited.
-
-        Raises:
-            RetryLater: The upstream asked for a wait that does not fit into this call.
-            DeadlineExceeded: A wait of our own does not fit.
-        """
+        """Wait, if that fits; else raise `wait`, or RateLimited where the upstream `asked` for it,
+        or DeadlineExceeded."""
         if seconds <= 0:
             return
         if seconds >= self.remaining():

@@ -23,27 +23,13 @@ from connector.sync.outcome import (
     must_report_pause,
     pause_error,
 )
-from connector.sync.protocol import Problem, Reply, Request
+from connector.sync.protocol import Reply, Request
 from connector.sync.state import RESERVED, State, secret_places
 from connector.sync.walk import LONGEST_STORED_WAIT, Context, Walk, WalkPage
 
 
 class Call:
-    """One call of a sync.
-
-    Args:
-        source: What the user declared.
-        request: What Fivetran sent.
-        redactor: Knows the request's secrets.
-        send: The transport.
-
-    Attributes:
-        reply: What the call delivers.
-        outcome: How its walks ended.
-
-    Raises:
-        ConnectorError: The state, a setting or a key that `base_url` needs is wrong.
-    """
+    """One call of a sync: `reply` is what it delivers, `outcome` how its walks ended."""
 
     def __init__(
         self, source: Source, request: Request, redactor: Redactor, send: transport.Send
@@ -62,11 +48,7 @@ class Call:
         self._reading: dict[str, Walk] = {}
 
     def run(self) -> tuple[bytes, bool]:
-        """Read as many pages as the budget allows; return the reply and its `hasMore`.
-
-        Raises:
-            Failures: No page could be read, or tables would look complete that are not.
-        """
+        """Read as many pages as the budget allows; return the reply and its `hasMore`."""
         sync = self._state.sync
         if must_report_pause(sync):
             raise pause_error(sync)
@@ -79,8 +61,7 @@ class Call:
         return self.reply.encode(state, self._source.schema, has_more=more), more
 
     def _due(self) -> list[list[Entity]]:
-        """Entities by shared table, the longest waiting first; those that failed when no other is
-        left."""
+        """Lanes, the longest waiting first; those that failed when no other is left."""
         lanes = [lane for lane in map(self._unfinished, self._lanes) if lane]
         return sorted([lane for lane in lanes if not self._tries(lane[0])] or lanes, key=self._age)
 
@@ -159,7 +140,7 @@ class Call:
     def _stop(self, walk: Walk, error: Exception) -> None:
         """Take note of why a walk can do no more in this call."""
         name, outcome = walk.entity.name, self.outcome
-        problem = Problem(error, name, walk.number, walk.advice)
+        problem = walk.problem(error)
         with self._lock:
             self._reading.pop(name, None)
             if self._closed:
@@ -201,12 +182,12 @@ class Call:
         outcome = self.outcome
         with self._lock:
             self._closed = True
-            for name, walk in self._reading.items():
+            for walk in self._reading.values():
                 error = DeadlineExceeded(
                     f"still being read when the {self._budget.seconds:.0f} s of the call were "
                     "over: ask for smaller pages (page_size=)"
                 )
-                outcome.late.append(Problem(error, name, walk.number, walk.advice))
+                outcome.late.append(walk.problem(error))
                 self._remember_failure(walk)
             if outcome.late and not outcome.pages:
                 sync = self._state.sync
@@ -222,11 +203,7 @@ class Call:
 def context_of(
     source: Source, request: Request, redactor: Redactor, budget: Budget, send: transport.Send
 ) -> Context:
-    """What the walks of a call share; a setup test begins none where the state has it.
-
-    Raises:
-        ConnectorError: The state or a key that `base_url` needs is wrong.
-    """
+    """What the walks of a call share; those of a setup test are new ones."""
     # A state that holds a secret is refused, and never rewritten.
     places = secret_places(request.state, redactor)
     if places:
@@ -249,11 +226,7 @@ def settings_of(source: Source, request: Request) -> tuple[Settings, Settings]:
 
 
 def selected_entities(source: Source) -> list[str]:
-    """The names of the entities to be read: all, or those in CONNECTOR_ENTITIES.
-
-    Raises:
-        SourceError: The setting names one that fetch.py does not declare.
-    """
+    """The names of the entities to be read: all, or those in CONNECTOR_ENTITIES."""
     if not source.entities:
         raise SourceError("fetch.py declares no entity: decorate a step with @source.entity")
     named = entities_setting()
@@ -274,17 +247,9 @@ def side_by_side(
 ) -> None:
     """Read the entities of each lane one after the other, as many lanes at a time as workers.
 
-    Args:
-        lanes: In the order in which they are begun.
-        workers: 1 runs everything in the calling thread, which cannot be left behind.
-        read: Reads an entity, and returns whether those after it in its lane may be read; it must
-            notice by itself that the time is over. It runs in a copy of the caller's context, so
-            that log records carry the id of Azure's invocation, and no entity sees what another
-            one has set there.
-        seconds: How long to wait; what still runs then is left behind.
-
-    Raises:
-        Exception: What `read` raised.
+    `read` returns whether those after it in its lane may be read. It runs in a copy of the caller's
+    context: log records carry the id of Azure's invocation, and no entity sees what another one has
+    set there. What still runs after `seconds` is left behind, and must notice that by itself.
     """
     queue, context = deque(lanes), contextvars.copy_context()
     raised: list[Exception] = []

@@ -48,13 +48,6 @@ def conclude(
 ) -> bool:
     """Bring the sync's part of the state up to date, and return whether Fivetran is to call again.
 
-    Args:
-        entities: Names of the entities that this sync reads.
-        state: After the call.
-        reply: What this call delivers.
-        outcome: How its walks ended.
-        redactor: Knows the secrets.
-
     Raises:
         Failures: There is nothing to deliver but errors.
     """

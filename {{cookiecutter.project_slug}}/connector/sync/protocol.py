@@ -30,22 +30,7 @@ _LONGEST_LINE = 200  # characters of a line of code
 
 
 class Request:
-    """What Fivetran sent.
-
-    Args:
-        members: Of the request's JSON object.
-
-    Attributes:
-        state: What the last successful reply carried; `{}` at first and after a re-sync.
-        secrets: Keys typed in the setup form.
-        payload: Custom payload typed in the setup form.
-        setup_test: Whether this is a setup test.
-        sync_id: UUID of the sync or "setup-test"; a digest of anything else; None if none came.
-        logged_id: The sync id as it may be logged.
-
-    Raises:
-        RequestError: A member is missing, or of the wrong type.
-    """
+    """What Fivetran sent, from the members of its JSON; RequestError where one is wrong."""
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         self.setup_test = members.get("setup_test") or False
@@ -58,17 +43,14 @@ class Request:
         self.state = _object(members, "state")
         self.secrets = _object(members, "secrets")
         self.payload = _object(members, "customPayload")
+        # A UUID or "setup-test", a digest of anything else, None if none came; and as it is logged.
         self.sync_id = self.logged_id = _sync_id(str(members.get("sync_id") or ""))
         if self.sync_id and self.sync_id.startswith("invalid"):
             self.logged_id = "invalid"
 
 
 def members_of(body: bytes) -> dict[str, Any]:
-    """The members of the request in a body, not checked yet.
-
-    Raises:
-        RequestError: It is not a JSON object.
-    """
+    """The members of the request in a body, not checked yet."""
     try:
         members = codec.decode_exact(codec.utf8(body))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -117,15 +99,11 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Reply:
-    """The reply of one call, built from the encoded records of its pages.
-
-    Attributes:
-        size: Bytes of its records.
-        rows: How many there are.
-    """
+    """The reply of one call, built from the encoded records of its pages."""
 
     def __init__(self) -> None:
-        self.size = self.rows = 0
+        self.size = 0  # bytes of its records
+        self.rows = 0
         self._insert: dict[str, list[Batch]] = {}
         self._delete: dict[str, list[Batch]] = {}
         self._marked: list[str] = []
@@ -189,12 +167,9 @@ class Reply:
 def error_report(
     problems: Sequence[Problem], state: Mapping[str, Any], redactor: Redactor
 ) -> bytes:
-    """The reply that reports errors, with the state that was sent.
+    """The reply that reports errors, the first with its trace, with the state that was sent.
 
-    Args:
-        problems: What failed; the first gives the type and the trace.
-        state: The request's state; it is left out if a secret stands in it.
-        redactor: Knows the secrets.
+    A state in which a secret stands is left out.
     """
     body = {
         "state": {} if secret_places(state, redactor) else state,

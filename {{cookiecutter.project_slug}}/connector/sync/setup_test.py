@@ -29,20 +29,7 @@ SECONDS = 60.0  # Fivetran waits for about five minutes
 def run_setup_test(
     source: Source, request: Request, redactor: Redactor, send: transport.Send
 ) -> tuple[bytes, int]:
-    """Check settings and read a page of each entity; return the reply and the number of pages.
-
-    Args:
-        source: What the user declared.
-        request: What Fivetran sent.
-        redactor: Knows the request's secrets.
-        send: The transport.
-
-    Returns:
-        The state that came, and nothing else; how many pages were read.
-
-    Raises:
-        Failures: All that is missing or refused.
-    """
+    """Check settings and read a page of each entity; return the reply and the number of pages."""
     entities = [source.entities[name] for name in selected_entities(source)]
     problems = [Problem(error) for error in _missing(source, request)]
     if not problems:
@@ -80,14 +67,14 @@ def _read_pages(entities: Collection[Entity], workers: int, context: Context) ->
     lock, problems, unread = threading.Lock(), list[Problem](), [each.name for each in entities]
 
     def read_page(entity: Entity) -> bool:
-        problem = None
+        walk, problem = Walk(entity, context), None
         try:
-            page = Walk(entity, context).first_page()
+            page = walk.first_page()
             log.logger.info(log.line("trial_page", **page.fields))
         except Exception as error:
             # A step that polls is not refused: the upstream has answered it.
             if not isinstance(error, RetryLater) or isinstance(error, RateLimited):
-                problem = Problem(error, entity.name, 1)
+                problem = walk.problem(error)
         with lock:
             unread.remove(entity.name)
             problems.extend([problem] if problem else [])

@@ -133,14 +133,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class State:
-    """The state of one call.
+    """The state of one call, from that of the request.
 
-    Args:
-        sent: `state` of the request.
-        entities: The declared entities by name.
-
-    Attributes:
-        sync: The unfinished sync, whose walks are those of declared entities.
+    `sync` is the unfinished sync, whose walks are those of declared entities.
 
     Raises:
         StateError: It is of a shape that this version does not know; the text names the key.
@@ -164,12 +159,7 @@ class State:
         self.sync.walks = walks
 
     def begin_call(self, sync_id: str | None, now: float) -> None:
-        """Begin a new sync if this call belongs to another than the last one.
-
-        Args:
-            sync_id: Of the request, or None.
-            now: Epoch seconds.
-        """
+        """Begin a new sync if this call belongs to another than the last one."""
         sync = self.sync
         same = sync_id == sync.id if sync_id is not None else abs(now - sync.at) <= SYNC_PAUSE
         if not same:
@@ -188,13 +178,7 @@ class State:
         return self.sync.walks.get(name)
 
     def move(self, name: str, checkpoint: Checkpoint, *, done: bool = True) -> None:
-        """Move an entity on: its page is in the reply.
-
-        Args:
-            name: Of the entity.
-            checkpoint: Where it stands then.
-            done: Whether a finished walk finishes the entity in this sync.
-        """
+        """Move an entity on: its page is in the reply; a finished walk may leave it undone."""
         if checkpoint.walk is not None:
             self.sync.walks[name] = checkpoint.walk
         else:

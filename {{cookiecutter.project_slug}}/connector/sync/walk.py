@@ -30,6 +30,7 @@ from connector.step import Fetch, Page
 from connector.sync.bounds import Bounds
 from connector.sync.checkpoint import CommitRules
 from connector.sync.page import EncodedPage, encode_page
+from connector.sync.protocol import Problem
 from connector.sync.state import Checkpoint, State, WalkState, column_digest, value_of
 
 LONGEST_STORED_WAIT = 3600.0  # seconds; a longer wait is shortened to this in the state
@@ -79,34 +80,18 @@ class WalkPage(msgspec.Struct):
 
 
 class Walk:
-    """The walk of one entity within one call.
-
-    Args:
-        entity: As declared.
-        context: Of the call.
-
-    Attributes:
-        entity: As passed in.
-        state: The walk at its next page; None before it has begun.
-    """
+    """The walk of one entity within one call."""
 
     def __init__(self, entity: Entity, context: Context) -> None:
         self.entity = entity
-        self.state: WalkState | None = None
+        self.state: WalkState | None = None  # at its next page; None before it has begun
         self._context = context
         self._bounds = Bounds(entity, context.payload, context.client.base_url)
         self._rules = CommitRules(entity)
         self._token_is_new = False  # whether the token came from a page of this call
 
     def pages(self) -> Iterator[WalkPage]:
-        """The pages of this walk, from where the state has it.
-
-        A page counts as delivered when the next one is asked for.
-
-        Raises:
-            RetryLater: The upstream asked for a wait that does not fit into this call.
-            Exception: Whatever else stops the walk.
-        """
+        """The pages of this walk; one counts as delivered when the next one is asked for."""
         budget = self._context.budget
         self.state = self.begin()
         stored = self.state.wait_until - clock.now()
@@ -170,28 +155,17 @@ class Walk:
             )
         return page
 
-    @property
-    def number(self) -> int:
-        """Number of the page that is read, from 1."""
-        return self.state.page + 1 if self.state else 1
-
-    @property
-    def advice(self) -> str:
-        """What to know besides the error that stopped the walk."""
-        walk = self.state
-        if walk is None:
-            return ""
-        if walk.marked:
-            return f"the table {self.entity.name} is marked as deleted until this walk is finished"
-        if walk.uncommitted and self._has_changed(walk):
-            return f"page_size= or start= was changed, and for that {_DOUBLED}"
-        return ""
+    def problem(self, error: Exception) -> Problem:
+        """What stopped the walk, where, and what to know besides."""
+        walk, name, advice = self.state, self.entity.name, ""
+        if walk is not None and walk.marked:
+            advice = f"the table {name} is marked as deleted until this walk is finished"
+        elif walk is not None and walk.uncommitted and self._has_changed(walk):
+            advice = f"page_size= or start= was changed, and for that {_DOUBLED}"
+        return Problem(error, name, walk.page + 1 if walk else 1, advice)
 
     def after_failure(self) -> WalkState | None:
-        """The stored walk as one that adopts a changed page_size or start in the next call.
-
-        None where there is nothing to adopt, or it may not start over for that.
-        """
+        """The stored walk, if it may start over for a changed page_size or start, as failed."""
         stored = self._context.state.walk(self.entity.name)
         if stored is None or stored.adopted or stored.failed or stored.uncommitted:
             return None
