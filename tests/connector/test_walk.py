@@ -1,15 +1,15 @@
-"""One walk: what a step is given on each page, when it ends, and where the next one begins."""
+"""One walk: what a step gets on each page, when it ends, and where the next one begins."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, Payload
+from connector import Fetch, Page, Payload, Source, StartOver
 from connector.testing import HeldClock
 
 from .play import Player
-from .scripted import START, Upstream, iso, one, script, stepping
+from .scripted import START, Asked, Upstream, iso, one, script, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -148,3 +148,68 @@ def test_a_number_is_given_back_exactly_and_as_a_float_where_one_can_hold_it(wri
     assert player.sync().error == player.sync().error == ""
     assert upstream.each("since") == [None, written]
     assert type(seen[1]) is (float if len(written) < 20 else Decimal)
+
+
+# ---- positions of the upstream's own
+
+
+def feed(seen: list[Any] | None = None) -> Source:
+    """An entity that returns the upstream's own position with each page; what `since` was."""
+    made, seen = source(), [] if seen is None else seen
+
+    @made.entity("event", primary_key=["id"])
+    def event(fetch: Fetch) -> Page:
+        seen.append(fetch.since)
+        after = fetch.since if isinstance(fetch.since, str) else None
+        response = fetch.get("/events", params={"after": after, "token": fetch.token})
+        if response.value("gone", default=False):
+            raise StartOver("the position is too old")
+        next_token = response.value("next", default=None)
+        return Page(response.rows("data"), next_token, cursor=response.value("position"))
+
+    return made
+
+
+def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(
+    page_by_page: None,
+) -> None:
+    position = {"delta": [12345678901234567890, "b"]}
+
+    def answers(asked: Asked) -> Any:
+        if asked.params.get("token"):
+            return {"data": [{"id": 2}], "position": position}
+        return {"data": [{"id": 1}], "position": "a", "next": "2"}
+
+    seen: list[Any] = []
+    player = Player(feed(seen), Upstream(answers))
+    sync = player.sync()
+    assert ["event" in reply["state"] for reply in sync.replies] == [False, True]
+    assert player.state == {"event": position}
+    player.sync()
+    assert seen == [None, None, position, position]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_start_over_reads_the_entity_from_the_beginning_once(again: bool) -> None:
+    """Raised at the beginning too, it is an error."""
+
+    def answers(asked: Asked) -> Any:
+        if asked.params.get("after") or again:
+            return {"gone": True}
+        return {"data": [{"id": 1}], "position": "new"}
+
+    upstream = Upstream(answers)
+    player = Player(feed(), upstream, state={"event": "old"})
+    sync = player.sync()
+    assert upstream.each("after") == ["old", None]
+    if again:
+        assert "the position is too old" in sync.error and player.state["event"] == "old"
+    else:
+        assert (sync.ids("event"), player.state) == ([1], {"event": "new"})
+
+
+@pytest.mark.parametrize("options", [{"cursor": "at"}, {"soft_delete": True}], ids=str)
+def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: Any) -> None:
+    made = stepping(lambda fetch: Page([{"id": 1}], cursor="p1"), **options)
+    error = Player(made, script({})).sync().error
+    assert "Page(cursor=)" in error and next(iter(options)) in error
