@@ -79,8 +79,7 @@ class Call:
     def _tries(self, entity: Entity) -> int:
         """How often the entity has failed in this sync."""
         failed = self._state.sync.failed.get(entity.name)
-        now = [problem for problem in self.outcome.failed if problem.entity == entity.name]
-        return (failed.tries if failed else 0) + len(now)
+        return (failed.tries if failed else 0) + (entity.name in self.outcome.failed)
 
     def _age(self, lane: list[Entity]) -> float:
         walk = self._state.walk(lane[0].name)
@@ -146,16 +145,16 @@ class Call:
             if self._closed:
                 return
             if isinstance(error, RetryLater):
-                outcome.waiting.append(problem)
+                outcome.waiting[name] = problem
                 self._remember_wait(walk, error)
                 return
             # With others behind it in its lane, an entity must fail for good some time.
             lane = next(lane for lane in self._lanes if walk.entity in lane)
             others_wait = len(self._unfinished(lane)) > 1
             if isinstance(error, DeadlineExceeded) and not others_wait:
-                outcome.late.append(problem)
+                outcome.late[name] = problem
             else:
-                outcome.failed.append(problem)
+                outcome.failed[name] = problem
                 outcome.remembers |= others_wait
                 self._context.log("failed", name, error=problem.error_type, why=problem.text)
             self._remember_failure(walk)
@@ -182,20 +181,19 @@ class Call:
         outcome = self.outcome
         with self._lock:
             self._closed = True
-            for walk in self._reading.values():
+            for name, walk in self._reading.items():
                 error = DeadlineExceeded(
                     f"still being read when the {self._budget.seconds:.0f} s of the call were "
                     "over: ask for smaller pages (page_size=)"
                 )
-                outcome.late.append(walk.problem(error))
+                outcome.late[name] = walk.problem(error)
                 self._remember_failure(walk)
             if outcome.late and not outcome.pages:
-                sync = self._state.sync
-                begun = (*outcome.failed, *outcome.late, *outcome.waiting)
-                seen = {*sync.done, *sync.failed, *(problem.entity for problem in begun)}
-                if not seen.issuperset(self._entities):
+                done, before = self._state.sync.done, self._state.sync.failed
+                begun = {*done, *before, *outcome.failed, *outcome.late, *outcome.waiting}
+                if not begun.issuperset(self._entities):
                     # A page that never fits must not keep the others from being read.
-                    outcome.failed += outcome.late
+                    outcome.failed |= outcome.late
                     outcome.late.clear()
                     outcome.remembers = True
 

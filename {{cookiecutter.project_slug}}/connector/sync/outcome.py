@@ -29,10 +29,10 @@ class Outcome(msgspec.Struct):
 
     pages: int = 0  # delivered or rehearsed
     remembers: bool = False  # whether the state has something else to remember: a wait, a failure
-    failed: list[Problem] = []  # of entities that an error stopped
-    final: set[str] = set()  # those of them that are not tried again in this sync
-    late: list[Problem] = []  # of entities whose page was begun too late to be complete in time
-    waiting: list[Problem] = []  # of entities that the upstream asked to wait
+    failed: dict[str, Problem] = {}  # by entity: an error stopped it
+    late: dict[str, Problem] = {}  # by entity: its page was begun too late to be complete in time
+    waiting: dict[str, Problem] = {}  # by entity: the upstream asked to wait
+    final: set[str] = set()  # failed entities that are not tried again in this sync
 
 
 def must_report_pause(sync: SyncState) -> bool:
@@ -56,8 +56,7 @@ def conclude(
         return False
     if not outcome.pages and not outcome.remembers:
         return _nothing_delivered(sync, outcome)
-    for problem in outcome.failed:
-        name = problem.entity or ""
+    for name, problem in outcome.failed.items():
         tries = sync.failed[name].tries + 1 if name in sync.failed else 1
         sync.failed[name] = Failed(
             TRIES if name in outcome.final else tries,
@@ -84,14 +83,14 @@ def pause_error(sync: SyncState) -> Failures:
 
 def _nothing_delivered(sync: SyncState, outcome: Outcome) -> bool:
     """Why no page could be read: an error, or a pause of a sync that delivered something."""
-    problems = outcome.failed or outcome.late
-    reported = {problem.entity for problem in problems}
-    problems += [each for each in _failed_before(sync) if each.entity not in reported]
+    stopped = outcome.failed or outcome.late
+    problems = list(stopped.values())
+    problems += [each for each in _failed_before(sync) if each.entity not in stopped]
     if not problems and outcome.waiting and sync.delivered and not _incomplete(sync):
         return False
     if sync.delivered and outcome.waiting:
         problems += _unfinished(sync, "the upstream asked to wait")
-    for problem in outcome.waiting:
+    for problem in outcome.waiting.values():
         wait = problem.error.seconds if isinstance(problem.error, RetryLater) else 0.0
         later = f"the next sync asks again, in {_duration(wait)} at the earliest"
         advice = f"{later}; {problem.advice}" if problem.advice else later
