@@ -32,8 +32,7 @@ class Setting(msgspec.Struct, repr_omit_defaults=True):
     order: Any = None
     window: timedelta | None = None
     lookback: timedelta | None = None
-    start: float | None = None  # seconds before the test begins, or before now if computed
-    computed: bool = False
+    start: float | None = None  # seconds before the test begins
     page_size: int = 2
     keyed: bool = True
     # "none"; "rows" or "keys": tombstones in the list, with a cursor or without; "soft" or
@@ -42,12 +41,11 @@ class Setting(msgspec.Struct, repr_omit_defaults=True):
     # "id" or "cursor": the key of the last record, over live records; "frozen_ids": a list made at
     # the first page, live records; "frozen_rows": records as of the first page; "offset".
     tokens: str = "id"
-    end: str = "null"  # or "blank", "false"; "empty" (one more page), "404" (the same, refused)
+    end: str = "null"  # or "empty" (one more page), "404" (the same, refused)
     refusal: int = 410  # status of a token that has expired; 409: the step raises TokenExpired
     lag: float = 0.0  # seconds after which every other change can be seen
     exclusive: bool = False  # whether `since` is
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
-    touched: bool = False  # whether the step decodes the records
     began: float = START  # when the test begins
 
     def row(self, entry: "Entry") -> dict[str, Any]:
@@ -309,7 +307,7 @@ class Upstream:
             place = [which, first + len(part)]
         elif part:
             place = list(setting.place(part[-1]))
-        following: Any = {"blank": "", "false": False}.get(setting.end)
+        following = None
         if len(listing) > first + len(part) or (part and setting.end in ("empty", "404")):
             following = json.dumps([table.generation, given + len(part), place, bounds])
         if setting.tokens == "frozen_ids":

@@ -25,7 +25,7 @@ def connector(upstream: Upstream) -> Source:
     """What a user would declare for these entities; made anew for each call, as a process is."""
     source = Source(base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=1)
     for setting in upstream.settings.values():
-        _declare(source, setting, upstream.clock.time if setting.computed else upstream.began)
+        _declare(source, setting, upstream.began)
     return source
 
 
@@ -58,11 +58,9 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
             return Page(())
         if response.status_code == 409:
             raise TokenExpired("the token has expired")
-        rows: Any = response.rows("data")
-        gone, following = response.rows("gone"), response.value("next")
-        if setting.touched:
-            rows = [dict(row) for row in rows]
-        return Page(rows, following, deleted=gone if len(gone) else ())
+        gone = response.rows("gone")
+        deleted = gone if len(gone) else ()
+        return Page(response.rows("data"), response.value("next"), deleted=deleted)
 
 
 class Destination:

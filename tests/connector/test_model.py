@@ -78,11 +78,10 @@ class Choices:
 
     def setting(self) -> Setting:
         """The setting, after what does not hang on the cursor has been drawn."""
-        end = self("end", "null", "empty", "404", "blank", "false")
+        end = self("end", "null", "empty", "404")
         # A step that takes 404 for the last page cannot tell an expired token by it.
         self("refusal", 410, 400, 401, 403, 422, *(() if end == "404" else (404, 409)))
         self("page_size", 2, 1, 3, 7)
-        self("touched", False, True)
         if "ages" not in self.made:
             hours = self.draw(st.lists(st.integers(0, 40), min_size=1, max_size=9))
             self.made["ages"] = [hour * HOUR for hour in hours]
@@ -99,8 +98,8 @@ def dated(draw: Draw, **fixed: Any) -> Setting:
     choose("lookback", *([none, none, None, None, hour] if form.step else [None]))
     if choose.made.get("window"):
         choose("start", 4 * DAY)
-    elif form.step and choose("start", None, 400 * DAY):
-        choose("computed", False, True)
+    elif form.step:
+        choose("start", None, 400 * DAY)
     setting = choose.setting()
     usual = 300.0 if form.step else 0.0
     back = usual if setting.lookback is None else setting.lookback.total_seconds()
