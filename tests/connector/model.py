@@ -91,7 +91,7 @@ class Table:
     snapshots: list[list[Entry]] = field(default_factory=list)
     generation: int = 0  # of tokens
     down: int = 0  # requests that will fail
-    given: int = 0  # records listed in this sync
+    listed: int = 0  # records listed in this sync
 
 
 class Upstream:
@@ -140,7 +140,7 @@ class Upstream:
         setting = list(self.settings.values())[index % len(self.settings)]
         table = self.tables[setting.name]
         alive = [entry for entry in table.entries.values() if entry.alive]
-        gone = [entry for entry in table.entries.values() if not entry.alive]
+        deleted = [entry for entry in table.entries.values() if not entry.alive]
         if kind == "insert":
             self._put(setting, self._new_id(setting))
         elif kind == "odd" and setting.form and not setting.limit:
@@ -159,8 +159,8 @@ class Upstream:
         elif kind == "delete" and len(alive) > (setting.deletes == "soft"):
             if setting.tokens != "offset":  # where neighbours of what is deleted would be lost
                 self._put(setting, alive[number % len(alive)].id, alive=False)
-        elif kind == "restore" and gone:
-            self._put(setting, gone[number % len(gone)].id)
+        elif kind == "restore" and deleted:
+            self._put(setting, deleted[number % len(deleted)].id)
 
     def drift(self, seconds: int) -> None:
         """Our clock goes back, as another process has another one; the upstream's does not."""
@@ -279,10 +279,10 @@ class Upstream:
         table, size = self.tables[setting.name], int(params["limit"])
         bounds = [params.get(name) for name in ("since", "until", "limit")]
         token = params.get("token")
-        generation, given, place, begun = table.generation, 0, None, bounds
+        generation, listed, place, begun = table.generation, 0, None, bounds
         if token:
-            generation, given, place, begun = json.loads(token)
-        if generation != table.generation or (setting.limit and given >= setting.limit):
+            generation, listed, place, begun = json.loads(token)
+        if generation != table.generation or (setting.limit and listed >= setting.limit):
             self.expired.add(setting.name)
             return setting.refusal, {"error": "the token has expired"}, {}
         if begun != bounds:
@@ -309,14 +309,14 @@ class Upstream:
             place = list(setting.place(part[-1]))
         following = None
         if len(listing) > first + len(part) or (part and setting.end in ("empty", "404")):
-            following = json.dumps([table.generation, given + len(part), place, bounds])
+            following = json.dumps([table.generation, listed + len(part), place, bounds])
         if setting.tokens == "frozen_ids":
             shown = table.shown
             part = [shown[entry.id] for entry in part if setting.lists(shown[entry.id])]
-        table.given += len(part)
+        table.listed += len(part)
         rows = [setting.row(entry) for entry in part if entry.alive]
-        gone = [setting.row(entry) for entry in part if not entry.alive]
-        return 200, {"data": rows, "gone": gone, "next": following}, {}
+        deleted = [setting.row(entry) for entry in part if not entry.alive]
+        return 200, {"data": rows, "deleted": deleted, "next": following}, {}
 
     def _listing(self, setting: Setting, params: dict[str, str]) -> list[Entry]:
         shown = self.tables[setting.name].shown.values()

@@ -58,8 +58,8 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
             return Page(())
         if response.status_code == 409:
             raise TokenExpired("the token has expired")
-        gone = response.rows("gone")
-        deleted = gone if len(gone) else ()
+        removed = response.rows("deleted")
+        deleted = removed if len(removed) else ()
         return Page(response.rows("data"), response.value("next"), deleted=deleted)
 
 
@@ -106,7 +106,7 @@ class Destination:
 
     def alive(self, name: str) -> dict[tuple[str, ...], Any]:
         """Records that are not marked as deleted."""
-        return {key: row for key, (row, gone) in self.keyed.get(name, {}).items() if not gone}
+        return {key: row for key, (row, marked) in self.keyed.get(name, {}).items() if not marked}
 
 
 class Player:
@@ -243,7 +243,7 @@ class Player:
             setting = upstream.settings[name]
             ends = setting.window or setting.order
             self.due[name] = [e for e in table.shown.values() if not ends or e.at <= now]
-            table.given = 0
+            table.listed = 0
 
     def _end_sync(self) -> None:
         """What could be seen when a complete sync began is there, unless it changed since."""
@@ -279,7 +279,7 @@ class Player:
         self.schema = reply.get("schema")
         for name in reply.get("softDelete", ()):
             setting, table = self.upstream.settings[name], self.upstream.tables[name]
-            shown = setting.deletes == "may_be_empty" or table.given
+            shown = setting.deletes == "may_be_empty" or table.listed
             assert shown, f"{name} was marked before a record came"
 
     def _judge_error(self, reply: Mapping[str, Any]) -> None:

@@ -70,9 +70,9 @@ def test_a_page_that_never_fits_a_call_does_not_keep_the_others_from_being_read(
     assert "entity slow" in sync.error
 
 
-@pytest.mark.parametrize("held", [{"rows": 5}, {"cursor": iso(-60), "seen": ["0" * 16]}])
-def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(held: Any) -> None:
+@pytest.mark.parametrize("stored", [{"rows": 5}, {"cursor": iso(-60), "seen": ["0" * 16]}])
+def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(stored: Any) -> None:
     made = source()
     seen = given_pages(made, "thing", [Page([{"id": 1}])], primary_key=["id"])
-    assert Player(made, script({}), state={"thing": held}).sync().error == ""
+    assert Player(made, script({}), state={"thing": stored}).sync().error == ""
     assert seen == [None]

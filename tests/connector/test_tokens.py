@@ -13,7 +13,7 @@ from .scripted import Asked, Listing, Upstream, iso, one, script, search, severa
 pytestmark = pytest.mark.usefixtures("clock")
 
 REFUSED = (400, 401, 403, 404, 410, 422)
-GONE = Reply(json={"error": "no such cursor"}, status=410)
+EXPIRED = Reply(json={"error": "no such cursor"}, status=410)
 
 
 def things(count: int) -> Listing:
@@ -91,7 +91,7 @@ def test_the_token_stays_in_the_state_until_a_new_first_page_has_answered(
 
 
 def test_a_walk_starts_over_once_in_a_sync_and_then_says_why(page_by_page: None) -> None:
-    upstream = expiring([GONE] * 3)
+    upstream = expiring([EXPIRED] * 3)
     player = Player(one(), upstream)
     sync = player.sync()
     for text in ("410", "no such cursor", "entity thing, page 2"):
@@ -166,7 +166,9 @@ def test_a_url_of_the_former_host_is_a_token_that_is_refused(page_by_page: None)
     assert (sync.error, sync.ids()) == ("", [0, 1, 2])
 
 
-@pytest.mark.parametrize("refusal", [GONE, TokenExpired("expired"), StartOver("expired")], ids=str)
+@pytest.mark.parametrize(
+    "refusal", [EXPIRED, TokenExpired("expired"), StartOver("expired")], ids=str
+)
 @pytest.mark.parametrize(
     "options",
     [
@@ -186,7 +188,7 @@ def test_without_a_key_it_is_an_error_that_advises_a_resync(
 
     def step(fetch: Fetch) -> Page:
         page = fetch.token or 0
-        if page == 2 and refusals and refusal is not GONE:
+        if page == 2 and refusals and refusal is not EXPIRED:
             raise refusals.pop()
         response = fetch.get("/thing", params={"page": page})
         return Page(response.rows("data"), response.value("next"))

@@ -92,23 +92,21 @@ def test_a_new_walk_looks_back_from_what_is_committed(
     assert player.state["thing"] in (committed, {"cursor": committed, "seen": []})
 
 
-def test_a_step_is_given_the_same_bounds_on_every_page(
-    clock: HeldClock, page_by_page: None
-) -> None:
-    given: list[Any] = []
+def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_page: None) -> None:
+    seen: list[Any] = []
 
     def step(fetch: Fetch) -> Page:
-        given.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
+        seen.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
         clock.advance(30)
-        return Page([{"id": len(given), "at": iso(-30)}], len(given) if len(given) < 3 else None)
+        return Page([{"id": len(seen), "at": iso(-30)}], len(seen) if len(seen) < 3 else None)
 
     made = stepping(step, cursor="at", page_size=7)
     Player(made, script({}), state={"thing": iso(-600)}).sync()
-    assert given == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
+    assert seen == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
 
 
 def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None) -> None:
-    """Each call may be a fresh process; it goes on from the state that it is given."""
+    """Each call may be a fresh process; it goes on from the state that it gets."""
     upstream = script(THREE_PAGES)
     sync = Player(one(), upstream, state={"thing": iso(-600)}).sync()
     assert [reply["state"]["thing"] for reply in sync.replies] == [iso(-600), iso(-600), iso(-10)]
@@ -135,7 +133,7 @@ def test_none_empty_text_and_false_end_the_walk(end: Any) -> None:
 
 
 @pytest.mark.parametrize("written", ["7.5", "1600000000.25", "12345678901234567890.123456789"])
-def test_a_number_is_given_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
+def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
     """As `json.loads` would: a step may calculate with it."""
     seen: list[Any] = []
 
@@ -162,7 +160,7 @@ def feed(seen: list[Any] | None = None) -> Source:
         seen.append(fetch.since)
         after = fetch.since if isinstance(fetch.since, str) else None
         response = fetch.get("/events", params={"after": after, "token": fetch.token})
-        if response.value("gone", default=False):
+        if response.value("expired", default=False):
             raise StartOver("the position is too old")
         next_token = response.value("next", default=None)
         return Page(response.rows("data"), next_token, cursor=response.value("position"))
@@ -195,7 +193,7 @@ def test_start_over_reads_the_entity_from_the_beginning_once(again: bool) -> Non
 
     def answers(asked: Asked) -> Any:
         if asked.params.get("after") or again:
-            return {"gone": True}
+            return {"expired": True}
         return {"data": [{"id": 1}], "position": "new"}
 
     upstream = Upstream(answers)

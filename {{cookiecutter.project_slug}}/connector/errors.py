@@ -11,7 +11,7 @@ class ConnectorError(Exception):
         record: Index of the record within the page, from 0, or None.
 
     Attributes:
-        why, record: As given.
+        why, record: As passed in.
     """
 
     def __init__(self, why: str, *, record: int | None = None) -> None:
@@ -70,7 +70,7 @@ class RetryLater(ConnectorError):
 
     Args:
         seconds: How long to wait, from 0 to a day.
-        why: What is being waited for; shown when the wait does not fit into a call.
+        why: What is being waited for; reported when the wait does not fit into a call.
     """
 
     LONGEST = 86400.0  # seconds
@@ -93,7 +93,7 @@ class StartOver(ConnectorError):
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error, also of one whose own `__str__` fails."""
+    """The text of an error, also of one whose `__str__` fails."""
     try:
         return str(error)
     except Exception:

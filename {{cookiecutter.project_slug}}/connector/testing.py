@@ -84,7 +84,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         step: A function decorated with `@source.entity`.
         reply: What the upstream answers to each request: Python values (sent as JSON), bytes, or
             a `Reply`; a list of `Reply` answers one request after the other.
-        **fetch: What the step is given: since, until, token, page_size, started, secrets, payload.
+        **fetch: What the step gets: since, until, token, page_size, started, secrets, payload.
 
     Returns:
         The step's page, with `.request` to look at.
@@ -137,7 +137,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
 
 class HeldClock:
-    """A clock that moves only when it is told to, or when somebody sleeps.
+    """A clock that moves only when somebody advances it or sleeps.
 
     Attributes:
         time: Epoch seconds.

@@ -192,7 +192,7 @@ class Call:
                 done, before = self._state.sync.done, self._state.sync.failed
                 begun = {*done, *before, *outcome.failed, *outcome.late, *outcome.waiting}
                 if not begun.issuperset(self._entities):
-                    # A page that never fits must not keep the others from being read.
+                    # A page that never fits must not block the others.
                     outcome.failed |= outcome.late
                     outcome.late.clear()
                     outcome.remembers = True

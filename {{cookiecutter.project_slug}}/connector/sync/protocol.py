@@ -237,7 +237,7 @@ def _trace(error: BaseException, redactor: Redactor) -> list[list[Any]]:
 
 
 def _last_place(error: BaseException) -> str:
-    """The last line of the user's own code that the error came through, else of the runtime."""
+    """The last line of the user's code that the error came through, else of the runtime."""
     frames = _frames(error)
     users = [each for each in frames if not each[0].startswith("connector/")]
     for path, frame in (users or frames)[-1:]:

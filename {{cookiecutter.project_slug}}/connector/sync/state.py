@@ -73,7 +73,7 @@ class WalkState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     cycle: Cycle = Cycle()
     identity: str = ""  # digest of the last page that had records
     requests: str = ""  # digest of its requests
-    repeats: Count = 0  # how many pages in a row held its records
+    repeats: Count = 0  # how many pages in a row had its records
     rehearsing: bool = False  # soft_delete: whether pages are read without being delivered
     marked: bool = False  # soft_delete: whether the table is marked
     expected: Count = 0  # soft_delete: how many records the rehearsal had
