@@ -29,52 +29,31 @@ _MADE_UP = "made-up"
 
 @dataclass(frozen=True)
 class Reply:
-    """A canned response of the upstream.
+    """A canned response of the upstream."""
 
-    Attributes:
-        json: The body, as Python values; or
-        body: the body as bytes.
-        status: HTTP status.
-        headers: HTTP headers.
-    """
-
-    json: Any = None
-    body: bytes | None = None
+    json: Any = None  # the body as Python values,
+    body: bytes | None = None  # or as bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request that a step made, without credentials.
-
-    Attributes:
-        method: HTTP method.
-        url: Whole URL.
-        path: Path of the URL.
-        params: Query parameters.
-        headers: HTTP headers.
-        body: Body as bytes.
-    """
+    """A request that a step made, without credentials."""
 
     method: str
-    url: str
+    url: str  # the whole URL
     path: str
-    params: dict[str, str]
+    params: dict[str, str]  # of the query
     headers: dict[str, str]
     body: bytes
 
 
 class StepPage(Page):
-    """What the step returned.
+    """What the step returned."""
 
-    Attributes:
-        request: The last request that the step made.
-        requests: All of them.
-    """
-
-    request: Sent
-    requests: list[Sent]
+    request: Sent  # the last one that the step made
+    requests: list[Sent]  # all of them
 
 
 def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
@@ -105,11 +84,11 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     if not fetch.keys() <= known:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
     started = fetch.pop("started", None)
-    requests_sent: list[Sent] = []
+    sent: list[Sent] = []
     replies = _replies(reply)
 
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
-        requests_sent.append(_sent(request))
+        sent.append(_sent(request))
         answer = next(replies, None)
         assert answer is not None, f"no reply is left for {request.method} {request.url}"
         return _response(answer, request)
@@ -130,23 +109,18 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         page = walk.call_step(replace(walk.begin(), **fetch), Traffic(), fields)
     result = StepPage()
     result.__dict__.update(page.__dict__)
-    result.requests = requests_sent
-    if requests_sent:
-        result.request = requests_sent[-1]
+    result.requests = sent
+    if sent:
+        result.request = sent[-1]
     return result
 
 
 class HeldClock:
-    """A clock that moves only when somebody advances it or sleeps.
-
-    Attributes:
-        time: Epoch seconds.
-        slept: How long each sleep was.
-    """
+    """A clock that moves only when somebody advances it or sleeps."""
 
     def __init__(self, time: float) -> None:
-        self.time = time
-        self.slept: list[float] = []
+        self.time = time  # epoch seconds
+        self.slept: list[float] = []  # how long each sleep was
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -168,11 +142,7 @@ class HeldClock:
 
 @contextmanager
 def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
-    """Nothing sleeps while this is open, and the clock is the test's.
-
-    Args:
-        time: Epoch seconds to begin with.
-    """
+    """Nothing sleeps while this is open; the clock is the test's and begins at epoch seconds."""
     before, clock.current = clock.current, HeldClock(time)
     try:
         yield clock.current
