@@ -135,7 +135,7 @@ def test_records_that_nobody_reads_arrive_byte_for_byte_over_several_pages() -> 
     def answers(asked: Any) -> bytes:
         key, token = rows[asked.params.get("token")]
         record = RECORD.replace(b"1,\t", key + b",\t")
-        return b'{"data": [ ' + record + b' ], "next": ' + token + b"}"
+        return b'{"data": [' + record + b'], "next": ' + token + b"}"
 
     request = encoded({"state": {}, "secrets": SECRETS})
     _, body = handle(one(cursor=None), request, Upstream(answers))
