@@ -5,7 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from msgspec.structs import replace
 from types import ModuleType
 from typing import Any
 from uuid import uuid4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import weakref
 from collections import deque
@@ -17,23 +18,22 @@ logger = logging.getLogger("connector")
 # the latest ones a while longer, for lines that are written after a call.
 _living: weakref.WeakSet[Redactor] = weakref.WeakSet()
 _latest: deque[Redactor] = deque(maxlen=16)
+_UNQUOTED = re.compile(r"[\w.:/+?&%@,;~*-]+", re.ASCII)
 _lock = threading.RLock()
-_merged: tuple[frozenset[Table], Table] = (frozenset(), Table({}))
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+?&%@,;~*")
+_merged: tuple[frozenset[Table], Table] = (frozenset(), Table(()))
 
 
 def line(event: str, **fields: Any) -> str:
     """`event=… key=value …`; values with other characters than a URL's are quoted, on one line."""
     parts = [f"event={event}"]
     for key, value in fields.items():
-        if value is None:
-            continue
         text = str(value)
-        if not text or not _PLAIN.issuperset(text):
+        if not _UNQUOTED.fullmatch(text):
             text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
             # A space, not an escape: readers of key=value do not agree on what a backslash means.
             text = "".join(char if char.isprintable() else " " for char in text)
-        parts.append(f"{key}={text}")
+        if value is not None:
+            parts.append(f"{key}={text}")
     return " ".join(parts)
 
 
@@ -69,21 +69,13 @@ def guard(redactor: Redactor) -> None:
         logging.setLogRecordFactory(factory)
 
 
-def redact(text: str) -> str:
-    """The text without any secret of the calls that run or ran lately."""
-    return _table().redact(text)
-
-
 def _table() -> Table:
     """What all redactors that are looked at know, so that secrets that overlap are one."""
     global _merged
     with _lock:
         tables = frozenset(redactor.table for redactor in _living)
         if tables != _merged[0]:
-            _merged = (
-                tables,
-                Table({form: secret for table in tables for form, secret in table.forms.items()}),
-            )
+            _merged = tables, Table(form for table in tables for form in table.forms)
         return _merged[1]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import binascii
 import html
 import json
 import os
 import re
 import threading
 from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -22,16 +23,12 @@ MASK = "[secret]"
 WITHHELD = "(not shown: a secret is encoded in this text)"
 
 _ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
-_NUMBER = re.compile(r"[\d\s.,:+-]+")
 _PASSING = 40  # values that auth made for single requests, such as signatures
-# What URL writers leave as it is: nothing, quote(), JavaScript, RFC 3986, requests.
-_SAFE = ("", "/", "*!'()", "!$&'()*+,;=:@/?", "!#$%&'()*+,/:;=?@[]~")
-_ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});")
-_ESCAPE = re.compile(r"\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.))", re.DOTALL)
-_NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
-_DIGITS = re.sub(rb"[^\w+/]", b" ", bytes(range(256)).replace(b"-", b"+").replace(b"_", b"/"))
 _DECODINGS = 16  # texts
 _MARGIN = 4  # how many times longer a secret may be that is encoded more than once
+# What URL writers leave as it is: nothing, quote(), JavaScript, RFC 3986, requests.
+_SAFE = ("", "/", "*!'()", "!$&'()*+,;=:@/?", "!#$%&'()*+,/:;=?@[]~")
+_NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
 
 
 class _Hidden(dict[Any, Any]):
@@ -41,13 +38,16 @@ class _Hidden(dict[Any, Any]):
         return f"<{len(self)} values>"
 
 
+# ---- a secret as each single encoding writes it
+
+
 @lru_cache(maxsize=1024)
 def _forms(secret: str) -> frozenset[str]:
-    """The secret as each single encoding writes it."""
     raw = secret.encode("utf-8", "replace")
-    texts = {secret, raw.decode("latin-1")}  # as response headers and repr() of bytes show it
-    written = [write(text) for text in texts for write in (_json, _html, _repr)]
-    return frozenset(texts.union(*written, _percent(raw), _base64(raw)))
+    forms = {*_percent(raw), *_base64(raw)}
+    for text in (secret, raw.decode("latin-1")):  # as response headers and repr() of bytes show it
+        forms.update((text, *_json(text), *_html(text), *_repr(text)))
+    return frozenset(forms)
 
 
 def _percent(raw: bytes) -> Iterator[str]:
@@ -63,18 +63,18 @@ def _json(text: str) -> Iterator[str]:
 
 
 def _html(text: str) -> Iterator[str]:
-    plain = html.escape(text, quote=False)
-    yield plain
+    escaped = html.escape(text, quote=False)
+    yield escaped
     for single in ("&#x27;", "&#39;", "&#039;"):
-        yield plain.replace('"', "&quot;").replace("'", single)
-    yield plain.replace('"', "&#34;").replace("'", "&#39;")
+        yield escaped.replace('"', "&quot;").replace("'", single)
+    yield escaped.replace('"', "&#34;").replace("'", "&#39;")
 
 
 def _repr(text: str) -> Iterator[str]:
     for form in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1]):
         yield form
         # Beside a double quote, a single one is written as \'; beside none, as it is.
-        yield _ESCAPE.sub(lambda code: "'" if code[4] == "'" else code[0], form)
+        yield _escape().sub(lambda code: "'" if code[4] == "'" else code[0], form)
 
 
 def _base64(raw: bytes) -> Iterator[str]:
@@ -87,18 +87,15 @@ def _base64(raw: bytes) -> Iterator[str]:
         yield from (form, form.replace("+", "-").replace("/", "_"))
 
 
-def _decodings(text: str, shortest: int) -> Iterator[str]:
-    """What a text says once it is decoded: a limited number of texts of limited length."""
-    texts, unpackings = [text], 0
+# ---- what a text says once it is decoded
+
+
+def _decodings(text: str) -> Iterator[str]:
+    """A limited number of texts of limited length: what was encoded more than once is found too."""
+    texts = [text]
     for each in texts:
-        decoded = [decode(each) for decode in (_without_entities, unquote, _without_escapes)]
-        # Base64 last: the other decoders do not change its digits, and may uncover more of them.
-        if unpackings < 2 and decoded.count(each) == len(decoded):
-            unpackings += 1
-            unpacked = _unpacked(each, shortest)
-            decoded += [unpacked, _unpacked(unpacked, shortest)]
-        decoded += [unquote_plus(each)] if "+" in each else []
-        for new in decoded:
+        for decode in (_without_entities, unquote, _without_escapes, unquote_plus, _unpacked):
+            new = decode(each)
             if new and new not in texts:
                 texts.append(new)
                 yield new
@@ -107,7 +104,13 @@ def _decodings(text: str, shortest: int) -> Iterator[str]:
 
 
 def _without_entities(text: str) -> str:
-    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+    # Not all of html.unescape: of an entity with thousands of digits it makes an error.
+    return _entity().sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+
+
+@cache
+def _entity() -> re.Pattern[str]:
+    return re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});")
 
 
 def _without_escapes(text: str) -> str:
@@ -119,32 +122,41 @@ def _without_escapes(text: str) -> str:
 
     if "\\" not in text:
         return text
-    return _ESCAPE.sub(char, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _escape().sub(char, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unpacked(text: str, shortest: int) -> str:
+@cache
+def _escape() -> re.Pattern[str]:
+    code = r"u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.)"
+    return re.compile(rf"\\(?:{code})", re.DOTALL)
+
+
+def _unpacked(text: str) -> str:
     """What stands in a text as base64, also where line breaks part it."""
+    digits = re.sub(r"\s", "", text.replace("-", "+").replace("_", "/"))
     pieces = []
-    for run in text.encode("utf-8", "replace").translate(_DIGITS, b" \r\n\t").split():
-        for start in range(4) if len(run) >= shortest else ():
+    for run in re.findall(r"[A-Za-z0-9+/]{7,}", digits):
+        for start in range(4):
             # One digit more than whole groups of four cannot be decoded.
             stop = len(run) - ((len(run) - start) % 4 == 1)
-            pieces.append(binascii.a2b_base64(run[start:stop] + b"=="))
+            pieces.append(a2b_base64(run[start:stop] + "=="))
     return b"\0".join(pieces).decode("utf-8", "replace")
+
+
+# ---- redaction
 
 
 class Table:
     """All forms of some secrets. It never changes, so threads may share it."""
 
-    def __init__(self, forms: Mapping[str, str]) -> None:
-        self.forms = _Hidden(forms)  # each form, with its secret
+    def __init__(self, forms: Iterable[str]) -> None:
+        self.forms = _Hidden.fromkeys(forms)
         self.margin = _MARGIN * max(map(len, self.forms), default=0)  # looked at after a cut
-        self._shortest = min(map(len, self.forms), default=0) * 4 // 3 - 1
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Table:
         """The table of these secrets."""
-        return cls({form: secret.strip() for secret in secrets for form in _forms(secret)})
+        return cls(chain.from_iterable(map(_forms, secrets)))
 
     def redact(self, text: str) -> str:
         """The text, masked, withheld or cut as `Redactor.redact` says."""
@@ -156,43 +168,35 @@ class Table:
     def mask(self, text: str, length: int) -> str:
         """So many characters of the text, masked; a margin after them is looked at too."""
         text = text[: length + self.margin]
-        found = [form for form in self.forms if form in text]
-        spans = _spans(found, text)
-        plain = {self.forms[form] for form in found}
-        # Once a secret is masked, another one that holds it is not found in what is left.
-        others = [form for form in self.forms if self.forms[form] not in plain] if found else []
-        rest = "\0".join(_outside(spans, text))
-        if self._is_encoded(rest, self.forms) or self._is_encoded(text, others):
+        spans = self._spans(text)
+        if self._is_encoded("\0".join(_outside(spans, text))):
             return WITHHELD
         shown = [span for span in spans if span[0] < length]
         return MASK.join(_outside(shown, text[:length]))
 
     def stands_in(self, text: str) -> bool:
         """Whether a secret stands in a text, or in what its start says once it is decoded."""
-        return any(form in text for form in self.forms) or self._is_encoded(text, self.forms)
+        return any(form in text for form in self.forms) or self._is_encoded(text)
 
-    def _is_encoded(self, text: str, forms: Iterable[str]) -> bool:
-        decodings = _decodings(text[: 2 * LONGEST_TEXT], self._shortest)
-        return bool(forms) and any(form in decoded for decoded in decodings for form in forms)
+    def _is_encoded(self, text: str) -> bool:
+        decodings = _decodings(text[: 2 * LONGEST_TEXT]) if self.forms else ()
+        return any(form in decoded for decoded in decodings for form in self.forms)
 
-
-def _spans(forms: Iterable[str], text: str) -> list[tuple[int, int]]:
-    """Where forms stand, as start and end; those that overlap are one."""
-    found, merged = list[tuple[int, int]](), list[tuple[int, int]]()
-    for form in forms:
-        start = text.find(form)
-        while start >= 0:
-            found.append((start, start + len(form)))
-            start = text.find(form, start + 1)
-    for start, stop in sorted(found):
-        if merged and start < merged[-1][1]:
-            start, stop = merged[-1][0], max(stop, merged.pop()[1])
-        merged.append((start, stop))
-    return merged
+    def _spans(self, text: str) -> list[list[int]]:
+        """Where secrets stand, as start and end; those that overlap are one."""
+        merged = list[list[int]]()
+        found = sorted((form for form in self.forms if form in text), key=len, reverse=True)
+        pattern = "|".join(map(re.escape, found))
+        for each in re.finditer(f"(?=({pattern}))", text) if found else ():
+            if merged and each.start() < merged[-1][1]:
+                merged[-1][1] = max(merged[-1][1], each.end(1))
+            else:
+                merged.append([each.start(), each.end(1)])
+        return merged
 
 
-def _outside(spans: Iterable[tuple[int, int]], text: str) -> list[str]:
-    edges = [0, *(edge for span in spans for edge in span), len(text)]
+def _outside(spans: Iterable[list[int]], text: str) -> list[str]:
+    edges = [0, *chain.from_iterable(spans), len(text)]
     return [text[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
@@ -248,7 +252,7 @@ class Redactor:
         return length + self.table.margin
 
     def blocks(self, value: Any) -> bool:
-        """Whether a secret stands in a JSON value, so that it must not be stored in the state.
+        """Whether a secret stands in a JSON value, so that it must not be stored or sent elsewhere.
 
         A secret of twelve characters or more that is not a number is found anywhere, a shorter or
         numeric one where it is a whole text, path segment, parameter value or quoted string:
@@ -258,14 +262,10 @@ class Redactor:
         if self._anywhere.stands_in("\0".join(texts)):
             return True
         parts = (part for text in texts for part in _parts(text))
-        return bool(self._whole) and not self._whole.keys().isdisjoint(parts)
-
-    def finds(self, text: str) -> bool:
-        """The same for a URL or a body that is for another host."""
-        return self.blocks(text)
+        return not self._whole.keys().isdisjoint(parts)
 
     def in_header(self, text: str) -> bool:
-        """Whether a secret stands in a header's value; a short one counts as a word."""
+        """Whether a secret stands in a header's name or value; a short one counts as a word."""
         words = [text, *re.split(r"[^\w.~+/-]+", text)]
         return self._known.stands_in(text) or not self._short.keys().isdisjoint(words)
 
@@ -276,10 +276,9 @@ class Redactor:
     def _build(self) -> None:
         # New objects each time: other threads may be reading the old ones.
         known = [*self._secrets, *(text for text in self._passing if text not in self._identifying)]
-        whole = [value for value in known if not _counts_anywhere(value)]
         self.table = Table.of([*known, *self._identifying])
         self._known, self._anywhere = Table.of(known), Table.of(filter(_counts_anywhere, known))
-        self._whole = _Hidden.fromkeys(form for value in whole for form in _forms(value))
+        self._whole = Table.of(value for value in known if not _counts_anywhere(value)).forms
         self._bytes = _Hidden.fromkeys(
             (form if _counts_anywhere(value) else f'"{form}"').encode("utf-8", "replace")
             for value in self._secrets
@@ -288,7 +287,7 @@ class Redactor:
 
 
 def _counts_anywhere(secret: str) -> bool:
-    return len(secret.strip()) >= _ANYWHERE and not _NUMBER.fullmatch(secret)
+    return len(secret.strip()) >= _ANYWHERE and not re.fullmatch(r"[\d\s.,:+-]+", secret)
 
 
 def texts_in(value: Any, *, names: bool = False) -> Iterator[str]:
@@ -314,14 +313,17 @@ def _parts(text: str) -> Iterator[str]:
             yield from part.split("/")
 
 
+# ---- the settings of a call
+
+
 class Settings(Mapping[str, Any]):
     """A read-only mapping of what was typed in Fivetran's form. Its `repr` shows only names.
 
     Args:
         kind: What they are, for errors: "secret" or "payload key".
         values: By name; blank ones count as missing.
-        optional: Names whose value may be blank, because it was declared so.
-        app_settings: Whether an app setting would count too.
+        optional: Names that may be blank.
+        app_settings: Whether a secret may be an app setting too.
     """
 
     def __init__(
@@ -372,17 +374,13 @@ class Settings(Mapping[str, Any]):
 
 
 def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool) -> Settings:
-    """The secrets of one call: those of the request, else app settings of the same name.
+    """The secrets of one call: those of the request, else the declared ones as app settings.
 
-    Args:
-        names: The declared names, the only ones that are looked up in the app settings.
-        sent: `secrets` of the request.
-        settings: Whether app settings count (not where the caller chooses the host).
+    App settings do not count (`settings`) where the caller chooses the host.
     """
-    values = {name: value for name, value in sent.items() if not _blank(value)}
-    if settings:
-        values = dict(app_settings(names)) | values
-    return Settings("secret", values, app_settings=settings)
+    typed = {name: value for name, value in sent.items() if not _blank(value)}
+    stored = dict(app_settings(names)) if settings else {}
+    return Settings("secret", stored | typed, app_settings=settings)
 
 
 def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
