@@ -133,10 +133,8 @@ def _clean(value: Any, table: Table) -> Any:
         return value
     if isinstance(value, str):
         return table.redact(value)
-    text, quoted = _shown(value), _shown(value, repr)
-    clean = table.redact(text)
-    shown = clean != text or (quoted != text and table.redact(quoted) != quoted)
-    return clean if shown else value
+    texts = _shown(value), _shown(value, repr)
+    return table.redact(texts[0]) if any(table.redact(text) != text for text in texts) else value
 
 
 def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
@@ -151,8 +149,7 @@ def _shows_secret(error: BaseException | None, table: Table) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        text = f"{_shown(error, repr)} {_shown(error.args, repr)}"
-        if table.redact(text) != text:
+        if any(_clean(part, table) is not part for part in (error, error.args)):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -65,9 +65,9 @@ def _json(text: str) -> Iterator[str]:
 def _html(text: str) -> Iterator[str]:
     escaped = html.escape(text, quote=False)
     yield escaped
-    for single in ("&#x27;", "&#39;", "&#039;"):
-        yield escaped.replace('"', "&quot;").replace("'", single)
-    yield escaped.replace('"', "&#34;").replace("'", "&#39;")
+    quotes = ("&quot;", "&#x27;"), ("&quot;", "&#39;"), ("&quot;", "&#039;"), ("&#34;", "&#39;")
+    for double, single in quotes:
+        yield escaped.replace('"', double).replace("'", single)
 
 
 def _repr(text: str) -> Iterator[str]:
@@ -79,10 +79,10 @@ def _repr(text: str) -> Iterator[str]:
 
 def _base64(raw: bytes) -> Iterator[str]:
     """Base64 of it alone, and the part that is the same wherever in a longer text it stands."""
-    forms = [b64encode(raw).decode(), b64encode(raw).decode().rstrip("=")]
-    for before in range(3):
-        coded = b64encode(bytes(before) + raw).decode()
-        forms.append(coded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6])
+    whole = b64encode(raw).decode()
+    forms = [whole, whole.rstrip("=")]
+    for before, first in enumerate((0, 2, 3)):
+        forms.append(b64encode(bytes(before) + raw).decode()[first : (before + len(raw)) * 8 // 6])
     for form in forms:
         yield from (form, form.replace("+", "-").replace("/", "_"))
 
@@ -321,30 +321,23 @@ class Settings(Mapping[str, Any]):
 
     Args:
         kind: What they are, for errors: "secret" or "payload key".
-        values: By name; blank ones count as missing.
-        optional: Names that may be blank.
+        typed: By name; blank ones count as missing.
+        defaults: What holds for those that are missing.
         app_settings: Whether a secret may be an app setting too.
     """
 
     def __init__(
         self,
         kind: str,
-        values: Mapping[str, Any],
+        typed: Mapping[str, Any],
+        defaults: Mapping[str, Any] | None = None,
         *,
-        optional: Iterable[str] = (),
         app_settings: bool = True,
     ) -> None:
         self._kind = kind
-        self._values = _Hidden(values)
-        self._optional = frozenset(optional)
-        also = "set it as an app setting of the same name, " if app_settings else ""
-        self._advice = (
-            f"type it in Fivetran's setup form under secrets, {also}"
-            "or write it in connection.json under secrets"
-            if kind == "secret"
-            else "type it in Fivetran's setup form under custom payload, "
-            "or in connection.json under customPayload"
-        )
+        self._values = _Hidden(defaults or {})
+        self._values.update((name, value) for name, value in typed.items() if not _blank(value))
+        self._has_app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
         """The value of a key that is there and not blank, or declared to be blank.
@@ -352,15 +345,24 @@ class Settings(Mapping[str, Any]):
         Raises:
             MissingSetting: The key is missing, blank, or an unresolved Key Vault reference.
         """
-        value = self._values.get(name)
+        if name not in self._values:
+            also = "set it as an app setting of the same name, " if self._has_app_settings else ""
+            where = (
+                f"secrets, {also}or write it in connection.json under secrets"
+                if self._kind == "secret"
+                else "custom payload, or in connection.json under customPayload"
+            )
+            raise MissingSetting(
+                f"the {self._kind} {name!r} is missing or blank: "
+                f"type it in Fivetran's setup form under {where}"
+            )
+        value = self._values[name]
         if isinstance(value, str) and value.strip().startswith("@Microsoft.KeyVault("):
             raise MissingSetting(
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
                 "type it in Fivetran's setup form under secrets; or check that the vault has it "
                 "and that the app's identity may read it"
             )
-        if _blank(value) and name not in self._optional:
-            raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._advice}")
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -374,24 +376,22 @@ class Settings(Mapping[str, Any]):
 
 
 def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool) -> Settings:
-    """The secrets of one call: those of the request, else the declared ones as app settings.
+    """The secrets of one call: those of the request, else app settings of the declared names.
 
     App settings do not count (`settings`) where the caller chooses the host.
     """
-    typed = {name: value for name, value in sent.items() if not _blank(value)}
     stored = dict(app_settings(names)) if settings else {}
-    return Settings("secret", stored | typed, app_settings=settings)
+    return Settings("secret", sent, stored, app_settings=settings)
 
 
 def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The app settings of these names, which may serve as secrets, with their values."""
-    return ((name, os.environ[name]) for name in names if name in os.environ)
+    """The app settings of these names that are not blank, with their values."""
+    return ((name, os.environ[name]) for name in names if os.environ.get(name, "").strip())
 
 
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
-    typed = {name: value for name, value in sent.items() if not _blank(value)}
-    return Settings("payload key", {**defaults, **typed}, optional=defaults)
+    return Settings("payload key", sent, defaults)
 
 
 def _blank(value: Any) -> bool:

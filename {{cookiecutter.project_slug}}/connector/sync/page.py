@@ -27,29 +27,19 @@ _OVERHEAD = 100  # bytes of memory, about, that a record takes besides its JSON
 _SHOWN = 20  # fields of a record that an error lists
 _FROM_DICT = frozenset((str, int, bool, type(None)))  # exact in a dict; floats are not
 _KEYS = frozenset((str, int, bool, float, Decimal))
-_LONGEST_INT = 1300  # bits, which are fewer than 400 digits
-_LARGEST_EXPONENT = 400
+_LONGEST_NUMBER = 400  # digits that are written out, unlike those of 1e1000000
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class Batch(msgspec.Struct):
-    """Encoded records of one table.
-
-    Attributes:
-        table: Its name.
-        delete: Whether the records are deleted ones.
-        data: The records as a JSON list.
-        count: How many there are.
-        key: Columns of the primary key.
-        keys: Primary key of each, decoded; empty without one, and once the batch is in a reply.
-    """
+    """Encoded records of one table."""
 
     table: str
-    delete: bool
-    data: bytes
+    delete: bool  # whether the records are deleted ones
+    data: bytes  # the records as a JSON list
     count: int
-    key: tuple[str, ...]
-    keys: list[tuple[Any, ...]]
+    key: tuple[str, ...]  # columns of the primary key
+    keys: list[tuple[Any, ...]]  # of each record, decoded; empty once the batch is in a reply
 
     def canonical(self) -> list[tuple[str, ...]]:
         """The keys in a form in which 1, 1.0 and "1" are the same, for a column may hold all."""
@@ -72,35 +62,19 @@ class Batch(msgspec.Struct):
 
 
 class EncodedPage(msgspec.Struct):
-    """A page, ready to be delivered.
+    """A page, ready to be delivered."""
 
-    Attributes:
-        batches: What goes into the reply: deleted records first, no empty batch.
-        rows: How many records of the entity the step returned.
-        count: How many records in all, deleted ones and those of other tables included.
-        cursors: Those of the entity's records.
-        deleted_cursors: Those of deleted records that carry one.
-        identity: Digest by which two pages count as the same; "" without records. A server time
-            or a signed URL in a record changes each time, so it is one of keys and cursors where
-            the table has a key.
-        digests: Of each record of the entity, where it has no primary key.
-        next_token: Where the next page starts, as plain JSON, or None.
-        position: A list of one: what the step returned with Page(cursor=), or None.
-        entity_batch: That of the entity's records.
-        secret_tables: Tables of which a record holds a secret.
-    """
-
-    batches: list[Batch]
-    rows: int
-    count: int
-    cursors: PageCursors
-    deleted_cursors: PageCursors
-    identity: str
-    digests: list[str]
-    next_token: Any
-    position: list[Any] | None
+    batches: list[Batch]  # what goes into the reply: deleted records first, no empty batch
+    rows: int  # records of the entity that the step returned
+    count: int  # records in all, deleted ones and those of other tables included
+    cursors: PageCursors  # of the entity's records
+    deleted_cursors: PageCursors  # of deleted records that carry one
+    identity: str  # by which two pages count as the same; "" without records
+    digests: list[str]  # of each record of the entity, where it has no primary key
+    next_token: Any  # where the next page starts, as plain JSON, or None
+    position: list[Any] | None  # a list of one: what the step returned with Page(cursor=)
     entity_batch: Batch
-    secret_tables: list[str] = []
+    secret_tables: list[str] = []  # tables of which a record holds a secret
 
     @property
     def size(self) -> int:
@@ -277,11 +251,12 @@ def _encode_chunk(
     """Records as a JSON list, and these members of each."""
     kinds = set(map(type, chunk))
     if all(issubclass(kind, dict) for kind in kinds):
-        dicts = chunk if kinds == {dict} else list(map(dict, chunk))
-        data = codec.encode_quickly(dicts)
+        # Of a defaultdict a copy: it would make the member that it is asked for.
+        chunk = chunk if kinds == {dict} else list(map(dict, chunk))
+        data = codec.encode_quickly(chunk)
         if data is not None:
             with suppress(KeyError):
-                columns = {name: list(map(itemgetter(name), dicts)) for name in names}
+                columns = {name: list(map(itemgetter(name), chunk)) for name in names}
                 if _FROM_DICT.issuperset(map(type, chain.from_iterable(columns.values()))):
                     return data, columns
             return data, _decoded(table, names, data)[1]
@@ -304,14 +279,14 @@ def _decoded(table: str, names: tuple[str, ...], raw: Any) -> tuple[int, dict[st
     """How many records a JSON list has, and these members of each; MISSING where not there."""
     try:
         records = _decoder(names).decode(raw)
+        get: list[Any] = [attrgetter(f"f{index}") for index in range(len(names))]
     except (msgspec.DecodeError, InvalidOperation):
         records = codec.decode_exact(raw)
         for index, record in enumerate(records):
             if not isinstance(record, dict):
                 raise _not_an_object(table, record, index) from None
-        return len(records), {name: [r.get(name, MISSING) for r in records] for name in names}
-    fields = {name: attrgetter(f"f{index}") for index, name in enumerate(names)}
-    return len(records), {name: list(map(fields[name], records)) for name in names}
+        get = [lambda record, name=name: record.get(name, MISSING) for name in names]
+    return len(records), {name: list(map(get[i], records)) for i, name in enumerate(names)}
 
 
 def _not_an_object(table: str, record: Any, index: int) -> StepError:
@@ -344,6 +319,7 @@ def _check_key(batch: Batch, name: str, values: list[Any]) -> None:
 
 
 def _identity(batches: list[Batch], cursors: list[Any]) -> str:
+    """A digest of keys and cursors where there is a key: a signed URL changes each time."""
     parts = [
         (batch.table, batch.delete, batch.keys or short_digest(batch.data))
         for batch in batches
@@ -360,13 +336,5 @@ def _canonical(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):  # beyond all that Decimal can hold
         return str(value)
-    if isinstance(value, int):
-        if value.bit_length() < _LONGEST_INT:
-            return str(value)
-        value = Decimal(value)
-    number = _EXACT.normalize(value)
-    if not number:
-        return "0"
-    # Not the digits of 1e1000000.
-    small = abs(number.adjusted()) < _LARGEST_EXPONENT
-    return format(number, "f") if small else str(number)
+    number = _EXACT.normalize(Decimal(value)) or Decimal(0)
+    return format(number, "f") if abs(number.adjusted()) < _LONGEST_NUMBER else str(number)
