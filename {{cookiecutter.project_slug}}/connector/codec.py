@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from functools import cache
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,6 +23,8 @@ import msgspec
 T = TypeVar("T")
 _INT_DIGITS = 4300  # of an int that Python converts to and from text
 _INT_BITS = 14_000  # an int up to this size has fewer digits
+_HALF = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # of a surrogate pair
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _NOT_UTF8 = re.compile(rb"[\0\x1b]")  # UTF-16 without a mark, and charsets of seven bits
 
 _floats = msgspec.json.Decoder().decode
@@ -231,10 +232,7 @@ def items(body: Any) -> list[msgspec.Raw]:
 
 
 def loose(value: Any) -> Any:
-    """A value from the state as the step wrote it: numbers with a fraction are floats again.
-
-    A number that no float holds exactly as it is written stays a Decimal.
-    """
+    """A value from the state as the step wrote it: Decimals that a float holds are floats again."""
     if isinstance(value, Decimal):
         number = float(value)
         return number if Decimal(repr(number)) == value else value
@@ -259,14 +257,10 @@ def _without_halves(decode: Callable[[Any], T], body: Any) -> T:
 
 
 def _replaced(body: Any) -> bytes:
-    return _escapes().sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    def replacement(escape: re.Match[bytes]) -> bytes:
+        return rb"\ufffd" if escape[1] else escape[0]
 
-
-@cache
-def _escapes() -> re.Pattern[bytes]:
-    """Escapes in JSON; group 1 is half of a surrogate pair."""
-    pair = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    return re.compile(pair + rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL)
+    return re.sub(rb"(?s)" + _PAIR + rb"|(" + _HALF + rb")|\\.", replacement, body)
 
 
 def _parse_slowly(body: Any, fraction: Callable[[str], Any]) -> Any:

@@ -30,8 +30,9 @@ def line(event: str, **fields: Any) -> str:
         text = str(value)
         if not _UNQUOTED.fullmatch(text):
             text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            # A space, not an escape: readers of key=value do not agree on what a backslash means.
-            text = "".join(char if char.isprintable() else " " for char in text)
+            if not text.isprintable():
+                # Spaces, not escapes: readers of key=value do not agree on what a backslash means.
+                text = "".join(char if char.isprintable() else " " for char in text)
         if value is not None:
             parts.append(f"{key}={text}")
     return " ".join(parts)

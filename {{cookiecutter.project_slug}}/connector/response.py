@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import UserList
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -20,7 +20,10 @@ T = TypeVar("T")
 _REQUIRED: Any = object()
 _SHOWN = 200  # characters of a body that an error quotes
 _NAMES = 40  # keys of an object that an error lists
-_BEFORE = 120  # of which so many stand before the place where JSON breaks
+_BEFORE = 120  # characters of it before the place where JSON breaks
+# A parameter of a link; single quotes are not in RFC 8288, but in use.
+_VALUE = r""""[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^']*+'|[^\s",;]*+"""
+_PARAM = rf"""\s*+;\s*+([^\s"'<>,;=]++)(?:\s*+=\s*+({_VALUE}))?+"""
 
 
 class Rows(UserList[dict[str, Any]]):
@@ -99,13 +102,9 @@ class Response(requests.Response):
         sent: requests.PreparedRequest,
         redactor: Redactor,
     ) -> Response:
-        """The response with its complete body, beside the request as it was before signing.
+        """A response with its complete unpacked body, and the request as it was before signing.
 
-        Args:
-            received: As requests received it.
-            body: Its body, unpacked.
-            sent: The request without credentials.
-            redactor: Takes secrets out of what an error quotes, before it is cut.
+        The redactor takes secrets out of what an error quotes, before it is cut.
         """
         response = cls.__new__(cls)
         response.__dict__.update(received.__dict__, _content=body, _content_consumed=True)
@@ -248,14 +247,12 @@ class Response(requests.Response):
             raise self._unreadable(f"not JSON ({why})", self._body, at) from None
 
     def _unreadable(self, why: str, body: bytes, at: int | None = None) -> UpstreamError:
-        """An error that quotes the body, around the byte where it cannot be read if that is known.
-
-        What is left of the quote is redacted too, then cut: a secret may reach across its edge.
-        """
+        """An error that quotes the body, around the byte where it cannot be read if known."""
         place = "" if at is None else f" at byte {at}"
         edge, start = self._redactor.window(0), at or 0
         before = body[max(0, start - 4 * (_BEFORE + edge)) : start].decode("utf-8", "replace")
         after = body[start : start + 4 * (_SHOWN + edge)].decode("utf-8", "replace")
+        # What is left of the quote is redacted too, then cut: a secret may reach across its edge.
         left = max(0, len(before) - _BEFORE)
         outside = self._redactor.shorten(before + after, left)
         shown = self._redactor.shorten(before + after, left + _SHOWN)
@@ -324,7 +321,7 @@ def _link(header: str, rel: str) -> str | None:
     while (start := header.find("<", at)) >= 0 and (stop := header.find(">", start)) >= 0:
         at = stop + 1
         params: dict[str, str] = {}
-        while found := _link_param().match(header, at):
+        while found := re.compile(_PARAM, re.DOTALL).match(header, at):
             at = found.end()
             text = found[2] or ""
             if text[:1] in ('"', "'") and len(text) > 1:
@@ -333,10 +330,3 @@ def _link(header: str, rel: str) -> str | None:
         if rel.lower() in params.get("rel", "").lower().split() and "anchor" not in params:
             return header[start + 1 : stop].strip()
     return None
-
-
-@cache
-def _link_param() -> re.Pattern[str]:
-    """A parameter of a link; single quotes are not in RFC 8288, but in use."""
-    value = r""""[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^']*+'|[^\s",;]*+"""
-    return re.compile(rf"""\s*+;\s*+([^\s"'<>,;=]++)(?:\s*+=\s*+({value}))?+""", re.DOTALL)

@@ -10,7 +10,7 @@ import threading
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
@@ -72,9 +72,8 @@ def _html(text: str) -> Iterator[str]:
 
 def _repr(text: str) -> Iterator[str]:
     for form in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1]):
-        yield form
         # Beside a double quote, a single one is written as \'; beside none, as it is.
-        yield _escape().sub(lambda code: "'" if code[4] == "'" else code[0], form)
+        yield from (form, form.replace("\\'", "'"))
 
 
 def _base64(raw: bytes) -> Iterator[str]:
@@ -105,12 +104,8 @@ def _decodings(text: str) -> Iterator[str]:
 
 def _without_entities(text: str) -> str:
     # Not all of html.unescape: of an entity with thousands of digits it makes an error.
-    return _entity().sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
-
-
-@cache
-def _entity() -> re.Pattern[str]:
-    return re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});")
+    entity = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});"
+    return re.sub(entity, lambda found: html.unescape(found[0]), text) if "&" in text else text
 
 
 def _without_escapes(text: str) -> str:
@@ -122,13 +117,9 @@ def _without_escapes(text: str) -> str:
 
     if "\\" not in text:
         return text
-    return _escape().sub(char, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-@cache
-def _escape() -> re.Pattern[str]:
-    code = r"u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.)"
-    return re.compile(rf"\\(?:{code})", re.DOTALL)
+    escape = r"(?s)\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.))"
+    text = re.sub(escape, char, text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unpacked(text: str) -> str:
@@ -206,6 +197,7 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets, self._identifying, self._passing, self._short = (_Hidden() for _ in range(4))
+        self._build()
         self.add(*values)
 
     def add(self, *values: str, identifying: bool = False) -> None:
@@ -222,18 +214,19 @@ class Redactor:
                     side.update(dict.fromkeys((value, stripped)))
                 elif stripped and not identifying:
                     self._short[stripped] = None
-            self._build()
+            if values:
+                self._build()
 
     def add_passing(self, *values: str) -> None:
         """Count what auth put on the wire as secrets too: the latest 40 values."""
         with self._lock:
-            values = tuple(value for value in values if len(value.strip()) >= SHORTEST)
-            new = not self._passing.keys() >= set(values)
-            for value in values:
+            long = [value for value in values if len(value.strip()) >= SHORTEST]
+            is_known = self._passing.keys() >= set(long)
+            for value in long:
                 self._passing[value] = self._passing.pop(value, None)
             for value in list(self._passing)[:-_PASSING]:
                 del self._passing[value]
-            if new:
+            if not is_known:
                 self._build()
 
     def redact(self, text: str) -> str:
@@ -276,11 +269,12 @@ class Redactor:
     def _build(self) -> None:
         # New objects each time: other threads may be reading the old ones.
         known = [*self._secrets, *(text for text in self._passing if text not in self._identifying)]
+        anywhere = [value for value in known if _counts_anywhere(value)]
         self.table = Table.of([*known, *self._identifying])
-        self._known, self._anywhere = Table.of(known), Table.of(filter(_counts_anywhere, known))
-        self._whole = Table.of(value for value in known if not _counts_anywhere(value)).forms
+        self._known, self._anywhere = Table.of(known), Table.of(anywhere)
+        self._whole = Table.of(value for value in known if value not in anywhere).forms
         self._bytes = _Hidden.fromkeys(
-            (form if _counts_anywhere(value) else f'"{form}"').encode("utf-8", "replace")
+            (form if value in anywhere else f'"{form}"').encode("utf-8", "replace")
             for value in self._secrets
             for form in _json(value)
         )
