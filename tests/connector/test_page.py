@@ -1,6 +1,7 @@
 """A step's page on its way into a reply: bytes as they came, keys, cursors, identity, limits."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
@@ -355,3 +356,11 @@ def test_a_position_does_not_go_with_another_way_of_reading(options: Any, text: 
 
 def test_a_page_of_a_position_none_has_one() -> None:
     assert encode(Page(cursor=None)).position == [None] and encode(Page()).position is None
+
+
+def test_a_record_is_not_asked_for_members_that_it_would_make() -> None:
+    rows = [defaultdict(lambda: iso(1), id=1), {"id": 2}]
+    page = encode(Page(rows), cursor="at")
+    assert page.entity_batch.data == b'[{"id":1},{"id":2}]' and not page.cursors.present
+    with pytest.raises(StepError, match="the primary key 'at'"):
+        encode(Page(rows), primary_key=["at"])

@@ -47,7 +47,7 @@ class StepLog(logging.LoggerAdapter[logging.Logger]):
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         """Add the place to a message."""
-        return f"{_shown(msg)} {self._place}", kwargs
+        return f"{_text_of(msg)} {self._place}", kwargs
 
 
 def guard(redactor: Redactor) -> None:
@@ -119,7 +119,7 @@ def _redact_message(record: logging.LogRecord, table: Table) -> None:
     try:
         message = record.getMessage()
     except Exception:
-        message = f"{_shown(record.msg)} {record.args!r}"
+        message = f"{_text_of(record.msg)} {record.args!r}"
         record.msg, record.args = message, None
     clean = table.redact(message)
     if clean != message:
@@ -134,15 +134,15 @@ def _clean(value: Any, table: Table) -> Any:
         return value
     if isinstance(value, str):
         return table.redact(value)
-    texts = _shown(value), _shown(value, repr)
+    texts = _text_of(value), _text_of(value, repr)
     return table.redact(texts[0]) if any(table.redact(text) != text for text in texts) else value
 
 
-def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
+def _text_of(value: Any, show: Callable[[Any], str] = str) -> str:
     try:
         return show(value)
     except Exception:
-        return f"<{type(value).__name__} that cannot be shown>"
+        return f"<{type(value).__name__} without a text>"
 
 
 def _shows_secret(error: BaseException | None, table: Table) -> bool:

@@ -18,7 +18,7 @@ from connector.secrets import Redactor
 
 T = TypeVar("T")
 _REQUIRED: Any = object()
-_SHOWN = 200  # characters of a body that an error quotes
+_QUOTED = 200  # characters of a body that an error quotes
 _NAMES = 40  # keys of an object that an error lists
 _BEFORE = 120  # characters of it before the place where JSON breaks
 # A parameter of a link; single quotes are not in RFC 8288, but in use.
@@ -199,7 +199,7 @@ class Response(requests.Response):
         except ValueError as error:
             raise UpstreamError(
                 f"the Link header of {self._request_line} has a {rel!r} that is not a URL "
-                f"({error}): {self._redactor.shorten(reference or '', _SHOWN)}"
+                f"({error}): {self._redactor.shorten(reference or '', _QUOTED)}"
             ) from None
 
     def start(self, length: int) -> str:
@@ -251,17 +251,17 @@ class Response(requests.Response):
         place = "" if at is None else f" at byte {at}"
         edge, start = self._redactor.window(0), at or 0
         before = body[max(0, start - 4 * (_BEFORE + edge)) : start].decode("utf-8", "replace")
-        after = body[start : start + 4 * (_SHOWN + edge)].decode("utf-8", "replace")
+        after = body[start : start + 4 * (_QUOTED + edge)].decode("utf-8", "replace")
         # What is left of the quote is redacted too, then cut: a secret may reach across its edge.
         left = max(0, len(before) - _BEFORE)
         outside = self._redactor.shorten(before + after, left)
-        shown = self._redactor.shorten(before + after, left + _SHOWN)
-        if shown.startswith(outside):
-            shown = ("…" if left else "") + shown.removeprefix(outside)
+        quote = self._redactor.shorten(before + after, left + _QUOTED)
+        if quote.startswith(outside):
+            quote = ("…" if left else "") + quote.removeprefix(outside)
         kind = self.headers.get("Content-Type", "no content type")
         return UpstreamError(
             f"{self._request_line} answered {self.status_code} with {kind}, which is {why}{place}: "
-            f"{shown.strip() or 'an empty body'}",
+            f"{quote.strip() or 'an empty body'}",
             status=self.status_code,
         )
 
@@ -298,8 +298,8 @@ class Response(requests.Response):
 
     def _refused(self, why: str) -> UpstreamError:
         """An error that quotes the response, and what stands under `errors` as in GraphQL."""
-        why += f". It says {self.start(_SHOWN)}"
-        if len(self.content) > _SHOWN and (errors := self._errors()):
+        why += f". It says {self.start(_QUOTED)}"
+        if len(self.content) > _QUOTED and (errors := self._errors()):
             why += f"; errors: {self._start(errors)}"
         return UpstreamError(why, status=self.status_code)
 
@@ -308,8 +308,8 @@ class Response(requests.Response):
         return errors if not rest and self._read(codec.parse, errors) else None
 
     def _start(self, raw: Any) -> str:
-        window = 4 * self._redactor.window(_SHOWN)
-        return self._redactor.shorten(bytes(raw)[:window].decode("utf-8", "replace"), _SHOWN)
+        window = 4 * self._redactor.window(_QUOTED)
+        return self._redactor.shorten(bytes(raw)[:window].decode("utf-8", "replace"), _QUOTED)
 
 
 def _link(header: str, rel: str) -> str | None:

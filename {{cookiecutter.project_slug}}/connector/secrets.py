@@ -72,7 +72,7 @@ def _html(text: str) -> Iterator[str]:
 
 def _repr(text: str) -> Iterator[str]:
     for form in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1]):
-        # Beside a double quote, a single one is written as \'; beside none, as it is.
+        # Beside a double quote, a single one is written as \'; without one, as it is.
         yield from (form, form.replace("\\'", "'"))
 
 
@@ -162,8 +162,8 @@ class Table:
         spans = self._spans(text)
         if self._is_encoded("\0".join(_outside(spans, text))):
             return WITHHELD
-        shown = [span for span in spans if span[0] < length]
-        return MASK.join(_outside(shown, text[:length]))
+        visible = [span for span in spans if span[0] < length]
+        return MASK.join(_outside(visible, text[:length]))
 
     def stands_in(self, text: str) -> bool:
         """Whether a secret stands in a text, or in what its start says once it is decoded."""

@@ -1,4 +1,4 @@
-"""What a fetch step gets and gives: Fetch and Page."""
+"""What a fetch step receives and returns: Fetch and Page."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from connector.sync.state import short_digest
 _CHUNK = 1000  # records that are encoded at a time
 _LARGEST = 128 * 2**20  # bytes of memory, about, that the records of one table may take
 _OVERHEAD = 100  # bytes of memory, about, that a record takes besides its JSON
-_SHOWN = 20  # fields of a record that an error lists
+_LISTED = 20  # fields of a record that an error lists
 _FROM_DICT = frozenset((str, int, bool, type(None)))  # exact in a dict; floats are not
 _KEYS = frozenset((str, int, bool, float, Decimal))
 _LONGEST_NUMBER = 400  # digits that are written out, unlike those of 1e1000000
@@ -71,7 +71,7 @@ class EncodedPage(msgspec.Struct):
     deleted_cursors: PageCursors  # of deleted records that carry one
     identity: str  # by which two pages count as the same; "" without records
     digests: list[str]  # of each record of the entity, where it has no primary key
-    next_token: Any  # where the next page starts, as plain JSON, or None
+    next_token: Any  # where the next page starts, as JSON values, or None
     position: list[Any] | None  # a list of one: what the step returned with Page(cursor=)
     entity_batch: Batch
     secret_tables: list[str] = []  # tables of which a record holds a secret
@@ -260,18 +260,18 @@ def _encode_chunk(
                 if _FROM_DICT.issuperset(map(type, chain.from_iterable(columns.values()))):
                     return data, columns
             return data, _decoded(table, names, data)[1]
-    plain = []
+    converted = []
     for index, record in enumerate(chunk, start):
         if not isinstance(record, Mapping):
             raise _not_an_object(table, record, index)
         try:
-            plain.append(codec.plain(record))
+            converted.append(codec.plain(record))
         except TypeError as error:
             raise StepError(f"a record of {table}, {error}", record=index) from None
         except RecursionError:
             why = f"a record of {table} is nested too deeply, or holds itself"
             raise StepError(why, record=index) from None
-    data = codec.encode(plain)
+    data = codec.encode(converted)
     return data, _decoded(table, names, data)[1]
 
 
@@ -308,8 +308,10 @@ def _check_key(batch: Batch, name: str, values: list[Any]) -> None:
     index = next(index for index, value in enumerate(values) if type(value) not in _KEYS)
     fields = list(codec.members(batch.records()[index]) or ())
     # A byte order mark in the first name of a CSV file cannot be seen.
-    shown = [each if each.isprintable() and each.strip() == each else repr(each) for each in fields]
-    has = ", ".join(shown[:_SHOWN]) + (" …" if len(shown) > _SHOWN else "") or "no field"
+    listed = [
+        each if each.isprintable() and each.strip() == each else repr(each) for each in fields
+    ]
+    has = ", ".join(listed[:_LISTED]) + (" …" if len(listed) > _LISTED else "") or "no field"
     what = "is not a single value" if type(values[index]) in (list, dict) else "is missing"
     raise StepError(
         f"the primary key {name!r} of a {batch.table} {what}: every record needs it "
