@@ -361,7 +361,7 @@ def _step_of(place: str) -> Step:
     return step
 
 
-@pytest.mark.parametrize(("place", "kind"), zip(PLACES, itertools.cycle(AUTHS)))
+@pytest.mark.parametrize(("place", "kind"), [*zip(PLACES, itertools.cycle(AUTHS))])
 @pytest.mark.parametrize("refused", [False, True])
 def test_each_place_fails_and_shows_no_secret(
     server: Faults, place: str, kind: str, refused: bool

@@ -6,7 +6,7 @@ import re
 from collections import UserList
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from urllib.parse import urljoin
 
 import msgspec
@@ -66,6 +66,10 @@ class Rows(UserList[dict[str, Any]]):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.data)
 
+    @overload  # type: ignore[override]
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
     def __getitem__(self, index: Any) -> Any:
         return self.data[index]
 
@@ -232,7 +236,7 @@ class Response(requests.Response):
         try:
             return codec.utf8(self.content, self._charset)
         except UnicodeDecodeError as error:
-            why = f"not {self._charset or 'UTF-8'} text"
+            why = f"not {self._charset or 'UTF-8'} text at byte {error.start}"
             raise self._unreadable(why, self.content, error.start) from None
 
     def _read(self, decode: Callable[[Any], T], body: Any) -> T:
@@ -244,14 +248,13 @@ class Response(requests.Response):
             why, _, place = str(error).removeprefix("JSON is malformed: ").partition(" (byte ")
             why = "cut off" if why == "Input data was truncated" else why
             at = int(place.rstrip(")")) if place else len(body)
-            raise self._unreadable(f"not JSON ({why})", self._body, at) from None
+            raise self._unreadable(f"not JSON ({why}) at byte {at}", self._body, at) from None
 
-    def _unreadable(self, why: str, body: bytes, at: int | None = None) -> UpstreamError:
-        """An error that quotes the body, around the byte where it cannot be read if known."""
-        place = "" if at is None else f" at byte {at}"
-        edge, start = self._redactor.window(0), at or 0
-        before = body[max(0, start - 4 * (_BEFORE + edge)) : start].decode("utf-8", "replace")
-        after = body[start : start + 4 * (_QUOTED + edge)].decode("utf-8", "replace")
+    def _unreadable(self, why: str, body: bytes, at: int = 0) -> UpstreamError:
+        """An error that quotes the body around the byte where it cannot be read."""
+        edge = self._redactor.window(0)
+        before = body[max(0, at - 4 * (_BEFORE + edge)) : at].decode("utf-8", "replace")
+        after = body[at : at + 4 * (_QUOTED + edge)].decode("utf-8", "replace")
         # What is left of the quote is redacted too, then cut: a secret may reach across its edge.
         left = max(0, len(before) - _BEFORE)
         outside = self._redactor.shorten(before + after, left)
@@ -260,7 +263,7 @@ class Response(requests.Response):
             quote = ("…" if left else "") + quote.removeprefix(outside)
         kind = self.headers.get("Content-Type", "no content type")
         return UpstreamError(
-            f"{self._request_line} answered {self.status_code} with {kind}, which is {why}{place}: "
+            f"{self._request_line} answered {self.status_code} with {kind}, which is {why}: "
             f"{quote.strip() or 'an empty body'}",
             status=self.status_code,
         )

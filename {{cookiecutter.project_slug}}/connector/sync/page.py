@@ -96,11 +96,10 @@ def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
         ConnectorError: What a generator of records raised.
     """
     token = None if page.next_token is False else _stored(page.next_token, "next_token")
-    if page.has_cursor and (entity.cursor is not None or entity.soft_delete):
-        other = (
-            "soft_delete, which reads everything" if entity.soft_delete else "the entity's cursor"
-        )
-        raise StepError(f"Page(cursor=) does not go with {other}: use one of them")
+    if page.has_cursor and entity.cursor is not None:
+        raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
+    if page.has_cursor and entity.soft_delete:
+        raise StepError("Page(cursor=) does not go with soft_delete, which reads everything")
     position = [_stored(page.cursor, "Page(cursor=)")] if page.has_cursor else None
     deleted = page.deleted
     if not isinstance(deleted, Mapping):
