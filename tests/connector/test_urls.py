@@ -1,7 +1,6 @@
 """Where requests go: base_url, paths, links by RFC 3986, redirects, other hosts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -12,6 +11,7 @@ from connector.testing import HeldClock, Reply
 from connector.urls import BaseUrl
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from .calls import SECRETS, asked, call, error, reading, rows
 from .faults import ROWS, Faults

@@ -159,7 +159,7 @@ class Signer:
             if secret or name.title() in _PERSONAL:
                 del request.headers[name]
         for what, text in (("URL", request.url or ""), ("body", _text(request.body or b""))):
-            if self._redactor.finds(text):
+            if self._redactor.blocks(text):
                 raise UpstreamError(
                     f"{request.method} {shown(request.url or '')} is not sent: its {what} "
                     "contains a secret, and secrets go to base_url's host only"
@@ -194,7 +194,7 @@ class Signer:
             return text
         # A query alone could be anything, unless it holds what was sent as a credential.
         pairs = _pairs(text)
-        if any(name in self._params and self._redactor.finds(value) for name, value in pairs):
+        if any(name in self._params and self._redactor.blocks(value) for name, value in pairs):
             return without_params(f"?{text}", self._params).removeprefix("?")
         return text
 

@@ -134,7 +134,7 @@ class Reply:
             side = self._delete if batch.delete else self._insert
             side.setdefault(batch.table, []).append(batch)
             batch.keys = []  # of a million records they would take more than the reply
-            self.size += len(batch.data) + 1
+            self.size += len(batch.data) - 1  # brackets out, a comma in
             self.rows += batch.count
 
     def mark(self, table: str) -> None:
@@ -145,7 +145,12 @@ class Reply:
         self, state: Mapping[str, Any], schema: Mapping[str, Any], *, has_more: bool
     ) -> bytes:
         """The reply as JSON."""
-        parts = [b'{"state":', codec.encode(state), b',"insert":', *_tables(self._insert)]
+        parts: list[bytes | memoryview] = [
+            b'{"state":',
+            codec.encode(state),
+            b',"insert":',
+            *_tables(self._insert),
+        ]
         if self._delete:
             parts += [b',"delete":', *_tables(self._delete)]
         if schema:
@@ -199,11 +204,13 @@ def _sync_id(text: str) -> str | None:
         return f"invalid-{short_digest(text.encode('utf-8', 'replace'))}"
 
 
-def _tables(side: Mapping[str, list[Batch]]) -> list[bytes]:
-    parts = [b"{"]
+def _tables(side: Mapping[str, list[Batch]]) -> list[bytes | memoryview]:
+    parts: list[bytes | memoryview] = [b"{"]
     for table, batches in side.items():
         parts += [b"," if len(parts) > 1 else b"", codec.encode(table), b":["]
-        parts += [b",".join([batch.data for batch in batches]), b"]"]
+        for index, batch in enumerate(batches):
+            parts += [b"," if index else b"", memoryview(batch.data)[1:-1]]
+        parts.append(b"]")
     parts.append(b"}")
     return parts
 
