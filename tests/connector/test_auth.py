@@ -88,15 +88,6 @@ def test_basic_auth_sends_user_and_password_or_a_blank_one(
     assert (scheme, base64.b64decode(coded).decode()) == ("Basic", f"bob:{password or ''}")
 
 
-def test_a_user_name_with_a_colon_is_refused_since_it_would_be_cut_there(server: Faults) -> None:
-    message = error(
-        reading(server.url, "/who", auth=BasicAuth("user", "word")),
-        secrets={"user": "bob:by", "word": "made-up-password"},
-    )
-    assert "'user'" in message and "colon" in message
-    assert not server.visits
-
-
 @pytest.mark.parametrize(
     "typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1", "a\0bcdef"]
 )

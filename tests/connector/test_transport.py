@@ -150,14 +150,6 @@ def test_a_body_of_300_mb_is_refused_by_a_limit_and_not_by_the_memory(
     assert rows(reading(server.url, "/rows")) == ROWS
 
 
-@pytest.mark.parametrize("announced", ["1000000", "9" * 5000])
-def test_a_body_that_announces_too_much_is_not_read_at_all(
-    server: Faults, monkeypatch: pytest.MonkeyPatch, announced: str
-) -> None:
-    monkeypatch.setattr(transport, "LARGEST_BODY", 10**6 - 1)
-    assert "larger than" in error(reading(server.url, f"/drip?length={announced}"))
-
-
 # ---- one deadline over the whole response
 
 
@@ -203,13 +195,6 @@ def test_a_stall_late_in_a_response_does_not_get_the_time_of_the_whole_request_a
     monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "2")
     error(reading(server.url, "/stall?after=0.5"))
     assert len(given) > 1 and given == sorted(given, reverse=True) and given[-1] < 1.6
-
-
-def test_a_read_that_began_too_late_times_out_at_once() -> None:
-    with transport.until(-1):
-        end = transport._thread.end
-    assert end < time.monotonic()
-    assert transport._thread.end == float("inf")
 
 
 # ---- connections, cookies, the environment

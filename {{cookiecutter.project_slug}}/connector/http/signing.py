@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -23,18 +24,16 @@ from connector.errors import SourceError, StepError, UpstreamError
 from connector.secrets import Redactor
 from connector.urls import BaseUrl, has_user, is_whole, origin, shown, without_params
 
-_PERSONAL = ("Authorization", "Proxy-Authorization", "Cookie")
+_PERSONAL = ("authorization", "proxy-authorization", "cookie")
 # What auth sets beside credentials: neither these headers nor a time is a secret.
 _ORDINARY = ("accept", "content-length", "content-type", "date", "host", "user-agent")
 _TIME = re.compile(r"[\d\s.,:TZ+-]+")
 # Shorter words of a value may be what all requests share, such as `us-east-1` or `aws4_request`.
 _WORD = re.compile(r"""[^\s,;:=&"'<>]{16,}""")
-_RELATIVE = re.compile(r"""[^\s"'<>{}\[\]?]*\?[^\s"'<>{}]*""")
-_QUERY = re.compile(r"""[^\s"'<>{}?&=]+=[^\s"'<>{}?&]*(&[^\s"'<>{}?&]*)*""")
 
 
 class Signer:
-    """Signs the requests of one call and registers with the redactor what it put on the wire.
+    """Signs the requests of one call: a signed request is one that carries its credentials.
 
     Args:
         auth: As declared.
@@ -63,7 +62,7 @@ class Signer:
     def sign(
         self, request: requests.PreparedRequest, post: Post, *, auth: bool
     ) -> requests.PreparedRequest:
-        """The request as it goes over the wire; the one passed in stays as it is.
+        """The request as it goes over the wire; the one passed in stays without credentials.
 
         Args:
             request: Without credentials.
@@ -76,15 +75,17 @@ class Signer:
             SourceError: A header cannot be sent.
         """
         signed = request.copy()
-        if not self._base.owns(signed.url or ""):
+        self._base.check(request.url or "")
+        if not self._base.is_home(request.url or ""):
             self._clean(signed)
         elif auth and self._auth is not None:
-            self._add_credentials(signed, request, self._auth, post)
+            self._add_credentials(signed, self._auth, post)
+            self._learn_changes(request, signed)
         self._check_headers(signed)
         return signed
 
     def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Forget the OAuth token that a request was refused with; whether there was one."""
+        """Forget the OAuth token that a signed request was refused with; whether it had one."""
         auth = self._auth
         _, _, token = _text(refused.headers.get("Authorization", "")).partition("Bearer ")
         if not isinstance(auth, OAuth2ClientCredentials) or not token:
@@ -94,7 +95,9 @@ class Signer:
 
     def strip(self, url: str) -> str:
         """A URL of base_url's origin without the query parameters that auth adds."""
-        return without_params(url, self._params) if self._base.is_home(url) else url
+        if self._params and self._base.is_home(url):
+            return without_params(url, self._params)
+        return url
 
     def strip_token(self, token: Any) -> Any:
         """A page token without the query parameters that auth adds, wherever URLs stand in it.
@@ -118,27 +121,24 @@ class Signer:
         whole = rest if rest and scheme.isalpha() else value
         self._redactor.add_passing(whole, *_WORD.findall(whole))
 
-    def _add_credentials(
-        self,
-        request: requests.PreparedRequest,
-        before: requests.PreparedRequest,
-        auth: Auth,
-        post: Post,
-    ) -> None:
+    def _add_credentials(self, request: requests.PreparedRequest, auth: Auth, post: Post) -> None:
         if isinstance(auth, OAuth2ClientCredentials):
             url = self._base.token_url(auth.token_url)
             token = access_token(auth, self._secrets, url, post, self._budget)
             request.headers["Authorization"] = f"Bearer {token}"
         else:
             auth(request, self._secrets)
-        for name, value in request.headers.items():
-            if before.headers.get(name) != value and name.lower() not in _ORDINARY:
-                self.learn(_text(value))
-        if request.url != before.url:
-            self._learn_params(before.url or "", request.url or "")
 
-    def _learn_params(self, before: str, after: str) -> None:
-        """Count the query parameters that auth added as its parameters, and as secrets."""
+    def _learn_changes(
+        self, request: requests.PreparedRequest, signed: requests.PreparedRequest
+    ) -> None:
+        """Count the headers and query parameters that auth added as secrets."""
+        for name, value in signed.headers.items():
+            if request.headers.get(name) != value and name.lower() not in _ORDINARY:
+                self.learn(_text(value))
+        before, after = request.url or "", signed.url or ""
+        if after == before:
+            return
         if origin(after) != origin(before):
             raise SourceError(
                 f"auth changed the host of the request to {shown(after)}: "
@@ -156,7 +156,7 @@ class Signer:
         """Take off what another host must not see."""
         for name, value in list(request.headers.items()):
             secret = self._redactor.in_header(name) or self._redactor.in_header(_text(value))
-            if secret or name.title() in _PERSONAL:
+            if secret or name.lower() in _PERSONAL:
                 del request.headers[name]
         for what, text in (("URL", request.url or ""), ("body", _text(request.body or b""))):
             if self._redactor.finds(text):
@@ -171,13 +171,12 @@ class Signer:
             text = _text(value)
             if text.isascii() and text.isprintable():
                 continue
-            bad = next((at for at, char in enumerate(text) if char in "\r\n\0" or char > "ÿ"), None)
-            if bad is not None:
+            if any(char in "\r\n\0" or char > "ÿ" for char in text):
                 names = ", ".join(names_of(self._auth))
-                what = "a line break" if text[bad] in "\r\n\0" else "not a character of HTTP"
                 raise SourceError(
-                    f"the header {name} cannot be sent: its character {bad + 1} is {what}; was "
-                    f"the wrong text pasted?" + (f" (check the secrets {names})" if names else "")
+                    f"the header {name} cannot be sent: it contains a line break or a character "
+                    "that HTTP does not allow; was the wrong text pasted?"
+                    + (f" (check the secrets {names})" if names else "")
                 )
 
     def _strip_text(self, text: str) -> str:
@@ -186,11 +185,13 @@ class Signer:
                 f"the next token is a URL with a user name ({shown(text)}), and tokens are stored "
                 "in the state: take it out"
             )
+        if not self._params:
+            return text
         if is_whole(text):
             return self.strip(text)
-        if _RELATIVE.fullmatch(text):
+        if _relative().fullmatch(text):
             return without_params(text, self._params)
-        if not _QUERY.fullmatch(text):
+        if not _query().fullmatch(text):
             return text
         # A query alone could be anything, unless it holds what was sent as a credential.
         pairs = _pairs(text)
@@ -207,3 +208,14 @@ def _pairs(query: str) -> Iterator[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+
+
+@cache
+def _relative() -> re.Pattern[str]:
+    """A relative URL with a query."""
+    return re.compile(r"""[^\s"'<>{}\[\]?]*\?[^\s"'<>{}]*""")
+
+
+@cache
+def _query() -> re.Pattern[str]:
+    return re.compile(r"""[^\s"'<>{}?&=]+=[^\s"'<>{}?&]*(&[^\s"'<>{}?&]*)*""")
