@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,9 +14,6 @@ from connector import ApiKey, BasicAuth, BearerToken, Fetch, OAuth2ClientCredent
 from connector.auth import identifying_names, names_of
 from connector.errors import SourceError
 from connector.testing import HeldClock
-from connector.urls import without_params
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .calls import SECRETS, call, error, reading, rows
 from .faults import ROWS, Faults
@@ -44,16 +41,15 @@ def who(server: Faults, auth: Any, secrets: Mapping[str, Any], path: str = "/who
 @pytest.mark.parametrize(
     ("typed", "sent"),
     [
-        *((text, text) for text in ("abc-DEF_123.~", "a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë")),
-        *((f"{a}made-up{b}", "made-up") for a, b in (("  ", "\n"), ("\t", "\r\n"))),
+        *((text, text) for text in ("a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë")),
+        *((text, "made-up") for text in ("  made-up\n", "\tmade-up\r\n")),
     ],
 )
 def test_a_secret_is_sent_as_it_was_typed_without_the_space_around_it(
     server: Faults, typed: str, sent: str
 ) -> None:
-    assert who(server, BearerToken("key"), {"key": typed})["headers"]["Authorization"] == (
-        f"Bearer {sent}"
-    )
+    headers = who(server, BearerToken("key"), {"key": typed})["headers"]
+    assert headers["Authorization"] == f"Bearer {sent}"
     for prefix in ("", "Token ", "key="):
         auth = ApiKey("key", header="X-Api-Key", prefix=prefix)
         headers = who(server, auth, {"key": typed})["headers"]
@@ -88,29 +84,30 @@ def test_basic_auth_sends_user_and_password_or_a_blank_one(
     assert (scheme, base64.b64decode(coded).decode()) == ("Basic", f"bob:{password or ''}")
 
 
-@pytest.mark.parametrize(
-    "typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1", "a\0bcdef"]
-)
+@pytest.mark.parametrize("typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1"])
 @pytest.mark.parametrize("auth", [BearerToken("key"), ApiKey("key", header="X-Api-Key")])
 def test_a_secret_that_no_header_can_hold_is_a_clear_error_at_once(
     server: Faults, clock: HeldClock, auth: Any, typed: str
 ) -> None:
     """A line break in the middle, or the long dash that a word processor made."""
     message = error(reading(server.url, "/who", auth=auth), secrets={"key": typed})
-    assert "the header " in message and "cannot be sent" in message
-    assert "check the secrets key" in message
-    assert typed not in message
+    assert "a header cannot be sent: was the wrong text pasted as a secret?" in message
+    assert not leaks(message, [typed])
     assert not server.visits and clock.slept == []
 
 
-@pytest.mark.parametrize(
-    "declared", [lambda: ApiKey("key"), lambda: ApiKey("key", header="X", param="y")]
-)
-def test_what_contradicts_itself_is_refused_where_it_is_declared(
-    declared: Callable[[], Any],
-) -> None:
+@pytest.mark.parametrize("options", [{}, {"header": "X", "param": "y"}])
+def test_a_key_without_one_place_is_refused_where_it_is_declared(options: dict[str, Any]) -> None:
     with pytest.raises(SourceError):
-        declared()
+        ApiKey("key", **options)
+
+
+def test_options_are_named() -> None:
+    """`ApiKey("key", "X-Api-Key")` would leave open whether it is a header or a parameter."""
+    with pytest.raises(TypeError):
+        ApiKey("key", "X-Api-Key")  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        OAuth2ClientCredentials("/t", "id", "secret", "scope", "audience")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -133,23 +130,6 @@ def test_the_setup_test_asks_for_what_auth_needs(
     for name in [*names, "more"]:
         assert f"the secret {name!r} is missing or blank" in message
     assert not server.visits
-
-
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
-PAIRS = st.lists(st.tuples(NAMES, NAMES), max_size=4)
-
-
-@given(before=PAIRS, name=NAMES, key=NAMES, at=st.integers(0, 4), fragment=st.booleans())
-def test_a_parameter_is_taken_out_as_it_was_put_in(
-    before: list[tuple[str, str]], name: str, key: str, at: int, fragment: bool
-) -> None:
-    """And nothing else is touched, not even how it is written."""
-    others = [pair for pair in before if pair[0] != name]
-    end = "#a?b=c" if fragment else ""
-    url = f"https://a.example/x{'?' if others else ''}{urlencode(others)}{end}"
-    pairs = [*others[:at], (name, key), *others[at:]]
-    assert without_params(f"https://a.example/x?{urlencode(pairs)}{end}", {name}) == url
-    assert without_params(url, {name}) == url
 
 
 # ---- functions of the user's own
@@ -314,35 +294,23 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
             "X-Short": fetch.secrets["pin"],
             "X-Number": "47110",
             f"X-{fetch.secrets['key']}": "1",
+            # These stay, whatever they hold: the runtime does not know a signature of the step's.
+            "authorization": "Signature of-the-step",
+            "Cookie": "of=the-step",
         }
         for url in ("/who", f"{server.elsewhere}/who", f"/hop?to={server.elsewhere}/who"):
-            fetch.get(url, headers=headers)
+            fetch.get(url, headers=headers, auth=False)
         return Page()
 
     call(reading(server.url, step, **options), secrets=secrets)
     (home, *_), away = server.at("127.0.0.1"), server.at("localhost")
     custom = {"X-Source", "X-Pin", "X-Step", "X-Coded", "X-Short", "X-made-up-key"}
+    custom |= {"authorization", "Cookie"}
     assert custom <= home.headers.keys()
     assert len(away) == 2
     for visit in away:
         assert not custom & visit.headers.keys()
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
-
-
-@pytest.mark.parametrize("way", ["asked", "redirected"])
-def test_no_authorization_and_no_cookie_goes_to_another_host_whatever_it_holds(
-    server: Faults, way: str
-) -> None:
-    """A signature that the step made itself is nothing that the runtime knows."""
-    url = f"{server.elsewhere}/who"
-
-    def step(fetch: Fetch) -> Page:
-        headers = {"authorization": "Signature of-the-step", "Cookie": "of=the-step"}
-        path = url if way == "asked" else f"/hop?to={url}"
-        return Page(fetch.get(path, headers=headers, auth=False).rows("data"))
-
-    (seen,) = rows(reading(server.url, step, auth=None, allowed_hosts=["localhost"]))
-    assert not {"Authorization", "authorization", "Cookie"} & seen["headers"].keys()
 
 
 @pytest.mark.parametrize("what", ["url", "body", "redirected body"])

@@ -110,8 +110,8 @@ class OAuth2ClientCredentials(_Client, frozen=True, kw_only=True):
         token_path: Dotted path of the token in the endpoint's response.
 
     Raises:
-        SourceError: `token_url` is a URL that the client secret must not be sent to, or contains
-            payload keys; or `credentials_in` has another value.
+        SourceError: `token_url` is a URL that the client secret must not be sent to, or
+            `credentials_in` has another value.
     """
 
     audience: str | None = None
@@ -124,11 +124,6 @@ class OAuth2ClientCredentials(_Client, frozen=True, kw_only=True):
             raise SourceError(
                 f"token_url is {self.token_url!r}; it must be a path below base_url, or start with "
                 "https:// (http:// for localhost only)"
-            )
-        if "{" in self.token_url or "}" in self.token_url:
-            raise SourceError(
-                f"token_url is {self.token_url!r}; payload keys in braces are filled in in "
-                "base_url only: write the whole URL, or a path below base_url"
             )
         if self.credentials_in not in ("header", "body"):
             raise SourceError(
@@ -177,15 +172,8 @@ def access_token(
 ) -> str:
     """An access token that is valid for a while yet, from the cache if there is one.
 
-    Args:
-        auth: As declared.
-        secrets: The call's secrets.
-        url: The token endpoint.
-        post: Sends the request for a token; returns a 2xx response, raises for all others.
-        budget: The time of the call, which also bounds the wait for another thread's token.
-
     Raises:
-        DeadlineExceeded: No token came in time.
+        DeadlineExceeded: No token came in time, from this thread's request or another's.
         UpstreamError: The token endpoint refused the client or gave no token.
     """
     slot = _slot(auth, secrets, url)

@@ -116,6 +116,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
         answer = next(replies, None)
         assert answer is not None, f"no reply is left for {request.method} {request.url}"
+        sent.append(_sent(request))
         return _response(answer, request)
 
     source = copy(entity.source)
@@ -132,8 +133,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         walk = Walk(entity, context)
         given = {**fetch, "started": started.timestamp()} if started else fetch
         state = replace(walk.begin(), **given)
-        traffic = Traffic(on_request=lambda request: sent.append(_sent(request)))
-        page = walk.call_step(state, traffic, {"entity": entity.name, "page": 1})
+        page = walk.call_step(state, Traffic(), {"entity": entity.name, "page": 1})
     result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
     result.__dict__.update(page.__dict__)
     result.requests = sent

@@ -41,15 +41,13 @@ class BaseUrl:
         return self.text + (path if not path or path[0] in "/?" else f"/{path}")
 
     def token_url(self, url: str) -> str:
-        """The URL of an OAuth token endpoint.
+        """The URL of an OAuth token endpoint; of a sample upstream if `UPSTREAM_BASE_URL` is one.
 
-        Where `UPSTREAM_BASE_URL` points to this machine (a sample upstream), tokens come from
-        there too: a test must not ask a real identity provider.
+        A test must not ask a real identity provider.
         """
-        if not is_whole(url) or not os.environ.get("UPSTREAM_BASE_URL"):
-            return self.url(url)
-        base = urlsplit(self.text)
-        return urlunsplit(base[:2] + urlsplit(url)[2:]) if base.hostname in _LOCAL else url
+        if is_whole(url) and os.environ.get("UPSTREAM_BASE_URL") and self._origin[1] in _LOCAL:
+            return urlunsplit(urlsplit(self.text)[:2] + urlsplit(url)[2:])
+        return self.url(url)
 
     def resolve(self, link: str, carrier: str) -> str:
         """The URL that a link in the response of another URL means, by RFC 3986."""
@@ -81,19 +79,19 @@ class BaseUrl:
         if self.is_home(url):
             return
         scheme, host, _ = origin(url)
-        if host in self._allowed:
-            if not _is_safe(scheme, host):
-                raise WrongOrigin(f"{shown(url)} is not asked: it does not start with https://")
-            return
-        why = (
-            f"{shown(url)} is on another host than {self.text}, and credentials are sent only there"
-        )
-        if host and scheme in ("http", "https"):
-            why += (
-                "; if records are to be read there, without credentials, name its host in "
-                f'Source(allowed_hosts=["{host}"])'
+        if host not in self._allowed:
+            why = (
+                f"{shown(url)} is on another host than {self.text}, "
+                "and credentials are sent only there"
             )
-        raise WrongOrigin(why)
+            if host and scheme in ("http", "https"):
+                why += (
+                    "; if records are to be read there, without credentials, name its host in "
+                    f'Source(allowed_hosts=["{host}"])'
+                )
+            raise WrongOrigin(why)
+        if not _is_safe(scheme, host):
+            raise WrongOrigin(f"{shown(url)} is not asked: it does not start with https://")
 
     def _secured(self, url: str) -> str:
         """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
@@ -135,8 +133,8 @@ def origin(url: str) -> tuple[str, str, int | None]:
 def is_base(url: str) -> bool:
     """Whether paths can be appended to the URL and credentials be sent there."""
     scheme, host, _ = origin(url)
-    sendable = bool(host) and _is_safe(scheme, host)
-    return sendable and not has_user(url) and not _NOT_IN_BASE.search(url)
+    usable = host and not has_user(url) and not _NOT_IN_BASE.search(url)
+    return bool(usable) and _is_safe(scheme, host)
 
 
 def without_params(url: str, names: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from http.client import responses
@@ -35,9 +35,6 @@ _DAY = 86400.0
 class Traffic:
     """What the requests of one page showed of the upstream.
 
-    Args:
-        on_request: Called with each request, without credentials, once per attempt; for tests.
-
     Attributes:
         request: Method and URL of the last request, for error texts; or None.
         fingerprint: Digest over method, URL and body of all requests; "" without.
@@ -47,10 +44,7 @@ class Traffic:
         followed: URL, after redirects, of the response to `fetch.follow()`, or None.
     """
 
-    def __init__(
-        self, on_request: Callable[[requests.PreparedRequest], None] | None = None
-    ) -> None:
-        self.on_request = on_request
+    def __init__(self) -> None:
         self.request: str | None = None
         self.fingerprint = ""
         self.sent_at: float | None = None
@@ -94,17 +88,6 @@ class _Options(msgspec.Struct, frozen=True):
 
 class Client:
     """Asks the upstream for one call; connections outlive it, credentials and cookies do not.
-
-    Args:
-        source: What the user declared.
-        secrets: The call's secrets.
-        payload: The call's custom payload.
-        redactor: Learns what goes over the wire as credentials.
-        budget: The time of the call.
-        send: The transport; tests pass one that answers from memory.
-
-    Attributes:
-        base_url: As resolved for this call.
 
     Raises:
         SourceError: `UPSTREAM_BASE_URL` is not a URL that credentials may be sent to.
@@ -178,10 +161,6 @@ class Client:
     def next_token(self, token: Any, traffic: Traffic) -> Any:
         """A page's next token as it may be stored: a link whole, and without credentials.
 
-        Args:
-            token: As the step returned it.
-            traffic: What the page's requests showed.
-
         Raises:
             StepError: A URL in it holds a user name.
             WrongOrigin: The link leads to another origin.
@@ -208,8 +187,6 @@ class Client:
             self._budget.sleep(
                 self._cool.get(host, 0.0) - clock.monotonic(), f"{host} has a rate limit"
             )
-            if traffic.on_request is not None and hop is request:
-                traffic.on_request(request)
             signed = hop
             if not options.for_token:
                 signed = self._signer.sign(hop, post, auth=options.auth)
@@ -347,12 +324,8 @@ class Client:
         status = response.status_code
         why = f"{shown} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {self._quote(response)}"
-        refused = status in (401, 403)
-        challenge = response.headers.get("WWW-Authenticate", "")
-        if refused and challenge:
-            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _SHOWN)})"
-        has_credentials = not options.for_token and self._base.is_home(response.url)
-        if refused and self._source.secrets and has_credentials and not limited:
+        refused = status in (401, 403) and not limited and not options.for_token
+        if refused and self._source.secrets and self._base.is_home(response.url):
             why += f" (check the secrets {', '.join(self._source.secrets)})"
         if status == 404 and options.is_link:
             why += (

@@ -49,13 +49,7 @@ _thread = threading.local()
 
 
 class TransportError(Exception):
-    """No complete response came.
-
-    Args:
-        why: What happened.
-        retryable: Whether another attempt may succeed.
-        kind: Class of the error behind it, for the log.
-    """
+    """No complete response came; `kind` is the class of the error behind it, for the log."""
 
     def __init__(self, why: str, *, retryable: bool, kind: str = "TransportError") -> None:
         super().__init__(why)
@@ -68,13 +62,13 @@ class TransportError(Exception):
         """The same of an error that requests, urllib3 or the socket raised."""
         if isinstance(error, TransportError):
             return error
-        cause = error
-        while inner := _cause(cause):
-            cause = inner
+        cause = _innermost(error)
         why = f"{type(cause).__name__}: {cause}"
         untrusted = isinstance(cause, ssl.SSLCertVerificationError)
         if untrusted:
             why += " (the app setting CONNECTOR_CA_BUNDLE names the file of a private CA)"
+        if type(error) in (ValueError, UnicodeEncodeError):
+            why += " (a header cannot be sent: was the wrong text pasted as a secret?)"
         if isinstance(cause, socket.gaierror):
             why += " (is the host in base_url spelled right?)"
         # A ValueError of requests means that this request can never be sent.
@@ -82,10 +76,12 @@ class TransportError(Exception):
         return cls(why, retryable=retryable, kind=type(error).__name__)
 
 
-def _cause(error: BaseException) -> BaseException | None:
-    """What requests or urllib3 wrapped; not `__context__`, which may be an earlier request's."""
-    inner = (error.__cause__, *error.args)
-    return next((cause for cause in inner if isinstance(cause, BaseException)), None)
+def _innermost(error: BaseException) -> BaseException:
+    """What was wrapped; not by `__context__`, which may be the error of an earlier request."""
+    for inner in (error.__cause__, *error.args):
+        if isinstance(inner, BaseException):
+            return _innermost(inner)
+    return error
 
 
 def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
@@ -128,11 +124,6 @@ def proxy_credentials() -> list[str]:
 def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
     """The whole body, unpacked; the connection is then free again, or closed.
 
-    Args:
-        response: A response whose body was not read yet.
-        shown: The request without credentials, for errors.
-        budget: The time of the call.
-
     Raises:
         UpstreamError: The body is larger than 64 MiB.
         DeadlineExceeded: The time is over.
@@ -144,7 +135,7 @@ def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
     for name in reversed(encoding.split(",")):
         if name.strip() in ("gzip", "x-gzip", "deflate"):
             chunks = _inflated(chunks, gzip="gzip" in name)
-    parts, size, cut = [], 0, False
+    parts, size = [], 0
     try:
         for chunk in chunks:
             budget.check(shown)
@@ -158,19 +149,15 @@ def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
                 )
         budget.check(shown)
     except _CutShort:
-        cut = True
+        # Some servers leave out the end mark of gzip; a JSON text shows by itself that it is whole.
+        if not _is_json(b"".join(parts)):
+            raise TransportError(
+                f"the {encoding} body ended early, after {size} unpacked bytes", retryable=True
+            ) from None
+        logger.warning(line("cut_body", request=shown, encoding=encoding, bytes=size))
     finally:
         response.close()
-    body = b"".join(parts)
-    if cut:
-        if not _is_json(body):
-            raise TransportError(
-                f"the {encoding} body ended early, after {size} unpacked bytes",
-                retryable=True,
-            )
-        # Some servers leave out the end mark of gzip; a JSON text shows by itself that it is whole.
-        logger.warning(line("cut_body", request=shown, encoding=encoding, bytes=size))
-    return body
+    return b"".join(parts)
 
 
 class _CutShort(Exception):
