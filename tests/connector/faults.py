@@ -244,8 +244,7 @@ def silent(visit: Visit) -> None:
 
 @route("/stall")
 def stall(visit: Visit) -> None:
-    """Half a body, `after` so many seconds, and then nothing more."""
-    visit.server.stopping.wait(float(visit.params.get("after", 0)))
+    """Half a body, and then nothing more."""
     visit.head(Content_Length=len(GOOD), Connection=visit.params.get("connection"))
     visit.write(GOOD.encode()[:20])
     silent(visit)
@@ -339,12 +338,6 @@ def status(visit: Visit) -> None:
     headers |= visit.server.headers
     body = json.dumps({"message": f"said {params['code']}"})
     return visit.reply(body, int(params["code"]), **headers)
-
-
-@route("/big-hop")
-def big_hop(visit: Visit) -> None:
-    visit.head(302, Location="/rows", Content_Length=300 * MIB)
-    visit.drip(SPACES)
 
 
 @route("/who")

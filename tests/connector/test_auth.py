@@ -213,15 +213,6 @@ def test_what_a_function_puts_into_headers_and_query_stays_in_no_text(
     assert not leaks(message + lines.text, [made_up])
 
 
-def test_a_time_that_auth_sends_may_stand_in_a_token(server: Faults) -> None:
-    def step(fetch: Fetch) -> Page:
-        fetch.get("/who")
-        return Page([{"id": fetch.token or 0}], None if fetch.token else 1767225600)
-
-    made = reading(server.url, step, auth=signature, secrets=["key"])
-    assert len(rows(made, secrets=KEY)) == 2
-
-
 def changes_the_host(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
     request.url = "https://elsewhere.example.com/thing"
 
@@ -328,18 +319,6 @@ def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server: Faults, 
     message = error(reading(server.url, step, allowed_hosts=["localhost"]))
     assert "is not sent" in message and "contains a secret" in message
     assert not server.at("localhost")
-
-
-def test_a_refusal_of_a_host_that_gets_no_credentials_does_not_ask_to_check_them(
-    server: Faults,
-) -> None:
-    options: dict[str, Any] = {"allowed_hosts": ["localhost"]}
-    for code in (401, 403):
-        path = f"/status?code={code}"
-        for url in (f"{server.elsewhere}{path}", f"/hop?to={quote(server.elsewhere + path)}"):
-            message = error(reading(server.url, url, **options))
-            assert f"answered {code}" in message and "check the secrets" not in message
-        assert "check the secrets apiToken" in error(reading(server.url, path, **options))
 
 
 def test_a_response_shows_no_request_with_credentials(server: Faults) -> None:

@@ -3,7 +3,6 @@
 import base64
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,9 +12,8 @@ from connector.errors import SourceError
 from connector.testing import HeldClock
 
 from .calls import asked, call, error, reading, rows, source
-from .faults import ROWS, Faults, Visit
+from .faults import ROWS, Faults
 from .leaks import leaks, listening
-from .tls import Authority, Proxy
 
 CLIENT = {"id": "the-client-id", "secret": "the-client-secret"}
 OAUTH = OAuth2ClientCredentials("/oauth/token", "id", "secret")
@@ -140,29 +138,12 @@ def test_a_401_renews_the_token_once(server: Faults, clock: HeldClock) -> None:
     assert clock.slept == []
 
 
-def test_renewing_is_no_attempt(server: Faults, clock: HeldClock) -> None:
-    def wobbly(visit: Visit) -> None:
-        visit.reply(status={5: 401, 6: 200}.get(visit.nth, 500))
-
-    server.routes["/wobbly"] = wobbly
-    assert rows(reading(server.url, "/wobbly", auth=OAUTH), secrets=CLIENT) == ROWS
-
-
 def test_a_401_that_the_step_expects_is_given_to_it(server: Faults) -> None:
     def status(fetch: Fetch) -> int:
         return fetch.get("/status?code=401", ok=[401]).status_code
 
     assert asked(server.url, status, auth=OAUTH, secrets=CLIENT) == 401
     assert server.paths() == ["/oauth/token", "/status"]
-
-
-def test_a_401_without_our_token_renews_nothing(server: Faults) -> None:
-    def step(fetch: Fetch) -> Page:
-        headers = {"Authorization": "Bearer of-the-step"}
-        return Page(fetch.get("/status?code=401", auth=False, headers=headers).rows())
-
-    error(reading(server.url, step, auth=OAUTH), secrets=CLIENT)
-    assert server.paths() == ["/status"]
 
 
 # ---- an endpoint that gives no token
@@ -244,7 +225,7 @@ def test_a_refusal_of_the_token_endpoint_does_not_give_up_the_page_token(
     assert tokens[0] is None and {*tokens[1:]} == {1}
 
 
-@pytest.mark.parametrize("path", ["/drip", "/drip-head", "/silent"])
+@pytest.mark.parametrize("path", ["/drip", "/silent"])
 def test_the_time_of_the_call_holds_for_the_token_endpoint_too(
     server: Faults, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -288,20 +269,6 @@ def test_workers_that_need_a_token_at_once_get_the_same_one(server: Faults, refu
     assert server.paths().count("/oauth/token") == 1
 
 
-def test_a_slow_token_of_one_connection_does_not_hold_up_another(
-    server: Faults, clock: HeldClock
-) -> None:
-    slow = guarded(server, auth=oauth("/silent"))
-    waiting = threading.Thread(target=call, args=(slow,), kwargs={"secrets": CLIENT}, daemon=True)
-    waiting.start()
-    while "/silent" not in server.paths():
-        waiting.join(0.01)
-    assert rows(guarded(server), secrets=CLIENT) == ROWS
-    assert waiting.is_alive()
-    server.stopping.set()  # the endpoint breaks the connection off
-    waiting.join(60)
-
-
 def test_the_wait_for_another_threads_token_ends_with_the_call(
     server: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,21 +290,6 @@ def test_only_the_token_endpoint_gets_the_client(server: Faults) -> None:
     assert (there.path, here.path) == ("/oauth/token", "/guarded")
     assert there.headers["Authorization"].startswith("Basic ")
     assert here.headers["Authorization"].startswith("Bearer given-token-1-")
-
-
-def test_tokens_come_through_the_proxy_and_by_the_private_ca(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And no .netrc replaces the client's credentials."""
-    (tmp_path / "netrc").write_text("default login me password mine\n", encoding="utf-8")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    authority = Authority.made(tmp_path)
-    monkeypatch.setenv("CONNECTOR_CA_BUNDLE", str(authority.ca))
-    with Proxy() as proxy, Faults(authority.context) as safe:
-        monkeypatch.setenv("CONNECTOR_PROXY", proxy.url)
-        assert rows(guarded(safe), secrets=CLIENT) == ROWS
-        assert len({visit.port for visit in safe.visits}) == 1
-    assert len(proxy.heads) == 1
 
 
 @pytest.mark.parametrize("token_url", ["https://login.example.com/oauth/token", "/oauth/token"])

@@ -348,12 +348,6 @@ def test_a_post_is_redirected_as_browsers_do(
     assert ("Content-Type" in server.visits[1].headers) is (method == "POST")
 
 
-def test_a_redirects_body_is_not_read(server: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has 300 MB, and comes byte by byte."""
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "30")
-    assert rows(reading(server.url, "/big-hop")) == ROWS
-
-
 def test_a_redirect_to_an_allowed_host_loses_the_credentials_and_one_home_gets_them_back(
     server: Faults,
 ) -> None:

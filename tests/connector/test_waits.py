@@ -281,16 +281,6 @@ def test_a_walk_that_waits_until_the_time_is_over_says_for_what(
     assert "CONNECTOR_CALL_SECONDS" not in message
 
 
-def test_a_walk_that_oversleeps_the_end_of_the_call_says_for_what(
-    clock: HeldClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clock, "sleep", lambda seconds: clock.advance(200))
-    player = never_ready(0)
-    player.sync(calls=1)
-    player.state["_sync"]["empty"] = 9
-    assert "entity thing, page 1: export 17 is not ready" in player.call()["errorMessage"]
-
-
 def test_while_one_entity_waits_it_is_not_asked_and_the_others_are_read(clock: HeldClock) -> None:
     limited = [True]
 
