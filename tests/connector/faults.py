@@ -371,12 +371,12 @@ def token(visit: Visit) -> None:
     given = f"given-token-{visit.server.count('a token')}-{visit.server.port}"
     visit.server.tokens.append(given)
     *outer, last = visit.params.get("at", "access_token").split(".")
-    said: dict[str, Any] = {last: given, "token_type": "Bearer", "scope": form.get("scope")}
+    body: dict[str, Any] = {last: given, "token_type": "Bearer", "scope": form.get("scope")}
     if visit.server.lives is not None:
-        said["expires_in"] = visit.server.lives
+        body["expires_in"] = visit.server.lives
     for key in reversed(outer):
-        said = {key: said}
-    return visit.reply(json.dumps(said))
+        body = {key: body}
+    return visit.reply(json.dumps(body))
 
 
 @route("/guarded")

@@ -137,8 +137,8 @@ def test_the_setup_test_asks_for_what_auth_needs(
 
 def signature(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
     """Signs method, URL and body, as many APIs ask for."""
-    said = f"{request.method}{request.path_url}".encode() + bytes(request.body or b"")
-    coded = hmac.new(secrets["key"].encode(), said, hashlib.sha256).hexdigest()
+    text = f"{request.method}{request.path_url}".encode() + bytes(request.body or b"")
+    coded = hmac.new(secrets["key"].encode(), text, hashlib.sha256).hexdigest()
     request.headers["Authorization"] = f"Signature {coded}"
     request.headers["X-Timestamp"] = "1767225600"
     request.headers["Accept"] = "application/vnd.acme+json"
@@ -152,8 +152,8 @@ def test_a_function_signs_each_request_as_it_is_sent(server: Faults) -> None:
 
     call(reading(server.url, step, auth=signature, secrets=["key"]), secrets=KEY)
     for visit in server.visits:
-        said = f"{visit.method}{visit.target}".encode() + visit.body
-        coded = hmac.new(b"made-up-key", said, hashlib.sha256).hexdigest()
+        text = f"{visit.method}{visit.target}".encode() + visit.body
+        coded = hmac.new(b"made-up-key", text, hashlib.sha256).hexdigest()
         assert visit.headers["Authorization"] == f"Signature {coded}"
         assert visit.headers["Accept"] == "application/vnd.acme+json"
 
@@ -222,7 +222,7 @@ def has_no_file(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("auth", "secrets", "said"),
+    ("auth", "secrets", "text"),
     [
         (changes_the_host, KEY, "auth changed the host of the request to https://elsewhere.exa"),
         (has_no_file, KEY, "OSError"),
@@ -231,7 +231,7 @@ def has_no_file(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -
     ],
 )
 def test_a_function_that_cannot_sign_is_an_error_at_once(
-    server: Faults, clock: HeldClock, auth: Any, secrets: dict[str, str], said: str
+    server: Faults, clock: HeldClock, auth: Any, secrets: dict[str, str], text: str
 ) -> None:
     made = reading(
         server.url,
@@ -240,7 +240,7 @@ def test_a_function_that_cannot_sign_is_an_error_at_once(
         secrets=["key"] if secrets else [],
         allowed_hosts=["elsewhere.example.com"],
     )
-    assert said in error(made, secrets=secrets)
+    assert text in error(made, secrets=secrets)
     assert not server.visits and clock.slept == []
 
 

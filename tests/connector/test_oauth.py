@@ -150,7 +150,7 @@ def test_a_401_that_the_step_expects_is_given_to_it(server: Faults) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "said"),
+    ("declared", "words"),
     [
         (oauth(), ['401 Unauthorized: {"error": "invalid_client"', 'credentials_in="body"']),
         (
@@ -172,14 +172,14 @@ def test_a_token_endpoint_that_gives_none_is_quoted(
     server: Faults,
     clock: HeldClock,
     declared: OAuth2ClientCredentials,
-    said: list[str],
+    words: list[str],
     host: str,
 ) -> None:
     url = server.url if host == "home" else server.elsewhere
     whole = oauth(url + declared.token_url, credentials_in=declared.credentials_in)
     secrets = {**CLIENT, "secret": "a-wrong-secret"}
     message = error(guarded(server, auth=whole), secrets=secrets)
-    for text in [f"POST {whole.token_url} ", *said]:
+    for text in [f"POST {whole.token_url} ", *words]:
         assert text in message
     assert not leaks(message, ["a-wrong-secret"]) and "the-client-id" not in message
     assert "credentials are sent" not in message

@@ -219,8 +219,8 @@ def test_where_the_caller_chooses_the_host_secrets_come_from_the_request_only(
     made.entity("thing", primary_key=["id"])(lambda fetch: Page(fetch.get("/thing").rows()))
     upstream = Upstream(lambda _: [])
     player = Player(made, upstream, secrets={}, customPayload={"subdomain": "evil"})
-    said = player.sync().error
-    assert "'apiToken'" in said and "app setting" not in said
+    message = player.sync().error
+    assert "'apiToken'" in message and "app setting" not in message
     assert upstream.asked == []
 
 
@@ -244,8 +244,8 @@ def test_payload_keys_may_have_a_default() -> None:
     assert upstream.urls == ["https://acme.example.com/thing", "https://b.example.com/thing"]
     assert seen[0] == {"tenant": "acme", "region": "eu", "team": "t"}
     request = {"state": {}, "setup_test": True, "secrets": SECRETS, "customPayload": {}}
-    said = Player(made, upstream, **request).call()["errorMessage"]
-    assert "'team'" in said and "tenant" not in said and "region" not in said
+    message = Player(made, upstream, **request).call()["errorMessage"]
+    assert "'team'" in message and "tenant" not in message and "region" not in message
 
 
 def test_follow_needs_a_url() -> None:

@@ -61,8 +61,8 @@ class BaseUrl:
         url = self.resolve(link, carrier)
         if not self.is_home(url):
             raise WrongOrigin(
-                f"the next link {shown(url)} is on another host than {self.text}: fetch.follow "
-                "stays on that host; pages of an allowed host are read with fetch.get"
+                f"the next link {without_query(url)} is on another host than {self.text}: "
+                "fetch.follow stays on that host; pages of an allowed host are read with fetch.get"
             )
         return url
 
@@ -81,7 +81,7 @@ class BaseUrl:
         scheme, host, _ = origin(url)
         if host not in self._allowed:
             why = (
-                f"{shown(url)} is on another host than {self.text}, "
+                f"{without_query(url)} is on another host than {self.text}, "
                 "and credentials are sent only there"
             )
             if host and scheme in ("http", "https"):
@@ -91,7 +91,7 @@ class BaseUrl:
                 )
             raise WrongOrigin(why)
         if not _is_safe(scheme, host):
-            raise WrongOrigin(f"{shown(url)} is not asked: it does not start with https://")
+            raise WrongOrigin(f"{without_query(url)} is not asked: it does not start with https://")
 
     def _secured(self, url: str) -> str:
         """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
@@ -99,7 +99,7 @@ class BaseUrl:
         return secured if secured != url and self.is_home(secured) else url
 
 
-def shown(url: str) -> str:
+def without_query(url: str) -> str:
     """The URL without its query."""
     return without_user(url).partition("?")[0]
 
@@ -115,7 +115,7 @@ def has_user(url: str) -> bool:
 
 
 def without_user(url: str) -> str:
-    """The URL without a user name and password, which would be sent as credentials and shown."""
+    """The URL without a user name and password, which would be sent as credentials."""
     return _USER.sub(r"\1", url, count=1) if "@" in url else url
 
 

@@ -52,11 +52,11 @@ class Traffic:
         self.followed: str | None = None
         self._began = clock.now()
 
-    def observe_request(self, request: requests.PreparedRequest, shown: str) -> None:
+    def observe_request(self, request: requests.PreparedRequest, label: str) -> None:
         """Note a request before its first attempt."""
         if self.request is None:
             self._began = clock.now()
-        self.request = shown
+        self.request = label
         seen = repr((self.fingerprint, request.method, request.url, request.body))
         digest = hashlib.blake2b(seen.encode("utf-8", "replace"), digest_size=16)
         self.fingerprint = digest.hexdigest()
@@ -151,7 +151,7 @@ class Client:
         )
         if auth:
             request.url = self._signer.strip(request.url or "")
-        traffic.observe_request(request, self._shown(request))
+        traffic.observe_request(request, self._label(request))
         options = _Options(fields, ok, auth, retry, is_link=link is not None)
         response = self._answer(request, options, traffic)
         if follow:
@@ -182,7 +182,7 @@ class Client:
         failures = limits = 0
         renewed = False
         while True:
-            shown, host = self._shown(hop), urlsplit(hop.url or "").netloc
+            label, host = self._label(hop), urlsplit(hop.url or "").netloc
             attempt = failures + limits + 1
             self._budget.sleep(
                 self._cool.get(host, 0.0) - clock.monotonic(), f"{host} has a rate limit"
@@ -192,18 +192,18 @@ class Client:
                 signed = self._signer.sign(hop, post, auth=options.auth)
             limited, wait = False, None
             try:
-                response = self._exchange(hop, signed, options, shown, attempt)
+                response = self._exchange(hop, signed, options, label, attempt)
             except TransportError as lost:
                 again = options.retry and lost.retryable
                 error = UpstreamError(
-                    f"{shown} got no complete response (attempt {attempt}): {lost.why}"
+                    f"{label} got no complete response (attempt {attempt}): {lost.why}"
                 )
             else:
                 if options.redirects(response):
                     hops += 1
                     if hops > REDIRECTS:
                         raise UpstreamError(
-                            f"{self._shown(request)} redirects more than {REDIRECTS} times: "
+                            f"{self._label(request)} redirects more than {REDIRECTS} times: "
                             "write the final address into base_url or the path"
                         )
                     hop = self._redirected(hop, response, auth=options.auth)
@@ -222,7 +222,7 @@ class Client:
                     continue
                 again = limited or status == 503 or (options.retry and waits.may_pass(status))
                 wait = waits.asked(response, limited=limited)
-                error = self._refusal(response, options, shown, limited=limited)
+                error = self._refusal(response, options, label, limited=limited)
             if not again:
                 raise error
             patient = limited or wait is not None
@@ -251,7 +251,7 @@ class Client:
             hop = redirected(request, target, response.status_code)
             self._base.check(hop.url or "")
         except UpstreamError as error:
-            error.why = f"{self._shown(request)} redirects elsewhere: {error.why}"
+            error.why = f"{self._label(request)} redirects elsewhere: {error.why}"
             raise
         if auth:
             hop.url = self._signer.strip(hop.url or "")
@@ -262,11 +262,11 @@ class Client:
         request: requests.PreparedRequest,
         signed: requests.PreparedRequest,
         options: _Options,
-        shown: str,
+        label: str,
         attempt: int,
     ) -> Response:
         """Send a signed request and read its response; a redirect's body is left unread."""
-        seconds, began = self._budget.check(shown), clock.monotonic()
+        seconds, began = self._budget.check(label), clock.monotonic()
         response: Response | None = None
         lost = TransportError("no response", retryable=True)
         try:
@@ -275,7 +275,7 @@ class Client:
                 received.close()
                 body = b""
             else:
-                body = transport.read_body(received, shown, self._budget)
+                body = transport.read_body(received, label, self._budget)
             response = Response.of(received, body, request, self._redactor)
         except ConnectorError:
             raise
@@ -286,7 +286,7 @@ class Client:
                 "request",
                 **options.fields,
                 method=request.method,
-                url=shown.partition(" ")[2],
+                url=label.partition(" ")[2],
                 status=response.status_code if response is not None else "failed",
                 ms=round((clock.monotonic() - began) * 1000),
                 attempt=attempt if attempt > 1 else None,
@@ -296,7 +296,7 @@ class Client:
         )
         # Outside of the except: what is raised here must not drag the signed request along.
         if response is None:
-            self._budget.check(shown)
+            self._budget.check(label)
             raise lost
         return response
 
@@ -312,17 +312,17 @@ class Client:
         self._signer.learn(headers.get("Authorization", ""))
         return self._answer(request, _Options(fields, for_token=True), Traffic())
 
-    def _shown(self, request: requests.PreparedRequest) -> str:
+    def _label(self, request: requests.PreparedRequest) -> str:
         """Method and URL; of an allowed host without its query, which may open a file."""
         url = request.url or ""
-        return f"{request.method} {urls.shown(url) if self._base.is_guest(url) else url}"
+        return f"{request.method} {urls.without_query(url) if self._base.is_guest(url) else url}"
 
     def _refusal(
-        self, response: Response, options: _Options, shown: str, *, limited: bool
+        self, response: Response, options: _Options, label: str, *, limited: bool
     ) -> UpstreamError:
         """The error for a response that is not what the step asked for."""
         status = response.status_code
-        why = f"{shown} answered {status} {responses.get(status, '')}".rstrip()
+        why = f"{label} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {self._quote(response)}"
         refused = status in (401, 403) and not limited and not options.for_token
         if refused and self._source.secrets and self._base.is_home(response.url):

@@ -32,7 +32,7 @@ def draft(
     data: Any = None,
 ) -> requests.PreparedRequest:
     """The request; see `Fetch.request` for the arguments. Later headers replace earlier ones."""
-    what = f"{method.upper()} {urls.shown(url)}"
+    what = f"{method.upper()} {urls.without_query(url)}"
     merged = CaseInsensitiveDict(HEADERS)
     for part in headers:
         for name, value in _written(what, "headers", part).items():

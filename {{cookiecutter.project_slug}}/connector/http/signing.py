@@ -20,7 +20,7 @@ from connector.auth import (
 from connector.budget import Budget
 from connector.errors import SourceError, StepError, UpstreamError
 from connector.secrets import Redactor
-from connector.urls import BaseUrl, has_user, is_whole, origin, shown, without_params
+from connector.urls import BaseUrl, has_user, is_whole, origin, without_params, without_query
 
 _PERSONAL = ("authorization", "proxy-authorization", "cookie")
 # What auth sets beside credentials: neither these headers nor a time is a secret.
@@ -123,7 +123,7 @@ class Signer:
             return
         if origin(after) != origin(before):
             raise SourceError(
-                f"auth changed the host of the request to {shown(after)}: "
+                f"auth changed the host of the request to {without_query(after)}: "
                 "an auth function may change headers, query and body only"
             )
         pairs = [*_pairs(urlsplit(before).query)]
@@ -143,15 +143,15 @@ class Signer:
         for what, text in (("URL", request.url or ""), ("body", _text(request.body or b""))):
             if self._redactor.finds(text):
                 raise UpstreamError(
-                    f"{request.method} {shown(request.url or '')} is not sent: its {what} "
+                    f"{request.method} {without_query(request.url or '')} is not sent: its {what} "
                     "contains a secret, and secrets go to base_url's host only"
                 )
 
     def _strip_text(self, text: str) -> str:
         if has_user(text):
             raise StepError(
-                f"the next token is a URL with a user name ({shown(text)}), and tokens are stored "
-                "in the state: take it out"
+                f"the next token is a URL with a user name ({without_query(text)}), and tokens "
+                "are stored in the state: take it out"
             )
         if is_whole(text):
             return self.strip(text)

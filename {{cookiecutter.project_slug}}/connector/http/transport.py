@@ -121,7 +121,7 @@ def proxy_credentials() -> list[str]:
     return [password, unquote(password)] if password else []
 
 
-def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
+def read_body(response: requests.Response, label: str, budget: Budget) -> bytes:
     """The whole body, unpacked; the connection is then free again, or closed.
 
     Raises:
@@ -138,23 +138,23 @@ def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
     parts, size = [], 0
     try:
         for chunk in chunks:
-            budget.check(shown)
+            budget.check(label)
             parts.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise UpstreamError(
-                    f"the response to {shown} is larger than {LARGEST_BODY // 2**20} MiB: "
+                    f"the response to {label} is larger than {LARGEST_BODY // 2**20} MiB: "
                     "ask for smaller pages (page_size=)",
                     status=response.status_code,
                 )
-        budget.check(shown)
+        budget.check(label)
     except _CutShort:
         # Some servers leave out the end mark of gzip; a JSON text shows by itself that it is whole.
         if not _is_json(b"".join(parts)):
             raise TransportError(
                 f"the {encoding} body ended early, after {size} unpacked bytes", retryable=True
             ) from None
-        logger.warning(line("cut_body", request=shown, encoding=encoding, bytes=size))
+        logger.warning(line("cut_body", request=label, encoding=encoding, bytes=size))
     finally:
         response.close()
     return b"".join(parts)
