@@ -244,7 +244,8 @@ def silent(visit: Visit) -> None:
 
 @route("/stall")
 def stall(visit: Visit) -> None:
-    """Half a body, and then nothing more."""
+    """Half a body, `after` so many seconds, and then nothing more."""
+    visit.server.stopping.wait(float(visit.params.get("after", 0)))
     visit.head(Content_Length=len(GOOD), Connection=visit.params.get("connection"))
     visit.write(GOOD.encode()[:20])
     silent(visit)
