@@ -93,9 +93,9 @@ def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock: Held
     asking(traffic)
     clock.advance(10)
     answering(traffic, Date=http_date(3640))
-    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3641)
+    assert (traffic.sent_at, traffic.answered_at) == (START + 3600, START + 3641)
     answering(traffic, Date=http_date(3650))
-    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3651)
+    assert (traffic.sent_at, traffic.answered_at) == (START + 3600, START + 3651)
 
 
 def test_a_fingerprint_tells_whether_a_page_asked_the_same() -> None:

