@@ -60,7 +60,7 @@ class Iso:
         if found is not None and (found.end() > 8 or value[:2] in ("19", "20")):
             try:
                 moment = datetime.fromisoformat(value[: _end(found)])
-                return micros_of(moment), _offset_of(found["offset"])
+                return (moment - _1970) // MICROSECOND, _offset_of(found["offset"])
             except ValueError:
                 pass
         what = "is not a time in ISO 8601" if isinstance(value, str) else "is a number"
@@ -109,7 +109,10 @@ class Epoch:
 
     def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
         number = number_of(value, self._name)
-        by_size = _epoch_of_size(number)
+        size = number.adjusted() if number > 0 else 0
+        # In the years 1973 to 5138 the sizes of the four do not overlap.
+        fits = (name for name, places in EPOCHS.items() if 8 <= size - places < 11)
+        by_size = next(fits, None)
         if -100 < number.adjusted() < 30 and (not in_record or by_size == self._name):
             at = floor(number.scaleb(6 - self._places, _EXACT))
             if _YEAR_1 <= at < _YEAR_10000:
@@ -150,10 +153,10 @@ class Strptime:
 
     def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
         moment, _ = self._parse(value)
-        wall, offset = micros_of(moment.replace(tzinfo=None)), moment.utcoffset()
-        if offset is None:
+        wall = (moment.replace(tzinfo=None) - _1970) // MICROSECOND
+        if moment.tzinfo is None:
             return wall, 0 if self._is_utc else None
-        return wall, offset // MICROSECOND
+        return wall, _offset_at(moment)
 
     def write(self, wall: int, like: Any) -> str:
         moment, (_, form) = moment_of(wall), self._parse(like)
@@ -234,12 +237,6 @@ class Zone:
         if self.info is None:
             return at
         return at + _offset_at(moment_of(at).replace(tzinfo=UTC).astimezone(self.info))
-
-
-def micros_of(moment: datetime) -> int:
-    """Microseconds of a naive datetime."""
-    since = moment - _1970
-    return (since.days * 86400 + since.seconds) * SECOND + since.microseconds
 
 
 def moment_of(micros: int) -> datetime:
@@ -330,19 +327,11 @@ def _offset_of(text: str | None) -> int | None:
         return None
     if not text[-1].isdigit():
         return 0
-    sign, digits = text.strip()[0], text.strip()[1:].replace(":", "")
-    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    digits = text.strip().replace(":", "")
+    hours, minutes = int(digits[1:3]), int(digits[3:] or 0)
     if hours > 23 or minutes > 59:
         raise ValueError
-    return (hours * 60 + minutes) * 60 * SECOND * (-1 if sign == "-" else 1)
-
-
-def _epoch_of_size(number: Decimal) -> str | None:
-    """The cursor_type by which a number lies in the years 1973 to 5138."""
-    for name, places in EPOCHS.items():
-        if 8 + places <= number.adjusted() < 11 + places and number > 0:
-            return name
-    return None
+    return int(f"{digits[0]}1") * (hours * 60 + minutes) * 60 * SECOND
 
 
 def _places(number: Any) -> int:
