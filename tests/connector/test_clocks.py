@@ -4,26 +4,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import requests
-from connector.http.client import Traffic
+from connector import Fetch, Page
 from connector.testing import HeldClock, Reply
 
 from .play import Player, committed
-from .scripted import START, Asked, Listing, Upstream, http_date, iso, one
+from .scripted import START, Asked, Listing, Upstream, http_date, iso, one, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
+
+
+BEHIND = {"Date": http_date(-3600)}
+AHEAD, OLD, FAR = (http_date(seconds) for seconds in (3600, -86401, 86401))
 
 
 @pytest.mark.parametrize(
     ("headers", "committed_at"),
     [
-        ({"Date": http_date(-3600)}, -3700),
-        ({"Date": http_date(3600)}, -60),
-        ({"Date": http_date(-7200), "Age": "7200"}, -60),
-        ({"Date": http_date(-86401)}, -60),
-        ({"Date": http_date(86401)}, -60),
-        ({"Date": "yesterday"}, -60),
-        ({}, -60),
+        (BEHIND, -3700),
+        ({**BEHIND, "Age": "3600"}, -60),
+        *(({"Date": date}, -60) for date in (AHEAD, OLD, FAR, "yesterday", "")),
     ],
 )
 def test_the_earlier_of_both_clocks_bounds_what_is_committed(
@@ -73,48 +72,20 @@ def test_an_index_that_lags_twenty_seconds_behind_loses_no_record(clock: HeldClo
     assert sorted(player.alive()) == [1, 2, 3]
 
 
-def asking(traffic: Traffic, method: str = "GET", url: str = "/a", body: Any = None) -> None:
-    request = requests.Request(method, f"https://api.example.com{url}", data=body).prepare()
-    traffic.observe_request(request, f"{request.method} {request.url}")
-
-
-def answering(traffic: Traffic, **headers: str) -> None:
-    response = requests.Response()
-    response.headers.update(headers)
-    traffic.observe_response(response)
-
-
 def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock: HeldClock) -> None:
     """A record that changes after that may be missing, even where only the last one has a Date."""
-    traffic = Traffic()
-    asking(traffic)
-    clock.advance(30)
-    answering(traffic)
-    asking(traffic)
-    clock.advance(10)
-    answering(traffic, Date=http_date(3640))
-    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3641)
-    answering(traffic, Date=http_date(3650))
-    assert (traffic.sent_at, traffic.replied_at) == (START + 3600, START + 3651)
+    rows = [{"id": 0, "at": iso(-3601)}, {"id": 1, "at": iso(-3590)}]
 
+    def answers(asked: Asked) -> Any:
+        clock.advance(30)
+        if asked.path == "/first":
+            return {}
+        return Reply(json={"data": rows}, headers={"Date": http_date(-3600 + 60)})
 
-def test_a_fingerprint_tells_whether_a_page_asked_the_same() -> None:
-    def digest(*asks: dict[str, Any]) -> str:
-        traffic = Traffic()
-        for ask in asks:
-            asking(traffic, **ask)
-        return traffic.fingerprint
+    def step(fetch: Fetch) -> Page:
+        fetch.get("/first")
+        return Page(fetch.get("/thing").rows("data"))
 
-    one, another = {"url": "/a"}, {"url": "/a?b"}
-    pages: list[list[dict[str, Any]]] = [
-        [],
-        [one],
-        [another],
-        [{"method": "PUT"}],
-        [{"body": b"x"}],
-        [one, another],
-        [another, one],
-        [one, one],
-    ]
-    assert digest() == "" and digest(one) == digest(one)
-    assert len({digest(*page) for page in pages}) == len(pages)
+    player = Player(stepping(step, cursor="at"), Upstream(answers))
+    player.sync()
+    assert player.state == {"thing": iso(-3601)}

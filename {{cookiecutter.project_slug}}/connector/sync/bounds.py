@@ -23,13 +23,7 @@ SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once 
 
 
 class Bounds:
-    """The bounds of one entity's walks.
-
-    Args:
-        entity: As declared.
-        payload: The call's custom payload, which may hold `start`.
-        base_url: Where the upstream is in this call.
-    """
+    """The bounds of one entity's walks in one call, whose payload may hold `start`."""
 
     def __init__(self, entity: Entity, payload: Settings, base_url: str) -> None:
         self.entity = entity
@@ -49,16 +43,9 @@ class Bounds:
     def begin(
         self, committed: Committed, former: WalkState | None = None, *, whole: bool = False
     ) -> WalkState:
-        """A walk that stands before its first page.
+        """A walk before its first page; `whole` reads from the beginning, whatever is committed.
 
-        Args:
-            committed: What is committed of the entity.
-            former: The walk that starts over; what must outlive that is copied.
-            whole: Whether to read from the beginning, whatever is committed.
-
-        Raises:
-            StepError: `start` cannot be a cursor of this entity.
-            MissingSetting: `start` is a payload key that is missing.
+        Of a former walk, which starts over, what must outlive that is copied.
         """
         entity, now, start = self.entity, clock.now(), self._start()
         since = start if whole else self._since(committed, start)
@@ -102,7 +89,7 @@ class Bounds:
         )
         if self.entity.window is None and self.entity.order != "asc":
             return fresh
-        # It goes on behind what was read when the walk began: what may be committed stays bound.
+        # It goes on after what was read: what may be committed is still bound by the walk's start.
         return replace(
             fresh,
             until=walk.until,
@@ -149,11 +136,7 @@ class Bounds:
         return walk.page_size != self.entity.page_size or walk.start != value_of(self._start())
 
     def advance(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkState:
-        """The walk after a check that it does not stand still; empty pages do not count.
-
-        Raises:
-            StepError: It does.
-        """
+        """The walk after a check that it does not stand still; empty pages do not count."""
         if not page.identity:
             return walk
         same = page.identity == walk.identity

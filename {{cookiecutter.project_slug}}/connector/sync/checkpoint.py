@@ -28,12 +28,7 @@ class CommitRules:
     def observe(
         self, walk: WalkState, committed: Committed, page: EncodedPage, traffic: Traffic
     ) -> WalkState:
-        """The walk after a page; records that were delivered before are taken out of the page.
-
-        Raises:
-            StepError: Cursors do not compare or come out of order, or too many records without a
-                primary key would have to be remembered.
-        """
+        """The walk after a page; records that were delivered before are taken out of the page."""
         if walk.page == 0 and traffic.sent_at is not None:
             walk = replace(
                 walk,
@@ -60,11 +55,7 @@ class CommitRules:
         return walk if self.entity.primary_key else self._leave_out(walk, committed, page)
 
     def check_end(self, walk: WalkState, page: EncodedPage) -> None:
-        """Refuse to end a walk whose cursors cannot be used.
-
-        Raises:
-            StepError: None of the values can be read, or no record has the column.
-        """
+        """Refuse to end a walk of which no cursor could be read, or none was there."""
         if self.entity.cursor is None or walk.readable:
             return
         if walk.unreadable:
@@ -96,11 +87,7 @@ class CommitRules:
     def commit(self, walk: WalkState, committed: Committed, *, all_read: bool) -> Committed:
         """What may be committed after a page; a cursor never goes backwards.
 
-        Args:
-            walk: After the page.
-            committed: So far.
-            all_read: Whether the walk came to the upstream's end: records that did not come again
-                by then were deleted, and need not be remembered any longer.
+        Records that did not come again until all was read need not be remembered any longer.
         """
         entity = self.entity
         if entity.soft_delete:
