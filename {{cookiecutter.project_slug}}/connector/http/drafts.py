@@ -12,7 +12,7 @@ from uuid import UUID
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from connector import codec, urls
+from connector import clock, codec, urls
 from connector.errors import StepError, UpstreamError
 
 
@@ -136,7 +136,7 @@ def param(value: Any) -> str | list[str] | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if hasattr(value, "isoformat"):
-        return str(value.isoformat()).replace("+00:00", "Z")
+        return clock.iso_text(value)
     if isinstance(value, (list, tuple)):
         items = [param(item) for item in value]
         if any(isinstance(item, list) for item in items):
