@@ -47,32 +47,26 @@ VALUES: list[tuple[str | None, Any, str, Any]] = [
     (None, "2026-01-05T08:30:00Z", "2026-01-05T08:30Z", "2026-01-05T08:24:55Z"),
     (None, "2026-01-05t08:30z", "2026-01-05T08:30Z", "2026-01-05t08:24z"),
     (None, "2026-01-05 08:30:00 UTC", "2026-01-05T08:30Z", "2026-01-05 08:24:55 UTC"),
-    (None, "2026-01-05 08:30:00 GMT", "2026-01-05T08:30Z", "2026-01-05 08:24:55 GMT"),
     (None, "2026-01-05 08:30:00 +0100", "2026-01-05T07:30Z", "2026-01-05 08:24:55 +0100"),
     (None, "2026-01-05T08:30:00.1-08", "2026-01-05T16:30:00.1Z", "2026-01-05T08:24:55.1-08"),
     (None, "2026-01-05 20:00:00.1234567+05:30", "2026-01-05T14:30:00.123456Z",
      "2026-01-05 19:54:55.1234560+05:30"),
     (None, "2026-01-05T08:00:00,5Z", "2026-01-05T08:00:00.5Z", "2026-01-05T07:54:55,5Z"),
     (None, "20260101T000000Z", "2026-01-01T00:00Z", "20251231T235455Z"),
-    (None, "20260105T08:30Z", "2026-01-05T08:30Z", "20260105T08:24Z"),
     (None, "2026-01-05T00Z", "2026-01-05T00:00Z", "2026-01-04T23Z"),
     (None, "1000-01-01T00:00:00Z", "1000-01-01T00:00Z", "0999-12-31T23:54:55Z"),
     (None, "0001-01-01T00:00:00Z", "0001-01-01T00:00Z", "0001-01-01T00:00:00Z"),
-    (None, "0001-01-01", "0001-01-01", "0001-01-01"),
     (None, "2026-01-05T08:30", "2026-01-05T08:30", "2026-01-05T08:24"),
     (None, "2026-01-05", "2026-01-05", "2026-01-04"),
     (None, "20260105", "2026-01-05", "20260104"),
     ("epoch", 1767601800, "2026-01-05T08:30Z", 1767601495),
-    ("epoch", "1767601800", "2026-01-05T08:30Z", "1767601495"),
     ("epoch", "1767601800.25", "2026-01-05T08:30:00.25Z", "1767601495.25"),
     ("epoch", Decimal("1767601800.250"), "2026-01-05T08:30:00.25Z", Decimal("1767601495.250")),
     ("epoch", Decimal("1.7676018E+9"), "2026-01-05T08:30Z", 1767601495),
     ("epoch_ns", 1767601800000000999, "2026-01-05T08:30Z", 1767601495000000000),
-    (GERMAN, "05.01.2026 08:30", "2026-01-05T08:30", "05.01.2026 08:24"),
     (GERMAN, "5.1.2026 8:30", "2026-01-05T08:30", "5.1.2026 8:24"),
     (AMERICAN, "1/5/2026 12:02:00 AM", "2026-01-05T00:02", "1/4/2026 11:56:55 PM"),
     (AMERICAN, "01/05/2026 08:30:00 pm", "2026-01-05T20:30", "01/05/2026 08:24:55 pm"),
-    (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "2026-01-05T08:30Z", "Mon, 05 Jan 2026 08:24:55 GMT"),
     (HTTP, "MON, 05 JAN 2026 08:30:00 UTC", "2026-01-05T08:30Z", "MON, 05 JAN 2026 08:24:55 UTC"),
     ("%Y-%m-%dT%H:%M:%S.%fZ[UTC]", "2026-01-05T08:30:00.000Z[UTC]", "2026-01-05T08:30Z",
      "2026-01-05T08:24:55.000Z[UTC]"),
@@ -84,7 +78,6 @@ VALUES: list[tuple[str | None, Any, str, Any]] = [
     ("%d-%b-%y", "05-JAN-26", "2026-01-05", "04-JAN-26"),
     ("%y%m%d", "690101", "1969-01-01", "690101"),  # the day before reads as 2068
     ("%Y-%m", "2026-01", "2026-01-01", "2025-12"),
-    ("%Y%j", "2026005", "2026-01-05", "2026004"),
     ("%Y%m%d%H%M%S", "20260105083000", "2026-01-05T08:30", "20260105082455"),
     ("%d.%m.%Y 100%% %H:%M", "5.1.2026 100% 8:30", "2026-01-05T08:30", "5.1.2026 100% 8:24"),
 ]  # fmt: skip
@@ -112,11 +105,8 @@ NOT_ISO = [
 
 
 @pytest.mark.parametrize("value", NOT_ISO)
-def test_what_is_not_iso_8601_is_an_error_that_names_the_value_and_the_choices(value: Any) -> None:
-    why = refused(Cursors(), value)
-    assert (repr(value) if isinstance(value, str) else str(value)) in why
-    for choice in ("cursor_type=", "%d.%m.%Y %H:%M", "epoch", "epoch_us", "sequence", "text"):
-        assert choice in why
+def test_what_is_not_iso_8601_is_an_error_that_names_it(value: Any) -> None:
+    assert (repr(value) if isinstance(value, str) else str(value)) in refused(Cursors(), value)
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\t", MISSING])
@@ -133,15 +123,12 @@ ODD: list[tuple[str | None, Any, Any]] = [
         "2026-01-05T08:30:00Z ", True, {"at": 1}, ["2026-01-05"], 17, Decimal("17.5"),
     )),
     ("epoch", 1767601800, 0),
-    ("epoch", "1767601800", "0"),
-    ("epoch", "1767601800", "1767601800 "),
     ("epoch_ms", 1767601800000, -62135596800000),
     ("epoch_us", 1767601800000000, Decimal("1E+1000000")),
     ("epoch_ns", 1767601800000000000, float("nan")),
     ("sequence", 17, "seventeen"),
     ("sequence", "17", "0x11"),
     ("text", "b7", 17),
-    (GERMAN, "05.01.2026 08:30", "30.02.2026 08:30"),
     (GERMAN, "05.01.2026 08:30", "05.01.2026 08:30 "),
     (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "Mon, 05 Jan 2026 08:30:00 EST"),
 ]  # fmt: skip
@@ -190,8 +177,6 @@ def test_text_is_alphabetical_and_has_no_time() -> None:
     cursors, found = Cursors("text"), Point("b7", "b7")
     assert PageCursors(cursors, ["b7", "a9", "b10", " ", None]).highest(0) == found
     assert cursors.lookback(found, timedelta(days=1)) == found
-    with pytest.raises(CursorError, match="is not a time"):
-        cursors.format(found, "iso")
 
 
 # ---- declarations
@@ -225,16 +210,12 @@ def test_a_strptime_form_that_names_a_time_is_taken() -> None:
 STARTS: list[tuple[str | None, str | None, Any, Any]] = [
     (None, None, "2025-12-30", "2025-12-30"),
     ("epoch", None, "2025-12-30", 1767052800),
-    ("epoch", NEW_YORK, "2025-12-30", 1767070800),
     ("epoch", NEW_YORK, "2025-11-02T01:30:00", 1762061400),
     ("epoch_ms", None, "2025-12-30T00:00:00.5Z", 1767052800500),
     ("epoch_us", None, "1970-06-01", 13046400000000),
     ("epoch_ns", None, "1960-01-01", -315619200 * 10**9),
-    ("epoch", None, "20251230", 1767052800),
-    ("epoch", None, "1767052800", "1767052800"),
     ("epoch_ms", None, 0, 0),
     ("sequence", None, 17, 17),
-    ("text", None, "a", "a"),
     (GERMAN, None, "30.12.2025 07:00", "30.12.2025 07:00"),
     (GERMAN, None, "2025-12-30", "30.12.2025 00:00"),
     (GERMAN, NEW_YORK, "2025-12-30T00:00:00Z", "29.12.2025 19:00"),
@@ -242,14 +223,12 @@ STARTS: list[tuple[str | None, str | None, Any, Any]] = [
     (HTTP, None, "2025-12-30T01:00:00+01:00", "Tue, 30 Dec 2025 00:00:00 GMT"),
     ("%d.%m.%Y %H:%M %z", NEW_YORK, "2025-12-30", "30.12.2025 05:00 +0000"),
     (None, None, "30.12.2025", ["not a time in ISO 8601"]),
-    (None, None, 20251230, ["is a number"]),
     ("epoch_ms", None, 1767052800, ['cursor_type="epoch"']),
     ("epoch", None, "30.12.2025", ["not a number"]),
     ("epoch", None, "2025-02-30", ["not a time in ISO 8601"]),
     (GERMAN, None, "30/12/2025", ["not in the form"]),
     ("%y%m%d", None, "1960-01-01", ["cannot be written"]),
     (GERMAN, None, "0001-01-01T00:00:00Z", ["cannot be written"]),
-    ("sequence", None, "2025-12-30", ["not a number"]),
     ("text", None, 17, ["is for text"]),
     ("epoch", None, True, ["neither text nor a number"]),
 ]
@@ -267,26 +246,18 @@ def test_a_start_in_iso_8601_is_written_as_the_upstream_writes_times(
         cursors.parse_start(start)
 
 
-DENVER = {"timezone": "America/Denver"}
 OTHERWISE: list[tuple[Any, dict[str, str], str, Any]] = [
-    ("2026-11-27T18:41:47.000-0800", {}, "%Y/%m/%d %H:%M", "2026/11/27 18:41"),
     ("2026-11-27T18:41:47.000-0800", {}, "%H:%M%z", "18:41-0800"),
     ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
     ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
-    ("2026-11-27T18:41:47.999-0800", {}, "epoch", 1795833707),
-    ("2026-11-27T18:41:47.9999-0800", {}, "epoch_ms", 1795833707999),
     ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
-    ("2026-07-05 08:30", DENVER, "%Y/%m/%d %H:%M", "2026/07/05 08:30"),
-    ("2026-07-05 08:30", DENVER, "iso", "2026-07-05T14:30:00Z"),
     ("2025-11-02 01:30", {"timezone": NEW_YORK}, "epoch", 1762061400),
     ("2025-11-02 01:30", {"timezone": NEW_YORK}, "%H:%M", "01:30"),
-    (1767601800, {"cursor_type": "epoch"}, "%d.%m.%Y", "05.01.2026"),
-    (1767601800, {"cursor_type": "epoch", **DENVER}, "%H", "01"),
-    ("05.01.2026 08:30", {"cursor_type": GERMAN, "timezone": "UTC"}, "epoch", 1767601800),
+    (1767601800, {"cursor_type": "epoch", "timezone": NEW_YORK}, "%d.%m.%Y %H", "05.01.2026 03"),
     ("0001-01-01T00:00:00Z", {}, "%Y-%m-%d", "0001-01-01"),
     (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
-    *(("2026-01-05 08:30", {}, form, ["timezone="]) for form in ("iso", "epoch", "%H:%M%z")),
-    ("0001-01-01T00:00:00Z", DENVER, "%Y", ["cannot be written"]),
+    ("2026-01-05 08:30", {}, "%H:%M%z", ["timezone="]),
+    ("0001-01-01T00:00:00Z", {"timezone": NEW_YORK}, "%Y", ["cannot be written"]),
 ]
 
 
@@ -419,8 +390,6 @@ def test_a_page_of_one_form_is_not_read_one_by_one(
         ({"a": {"b": None}}, "a.b", None),
         ({"a": {"b": 1}}, "a.c", MISSING),
         ({"a": 1}, "a.b", MISSING),
-        ({"a": None}, "a.b", MISSING),
-        ({}, "a", MISSING),
         ({"a.b": {"c": 1}}, "a.b.c", MISSING),
     ],
 )
