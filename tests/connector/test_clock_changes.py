@@ -122,6 +122,7 @@ WINDOWS = [timedelta(hours=hours) for hours in (0.5, 1, 6, 12, 24, 36, 24 * 9)]
 @example((NEW_YORK, at("2025-10-30T04:00Z")), "days", WINDOWS[4], -150)
 @example((NEW_YORK, at("2025-11-02T04:00Z")), "seconds", WINDOWS[0], -10)
 @example((NEW_YORK, at("2025-03-09T07:00Z") - 1), "micros", WINDOWS[0], 0)
+@example((NEW_YORK, at("2025-11-02T00:10Z")), "seconds", WINDOWS[3], -6)
 def test_slices_touch_move_on_and_end_just_after_the_horizon(
     near: tuple[str, int], form: str, window: timedelta, hours: int
 ) -> None:

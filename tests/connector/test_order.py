@@ -106,6 +106,24 @@ def test_an_ascending_walk_commits_after_each_page_and_never_back(
     assert cursors == ends if not refused else cursors == sorted(cursors)
 
 
+def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
+    clock: HeldClock, page_by_page: None
+) -> None:
+    """What changed after the first start may not be committed: records before it may be unread."""
+    listing = Listing(days(3, 2, 1), sort="at", size=1)
+    upstream = Upstream(listing)
+    player = Player(one(order="asc"), upstream)
+    player.sync(calls=1)
+    clock.advance(600)
+    listing.records.append({"id": 9, "at": iso(300)})
+    refusals = [Reply(json={}, status=410)]
+    upstream.answers = lambda asked: refusals.pop() if refusals else listing(asked)
+    player.source = one(order="asc", page_size=7)
+    sync = player.go_on()
+    assert (sync.error, player.state) == ("", {"thing": iso(-86400)})
+    assert 9 in sync.ids() and set(upstream.each("limit")) == {"100"}
+
+
 def test_a_deletion_ahead_of_its_page_does_not_carry_an_ascending_walk_past_what_is_unread(
     page_by_page: None,
 ) -> None:
