@@ -109,14 +109,12 @@ class Epoch:
 
     def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
         number = number_of(value, self._name)
-        size = number.adjusted() if number > 0 else 0
-        # In the years 1973 to 5138 the sizes of the four do not overlap.
-        fits = (name for name, places in EPOCHS.items() if 8 <= size - places < 11)
-        by_size = next(fits, None)
-        if -100 < number.adjusted() < 30 and (not in_record or by_size == self._name):
+        fits = not in_record or _epoch_of_size(number) == self._name
+        if fits and -100 < number.adjusted() < 30:
             at = floor(number.scaleb(6 - self._places, _EXACT))
             if _YEAR_1 <= at < _YEAR_10000:
                 return at, 0
+        by_size = _epoch_of_size(number)
         advice = f'by its size it is cursor_type="{by_size}"'
         if by_size in (None, self._name):
             advice = "leave it out in the step, or name another column"
@@ -332,6 +330,12 @@ def _offset_of(text: str | None) -> int | None:
     if hours > 23 or minutes > 59:
         raise ValueError
     return int(f"{digits[0]}1") * (hours * 60 + minutes) * 60 * SECOND
+
+
+def _epoch_of_size(number: Decimal) -> str | None:
+    """The cursor_type by which a number lies in the years 1973 to 5138."""
+    size = number.adjusted() if number > 0 else 0
+    return next((name for name, places in EPOCHS.items() if 8 <= size - places < 11), None)
 
 
 def _places(number: Any) -> int:
