@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from connector import Page, RetryLater, UpstreamError, codec
 from connector.budget import Budget
-from connector.cursors import MISSING, Cursors
+from connector.cursors import MISSING
 from connector.errors import ConnectorError, DeadlineExceeded, StepError
 from connector.response import Rows
 from connector.sync import page as pages
@@ -63,7 +63,7 @@ def test_keys_and_cursors_are_those_of_the_records_untouched_or_not(
     for rows in (raw(data), records, iter(records), Rows(records)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pages, "_CHUNK", chunk)
-            patch.setattr(Cursors, "read_page", lambda _, values: asked.append(values))
+            patch.setattr(pages, "PageCursors", lambda _, values: asked.append(values))
             page = encode(Page(rows), primary_key=["@k", "id"], cursor=cursor, cursor_type="text")
         assert page.rows == page.count == len(records)
         assert page.entity_batch.keys == [(record["@k"], record["id"]) for record in decoded]

@@ -20,6 +20,8 @@ from uuid import UUID
 
 import msgspec
 
+from connector import clock
+
 T = TypeVar("T")
 _INT_DIGITS = 4300  # of an int that Python converts to and from text
 _INT_BITS = 14_000  # an int up to this size has fewer digits
@@ -139,8 +141,7 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, date):
         if value != value:  # pandas.NaT
             return None
-        text = value.isoformat()
-        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+        return clock.iso_text(value)
     if isinstance(value, UUID):
         return str(value)
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

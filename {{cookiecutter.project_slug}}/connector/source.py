@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from connector import urls
+from connector import clock, urls
 from connector.auth import Auth, identifying_names, names_of
 from connector.cursors import Cursors
 from connector.errors import SourceError
@@ -300,4 +300,4 @@ def _start(start: Any) -> Any:
         raise SourceError(f"start {start!r} has no time zone: use an aware datetime or ISO text")
     if isinstance(start, Payload):
         return Payload(start.key, _start(start.default))
-    return start.isoformat().replace("+00:00", "Z") if isinstance(start, date) else start
+    return clock.iso_text(start) if isinstance(start, date) else start

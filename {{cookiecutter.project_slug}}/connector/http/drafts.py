@@ -12,7 +12,7 @@ from uuid import UUID
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from connector import codec, urls
+from connector import clock, codec, urls
 from connector.errors import StepError, UpstreamError
 
 HEADERS = {
@@ -119,7 +119,7 @@ def _text(value: Any) -> str | list[str] | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if hasattr(value, "isoformat"):
-        return str(value.isoformat()).replace("+00:00", "Z")
+        return clock.iso_text(value)
     if isinstance(value, (list, tuple)):
         items = [_text(item) for item in value]
         if any(isinstance(item, list) for item in items):
