@@ -7,7 +7,7 @@ import pytest
 from connector import Fetch, Page
 from connector.testing import HeldClock
 
-from .calls import asked, error, reading, rows
+from .calls import SECRETS, asked, call, error, reading, rows
 from .faults import ROWS, Faults, closed_port
 
 
@@ -58,6 +58,31 @@ def test_what_another_attempt_cannot_change_is_asked_once(server: Faults, code: 
     assert f"answered {code}" in message and "  " not in message
     assert ("check the secrets apiToken" in message) is (code in (401, 403))
     assert len(server.visits) == 1
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_refusal_quotes_the_scheme_that_the_api_expects(server: Faults, code: int) -> None:
+    """Without it, a wrong scheme looks like a wrong secret."""
+    server.headers = {"WWW-Authenticate": f'Token realm="{SECRETS["apiToken"]}"'}
+    message = error(reading(server.url, f"/status?code={code}"))
+    assert '(WWW-Authenticate: Token realm="[secret]")' in message
+
+
+def test_a_first_page_that_is_not_found_asks_whether_base_url_and_path_are_right(
+    server: Faults, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A later page is past the last one, or its token has expired."""
+    ask = "(are base_url and the path right?)"
+    assert ask in error(reading(server.url, "/status?code=404"))
+    assert ask not in error(reading(server.url, "/status?code=400"))
+
+    def step(fetch: Fetch) -> Page:
+        rows = fetch.get(fetch.token or "/rows").rows("data")
+        return Page(rows, next_token="/status?code=404")
+
+    call(reading(server.url, step))
+    later = [line for line in caplog.messages if "page 2: GET" in line]
+    assert later and not any(ask in line for line in later)
 
 
 def test_a_port_on_which_nobody_listens_is_an_error_that_says_so(clock: HeldClock) -> None:

@@ -324,6 +324,9 @@ class Client:
         status = response.status_code
         why = f"{label} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {self._quote(response)}"
+        challenge = response.headers.get("WWW-Authenticate", "")
+        if status in (401, 403) and challenge:
+            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _SHOWN)})"
         refused = status in (401, 403) and not limited and not options.for_token
         if refused and self._source.secrets and self._base.is_home(response.url):
             why += f" (check the secrets {', '.join(self._source.secrets)})"
@@ -333,6 +336,8 @@ class Client:
                 "by RFC 3986; if this API's links are relative to something else, return whole "
                 f'URLs as next_token, for example: "{self._base.root}/PREFIX" + link)'
             )
+        elif status == 404 and options.fields.get("page") == 1:
+            why += " (are base_url and the path right?)"
         return UpstreamError(why, status=status)
 
     def _quote(self, response: Response) -> str:

@@ -49,7 +49,7 @@ _thread = threading.local()
 
 
 class TransportError(Exception):
-    """No complete response came; `kind` is the class of the error behind it, for the log."""
+    """No complete response came; `kind` is the class of the innermost error, for the log."""
 
     def __init__(self, why: str, *, retryable: bool, kind: str = "TransportError") -> None:
         super().__init__(why)
@@ -73,7 +73,7 @@ class TransportError(Exception):
             why += " (is the host in base_url spelled right?)"
         # A ValueError of requests means that this request can never be sent.
         retryable = not untrusted and not isinstance(error, ValueError)
-        return cls(why, retryable=retryable, kind=type(error).__name__)
+        return cls(why, retryable=retryable, kind=type(cause).__name__)
 
 
 def _innermost(error: BaseException) -> BaseException:
