@@ -72,11 +72,7 @@ def _credentials(visit: Visit) -> list[str]:
     return [text for text in found if text]
 
 
-def _echo_redirect(visit: Visit, text: str) -> None:
-    visit.reply(b"", 302, Location=f"{visit.server.elsewhere}/rows?was={quote_plus(text)}")
-
-
-def _echo_token(visit: Visit, text: str) -> None:
+def _token(visit: Visit, text: str) -> None:
     visit.reply(json.dumps({"data": ROWS, "next": text}))
 
 
@@ -84,32 +80,27 @@ def _error(visit: Visit, body: str | bytes, kind: str = "application/json") -> N
     visit.reply(body, int(visit.params.get("code", 400)), Content_Type=kind)
 
 
+_TEXT, _LATIN = "text/plain", "text/plain; charset=latin-1"
 ECHOES: dict[str, Callable[[Visit, str], None]] = {
-    "body": lambda visit, text: _error(visit, text, "text/plain"),
+    "body": lambda visit, text: _error(visit, text, _TEXT),
     "json": lambda visit, text: _error(visit, json.dumps({"you sent": text})),
-    "html": lambda visit, text: _error(
-        visit, f"<html><p>{html.escape(text)}</p></html>", "text/html"
+    "html": lambda visit, text: _error(visit, f"<html>{html.escape(text)}</html>", "text/html"),
+    "header": lambda visit, text: visit.reply(b"", 400, X_Was=re.sub(r"[\r\n]", " ", text)),
+    "content-type": lambda visit, text: visit.reply(b"<", Content_Type=f"text/x; a={quote(text)}"),
+    "redirect": lambda visit, text: visit.reply(
+        b"", 302, Location=f"{visit.server.elsewhere}/rows?was={quote_plus(text)}"
     ),
-    "header": lambda visit, text: visit.reply(
-        b"", 400, X_Was=text.replace("\r", " ").replace("\n", " ")
-    ),
-    "content-type": lambda visit, text: visit.reply(
-        b"<", 200, Content_Type=f"text/html; was={quote(text)}"
-    ),
-    "redirect": _echo_redirect,
-    "token": _echo_token,
-    "next": lambda visit, text: _echo_token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
+    "token": _token,
+    "next": lambda visit, text: _token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
     "keys": lambda visit, text: visit.reply(json.dumps({text: 1})),
-    "far-on": lambda visit, text: _error(visit, "x" * 180 + text, "text/plain"),
+    "far-on": lambda visit, text: _error(visit, "x" * 180 + text, _TEXT),
     "far-on-json": lambda visit, text: _error(visit, json.dumps({"message": "x" * 180 + text})),
-    "many": lambda visit, text: _error(visit, " ".join([text] * 2000), "text/plain"),
+    "many": lambda visit, text: _error(visit, " ".join([text] * 2000), _TEXT),
     "all": lambda visit, text: _error(
-        visit, "\n".join(encode(text) for encode in ALL_ENCODINGS.values()), "text/plain"
+        visit, "\n".join(encode(text) for encode in ALL_ENCODINGS.values()), _TEXT
     ),
-    "utf-16": lambda visit, text: _error(visit, text.encode("utf-16"), "text/plain"),
-    "latin-1": lambda visit, text: _error(
-        visit, text.encode("latin-1", "replace"), "text/plain; charset=latin-1"
-    ),
+    "utf-16": lambda visit, text: _error(visit, text.encode("utf-16"), _TEXT),
+    "latin-1": lambda visit, text: _error(visit, text.encode("latin-1", "replace"), _LATIN),
 }
 
 

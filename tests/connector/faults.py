@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import email.utils
 import gzip
 import json
 import socket
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 MIB = 2**20
 ROWS = [{"id": 1, "name": "Zoë"}, {"id": 2, "name": "10 €"}]
@@ -39,7 +38,6 @@ class Visit:
     body: bytes
     port: int
     nth: int
-    at: float
 
     def head(self, status: int = 200, **headers: Any) -> None:
         """Send status and headers; `Content_Type` stands for Content-Type."""
@@ -84,7 +82,17 @@ class Visit:
 
 
 Route = Callable[[Visit], None]
-_ROUTES: dict[str, Route] = {}
+_ROUTES: dict[str, Route] = {
+    "/rows": lambda visit: visit.reply(),
+    "/html": lambda visit: visit.reply("<h1>Maintenance</h1>", Content_Type="text/html"),
+    "/half": lambda visit: visit.reply(GOOD.encode()[:30]),
+    "/empty": lambda visit: visit.reply(""),
+    "/loop": lambda visit: visit.reply("", 302, Location="/loop"),
+    "/hop": lambda visit: visit.reply(
+        "", int(visit.params.get("code", 302)), Location=visit.params["to"]
+    ),
+    "/cookies": lambda visit: visit.reply(Set_Cookie="session=of-the-upstream; Max-Age=9999"),
+}
 
 
 def route(path: str) -> Callable[[Route], Route]:
@@ -194,7 +202,6 @@ class _Handler(BaseHTTPRequestHandler):
             body,
             self.client_address[1],
             faults.count(self.path),
-            time.monotonic(),
         )
         try:
             faults.answer(visit)
@@ -209,16 +216,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 # ---- replies that are slow, cut or large
 
-
-@route("/rows")
-def rows(visit: Visit) -> None:
-    visit.reply(GOOD)
+SPACES = b'{"data": [' + b" " * 10**6
 
 
 @route("/drip")
 def drip(visit: Visit) -> None:
-    visit.head(Content_Length=visit.params.get("length", 10**6))
-    visit.drip(b'{"data": [' + b" " * 10**6)
+    visit.head(Content_Length=10**6)
+    visit.drip(SPACES)
 
 
 @route("/drip-head")
@@ -230,12 +234,6 @@ def drip_head(visit: Visit) -> None:
 def drip_chunks(visit: Visit) -> None:
     visit.head(Transfer_Encoding="chunked")
     visit.drip(b"0" * 60_000)
-
-
-@route("/drip-close")
-def drip_close(visit: Visit) -> None:
-    visit.head(Connection="close")
-    visit.drip(b'{"data": [' + b" " * 10**6)
 
 
 @route("/silent")
@@ -250,8 +248,7 @@ def stall(visit: Visit) -> None:
     visit.server.stopping.wait(float(visit.params.get("after", 0)))
     visit.head(Content_Length=len(GOOD), Connection=visit.params.get("connection"))
     visit.write(GOOD.encode()[:20])
-    visit.server.stopping.wait(60)
-    visit.close()
+    silent(visit)
 
 
 @route("/reset")
@@ -259,8 +256,7 @@ def reset(visit: Visit) -> None:
     """In the middle of the body; `times` of them, then a good reply."""
     if visit.nth > int(visit.params.get("times", 99)):
         return visit.reply()
-    visit.head(Content_Length=10_000)
-    visit.write(GOOD.encode()[:20])
+    cut(visit)
     time.sleep(0.02)
     return visit.reset()
 
@@ -282,23 +278,13 @@ def cut_chunk(visit: Visit) -> None:
 @route("/big")
 def big(visit: Visit) -> None:
     """As many MiB as asked for; chunked where the length is not announced."""
-    size = int(visit.params["mb"])
-    if "announced" in visit.params:
-        visit.head(Content_Length=size * MIB)
-        for _ in range(size):
-            visit.write(b" " * MIB)
-        return
-    visit.head(Transfer_Encoding="chunked")
+    size, announced = int(visit.params["mb"]), "announced" in visit.params
+    length = {"Content_Length": size * MIB} if announced else {"Transfer_Encoding": "chunked"}
+    visit.head(**length)
     for _ in range(size):
-        visit.write(b"100000\r\n" + b" " * MIB + b"\r\n")
-    visit.write(b"0\r\n\r\n")
-
-
-@cache
-def packed(size: int) -> bytes:
-    """So many MiB of spaces, as gzip."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(b" " * MIB) for _ in range(size)) + packer.flush()
+        visit.write(b" " * MIB if announced else b"100000\r\n" + b" " * MIB + b"\r\n")
+    if not announced:
+        visit.write(b"0\r\n\r\n")
 
 
 @route("/bomb")
@@ -306,7 +292,11 @@ def bomb(visit: Visit) -> None:
     visit.reply(packed(int(visit.params["mb"])), Content_Encoding="gzip")
 
 
-# ---- replies that are packed or spelled in some way
+@cache
+def packed(size: int) -> bytes:
+    """So many MiB of spaces, as gzip."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(b" " * MIB) for _ in range(size)) + packer.flush()
 
 
 @route("/packed")
@@ -336,72 +326,19 @@ def unpackable(visit: Visit) -> None:
     return visit.write(b"0\r\n\r\n")
 
 
-@route("/spelled")
-def spelled(visit: Visit) -> None:
-    """The good reply `in` one charset, and `said` to be in another."""
-    mark = {"bom": b"\xef\xbb\xbf", "utf-16": b"", "": b""}[visit.params.get("mark", "")]
-    said = visit.params.get("said")
-    kind = "application/json" + (f"; charset={said}" if said else "")
-    text = GOOD if visit.params.get("in", "utf-8").startswith("utf") else GOOD.replace("€", "EUR")
-    visit.reply(mark + text.encode(visit.params.get("in", "utf-8")), Content_Type=kind)
-
-
-@route("/html")
-def page(visit: Visit) -> None:
-    visit.reply("<html><h1>Maintenance</h1></html>", Content_Type="text/html")
-
-
-@route("/half")
-def half(visit: Visit) -> None:
-    visit.reply(GOOD.encode()[:30])
-
-
-@route("/empty")
-def empty(visit: Visit) -> None:
-    visit.reply(b"")
-
-
 # ---- statuses
 
 
 @route("/status")
 def status(visit: Visit) -> None:
-    """A status, `times` times, then a good reply; `after` and others become headers."""
+    """A status, `times` times, then a good reply; `after` and `remaining` become headers."""
     params = visit.params
     if visit.nth > int(params.get("times", 99)):
         return visit.reply()
-    headers: dict[str, str] = dict(visit.server.headers)
-    if "after" in params:
-        headers["Retry_After"] = params["after"]
-    if "date" in params:
-        headers["Date"] = email.utils.formatdate(float(params["date"]), usegmt=True)
-    if "after_date" in params:
-        headers["Retry_After"] = email.utils.formatdate(float(params["after_date"]), usegmt=True)
-    for name in ("remaining", "reset"):
-        if name in params:
-            headers[f"X_RateLimit_{name.title()}"] = params[name]
+    headers = {"Retry_After": params.get("after"), "X_RateLimit_Remaining": params.get("remaining")}
+    headers |= visit.server.headers
     body = json.dumps({"message": f"said {params['code']}"})
     return visit.reply(body, int(params["code"]), **headers)
-
-
-@route("/hop")
-def hop(visit: Visit) -> None:
-    """A redirect to where `to` says, with the status `code`."""
-    visit.reply(b"", int(visit.params.get("code", 302)), Location=visit.params["to"])
-
-
-@route("/loop")
-def loop(visit: Visit) -> None:
-    visit.reply(b"", 302, Location="/loop")
-
-
-@route("/big-hop")
-def big_hop(visit: Visit) -> None:
-    visit.head(302, Location="/rows", Content_Length=300 * MIB)
-    visit.drip(b" " * 10**6)
-
-
-# ---- what a client keeps
 
 
 @route("/who")
@@ -409,21 +346,6 @@ def who(visit: Visit) -> None:
     """What the request looked like, as rows."""
     seen = {"id": visit.nth, "headers": visit.headers, "params": visit.params}
     visit.reply(json.dumps({"data": [{**seen, "body": visit.body.decode("latin-1")}]}))
-
-
-@route("/cookies")
-def cookies(visit: Visit) -> None:
-    visit.reply(GOOD, Set_Cookie="session=kept-by-a-browser; Path=/; Max-Age=9999")
-
-
-@route("/next")
-def following(visit: Visit) -> None:
-    """Two pages by next URL, which repeats all parameters, an API key too; `to` says where."""
-    if visit.params.get("page") == "2":
-        return visit.reply(json.dumps({"data": [{"id": 2}], "next": None}))
-    start = visit.params.get("to") or f"{visit.url}/next"
-    url = f"{start}?{urlencode({**visit.params, 'page': 2})}"
-    return visit.reply(json.dumps({"data": [{"id": 1}], "next": url}))
 
 
 # ---- OAuth
@@ -450,12 +372,12 @@ def token(visit: Visit) -> None:
     given = f"given-token-{visit.server.count('a token')}-{visit.server.port}"
     visit.server.tokens.append(given)
     *outer, last = visit.params.get("at", "access_token").split(".")
-    said: dict[str, Any] = {last: given, "token_type": "Bearer", "scope": form.get("scope")}
+    body: dict[str, Any] = {last: given, "token_type": "Bearer", "scope": form.get("scope")}
     if visit.server.lives is not None:
-        said["expires_in"] = visit.server.lives
+        body["expires_in"] = visit.server.lives
     for key in reversed(outer):
-        said = {key: said}
-    return visit.reply(json.dumps(said))
+        body = {key: body}
+    return visit.reply(json.dumps(body))
 
 
 @route("/guarded")

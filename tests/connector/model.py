@@ -10,11 +10,12 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import requests
 from connector.testing import HeldClock
 from urllib3 import HTTPResponse
 
-from .model_forms import DAY, SECOND, Brief, Form
+from .model_forms import DAY, SECOND, Form
 
 START = 1_600_000_000.0  # a Sunday in September: no zone of these tests changes its offset near it
 MOST_REQUESTS = 20_000  # of one schedule
@@ -22,8 +23,7 @@ _FIRST = -(2**80)  # where records without a cursor stand
 Body = tuple[int, Any, dict[str, str]]
 
 
-@dataclass(repr=False)
-class Setting(Brief):
+class Setting(msgspec.Struct, repr_omit_defaults=True):
     """One entity: how it is declared, and how the upstream serves it."""
 
     name: str
@@ -32,31 +32,21 @@ class Setting(Brief):
     order: Any = None
     window: timedelta | None = None
     lookback: timedelta | None = None
-    start: float | None = None  # seconds before the test begins, or before now if computed
-    computed: bool = False
+    start: float | None = None  # seconds before the test begins
     page_size: int = 2
     keyed: bool = True
     # "none"; "rows" or "keys": tombstones in the list, with a cursor or without; "soft" or
-    # "may_be_empty"; "feed": of events; "elsewhere": another entity lists them; or the name of the
-    # entity of which this one lists them.
+    # "may_be_empty".
     deletes: str = "none"
     # "id" or "cursor": the key of the last record, over live records; "frozen_ids": a list made at
     # the first page, live records; "frozen_rows": records as of the first page; "offset".
     tokens: str = "id"
-    end: str = "null"  # or "blank", "false"; "empty" (one more page), "404" (the same, refused)
+    end: str = "null"  # or "empty" (one more page), "404" (the same, refused)
     refusal: int = 410  # status of a token that has expired; 409: the step raises TokenExpired
     lag: float = 0.0  # seconds after which every other change can be seen
     exclusive: bool = False  # whether `since` is
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
-    touched: bool = False  # whether the step decodes the records
-    lines: bool = False  # whether each record comes with a record of another table
     began: float = START  # when the test begins
-
-    @property
-    def store(self) -> str:
-        """The entity whose records are listed."""
-        kinds = ("none", "rows", "keys", "soft", "may_be_empty", "feed", "elsewhere")
-        return self.name if self.deletes in kinds else self.deletes
 
     def row(self, entry: "Entry") -> dict[str, Any]:
         """A record as the upstream shows it."""
@@ -65,14 +55,8 @@ class Setting(Brief):
         row = {"id": entry.shown, "v": entry.version, "text": 'é "½"\n'}
         return row if self.form is None else {**row, "meta": {"at": entry.value}}
 
-    def line(self, entry: "Entry") -> dict[str, Any]:
-        """The record of another table that comes with a record."""
-        return {"parent": entry.shown, "n": 0, "v": entry.version}
-
     def lists(self, entry: "Entry") -> bool:
         """Whether a record is listed, or its tombstone."""
-        if self.store != self.name:
-            return not entry.alive
         return entry.alive or self.deletes in ("rows", "keys")
 
     def place(self, entry: "Entry") -> tuple[int, int]:
@@ -105,10 +89,9 @@ class Table:
     pending: list[tuple[float, Entry]] = field(default_factory=list)
     events: list[Entry] = field(default_factory=list)
     snapshots: list[list[Entry]] = field(default_factory=list)
-    forgotten: int = 0  # events before that are not listed any more
     generation: int = 0  # of tokens
     down: int = 0  # requests that will fail
-    given: int = 0  # records listed in this sync
+    listed: int = 0  # records listed in this sync
 
 
 class Upstream:
@@ -135,7 +118,6 @@ class Upstream:
         self.began, self.requests = clock.time, 0
         self.settings = {setting.name: setting for setting in settings}
         self.script: deque[tuple[str, int, int]] = deque()  # for each request to come
-        self.void = False  # whether pages come without records, as without a permission
         self.trouble: set[str] = set()  # entities that were refused, failed or had to wait
         self.expired: set[str] = set()  # entities whose tokens were refused
         self.committed: dict[str, str] = {}  # what `since` of a new walk may not be later than
@@ -156,10 +138,9 @@ class Upstream:
         A sweep updates all of them, one after the other. Twins are two records that are alike.
         """
         setting = list(self.settings.values())[index % len(self.settings)]
-        setting = self.settings[setting.store]
         table = self.tables[setting.name]
         alive = [entry for entry in table.entries.values() if entry.alive]
-        gone = [entry for entry in table.entries.values() if not entry.alive]
+        deleted = [entry for entry in table.entries.values() if not entry.alive]
         if kind == "insert":
             self._put(setting, self._new_id(setting))
         elif kind == "odd" and setting.form and not setting.limit:
@@ -178,8 +159,8 @@ class Upstream:
         elif kind == "delete" and len(alive) > (setting.deletes == "soft"):
             if setting.tokens != "offset":  # where neighbours of what is deleted would be lost
                 self._put(setting, alive[number % len(alive)].id, alive=False)
-        elif kind == "restore" and gone:
-            self._put(setting, gone[number % len(gone)].id)
+        elif kind == "restore" and deleted:
+            self._put(setting, deleted[number % len(deleted)].id)
 
     def drift(self, seconds: int) -> None:
         """Our clock goes back, as another process has another one; the upstream's does not."""
@@ -282,8 +263,7 @@ class Upstream:
         if kind in ("quota", "refused"):
             return 429 if kind == "quota" else 403, {"error": "not now"}, {}
         table.generation += kind == "expire"
-        serve = self._events if setting.deletes == "feed" else self._page
-        return serve(setting, params, kind)
+        return self._page(setting, params, kind)
 
     def _check_bounds(self, setting: Setting, params: dict[str, str]) -> None:
         if setting.form is None or "since" not in params:
@@ -299,10 +279,10 @@ class Upstream:
         table, size = self.tables[setting.name], int(params["limit"])
         bounds = [params.get(name) for name in ("since", "until", "limit")]
         token = params.get("token")
-        generation, given, place, begun = table.generation, 0, None, bounds
+        generation, listed, place, begun = table.generation, 0, None, bounds
         if token:
-            generation, given, place, begun = json.loads(token)
-        if generation != table.generation or (setting.limit and given >= setting.limit):
+            generation, listed, place, begun = json.loads(token)
+        if generation != table.generation or (setting.limit and listed >= setting.limit):
             self.expired.add(setting.name)
             return setting.refusal, {"error": "the token has expired"}, {}
         if begun != bounds:
@@ -327,26 +307,19 @@ class Upstream:
             place = [which, first + len(part)]
         elif part:
             place = list(setting.place(part[-1]))
-        following: Any = {"blank": "", "false": False}.get(setting.end)
+        following = None
         if len(listing) > first + len(part) or (part and setting.end in ("empty", "404")):
-            following = json.dumps([table.generation, given + len(part), place, bounds])
+            following = json.dumps([table.generation, listed + len(part), place, bounds])
         if setting.tokens == "frozen_ids":
-            shown = self.tables[setting.store].shown
+            shown = table.shown
             part = [shown[entry.id] for entry in part if setting.lists(shown[entry.id])]
-        return 200, self._body(setting, part, following), {}
-
-    def _body(self, setting: Setting, part: Sequence[Entry], following: Any) -> dict[str, Any]:
-        part = () if self.void else part
-        self.tables[setting.name].given += len(part)
-        return {
-            "data": [setting.row(entry) for entry in part if entry.alive],
-            "gone": [setting.row(entry) for entry in part if not entry.alive],
-            "lines": [setting.line(entry) for entry in part if entry.alive],
-            "next": following,
-        }
+        table.listed += len(part)
+        rows = [setting.row(entry) for entry in part if entry.alive]
+        deleted = [setting.row(entry) for entry in part if not entry.alive]
+        return 200, {"data": rows, "deleted": deleted, "next": following}, {}
 
     def _listing(self, setting: Setting, params: dict[str, str]) -> list[Entry]:
-        shown = self.tables[setting.store].shown.values()
+        shown = self.tables[setting.name].shown.values()
         found = [entry for entry in shown if setting.lists(entry)]
         if setting.form is not None and "since" in params:
             low = setting.form.rank(params["since"]) + setting.exclusive
@@ -355,26 +328,3 @@ class Upstream:
             end = setting.form.rank(params["until"])
             found = [entry for entry in found if entry.rank is None or entry.rank < end]
         return sorted(found, key=setting.place)
-
-    def _events(self, setting: Setting, params: dict[str, str], kind: str) -> Body:
-        """Changes after a position; without one all records, and the position before them."""
-        table, token = self.tables[setting.name], params.get("token")
-        if kind == "forget":
-            table.forgotten = len(table.events)
-        if "since" not in params:
-            position, inner = json.loads(token) if token else (len(table.events), None)
-            params = {"limit": params["limit"], **({"token": inner} if inner else {})}
-            status, body, headers = self._page(setting, params, kind)
-            if status == 200:
-                body["next"] = body["next"] and json.dumps([position, body["next"]])
-            return status, {**body, "position": position}, headers
-        after = int(token or params["since"])
-        if after < table.forgotten:
-            self.expired.add(setting.name)
-            return 410, {"error": "too long ago"}, {}
-        part = table.events[after:][: 1 if kind in ("empty", "short") else int(params["limit"])]
-        position = after + len(part)
-        more = position < len(table.events) or (part and setting.end == "empty")
-        last = list({entry.id: entry for entry in part}.values())
-        body = self._body(setting, last, str(position) if more else None)
-        return 200, {**body, "position": position}, {}

@@ -1,31 +1,20 @@
 """How upstreams write the time of a change, and how they compare what they wrote."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
 
 DAY = 86_400
 SECOND = 1_000_000  # microseconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Brief:
-    """Shows only what differs from the default, so that a failing schedule can be read."""
-
-    def __repr__(self) -> str:
-        values = [(each, getattr(self, each.name)) for each in fields(self)]  # type: ignore[arg-type]
-        shown = [f"{each.name}={value!r}" for each, value in values if value != each.default]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))
-
-
-@dataclass(frozen=True, repr=False)
-class Form(Brief):
+class Form(msgspec.Struct, frozen=True):
     """One way of writing times (in microseconds), or of counting changes where `step` is 0."""
 
     name: str
@@ -33,7 +22,7 @@ class Form(Brief):
     write: Callable[[int, int], Any]  # the value of a time, in one of several spellings
     rank: Callable[[str], int]  # where a value stands, from its text; wall clocks compare as such
     odd: Sequence[Any] = (None, "", "Never", "0000-00-00 00:00:00")  # values that are no cursor
-    options: Mapping[str, Any] = field(default_factory=dict)  # declared beside `cursor`
+    options: Mapping[str, Any] = {}  # declared beside `cursor`
     # The upstream sorts and filters by the time itself and shows the wall clock of it: the hour
     # that comes twice comes in its order.
     by_instant: bool = False
@@ -112,17 +101,13 @@ INSTANTS = [
     _iso("seconds", 1, "%Y-%m-%dT%H:%M:%SZ"),
     Form("mixed", 1000, _mixed, lambda text: _micros(datetime.fromisoformat(text))),
     _iso("microseconds", 1e-6, "%Y-%m-%dT%H:%M:%S.%f+00:00"),
-    _iso("minutes", 60, "%Y-%m-%d %H:%M+05:30", 330),
     _iso("naive -11", 1, "%Y-%m-%d %H:%M:%S", -660),
     _iso("naive +13", 1, "%Y-%m-%dT%H:%M:%S", 780),
     _iso("days +9", DAY, "%Y-%m-%d", 540),
-    _strptime("strptime, UTC", 1, "%a, %d %b %Y %H:%M:%S GMT", "UTC"),
     _strptime("strptime, offset", 1, "%m/%d/%Y %I:%M:%S %p %z", -300),
     _epoch("epoch", SECOND, lambda at: at // SECOND),
     _epoch("epoch", 1000, lambda at: at // 1000 / 1000, "epoch with a fraction"),
-    _epoch("epoch", SECOND, lambda at: str(at // SECOND), "epoch as text"),
     _epoch("epoch_ms", 1000, lambda at: at // 1000),
-    _epoch("epoch_us", 1, lambda at: at),
     _epoch("epoch_ns", 1, lambda at: at * 1000),
     *ZONED,
 ]

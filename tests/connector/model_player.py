@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from connector import BearerToken, Fetch, Page, Source, StartOver, TokenExpired
+from connector import BearerToken, Fetch, Page, Source, TokenExpired
 from connector.sync.handler import handle
 
 from .model import Entry, Setting, Upstream
@@ -25,7 +25,7 @@ def connector(upstream: Upstream) -> Source:
     """What a user would declare for these entities; made anew for each call, as a process is."""
     source = Source(base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=1)
     for setting in upstream.settings.values():
-        _declare(source, setting, upstream.clock.time if setting.computed else upstream.began)
+        _declare(source, setting, upstream.began)
     return source
 
 
@@ -35,10 +35,7 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
         at = round((now - setting.start) * SECOND)
         is_number = form.options.get("cursor_type", "").startswith("epoch")
         start = (INSTANTS[0] if is_number else form).write(at, 0)
-    tables = {setting.store: ["id"]} if setting.store != setting.name else {}
-    if setting.lines:
-        tables[f"{setting.name}_line"] = ["parent", "n"]
-    ok = {404} if setting.end == "404" else {409, 410} if setting.deletes == "feed" else {409}
+    ok = {404} if setting.end == "404" else {409}
 
     @source.entity(
         setting.name,
@@ -50,7 +47,6 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
         window=setting.window,
         soft_delete={"soft": True, "may_be_empty": "may_be_empty"}.get(setting.deletes, False),
         page_size=setting.page_size,
-        tables=tables,
         **(form.options if form else {}),
     )
     def step(fetch: Fetch) -> Page:
@@ -62,20 +58,9 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
             return Page(())
         if response.status_code == 409:
             raise TokenExpired("the token has expired")
-        if response.status_code == 410:
-            raise StartOver("the feed does not go back so far")
-        rows: Any = response.rows("data")
-        gone, following = response.rows("gone"), response.value("next")
-        if setting.store != setting.name:
-            return Page((), following, deleted={setting.store: gone})
-        if setting.touched:
-            rows = [dict(row) for row in rows]
-        more: dict[str, Any] = {"deleted": gone} if len(gone) else {}
-        if setting.lines:
-            more["tables"] = {f"{setting.name}_line": response.rows("lines")}
-        if setting.deletes == "feed":
-            more["cursor"] = response.value("position")
-        return Page(rows, following, **more)
+        removed = response.rows("deleted")
+        deleted = removed if len(removed) else ()
+        return Page(response.rows("data"), response.value("next"), deleted=deleted)
 
 
 class Destination:
@@ -86,7 +71,7 @@ class Destination:
         self.keyless: dict[str, Counter[str]] = {}
         self.unseen: dict[str, set[tuple[str, ...]]] = {}  # during a re-sync
 
-    def apply(self, reply: Mapping[str, Any], order: Sequence[str], appends: bool = True) -> None:
+    def apply(self, reply: Mapping[str, Any], order: Sequence[str]) -> None:
         """Take in the parts of a reply, in this order."""
         for part in order:
             if part == "softDelete":
@@ -99,7 +84,7 @@ class Destination:
                 if columns is None:
                     assert part == "insert", "deleted without a primary key"
                     there = self.keyless.setdefault(name, Counter())
-                    there.update(canonical(record) for record in records if appends)
+                    there.update(canonical(record) for record in records)
                     continue
                 rows = self.keyed.setdefault(name, {})
                 for record in records:
@@ -121,7 +106,7 @@ class Destination:
 
     def alive(self, name: str) -> dict[tuple[str, ...], Any]:
         """Records that are not marked as deleted."""
-        return {key: row for key, (row, gone) in self.keyed.get(name, {}).items() if not gone}
+        return {key: row for key, (row, marked) in self.keyed.get(name, {}).items() if not marked}
 
 
 class Player:
@@ -166,7 +151,7 @@ class Player:
 
         Args:
             fate: "lost": the reply never arrives; "repeated": the call is made twice, and must
-                answer the same; "twice": the reply is applied two times.
+                answer the same.
             order: In which the parts of the reply are applied.
             seconds, size: The budgets.
             gap: Seconds before a new sync where calls carry no sync id.
@@ -200,10 +185,6 @@ class Player:
         self.state = reply["state"]
         self.marked |= set(reply.get("softDelete", ()))
         self.destination.apply(reply, order)
-        if fate == "twice":
-            tables = copy.deepcopy(self.destination.keyed)
-            self.destination.apply(reply, order, appends=False)
-            assert self.destination.keyed == tables, "a reply that is applied twice does more"
         carries = any(reply.get(part) for part in ("insert", "delete", "softDelete"))
         self.empty = 0 if carries else self.empty + 1
         assert self.empty <= 10, "more than ten empty replies in a row"
@@ -226,7 +207,7 @@ class Player:
         """The upstream comes to rest; what was begun ends, and one sync more is made."""
         upstream = self.upstream
         upstream.script.clear()
-        upstream.latency, upstream.void = 0.25, False
+        upstream.latency = 0.25
         for index, setting in enumerate(upstream.settings.values()):
             upstream.tables[setting.name].down = 0
             # Slices end at our time: no record of the future is in them.
@@ -262,8 +243,7 @@ class Player:
             setting = upstream.settings[name]
             ends = setting.window or setting.order
             self.due[name] = [e for e in table.shown.values() if not ends or e.at <= now]
-            table.given = 0
-        self.due = {} if upstream.void else self.due
+            table.listed = 0
 
     def _end_sync(self) -> None:
         """What could be seen when a complete sync began is there, unless it changed since."""
@@ -299,7 +279,7 @@ class Player:
         self.schema = reply.get("schema")
         for name in reply.get("softDelete", ()):
             setting, table = self.upstream.settings[name], self.upstream.tables[name]
-            shown = setting.deletes == "may_be_empty" or table.given
+            shown = setting.deletes == "may_be_empty" or table.listed
             assert shown, f"{name} was marked before a record came"
 
     def _judge_error(self, reply: Mapping[str, Any]) -> None:
@@ -311,7 +291,7 @@ class Player:
         self.odd = "the cursor 'meta.at'" in why
         names = self.upstream.trouble
         well: set[str] = self.due.keys() - names
-        if self.empty == 9 or self.odd or self.stuck or self.upstream.void:
+        if self.empty == 9 or self.odd or self.stuck:
             names, well = set(self.upstream.settings), set()
         assert any(name in why for name in names), why
         found = differences(self, {name: self.due[name] for name in well})
@@ -336,27 +316,20 @@ def differences(player: Player, due: Mapping[str, Sequence[Entry]] | None = None
         table = player.upstream.tables[name]
         entries = table.entries.values() if due is None else due.get(name, ())
         still = [entry for entry in entries if table.entries[entry.id] == entry]
-        if setting.store == name:
-            found += (_keyed if setting.keyed else _keyless)(player, setting, still)
+        found += (_keyed if setting.keyed else _keyless)(player, setting, still)
     return found
 
 
 def _keyed(player: Player, setting: Setting, entries: Sequence[Entry]) -> list[str]:
     name, found = setting.name, []
     there = player.destination.alive(name)
-    lines = player.destination.alive(f"{name}_line")
-    # Where nobody says what was deleted, it stays; so it does after a feed forgot it.
-    forgotten = setting.deletes == "feed" and name in player.upstream.expired
     for entry in entries:
         row = there.get((str(entry.shown),))
-        line = lines.get((str(entry.shown), "0"))
         if not entry.alive:
-            if row is not None and setting.deletes != "none" and not forgotten:
+            if row is not None and setting.deletes != "none":  # else nobody tells
                 found.append(f"{name}: {row} is still there")
         elif row != setting.row(entry):
             found.append(f"{name}: {row} instead of {setting.row(entry)}")
-        elif setting.lines and line != setting.line(entry):
-            found.append(f"{name}_line: {line} instead of {setting.line(entry)}")
     return found
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, StartOver, UpstreamError
+from connector import Fetch, Page, UpstreamError
 from connector.testing import HeldClock
 
 from .play import Player
@@ -70,27 +70,9 @@ def test_a_page_that_never_fits_a_call_does_not_keep_the_others_from_being_read(
     assert "entity slow" in sync.error
 
 
-@pytest.mark.parametrize("held", [{"rows": 5}, {"cursor": iso(-60), "seen": ["0" * 16]}])
-def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(held: Any) -> None:
+@pytest.mark.parametrize("stored", [{"rows": 5}, {"cursor": iso(-60), "seen": ["0" * 16]}])
+def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(stored: Any) -> None:
     made = source()
     seen = given_pages(made, "thing", [Page([{"id": 1}])], primary_key=["id"])
-    assert Player(made, script({}), state={"thing": held}).sync().error == ""
+    assert Player(made, script({}), state={"thing": stored}).sync().error == ""
     assert seen == [None]
-
-
-def test_a_table_that_is_marked_stays_known_as_marked_when_its_walk_starts_over(
-    page_by_page: None,
-) -> None:
-    pages = [
-        Page([{"id": 1}]),  # the rehearsal, then the mark
-        Page([{"id": 1}], next_token="b"),
-        StartOver("gone"),
-        Page([{"id": 1}], next_token="b"),
-        UpstreamError("broken"),
-    ]
-    made = source()
-    given_pages(made, "thing", pages, primary_key=["id"], soft_delete=True)
-    player = Player(made, script({}))
-    sync = player.sync()
-    assert [reply.get("softDelete") for reply in sync.replies[:1]] == [["thing"]]
-    assert "broken" in sync.error and "marked as deleted" in sync.error

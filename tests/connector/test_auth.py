@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,9 +14,6 @@ from connector import ApiKey, BasicAuth, BearerToken, Fetch, OAuth2ClientCredent
 from connector.auth import identifying_names, names_of
 from connector.errors import SourceError
 from connector.testing import HeldClock
-from connector.urls import without_params
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .calls import SECRETS, call, error, reading, rows
 from .faults import ROWS, Faults
@@ -44,16 +41,15 @@ def who(server: Faults, auth: Any, secrets: Mapping[str, Any], path: str = "/who
 @pytest.mark.parametrize(
     ("typed", "sent"),
     [
-        *((text, text) for text in ("abc-DEF_123.~", "a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë")),
-        *((f"{a}made-up{b}", "made-up") for a, b in (("  ", "\n"), ("\t", "\r\n"))),
+        *((text, text) for text in ("a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë")),
+        *((text, "made-up") for text in ("  made-up\n", "\tmade-up\r\n")),
     ],
 )
 def test_a_secret_is_sent_as_it_was_typed_without_the_space_around_it(
     server: Faults, typed: str, sent: str
 ) -> None:
-    assert who(server, BearerToken("key"), {"key": typed})["headers"]["Authorization"] == (
-        f"Bearer {sent}"
-    )
+    headers = who(server, BearerToken("key"), {"key": typed})["headers"]
+    assert headers["Authorization"] == f"Bearer {sent}"
     for prefix in ("", "Token ", "key="):
         auth = ApiKey("key", header="X-Api-Key", prefix=prefix)
         headers = who(server, auth, {"key": typed})["headers"]
@@ -88,38 +84,30 @@ def test_basic_auth_sends_user_and_password_or_a_blank_one(
     assert (scheme, base64.b64decode(coded).decode()) == ("Basic", f"bob:{password or ''}")
 
 
-def test_a_user_name_with_a_colon_is_refused_since_it_would_be_cut_there(server: Faults) -> None:
-    message = error(
-        reading(server.url, "/who", auth=BasicAuth("user", "word")),
-        secrets={"user": "bob:by", "word": "made-up-password"},
-    )
-    assert "'user'" in message and "colon" in message
-    assert not server.visits
-
-
-@pytest.mark.parametrize(
-    "typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1", "a\0bcdef"]
-)
+@pytest.mark.parametrize("typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1"])
 @pytest.mark.parametrize("auth", [BearerToken("key"), ApiKey("key", header="X-Api-Key")])
 def test_a_secret_that_no_header_can_hold_is_a_clear_error_at_once(
     server: Faults, clock: HeldClock, auth: Any, typed: str
 ) -> None:
     """A line break in the middle, or the long dash that a word processor made."""
     message = error(reading(server.url, "/who", auth=auth), secrets={"key": typed})
-    assert "the header " in message and "cannot be sent" in message
-    assert "check the secrets key" in message
-    assert typed not in message
+    assert "a header cannot be sent: was the wrong text pasted as a secret?" in message
+    assert not leaks(message, [typed])
     assert not server.visits and clock.slept == []
 
 
-@pytest.mark.parametrize(
-    "declared", [lambda: ApiKey("key"), lambda: ApiKey("key", header="X", param="y")]
-)
-def test_what_contradicts_itself_is_refused_where_it_is_declared(
-    declared: Callable[[], Any],
-) -> None:
+@pytest.mark.parametrize("options", [{}, {"header": "X", "param": "y"}])
+def test_a_key_without_one_place_is_refused_where_it_is_declared(options: dict[str, Any]) -> None:
     with pytest.raises(SourceError):
-        declared()
+        ApiKey("key", **options)
+
+
+def test_options_are_named() -> None:
+    """`ApiKey("key", "X-Api-Key")` would leave open whether it is a header or a parameter."""
+    with pytest.raises(TypeError):
+        ApiKey("key", "X-Api-Key")  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        OAuth2ClientCredentials("/t", "id", "secret", "scope", "audience")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -144,30 +132,13 @@ def test_the_setup_test_asks_for_what_auth_needs(
     assert not server.visits
 
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
-PAIRS = st.lists(st.tuples(NAMES, NAMES), max_size=4)
-
-
-@given(before=PAIRS, name=NAMES, key=NAMES, at=st.integers(0, 4), fragment=st.booleans())
-def test_a_parameter_is_taken_out_as_it_was_put_in(
-    before: list[tuple[str, str]], name: str, key: str, at: int, fragment: bool
-) -> None:
-    """And nothing else is touched, not even how it is written."""
-    others = [pair for pair in before if pair[0] != name]
-    end = "#a?b=c" if fragment else ""
-    url = f"https://a.example/x{'?' if others else ''}{urlencode(others)}{end}"
-    pairs = [*others[:at], (name, key), *others[at:]]
-    assert without_params(f"https://a.example/x?{urlencode(pairs)}{end}", {name}) == url
-    assert without_params(url, {name}) == url
-
-
 # ---- functions of the user's own
 
 
 def signature(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
     """Signs method, URL and body, as many APIs ask for."""
-    said = f"{request.method}{request.path_url}".encode() + bytes(request.body or b"")
-    coded = hmac.new(secrets["key"].encode(), said, hashlib.sha256).hexdigest()
+    text = f"{request.method}{request.path_url}".encode() + bytes(request.body or b"")
+    coded = hmac.new(secrets["key"].encode(), text, hashlib.sha256).hexdigest()
     request.headers["Authorization"] = f"Signature {coded}"
     request.headers["X-Timestamp"] = "1767225600"
     request.headers["Accept"] = "application/vnd.acme+json"
@@ -181,8 +152,8 @@ def test_a_function_signs_each_request_as_it_is_sent(server: Faults) -> None:
 
     call(reading(server.url, step, auth=signature, secrets=["key"]), secrets=KEY)
     for visit in server.visits:
-        said = f"{visit.method}{visit.target}".encode() + visit.body
-        coded = hmac.new(b"made-up-key", said, hashlib.sha256).hexdigest()
+        text = f"{visit.method}{visit.target}".encode() + visit.body
+        coded = hmac.new(b"made-up-key", text, hashlib.sha256).hexdigest()
         assert visit.headers["Authorization"] == f"Signature {coded}"
         assert visit.headers["Accept"] == "application/vnd.acme+json"
 
@@ -242,15 +213,6 @@ def test_what_a_function_puts_into_headers_and_query_stays_in_no_text(
     assert not leaks(message + lines.text, [made_up])
 
 
-def test_a_time_that_auth_sends_may_stand_in_a_token(server: Faults) -> None:
-    def step(fetch: Fetch) -> Page:
-        fetch.get("/who")
-        return Page([{"id": fetch.token or 0}], None if fetch.token else 1767225600)
-
-    made = reading(server.url, step, auth=signature, secrets=["key"])
-    assert len(rows(made, secrets=KEY)) == 2
-
-
 def changes_the_host(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
     request.url = "https://elsewhere.example.com/thing"
 
@@ -260,7 +222,7 @@ def has_no_file(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("auth", "secrets", "said"),
+    ("auth", "secrets", "text"),
     [
         (changes_the_host, KEY, "auth changed the host of the request to https://elsewhere.exa"),
         (has_no_file, KEY, "OSError"),
@@ -269,7 +231,7 @@ def has_no_file(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -
     ],
 )
 def test_a_function_that_cannot_sign_is_an_error_at_once(
-    server: Faults, clock: HeldClock, auth: Any, secrets: dict[str, str], said: str
+    server: Faults, clock: HeldClock, auth: Any, secrets: dict[str, str], text: str
 ) -> None:
     made = reading(
         server.url,
@@ -278,7 +240,7 @@ def test_a_function_that_cannot_sign_is_an_error_at_once(
         secrets=["key"] if secrets else [],
         allowed_hosts=["elsewhere.example.com"],
     )
-    assert said in error(made, secrets=secrets)
+    assert text in error(made, secrets=secrets)
     assert not server.visits and clock.slept == []
 
 
@@ -323,35 +285,23 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
             "X-Short": fetch.secrets["pin"],
             "X-Number": "47110",
             f"X-{fetch.secrets['key']}": "1",
+            # These stay, whatever they hold: the runtime does not know a signature of the step's.
+            "authorization": "Signature of-the-step",
+            "Cookie": "of=the-step",
         }
         for url in ("/who", f"{server.elsewhere}/who", f"/hop?to={server.elsewhere}/who"):
-            fetch.get(url, headers=headers)
+            fetch.get(url, headers=headers, auth=False)
         return Page()
 
     call(reading(server.url, step, **options), secrets=secrets)
     (home, *_), away = server.at("127.0.0.1"), server.at("localhost")
     custom = {"X-Source", "X-Pin", "X-Step", "X-Coded", "X-Short", "X-made-up-key"}
+    custom |= {"authorization", "Cookie"}
     assert custom <= home.headers.keys()
     assert len(away) == 2
     for visit in away:
         assert not custom & visit.headers.keys()
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
-
-
-@pytest.mark.parametrize("way", ["asked", "redirected"])
-def test_no_authorization_and_no_cookie_goes_to_another_host_whatever_it_holds(
-    server: Faults, way: str
-) -> None:
-    """A signature that the step made itself is nothing that the runtime knows."""
-    url = f"{server.elsewhere}/who"
-
-    def step(fetch: Fetch) -> Page:
-        headers = {"authorization": "Signature of-the-step", "Cookie": "of=the-step"}
-        path = url if way == "asked" else f"/hop?to={url}"
-        return Page(fetch.get(path, headers=headers, auth=False).rows("data"))
-
-    (seen,) = rows(reading(server.url, step, auth=None, allowed_hosts=["localhost"]))
-    assert not {"Authorization", "authorization", "Cookie"} & seen["headers"].keys()
 
 
 @pytest.mark.parametrize("what", ["url", "body", "redirected body"])
@@ -369,18 +319,6 @@ def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server: Faults, 
     message = error(reading(server.url, step, allowed_hosts=["localhost"]))
     assert "is not sent" in message and "contains a secret" in message
     assert not server.at("localhost")
-
-
-def test_a_refusal_of_a_host_that_gets_no_credentials_does_not_ask_to_check_them(
-    server: Faults,
-) -> None:
-    options: dict[str, Any] = {"allowed_hosts": ["localhost"]}
-    for code in (401, 403):
-        path = f"/status?code={code}"
-        for url in (f"{server.elsewhere}{path}", f"/hop?to={quote(server.elsewhere + path)}"):
-            message = error(reading(server.url, url, **options))
-            assert f"answered {code}" in message and "check the secrets" not in message
-        assert "check the secrets apiToken" in error(reading(server.url, path, **options))
 
 
 def test_a_response_shows_no_request_with_credentials(server: Faults) -> None:

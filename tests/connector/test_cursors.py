@@ -1,38 +1,21 @@
 """Cursor values: read, compared, moved and written, against a simple model of the upstream."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
-from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from connector.cursors import MISSING, CursorError, Cursors, PageCursors, Point, dotted
 from connector.errors import SourceError
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SECOND = 1_000_000  # microseconds
-HOUR = 3600 * SECOND
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEW_YORK = "America/New_York"
 GERMAN = "%d.%m.%Y %H:%M"
 AMERICAN = "%m/%d/%Y %I:%M:%S %p"
 HTTP = "%a, %d %b %Y %H:%M:%S %Z"
-# Clocks put back by half an hour, by two and by three; at midnight; a day that was left out.
-ODD_ZONES = [
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "Antarctica/Troll",
-    "Antarctica/Casey",
-    "America/Sao_Paulo",
-    "America/Havana",
-    "Asia/Beirut",
-    "Africa/Casablanca",
-    "Europe/Dublin",
-    "Pacific/Apia",
-]
 
 
 def micros(moment: datetime) -> int:
@@ -50,147 +33,118 @@ def point(cursors: Cursors, value: Any) -> Point:
     return found
 
 
-def refused(cursors: Cursors, value: Any, *, in_record: bool = True) -> str:
+def refused(cursors: Cursors, value: Any) -> str:
     with pytest.raises(CursorError) as error:
-        cursors.parse(value, in_record=in_record)
+        cursors.parse(value, in_record=True)
     return str(error.value)
 
 
-# ---- what is read
+# ---- what is read, and how it is written
+
+BACK = timedelta(minutes=5, seconds=5)
+# The type, a value, when that is, and the value that lies so much before it.
+VALUES: list[tuple[str | None, Any, str, Any]] = [
+    (None, "2026-01-05T08:30:00Z", "2026-01-05T08:30Z", "2026-01-05T08:24:55Z"),
+    (None, "2026-01-05t08:30z", "2026-01-05T08:30Z", "2026-01-05t08:24z"),
+    (None, "2026-01-05 08:30:00 UTC", "2026-01-05T08:30Z", "2026-01-05 08:24:55 UTC"),
+    (None, "2026-01-05 08:30:00 +0100", "2026-01-05T07:30Z", "2026-01-05 08:24:55 +0100"),
+    (None, "2026-01-05T08:30:00.1-08", "2026-01-05T16:30:00.1Z", "2026-01-05T08:24:55.1-08"),
+    (None, "2026-01-05 20:00:00.1234567+05:30", "2026-01-05T14:30:00.123456Z",
+     "2026-01-05 19:54:55.1234560+05:30"),
+    (None, "2026-01-05T08:00:00,5Z", "2026-01-05T08:00:00.5Z", "2026-01-05T07:54:55,5Z"),
+    (None, "20260101T000000Z", "2026-01-01T00:00Z", "20251231T235455Z"),
+    (None, "2026-01-05T00Z", "2026-01-05T00:00Z", "2026-01-04T23Z"),
+    (None, "1000-01-01T00:00:00Z", "1000-01-01T00:00Z", "0999-12-31T23:54:55Z"),
+    (None, "0001-01-01T00:00:00Z", "0001-01-01T00:00Z", "0001-01-01T00:00:00Z"),
+    (None, "2026-01-05T08:30", "2026-01-05T08:30", "2026-01-05T08:24"),
+    (None, "2026-01-05", "2026-01-05", "2026-01-04"),
+    (None, "20260105", "2026-01-05", "20260104"),
+    ("epoch", 1767601800, "2026-01-05T08:30Z", 1767601495),
+    ("epoch", "1767601800.25", "2026-01-05T08:30:00.25Z", "1767601495.25"),
+    ("epoch", Decimal("1767601800.250"), "2026-01-05T08:30:00.25Z", Decimal("1767601495.250")),
+    ("epoch", Decimal("1.7676018E+9"), "2026-01-05T08:30Z", 1767601495),
+    ("epoch_ns", 1767601800000000999, "2026-01-05T08:30Z", 1767601495000000000),
+    (GERMAN, "5.1.2026 8:30", "2026-01-05T08:30", "5.1.2026 8:24"),
+    (AMERICAN, "1/5/2026 12:02:00 AM", "2026-01-05T00:02", "1/4/2026 11:56:55 PM"),
+    (AMERICAN, "01/05/2026 08:30:00 pm", "2026-01-05T20:30", "01/05/2026 08:24:55 pm"),
+    (HTTP, "MON, 05 JAN 2026 08:30:00 UTC", "2026-01-05T08:30Z", "MON, 05 JAN 2026 08:24:55 UTC"),
+    ("%Y-%m-%dT%H:%M:%S.%fZ[UTC]", "2026-01-05T08:30:00.000Z[UTC]", "2026-01-05T08:30Z",
+     "2026-01-05T08:24:55.000Z[UTC]"),
+    ("%Y-%m-%d %H:%M:%S.%f %z", "2026-01-05 08:30:00.5 +01:00", "2026-01-05T07:30:00.5Z",
+     "2026-01-05 08:24:55.5 +01:00"),
+    ("%a %b %d %Y %H:%M:%S GMT%z", "Mon Jan 05 2026 08:30:00 GMT+0100", "2026-01-05T07:30Z",
+     "Mon Jan 05 2026 08:24:55 GMT+0100"),
+    ("%d.%m.%y %H:%M GMT+1", "05.01.26 08:30 GMT+1", "2026-01-05T08:30", "05.01.26 08:24 GMT+1"),
+    ("%d-%b-%y", "05-JAN-26", "2026-01-05", "04-JAN-26"),
+    ("%y%m%d", "690101", "1969-01-01", "690101"),  # the day before reads as 2068
+    ("%Y-%m", "2026-01", "2026-01-01", "2025-12"),
+    ("%Y%m%d%H%M%S", "20260105083000", "2026-01-05T08:30", "20260105082455"),
+    ("%d.%m.%Y 100%% %H:%M", "5.1.2026 100% 8:30", "2026-01-05T08:30", "5.1.2026 100% 8:24"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("value", "instant"),
-    [
-        ("2026-01-05T08:30:00Z", "2026-01-05T08:30+00:00"),
-        ("2026-01-05t08:30:00z", "2026-01-05T08:30+00:00"),
-        ("2026-01-05 08:30:00 UTC", "2026-01-05T08:30+00:00"),
-        ("2026-01-05 08:30:00 GMT", "2026-01-05T08:30+00:00"),
-        ("2026-01-05 08:30:00 +0100", "2026-01-05T07:30+00:00"),
-        ("2026-01-05T08:30:00.000-0800", "2026-01-05T16:30+00:00"),
-        ("2026-01-05T08:30:00-08", "2026-01-05T16:30+00:00"),
-        ("2026-01-05 20:00:00.1234567+05:30", "2026-01-05T14:30:00.123456+00:00"),
-        ("2026-01-05T08:00:00,5Z", "2026-01-05T08:00:00.500000+00:00"),
-        ("20260105T083000Z", "2026-01-05T08:30+00:00"),
-        ("2026-01-05T0830Z", "2026-01-05T08:30+00:00"),
-        ("20260105T08:30Z", "2026-01-05T08:30+00:00"),
-        ("2026-01-05T08Z", "2026-01-05T08:00+00:00"),
-        ("2026-01-05T24:00:00Z", "2026-01-06T00:00+00:00"),
-        ("2016-12-31T23:59:60Z", "2017-01-01T00:00+00:00"),
-        ("9999-12-31T23:59:59-08:00", "9999-12-31T23:59:59-08:00"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00+00:00"),
-        ("2026-01-05T08:30", "2026-01-05T08:30"),
-        ("2026-01-05", "2026-01-05T00:00"),
-        ("20240101", "2024-01-01T00:00"),
-    ],
-)
-def test_iso_8601_is_an_instant_whatever_its_offset_and_precision(value: str, instant: str) -> None:
-    assert Cursors().parse(value) == Point(value, at(instant), "+" not in instant[10:]) or (
-        point(Cursors(), value).at == at(instant) and "9999" in value
-    )
+@pytest.mark.parametrize(("kind", "value", "instant", "back"), VALUES)
+def test_a_time_is_an_instant_and_moved_as_the_upstream_writes_it(
+    kind: str | None, value: Any, instant: str, back: Any
+) -> None:
+    cursors = Cursors(kind)
+    found = point(cursors, value)
+    assert found == Point(value, at(instant), not instant.endswith("Z"))
+    moved = cursors.lookback(found, BACK).value
+    assert (moved, type(moved), str(moved)) == (back, type(back), str(back))
 
 
 NOT_ISO = [
-    "2026-01-05T08:30:00.000Z[UTC]",
-    "05.01.2026 08:30",
-    "1/5/2026 8:30:00 AM",
-    "2026-01-05 08:30:00 EST",
-    "Mon, 05 Jan 2026 08:30:00 GMT",
-    "/Date(1767601800000)/",
-    "2026-01",
-    "2026-W02-1",
-    "2026-005",
-    "08:30:00",
-    "12340101",
-    "20261301",
-    "1767601800",
-    "1767601800.5",
-    "507f1f77bcf86cd799439011",
-    "2026-01-05T08:30:00+25:00",
-    "2026-01-05T08:30:00+01:75",
-    "2026-01-05T24:30:00Z",
-    "2026-01-05T08:61:00Z",
-    "2026-1-5",
-    "2026-01-05T08:3015Z",
-    "２０２６-01-05",
-    "2026-01-05T08:30:00Z\n",
-]
-ODD = [
-    "2026-02-30T00:00:00Z",
-    "Never",
-    "-",
-    "0000-12-30T00:00:00Z",
-    "0000-00-00",
-    "0000-00-00 00:00:00",
-    "2026-01-05T08:30:00Z ",
-    True,
-    {"at": 1},
-    ["2026-01-05"],
-    17,
-    Decimal("17.5"),
-]
+    "2026-01-05T08:30:00.000Z[UTC]", "05.01.2026 08:30", "1/5/2026 8:30:00 AM",
+    "2026-01-05 08:30:00 EST", "Mon, 05 Jan 2026 08:30:00 GMT", "/Date(1767601800000)/", "2026-01",
+    "2026-W02-1", "2026-005", "08:30:00", "12340101", "20261301", "1767601800", "1767601800.5",
+    "507f1f77bcf86cd799439011", "2026-01-05T08:30:00+25:00", "2026-01-05T08:30:00+01:75",
+    "2026-01-05T24:30:00Z", "2026-01-05T08:61:00Z", "2026-1-5", "2026-01-05T08:3015Z",
+    "２０２６-01-05", "2026-01-05T08:30:00Z\n", 1767601800, 1767601800.5, Decimal("1.5"), -1,
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [*NOT_ISO, 1767601800, 1767601800.5, Decimal("1.5"), -1])
-def test_what_is_not_iso_8601_is_an_error_that_names_the_value_and_the_choices(value: Any) -> None:
-    why = refused(Cursors(), value)
-    assert (repr(value) if isinstance(value, str) else str(value)) in why
-    for choice in ("cursor_type=", "%d.%m.%Y %H:%M", "epoch", "epoch_us", "sequence", "text"):
-        assert choice in why
-    assert not why.rstrip().endswith(".") and ". " not in why.replace(str(value), "")
+@pytest.mark.parametrize("value", NOT_ISO)
+def test_what_is_not_iso_8601_is_an_error_that_names_it(value: Any) -> None:
+    assert (repr(value) if isinstance(value, str) else str(value)) in refused(Cursors(), value)
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\t", MISSING])
-def test_null_blank_and_missing_values_decide_nothing(value: Any) -> None:
-    for kind in (None, "text", "sequence", "epoch", GERMAN):
-        page = Cursors(kind).read_page([value, value])
-        assert (page.readable, page.unreadable, page.points) == (0, [], [None, None])
-        assert page.present == (value is not MISSING)
+@pytest.mark.parametrize("kind", [None, "text", "sequence", "epoch", GERMAN])
+def test_null_blank_and_missing_values_decide_nothing(kind: str | None, value: Any) -> None:
+    page = PageCursors(Cursors(kind), [value, value])
+    assert (page.readable, page.unreadable, page.points) == (0, [], [None, None])
+    assert page.present == (value is not MISSING)
 
 
-@pytest.mark.parametrize("odd", ODD)
+ODD: list[tuple[str | None, Any, Any]] = [
+    *((None, "2026-01-05T08:30:00Z", odd) for odd in (
+        "2026-02-30T00:00:00Z", "Never", "-", "0000-12-30T00:00:00Z", "0000-00-00",
+        "2026-01-05T08:30:00Z ", True, {"at": 1}, ["2026-01-05"], 17, Decimal("17.5"),
+    )),
+    ("epoch", 1767601800, 0),
+    ("epoch_ms", 1767601800000, -62135596800000),
+    ("epoch_us", 1767601800000000, Decimal("1E+1000000")),
+    ("epoch_ns", 1767601800000000000, float("nan")),
+    ("sequence", 17, "seventeen"),
+    ("sequence", "17", "0x11"),
+    ("text", "b7", 17),
+    (GERMAN, "05.01.2026 08:30", "05.01.2026 08:30 "),
+    (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "Mon, 05 Jan 2026 08:30:00 EST"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_one_odd_value_is_put_aside_and_never_becomes_the_cursor(odd: Any, place: int) -> None:
-    values: list[Any] = ["2026-01-05T08:30:00Z", "2026-01-04T08:30:00Z"]
+@pytest.mark.parametrize(("kind", "good", "odd"), ODD)
+def test_one_odd_value_is_put_aside_and_never_becomes_the_cursor(
+    kind: str | None, good: Any, odd: Any, place: int
+) -> None:
+    values = [good, good]
     values.insert(place, odd)
-    page = Cursors().read_page(values)
-    assert page.unreadable == [(place, odd)]
-    assert (page.count, page.readable) == (3, 2)
-    highest = page.highest(2e9, None)
-    assert highest is not None and highest.value == "2026-01-05T08:30:00Z"
+    page = PageCursors(Cursors(kind), values)
+    assert (page.unreadable, page.readable, page.points[place]) == ([(place, odd)], 2, None)
+    assert page.top is not None and page.top.value == good
     assert isinstance(page.error, CursorError)
-    assert page.points[place] is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "good", "odd"),
-    [
-        ("epoch", 1767601800, 0),
-        ("epoch", 1767601800, 9999999999999),
-        ("epoch", "1767601800", "0"),
-        ("epoch", "1767601800", "1767601800 "),
-        ("epoch_ms", 1767601800000, 1767601800),
-        ("epoch_ms", 1767601800000, -62135596800000),
-        ("epoch_us", 1767601800000000, Decimal("1E+1000000")),
-        ("epoch_ns", 1767601800000000000, float("nan")),
-        ("sequence", 17, "seventeen"),
-        ("sequence", "17", "0x11"),
-        ("text", "b7", 17),
-        (GERMAN, "05.01.2026 08:30", "30.02.2026 08:30"),
-        (GERMAN, "05.01.2026 08:30", "05.01.2026 08:30 "),
-        (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "Mon, 05 Jan 2026 08:30:00 EST"),
-    ],
-)
-def test_one_odd_value_of_any_type_is_put_aside(kind: str, good: Any, odd: Any) -> None:
-    for values in ([odd, good, good], [good, odd, good]):
-        page = Cursors(kind).read_page(values)
-        assert [value for _, value in page.unreadable] == [odd]
-        highest = page.highest(2e9, None)
-        assert highest is not None and highest.value == good
-        assert str(page.error).startswith(repr(odd) if isinstance(odd, str) else str(odd))
-
-
-# ---- numbers
 
 
 def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -> None:
@@ -203,598 +157,173 @@ def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -
     }
     for kind, numbers in kinds.items():
         for number in numbers:
-            for declared in kinds:
-                if declared == kind:
-                    assert Cursors(kind).read_page([number]).unreadable == []
-                else:
-                    why = refused(Cursors(declared), number)
-                    assert f'cursor_type="{declared}"' in why
-                    assert f'by its size it is cursor_type="{kind}"' in why
-
-
-def test_epochs_are_compared_and_written_exactly() -> None:
-    cursors = Cursors("epoch")
-    for value, back in (
-        (1767601800, 1767601799),
-        ("1767601800", "1767601799"),
-        ("1767601800.25", "1767601799.75"),
-        (Decimal("1767601800.250"), Decimal("1767601799.750")),
-        (Decimal("1.7676018E+9"), 1767601799),
-    ):
-        moved = cursors.lookback(point(cursors, value), timedelta(seconds=0.5)).value
-        assert (moved, type(moved)) == (back, type(back)) and str(moved) == str(back)
-    nanos = Cursors("epoch_ns")
-    found = nanos.lookback(point(nanos, 1767601800000000999), timedelta(microseconds=1))
-    assert found.value == 1767601799999999000
+            assert PageCursors(Cursors(kind), [number]).unreadable == []
+            for declared in kinds.keys() - {kind}:
+                why = refused(Cursors(declared), number)
+                assert f'cursor_type="{declared}"' in why
+                assert f'by its size it is cursor_type="{kind}"' in why
 
 
 def test_a_sequence_is_exact_at_any_size_and_not_held_back() -> None:
-    cursors = Cursors("sequence")
+    cursors, longest = Cursors("sequence"), "9" * 5000
     values = [2**70, 2**70 + 1, str(2**70 + 2), Decimal("1.5"), "9", "10", "0009", "1e3"]
-    page = cursors.read_page(values)
-    assert page.unreadable == [] and page.highest(0, None) == point(cursors, str(2**70 + 2))
-    longest = "9" * 5000
-    highest = cursors.read_page(["1", longest]).highest(0, None)
-    assert highest is not None and highest.value == longest
+    page = PageCursors(cursors, values)
+    assert page.unreadable == [] and page.highest(0) == point(cursors, str(2**70 + 2))
+    assert PageCursors(cursors, ["1", longest]).highest(0) == point(cursors, longest)
     assert "more than 60 digits" in refused(Cursors(), 10**5000)
-    assert not cursors.is_time and not cursors.held_back(point(cursors, 10**15), 0)
 
 
 def test_text_is_alphabetical_and_has_no_time() -> None:
-    cursors = Cursors("text")
-    highest = cursors.read_page(["b7", "a9", "b10", " ", None]).highest(0, None)
-    assert highest == Point("b7", "b7")
-    assert cursors.lookback(Point("b7", "b7"), timedelta(days=1)).value == "b7"
-    with pytest.raises(CursorError, match="is not a time"):
-        cursors.format(Point("b7", "b7"), "iso")
+    cursors, found = Cursors("text"), Point("b7", "b7")
+    assert PageCursors(cursors, ["b7", "a9", "b10", " ", None]).highest(0) == found
+    assert cursors.lookback(found, timedelta(days=1)) == found
 
 
 # ---- declarations
 
-
-@pytest.mark.parametrize("kind", ["", "iso", "Epoch", "timestamp", "dd.mm.yyyy"])
-def test_an_unknown_type_is_an_error_that_names_the_choices(kind: str) -> None:
-    with pytest.raises(SourceError, match=r"%d\.%m\.%Y.*epoch_ns.*sequence.*text"):
-        Cursors(kind)
-
-
-@pytest.mark.parametrize("name", ["Mars", "../etc/passwd", "America", "", "EST5EDT6"])
-def test_an_unknown_zone_is_an_error(name: str) -> None:
-    with pytest.raises(SourceError, match="IANA"):
-        Cursors(None, name)
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        "%d.%m.%Y %H:%M", AMERICAN, HTTP, "%Y-%m-%dT%H:%M:%S.%fZ[UTC]", "%y%m%d", "%Y", "%Y-%m",
-        "%Y%j", "%G-W%V-%u", "%c", "%b %d, %Y, %I %p", "%%%Y%m%d%H%M%S", "%d-%b-%y %z",
-    ],
-)  # fmt: skip
-def test_a_strptime_form_that_names_a_time_is_taken(form: str) -> None:
-    assert Cursors(form).is_time
+DECLARATIONS: list[tuple[tuple[str | None, str | None], str]] = [
+    *(((kind, None), r"%d\.%m\.%Y.*epoch_ns.*sequence.*text") for kind in ("", "iso", "Epoch")),
+    *(((None, zone), "IANA") for zone in ("Mars", "../etc/passwd", "America", "", "EST5EDT6")),
+    *(((form, None), "leaves open") for form in (
+        "%H:%M", "%d.%m. %H:%M", "%d %Y", "%I:%M %d.%m.%Y", "%Y-%m-%d %M", "%Y-%U",
+    )),
+    *(((form, None), "not a strptime form") for form in (
+        "%Q", "%-d.%m.%Y", "%s", "%d %d %Y", "100%",
+    )),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("form", "why"),
-    [
-        ("%H:%M", "leaves open"),
-        ("%d.%m. %H:%M", "leaves open"),
-        ("%d %Y", "leaves open"),
-        ("%I:%M %d.%m.%Y", "leaves open"),
-        ("%Y-%m-%d %M", "leaves open"),
-        ("%Y-%U", "leaves open"),
-        ("%Q", "not a strptime form"),
-        ("%-d.%m.%Y", "not a strptime form"),
-        ("%s", "not a strptime form"),
-        ("%d %d %Y", "not a strptime form"),
-        ("100%", "not a strptime form"),
-    ],
-)
-def test_a_strptime_form_that_leaves_open_which_time_is_meant_is_refused(
-    form: str, why: str
+@pytest.mark.parametrize(("declared", "why"), DECLARATIONS)
+def test_a_type_or_a_zone_that_leaves_open_what_is_meant_is_refused(
+    declared: tuple[str | None, str | None], why: str
 ) -> None:
     with pytest.raises(SourceError, match=why):
-        Cursors(form)
+        Cursors(*declared)
 
 
-# ---- strptime forms
+def test_a_strptime_form_that_names_a_time_is_taken() -> None:
+    for form in ("%Y", "%G-W%V-%u", "%c", "%b %d, %Y, %I %p", "%%%Y%m%d%H%M%S", "%d-%b-%y %z"):
+        assert Cursors(form).is_time
 
 
-@pytest.mark.parametrize(
-    ("form", "value", "instant", "back"),
-    [
-        (GERMAN, "05.01.2026 08:30", "2026-01-05T08:30", "05.01.2026 08:24"),
-        (GERMAN, "5.1.2026 8:30", "2026-01-05T08:30", "5.1.2026 8:24"),
-        (AMERICAN, "1/5/2026 8:30:00 AM", "2026-01-05T08:30", "1/5/2026 8:24:55 AM"),
-        (AMERICAN, "01/05/2026 08:30:00 pm", "2026-01-05T20:30", "01/05/2026 08:24:55 pm"),
-        (AMERICAN, "1/5/2026 12:02:00 AM", "2026-01-05T00:02", "1/4/2026 11:56:55 PM"),
-        (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "2026-01-05T08:30Z",
-         "Mon, 05 Jan 2026 08:24:55 GMT"),
-        (HTTP, "MON, 05 JAN 2026 08:30:00 UTC", "2026-01-05T08:30Z",
-         "MON, 05 JAN 2026 08:24:55 UTC"),
-        ("%Y-%m-%dT%H:%M:%S.%fZ[UTC]", "2026-01-05T08:30:00.000Z[UTC]", "2026-01-05T08:30Z",
-         "2026-01-05T08:24:55.000Z[UTC]"),
-        ("%Y-%m-%d %H:%M:%S.%f %z", "2026-01-05 08:30:00.5 +01:00", "2026-01-05T07:30:00.500000Z",
-         "2026-01-05 08:24:55.5 +01:00"),
-        ("%Y-%m-%d %H:%M:%S %z", "2026-01-05 08:30:00 -0800", "2026-01-05T16:30Z",
-         "2026-01-05 08:24:55 -0800"),
-        ("%a %b %d %Y %H:%M:%S GMT%z", "Mon Jan 05 2026 08:30:00 GMT+0100", "2026-01-05T07:30Z",
-         "Mon Jan 05 2026 08:24:55 GMT+0100"),
-        ("%d.%m.%Y %H:%M GMT+1", "05.01.2026 08:30 GMT+1", "2026-01-05T08:30",
-         "05.01.2026 08:24 GMT+1"),
-        ("%d-%b-%y", "05-JAN-26", "2026-01-05T00:00", "04-JAN-26"),
-        ("%y%m%d", "690101", "1969-01-01T00:00", "690101"),  # the day before reads as 2068
-        ("%Y-%m", "2026-01", "2026-01-01T00:00", "2025-12"),
-        ("%Y%j", "2026005", "2026-01-05T00:00", "2026004"),
-        ("%Y%m%d%H%M%S", "20260105083000", "2026-01-05T08:30", "20260105082455"),
-    ],
-)  # fmt: skip
-def test_a_strptime_form_is_an_instant_and_written_as_the_upstream_writes(
-    form: str, value: str, instant: str, back: str
-) -> None:
-    cursors = Cursors(form)
-    found = point(cursors, value)
-    assert (found.at, found.naive) == (at(instant), not instant.endswith("Z"))
-    assert cursors.lookback(found, timedelta(minutes=5, seconds=5)).value == back
+# The type, the zone, a declared start, and what it is written as; an error's words in a list.
+STARTS: list[tuple[str | None, str | None, Any, Any]] = [
+    (None, None, "2025-12-30", "2025-12-30"),
+    ("epoch", None, "2025-12-30", 1767052800),
+    ("epoch", NEW_YORK, "2025-11-02T01:30:00", 1762061400),
+    ("epoch_ms", None, "2025-12-30T00:00:00.5Z", 1767052800500),
+    ("epoch_us", None, "1970-06-01", 13046400000000),
+    ("epoch_ns", None, "1960-01-01", -315619200 * 10**9),
+    ("epoch_ms", None, 0, 0),
+    ("sequence", None, 17, 17),
+    (GERMAN, None, "30.12.2025 07:00", "30.12.2025 07:00"),
+    (GERMAN, None, "2025-12-30", "30.12.2025 00:00"),
+    (GERMAN, NEW_YORK, "2025-12-30T00:00:00Z", "29.12.2025 19:00"),
+    (GERMAN, None, "2025-12-30T00:00:00Z", "29.12.2025 12:00"),
+    (HTTP, None, "2025-12-30T01:00:00+01:00", "Tue, 30 Dec 2025 00:00:00 GMT"),
+    ("%d.%m.%Y %H:%M %z", NEW_YORK, "2025-12-30", "30.12.2025 05:00 +0000"),
+    (None, None, "30.12.2025", ["not a time in ISO 8601"]),
+    ("epoch_ms", None, 1767052800, ['cursor_type="epoch"']),
+    ("epoch", None, "30.12.2025", ["not a number"]),
+    ("epoch", None, "2025-02-30", ["not a time in ISO 8601"]),
+    (GERMAN, None, "30/12/2025", ["not in the form"]),
+    ("%y%m%d", None, "1960-01-01", ["cannot be written"]),
+    (GERMAN, None, "0001-01-01T00:00:00Z", ["cannot be written"]),
+    ("text", None, 17, ["is for text"]),
+    ("epoch", None, True, ["neither text nor a number"]),
+]
 
 
-# ---- a declared start
-
-
-@pytest.mark.parametrize(
-    ("kind", "zone", "start", "written"),
-    [
-        (None, None, "2025-12-30", "2025-12-30"),
-        ("epoch", None, "2025-12-30", 1767052800),
-        ("epoch", "America/New_York", "2025-12-30", 1767070800),
-        ("epoch", "America/New_York", "2025-11-02T01:30:00", 1762061400),
-        ("epoch_ms", None, "2025-12-30T00:00:00.5Z", 1767052800500),
-        ("epoch_us", None, "1970-06-01", 13046400000000),
-        ("epoch_ns", None, "1960-01-01", -315619200 * 10**9),
-        ("epoch", None, "20251230", 1767052800),
-        ("epoch", None, "1767052800", "1767052800"),
-        ("epoch_ms", None, 0, 0),
-        ("sequence", None, 17, 17),
-        ("text", None, "a", "a"),
-        (GERMAN, None, "30.12.2025 07:00", "30.12.2025 07:00"),
-        (GERMAN, None, "2025-12-30", "30.12.2025 00:00"),
-        (GERMAN, "America/New_York", "2025-12-30T00:00:00Z", "29.12.2025 19:00"),
-        (GERMAN, None, "2025-12-30T00:00:00Z", "29.12.2025 12:00"),
-        (HTTP, None, "2025-12-30T01:00:00+01:00", "Tue, 30 Dec 2025 00:00:00 GMT"),
-        ("%d.%m.%Y %H:%M %z", "America/New_York", "2025-12-30", "30.12.2025 05:00 +0000"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "zone", "start", "written"), STARTS)
 def test_a_start_in_iso_8601_is_written_as_the_upstream_writes_times(
     kind: str | None, zone: str | None, start: Any, written: Any
 ) -> None:
     cursors = Cursors(kind, zone)
-    assert cursors.parse_start(start) == written
-    assert cursors.parse(written) is not None
+    if not isinstance(written, list):
+        assert cursors.parse_start(start) == point(cursors, written)
+        return
+    with pytest.raises(CursorError, match=written[0]):
+        cursors.parse_start(start)
 
 
-@pytest.mark.parametrize(
-    ("kind", "start", "why"),
-    [
-        (None, "30.12.2025", "not a time in ISO 8601"),
-        (None, 20251230, "is a number"),
-        ("epoch_ms", 1767052800, 'cursor_type="epoch"'),
-        ("epoch", "30.12.2025", "not a number"),
-        ("epoch", "2025-02-30", "not a time in ISO 8601"),
-        (GERMAN, "30/12/2025", "not in the form"),
-        ("%y%m%d", "1960-01-01", "cannot be written"),
-        (GERMAN, "0001-01-01T00:00:00Z", "cannot be written"),
-        ("sequence", "2025-12-30", "not a number"),
-        ("text", 17, "is for text"),
-        ("epoch", True, "neither text nor a number"),
-    ],
-)
-def test_a_start_that_cannot_be_a_cursor_is_an_error(kind: str, start: Any, why: str) -> None:
-    with pytest.raises(CursorError, match=why):
-        Cursors(kind).parse_start(start)
+OTHERWISE: list[tuple[Any, dict[str, str], str, Any]] = [
+    ("2026-11-27T18:41:47.000-0800", {}, "%H:%M%z", "18:41-0800"),
+    ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
+    ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
+    ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
+    ("2025-11-02 01:30", {"timezone": NEW_YORK}, "epoch", 1762061400),
+    ("2025-11-02 01:30", {"timezone": NEW_YORK}, "%H:%M", "01:30"),
+    (1767601800, {"cursor_type": "epoch", "timezone": NEW_YORK}, "%d.%m.%Y %H", "05.01.2026 03"),
+    ("0001-01-01T00:00:00Z", {}, "%Y-%m-%d", "0001-01-01"),
+    (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
+    ("2026-01-05 08:30", {}, "%H:%M%z", ["timezone="]),
+    ("0001-01-01T00:00:00Z", {"timezone": NEW_YORK}, "%Y", ["cannot be written"]),
+]
 
 
-def test_bounds_pass_through_every_magnitude_on_their_way_from_1970() -> None:
-    cursors = Cursors("epoch_ms")
-    bound, month = point(cursors, 0), timedelta(days=30)
-    for _ in range(50):
-        bound = point(cursors, cursors.slice_end(bound, month, 1767225600).value)
-    assert bound.value == 50 * 30 * 86_400_000
-
-
-# ---- other forms of since
-
-
-@pytest.mark.parametrize(
-    ("value", "options", "form", "written"),
-    [
-        ("2026-11-27T18:41:47.000-0800", {}, "%Y/%m/%d %H:%M", "2026/11/27 18:41"),
-        ("2026-11-27T18:41:47.000-0800", {}, "%H:%M%z", "18:41-0800"),
-        ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
-        ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
-        ("2026-11-27T18:41:47.999-0800", {}, "epoch", 1795833707),
-        ("2026-11-27T18:41:47.9999-0800", {}, "epoch_ms", 1795833707999),
-        ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
-        ("2026-07-05 08:30", {"timezone": "America/Denver"}, "%Y/%m/%d %H:%M", "2026/07/05 08:30"),
-        ("2026-07-05 08:30", {"timezone": "America/Denver"}, "iso", "2026-07-05T14:30:00Z"),
-        ("2025-11-02 01:30", {"timezone": "America/New_York"}, "epoch", 1762061400),
-        ("2025-11-02 01:30", {"timezone": "America/New_York"}, "%H:%M", "01:30"),
-        (1767601800, {"cursor_type": "epoch"}, "%d.%m.%Y", "05.01.2026"),
-        (1767601800, {"cursor_type": "epoch", "timezone": "America/Denver"}, "%H", "01"),
-        ("05.01.2026 08:30", {"cursor_type": GERMAN, "timezone": "UTC"}, "epoch", 1767601800),
-        ("0001-01-01T00:00:00Z", {}, "%Y-%m-%d", "0001-01-01"),
-        (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("value", "options", "form", "written"), OTHERWISE)
 def test_a_time_is_written_in_another_form_rounded_down(
-    value: Any, options: dict[str, Any], form: str, written: Any
+    value: Any, options: dict[str, str], form: str, written: Any
 ) -> None:
     cursors = Cursors(**options)
-    found = cursors.format(point(cursors, value), form)
-    assert (found, type(found)) == (written, type(written))
+    if isinstance(written, list):
+        with pytest.raises(CursorError, match=written[0]):
+            cursors.format(point(cursors, value), form)
+    else:
+        found = cursors.format(point(cursors, value), form)
+        assert (found, type(found)) == (written, type(written))
 
 
-@pytest.mark.parametrize("form", ["iso", "epoch", "epoch_ms", "%Y/%m/%d %H:%M", "%H:%M%z"])
-@pytest.mark.parametrize("value", ["2026-01-05 08:30", "2026-01-05"])
-def test_a_time_without_an_offset_needs_a_zone_to_be_written_otherwise(
-    form: str, value: str
-) -> None:
-    with pytest.raises(CursorError, match="timezone="):
-        Cursors().format(point(Cursors(), value), form)
-
-
-def test_what_cannot_be_written_is_an_error() -> None:
-    cursors = Cursors(None, "America/Denver")
-    with pytest.raises(CursorError, match="cannot be written"):
-        cursors.format(point(cursors, "0001-01-01T00:00:00Z"), "%Y")
-
-
-# ---- zones
-
-
-@cache
-def changes(name: str) -> list[int]:
-    """Epoch seconds, about, of a zone's clock changes from 1990 to 2037."""
-    zone, found, before = ZoneInfo(name), [], None
-    for day in range(7305, 24837, 5):
-        offset = datetime.fromtimestamp(day * 86400, zone).utcoffset()
-        if before is not None and offset != before:
-            low, high = (day - 5) * 86400, day * 86400
-            while high - low > 1:
-                half = (low + high) // 2
-                same = datetime.fromtimestamp(half, zone).utcoffset() == before
-                low, high = (half, high) if same else (low, half)
-            found.append(high)
-        before = offset
-    return found
-
-
-@st.composite
-def near_a_change(draw: st.DrawFn) -> tuple[str, int]:
-    """A zone, and microseconds of a time near one of its clock changes."""
-    name = draw(st.sampled_from(ODD_ZONES) | st.sampled_from(sorted(available_timezones())))
-    assume(name not in ("localtime", "Factory"))
-    change = draw(st.sampled_from(changes(name) or [1_767_225_600]))
-    return name, (change + draw(st.integers(-30, 30)) * 600) * SECOND + draw(
-        st.sampled_from([-1, 0, 1]) | st.integers(-5 * HOUR, 5 * HOUR)
-    )
-
-
-def walls(name: str, when: int) -> datetime:
-    """What a wall clock shows."""
-    moment = EPOCH + timedelta(microseconds=when)
-    return moment.astimezone(ZoneInfo(name)).replace(tzinfo=None)
-
-
-def readings(name: str, wall: datetime) -> list[int]:
-    """The times at which a wall clock shows this, by definition; two, one, or none."""
-    zone = ZoneInfo(name)
-    guesses = {micros(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)) for fold in (0, 1)}
-    return sorted(guess for guess in guesses if walls(name, guess) == wall)
-
-
-@given(near_a_change(), st.integers(-4 * HOUR, 4 * HOUR))
-def test_times_without_an_offset_sort_as_the_wall_clock_of_their_zone(
-    near: tuple[str, int], later: int
-) -> None:
-    """Also the hour that comes twice, and the hour that is left out, which somebody may write."""
-    name, when = near
-    wall = walls(name, when)
-    other = wall + timedelta(microseconds=later)
-    cursors = Cursors(None, name)
-    one, two = point(cursors, wall.isoformat()), point(cursors, other.isoformat())
-    if wall < other:
-        assert one.at <= two.at
-    for found, each in ((one, wall), (two, other)):
-        times = readings(name, each)
-        if times:
-            assert (cursors.earliest(found), found.at) == (times[0], times[-1])
-        else:
-            assert cursors.earliest(found) == found.at
-
-
-@given(near_a_change(), st.sampled_from([None, "%Y-%m-%d %H:%M:%S.%f"]))
-def test_a_time_is_held_back_at_the_latest_and_passed_at_the_earliest_it_can_mean(
-    near: tuple[str, int], kind: str | None
-) -> None:
-    name, when = near
-    cursors = Cursors(kind, name)
-    found = point(cursors, walls(name, when).isoformat(sep=" ", timespec="microseconds"))
-    times = readings(name, walls(name, when))
-    assert cursors.held_back(found, (times[-1] - 1) / SECOND - 1e-5)
-    assert not cursors.held_back(found, times[-1] / SECOND + 1e-5)
-    assert cursors.passed(found, (times[0] - 2) / SECOND - 1e-5)
-    assert not cursors.passed(found, times[0] / SECOND + 1e-5)
-
-
-def test_without_a_zone_a_time_may_be_twelve_hours_behind_and_fourteen_ahead() -> None:
-    cursors, noon = Cursors(), at("2026-01-05T12:00Z") / SECOND
-    assert not cursors.held_back(point(cursors, "2026-01-05 00:00:00"), noon)
-    assert cursors.held_back(point(cursors, "2026-01-05 00:00:01"), noon)
-    assert not cursors.passed(point(cursors, "2026-01-06 02:00:00"), noon)
-    assert cursors.passed(point(cursors, "2026-01-06 02:00:01"), noon)
-    assert cursors.held_back(point(cursors, "2026-01-05T12:00:00.000001Z"), noon)
-    assert not cursors.held_back(point(cursors, "2026-01-05T12:00:00Z"), noon)
-
-
-# ---- moving
-
-
-def forms(name: str) -> dict[str, tuple[Cursors, str]]:
-    """Forms of times with the strftime text by which an upstream writes them."""
-    return {
-        "seconds": (Cursors(None, name), "%Y-%m-%d %H:%M:%S"),
-        "minutes": (Cursors(None, name), "%Y-%m-%dT%H:%M"),
-        "hours": (Cursors(None, name), "%Y-%m-%dT%H"),
-        "micros": (Cursors(None, name), "%Y-%m-%dT%H:%M:%S.%f"),
-        "days": (Cursors(None, name), "%Y-%m-%d"),
-        "offset": (Cursors(), "%Y-%m-%dT%H:%M:%S%z"),
-        "offset in a zone": (Cursors(None, name), "%Y-%m-%dT%H:%M:%S%z"),
-        "no zone": (Cursors(), "%Y-%m-%d %H:%M:%S"),
-        "strptime": (Cursors(GERMAN, name), GERMAN),
-        "strptime, days": (Cursors("%b %d, %Y", name), "%b %d, %Y"),
-        "strptime, months": (Cursors("%Y/%m", name), "%Y/%m"),
-        "strptime, 12 hours": (Cursors(AMERICAN, name), AMERICAN),
-        "epoch": (Cursors("epoch"), "%s"),
-    }
-
-
-def written(text: str, name: str, when: int) -> Any:
-    if text == "%s":
-        return when // SECOND
-    moment = (EPOCH + timedelta(microseconds=when)).astimezone(ZoneInfo(name))
-    return moment.strftime(text)
-
-
-def rank(text: str, value: Any) -> Any:
-    """How an upstream compares what it wrote: wall clocks as they stand."""
-    if text == "%s":
-        return value * SECOND
-    return micros(datetime.strptime(value, text))
-
-
-@given(near_a_change(), st.sampled_from(sorted(forms("UTC"))), st.data())
-def test_a_lookback_is_never_later_than_what_is_committed(
-    near: tuple[str, int], form: str, data: st.DataObject
-) -> None:
-    (name, when), by = near, data.draw(st.timedeltas(timedelta(0), timedelta(days=3)))
-    cursors, text = forms(name)[form]
-    committed = point(cursors, written(text, name, when))
-    back = cursors.lookback(committed, by)
-    distance = rank(text, committed.value) - rank(text, back.value)
-    assert distance >= 0 and back.at <= committed.at
-    # As much as was asked for, a unit of the form, and what clocks were put back.
-    unit = 31 * 24 * HOUR if "month" in form else 24 * HOUR
-    micros_back = by // timedelta(microseconds=1)
-    assert distance <= micros_back + unit + 25 * HOUR
-    if not by:
-        assert back == committed
-    elif form != "no zone":  # what was written in the time before is read again
-        then = written(text, name, committed.at - micros_back)
-        assert rank(text, back.value) <= rank(text, then)
-
-
-def test_lookback_in_the_hour_that_comes_twice_goes_back_on_the_wall_clock() -> None:
-    cursors = Cursors(None, "America/New_York")
-    committed = point(cursors, "2026-11-01 01:02:00")
-    assert cursors.lookback(committed, timedelta(minutes=5)).value == "2026-11-01 00:57:00"
-
-
-@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "0001-01-01", "0001-01-01 00:00:00"])
-def test_nothing_is_looked_back_before_the_year_1(value: str) -> None:
-    for cursors in (Cursors(), Cursors(None, "America/New_York"), Cursors(None, "Asia/Tokyo")):
-        found = point(cursors, value)
-        assert cursors.lookback(found, timedelta(days=400)) == found
-
-
-def slices(cursors: Cursors, start: Any, window: timedelta, horizon: float) -> Iterator[Point]:
-    """The bounds of a walk's slices, as an engine asks for them from what it has written."""
-    bound = point(cursors, start)
-    yield bound
-    for _ in range(2000):
-        bound = point(cursors, cursors.slice_end(bound, window, horizon).value)
-        yield bound
-        if cursors.is_last_slice(bound, horizon):
-            return
-    raise AssertionError("the slices do not end")
-
-
-WINDOWS = [timedelta(hours=hours) for hours in (0.5, 1, 6, 12, 24, 36, 24 * 9)]
-
-
-@given(
-    near_a_change(),
-    st.sampled_from(sorted(forms("UTC"))),
-    st.sampled_from(WINDOWS),
-    st.integers(-36, 36),
-)
-@example(("America/New_York", at("2025-10-30T04:00Z")), "days", WINDOWS[4], -150)
-@example(("America/New_York", at("2025-11-02T04:00Z")), "seconds", WINDOWS[0], -10)
-def test_slices_touch_move_on_and_end_just_after_the_horizon(
-    near: tuple[str, int], form: str, window: timedelta, hours: int
-) -> None:
-    """As an upstream compares: no gap, no slice that is empty by its bounds, no endless walk."""
-    name, when = near
-    cursors, text = forms(name)[form]
-    horizon = when - hours * HOUR
-    found = list(slices(cursors, written(text, name, when), window, horizon / SECOND))
-    ranks = [rank(text, bound.value) for bound in found]
-    assert all(low < high for low, high in pairwise(ranks))
-    # Whatever was written up to the horizon lies below the end.
-    for minutes in (0, 1, 29, 31, 59, 61, 90, 121, 180, 24 * 60):
-        assert rank(text, written(text, name, horizon - minutes * 60 * SECOND)) < ranks[-1]
-    length = window // timedelta(microseconds=1)
-    for low, high in pairwise(found):
-        unit = 31 * 24 * HOUR if "month" in form else 24 * HOUR if "day" in form else HOUR
-        assert high.at - low.at <= max(length, unit) + 25 * HOUR
-    assert len(found) <= 3 + max(0, 26 + 24 - hours) * HOUR / length + 30
-
-
-def test_days_move_by_calendar_days_and_timestamps_by_hours_in_utc() -> None:
-    """Clocks are put back on 2 November."""
-    zone, horizon = Cursors(None, "America/New_York"), at("2025-11-04T12:00Z") / SECOND
-    day = timedelta(days=1)
-    assert [bound.value for bound in slices(zone, "2025-10-31", day, horizon)] == [
-        "2025-10-31", "2025-11-01", "2025-11-02", "2025-11-03", "2025-11-04", "2025-11-05",
-    ]  # fmt: skip
-    assert [bound.value for bound in slices(zone, "2025-11-01", 2 * day, horizon)] == [
-        "2025-11-01", "2025-11-03", "2025-11-05",
-    ]  # fmt: skip
-    assert [bound.value for bound in slices(zone, "2025-10-31T00:00:00", day, horizon)] == [
-        "2025-10-31T00:00:00",
-        "2025-11-01T00:00:00",
-        "2025-11-02T00:00:00",
-        "2025-11-02T23:00:00",
-        "2025-11-03T23:00:00",
-        "2025-11-04T07:00:01",
-    ]
-
-
-def test_a_start_in_the_future_has_one_slice() -> None:
-    assert len(list(slices(Cursors(), "2099-01-01T00:00:00Z", timedelta(days=1), 1.7e9))) == 2
-    last = point(Cursors(), "9999-12-31T23:59:59Z")
-    assert Cursors().slice_end(last, timedelta(days=1), 1.7e9) == last
-    assert Cursors().is_last_slice(last, 1.7e9)
-
-
-@pytest.mark.parametrize(
-    ("value", "moved"),
-    [
-        ("20251231T235959Z", "20260101T005959Z"),
-        ("2025-12-31 23:59:59,1234567 +0530", "2026-01-01 00:59:59,1234560 +0530"),
-        ("2025-12-31t23:59z", "2026-01-01t00:59z"),
-        ("2025-12-31T23Z", "2026-01-01T00Z"),
-        ("2025-12-31 23:59:59 UTC", "2026-01-01 00:59:59 UTC"),
-        ("2025-12-31T23:59:59.1-08", "2026-01-01T00:59:59.1-08"),
-        ("20251231", "20260101"),
-        ("0999-12-31T23:59:59Z", "1000-01-01T00:59:59Z"),
-    ],
-)
-def test_iso_8601_is_written_in_the_form_it_came_in(value: str, moved: str) -> None:
-    cursors = Cursors()
-    assert cursors.slice_end(point(cursors, value), timedelta(hours=1), 4e9).value == moved
-
-
-# ---- the order of instants, and pages
-
-
-@st.composite
-def iso_texts(draw: st.DrawFn, *, alike: bool) -> list[str]:
-    """Texts in ISO 8601; of one form, or each in its own."""
-    count = draw(st.integers(1, 12))
-    style = draw(styles())
-    texts = []
-    for _ in range(count):
-        style = style if alike else draw(styles())
-        hours = st.integers(0, 20).map(lambda hour: datetime(2026, 1, 5, hour))
-        moment = draw(hours | st.datetimes(datetime(1970, 1, 1), datetime(2037, 12, 31)))
-        texts.append(style_of(moment, *style, minutes=draw(st.sampled_from([0, 60, -330]))))
-    return texts
-
-
-@st.composite
-def styles(draw: st.DrawFn) -> tuple[str, str]:
-    form = draw(
-        st.sampled_from(
-            ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y%m%dT%H%M", "%Y-%m-%dT%H", "%Y-%m-%d"]
-        )
-    )
-    offset = draw(st.sampled_from(["Z", "z", " UTC", "%z", " %z", "colon", ""]))
-    return form, offset if "%H" in form else ""
-
-
-def style_of(moment: datetime, form: str, offset: str, minutes: int) -> str:
-    moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
-    suffix = moment.strftime("%z")
-    suffix = f"{suffix[:3]}:{suffix[3:]}" if offset == "colon" else offset.replace("%z", suffix)
-    return moment.strftime(form) + suffix
-
-
-@given(iso_texts(alike=False), st.sampled_from([None, "America/New_York"]))
-def test_iso_8601_is_read_as_python_reads_it(texts: list[str], zone: str | None) -> None:
-    cursors = Cursors(None, zone)
-    for text in texts:
-        moment = datetime.fromisoformat(
-            text.upper().replace(" UTC", "Z").replace(" +", "+").replace(" -", "-")
-        )
-        found = point(cursors, text)
-        assert found.naive == (moment.tzinfo is None)
-        if moment.tzinfo is None and zone is not None:
-            times = readings(zone, moment)
-            assert not times or found.at == times[-1]
-        else:
-            assert found.at == micros(moment)
+# ---- pages
 
 
 class OneByOne(Cursors):
     """The same, with nothing read at once."""
 
-    def order(self, values: Any) -> Any:
+    def keys(self, values: Any) -> Any:
         raise ValueError
 
 
-ODD_ONES = st.sampled_from(
-    [None, "", MISSING, "Never", "2026-02-30T00:00:00Z", "0000-00-00", 0, " "]
+ODD_ONES = [None, "", MISSING, "Never", "2026-02-30T00:00:00Z", "0000-00-00", 0, " "]
+STYLES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f UTC", "%Y%m%dT%H%M+0130",
+          "%Y-%m-%dT%H:%M:%S.%f+01:00", "%Y-%m-%dT%H:%M:%S.%f-05:30", "%Y-%m-%d %H:%M"]  # fmt: skip
+MOMENTS = st.integers(0, 20).map(lambda hour: datetime(2026, 1, 5, hour)) | st.datetimes(
+    datetime(1970, 1, 1), datetime(2037, 12, 31)
 )
+WHOLE = st.integers(99_999_990, 100_000_010) | st.integers(10**9, 2 * 10**9)
 
 
 @st.composite
 def pages(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
     """What is declared, and a page's values: often of one form, sometimes sorted."""
     kind = draw(st.sampled_from([None, None, "sequence", "text", "epoch", "epoch_ms", GERMAN]))
-    whole = st.integers(99_999_990, 100_000_010) | st.integers(10**9, 2 * 10**9)
     if kind is None:
-        values: list[Any] = draw(iso_texts(alike=True) | iso_texts(alike=False))
+        styles = draw(st.lists(st.sampled_from(STYLES), min_size=1, max_size=2))
+        moments = draw(st.lists(MOMENTS, max_size=12))
+        values: list[Any] = [each.strftime(draw(st.sampled_from(styles))) for each in moments]
     elif kind == "text":
         values = draw(st.lists(st.text(min_size=1, max_size=3), max_size=9))
     elif kind == GERMAN:
-        moments = st.datetimes(datetime(2025, 1, 1), datetime(2026, 12, 31))
-        values = [moment.strftime(GERMAN) for moment in draw(st.lists(moments, max_size=5))]
+        values = [moment.strftime(GERMAN) for moment in draw(st.lists(MOMENTS, max_size=5))]
     else:
         scale = 1000 if kind == "epoch_ms" else 1
-        values = [number * scale for number in draw(st.lists(whole, max_size=12))]
+        values = [number * scale for number in draw(st.lists(WHOLE, max_size=12))]
         values = draw(st.sampled_from([values, list(map(str, values))]))
     values = draw(st.sampled_from([values, sorted(values), sorted(values, reverse=True)]))
-    for odd in draw(st.lists(ODD_ONES, max_size=2)):
+    for odd in draw(st.lists(st.sampled_from(ODD_ONES), max_size=2)):
         values.insert(draw(st.integers(0, len(values))), odd)
-    zone = draw(st.sampled_from([None, "America/New_York"]))
-    return {"cursor_type": kind, "timezone": zone}, values
+    return {"cursor_type": kind, "timezone": draw(st.sampled_from([None, NEW_YORK]))}, values
 
 
-def seen(page: PageCursors, others: list[Point], moments: list[float]) -> list[Any]:
+def answers(page: PageCursors, others: list[Point], moments: list[float]) -> list[Any]:
     """All that a page answers; where several points are the same time, the time."""
-
-    def at_of(found: Point | None) -> Any:
-        return found and found.at
-
-    answers: list[Any] = [page.count, page.readable, page.present, page.unreadable, page.points]
-    answers += [page.last, str(page.error)]
+    found: list[Any] = [page.readable, page.present, page.unreadable, page.points, page.last]
+    found += [str(page.error), page.top and page.top.at]
     for other in [None, *others]:
-        answers += [page.mixed(other), page.unsorted(other, False), page.unsorted(other, True)]
-        answers += [at_of(page.highest(moment, other)) for moment in moments]
-        answers += [other and page.all_below(other)]
-    answers += [page.any_passed(low, high) for low in moments for high in moments]
-    return answers
+        found += [page.mixed(other), page.unsorted(other, False), page.unsorted(other, True)]
+        highest = [page.highest(moment, other) for moment in moments]
+        found += [each and each.at for each in highest]
+    return found
 
 
 @settings(max_examples=200)
@@ -802,10 +331,9 @@ def seen(page: PageCursors, others: list[Point], moments: list[float]) -> list[A
 @example(({}, ["2026-01-05T09:00:00+09:00", "2026-01-05T01:00:00+00:00"]), None)
 @example(({}, ["2026-01-05T08:30:00+01:00", "2026-01-05T08:30:00+01:75"]), None)
 @example(({}, ["2026-01-05T08:30:00Z", "2026+01-05T08:30:00Z"]), None)
-@example(({}, ["2026-01-05T08:30:00Z", "2026-01-05T24:00:00Z"]), None)
 @example(({}, ["20260105", "10000101"]), None)
 @example(({}, ["2026-01-05\n2026-01-05", "2026-01-05"]), None)
-@example(({"timezone": "America/New_York"}, ["2025-03-09T02:30", "2025-03-09T01:45"]), None)
+@example(({"timezone": NEW_YORK}, ["2025-03-09T02:30", "2025-03-09T01:45"]), None)
 @example(({"cursor_type": "epoch"}, [0, 1767225600]), None)
 @example(({"cursor_type": "epoch"}, ["1767225600", "17672256000000"]), None)
 @example(({"cursor_type": "sequence"}, ["9", "10", "١"]), None)
@@ -813,45 +341,28 @@ def test_a_page_read_at_once_answers_as_one_read_one_by_one(
     declared: tuple[dict[str, Any], list[Any]], data: st.DataObject | None
 ) -> None:
     options, values = declared
-    page, slow = Cursors(**options).read_page(values), OneByOne(**options).read_page(values)
+    page, slow = PageCursors(Cursors(**options), values), PageCursors(OneByOne(**options), values)
     points = [found for found in slow.points if found is not None]
     others = data.draw(st.lists(st.sampled_from(points), max_size=2)) if data and points else points
     moments = [0.0, 1e9, 1.7676e9, 4e9]
     if Cursors(**options).is_time:
         moments += [found.at / SECOND for found in points[:3]]
-    assert seen(page, others, moments) == seen(slow, others, moments)
+    assert answers(page, others, moments) == answers(slow, others, moments)
 
 
-@given(pages(), st.floats(0, 4e9), st.booleans())
-def test_the_highest_that_is_allowed_is_the_highest_of_all_that_are(
-    declared: tuple[dict[str, Any], list[Any]], bound: float, limited: bool
-) -> None:
-    options, values = declared
-    cursors = Cursors(**options)
-    page = cursors.read_page(values)
-    points = [found for found in page.points if found is not None]
-    assume(len({found.naive for found in points}) < 2)
-    until = points[0] if limited and points else None
-    allowed = [
-        found
-        for found in points
-        if not cursors.held_back(found, bound) and (until is None or found.at <= until.at)
-    ]
-    highest = page.highest(bound, until)
-    assert (highest and highest.at) == max((found.at for found in allowed), default=None)
-    assert highest is None or highest in points
+CLOCK = [f"2026-01-05T08:{i // 60:02d}:{i % 60:02d}" for i in range(1000)]
 
 
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (None, [f"2026-01-05T08:{i // 60:02d}:{i % 60:02d}Z" for i in range(1000)]),
-        (None, [f"2026-01-05T08:{i // 60:02d}:{i % 60:02d}.5+0{i % 2}:00" for i in range(1000)]),
-        (None, [f"2026-01-05 08:{i // 60:02d}:{i % 60:02d} UTC" for i in range(1000)] + [None]),
+        (None, [f"{text}Z" for text in CLOCK]),
+        (None, [f"{text}.5+0{i % 2}:00" for i, text in enumerate(CLOCK)]),
+        (None, [*(f"{text} UTC" for text in CLOCK), None]),
         ("sequence", list(range(1000))),
         ("sequence", list(map(str, range(1000)))),
         ("epoch", list(range(1767225600, 1767226600))),
-        ("text", [f"v{i:04d}" for i in range(1000)]),
+        ("text", CLOCK),
     ],
 )
 def test_a_page_of_one_form_is_not_read_one_by_one(
@@ -860,60 +371,14 @@ def test_a_page_of_one_form_is_not_read_one_by_one(
     """A thousand texts cost a handful of readings, also where the highest is held back."""
     parsed: list[Any] = []
     parse = Cursors.parse
-
-    def counted(self: Cursors, value: Any, **options: Any) -> Point | None:
-        parsed.append(value)
-        return parse(self, value, **options)
-
-    monkeypatch.setattr(Cursors, "parse", counted)
-    cursors = Cursors(kind)
-    page = cursors.read_page(values)
-    held = at("2026-01-05T08:05Z") / SECOND
-    for bound in (4e9, held):
-        assert page.highest(bound, None) is not None
-    assert page.mixed(None) is None
-    assert (page.unreadable, page.readable >= 999) == ([], True)
+    monkeypatch.setattr(
+        Cursors, "parse", lambda *args, **options: [parsed.append(1), parse(*args, **options)][1]
+    )
+    page = PageCursors(Cursors(kind), values)
+    for bound in (4e9, at("2026-01-05T08:05Z") / SECOND):
+        assert page.highest(bound) is not None
+    assert (page.mixed(None), page.unreadable, page.readable >= 999) == (None, [], True)
     assert len(parsed) < 30
-
-
-def test_times_with_and_without_an_offset_compare_in_a_known_zone_only() -> None:
-    values = ["2026-01-05T08:30:00Z", "2026-01-05T08:30:00"]
-    unknown, known = Cursors(), Cursors(None, "America/Denver")
-    first, second = (point(unknown, value) for value in values)
-    assert unknown.read_page(values).mixed(None) == (1, second, first)
-    assert unknown.read_page([None, *values[1:]]).mixed(first) == (1, second, first)
-    assert unknown.read_page(values[:1]).mixed(first) is None
-    assert known.read_page(values).mixed(None) is None
-    highest = known.read_page(values).highest(4e9, None)
-    assert highest is not None and highest.value == values[1]
-
-
-def test_a_record_out_of_order_is_found_with_the_one_before_it() -> None:
-    cursors = Cursors()
-    one, two, three = (point(cursors, f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3))
-    page = cursors.read_page([one.value, None, three.value, two.value])
-    assert page.unsorted(None, descending=False) == (3, two, three)
-    assert page.unsorted(None, descending=True) == (2, three, one)
-    assert page.unsorted(two, descending=False) == (0, one, two)
-    assert page.last == two
-    assert page.all_below(three) is False and page.all_below(point(cursors, "2026-01-04")) is True
-
-
-def test_the_hour_that_comes_twice_is_in_order_either_way() -> None:
-    cursors = Cursors(None, "America/New_York")
-    for values in (["01:50", "01:10"], ["01:10", "01:50"]):
-        page = cursors.read_page([f"2025-11-02T{value}:00" for value in values])
-        assert page.unsorted(None, False) is None and page.unsorted(None, True) is None
-        page = cursors.read_page([f"2025-11-03T{value}:00" for value in values])
-        assert (page.unsorted(None, False) is None) != (page.unsorted(None, True) is None)
-
-
-def test_a_record_of_the_future_is_no_sign_that_a_moment_has_passed() -> None:
-    page = Cursors().read_page(["2026-01-05T08:00:00Z", "2099-01-01T00:00:00Z"])
-    eight = at("2026-01-05T08:00Z") / SECOND
-    assert page.any_passed(eight - 1, eight + 1)
-    assert not page.any_passed(eight, eight + 1)
-    assert not page.any_passed(eight - 2, eight - 1)
 
 
 @pytest.mark.parametrize(
@@ -925,8 +390,6 @@ def test_a_record_of_the_future_is_no_sign_that_a_moment_has_passed() -> None:
         ({"a": {"b": None}}, "a.b", None),
         ({"a": {"b": 1}}, "a.c", MISSING),
         ({"a": 1}, "a.b", MISSING),
-        ({"a": None}, "a.b", MISSING),
-        ({}, "a", MISSING),
         ({"a.b": {"c": 1}}, "a.b.c", MISSING),
     ],
 )

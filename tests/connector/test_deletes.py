@@ -94,13 +94,6 @@ def test_keys_of_several_columns_meet_only_when_all_columns_do() -> None:
     assert len(player.sync().replies) == 1
 
 
-def test_the_last_version_of_a_key_within_one_reply_wins() -> None:
-    rows = [at(1, -90)], [at(1, -60), {**at(1, -50), "last": True}]
-    player = Player(feed(), pages((rows[0], []), (rows[1], [])))
-    player.sync()
-    assert player.alive()[1]["last"]
-
-
 # ---- several tables
 
 
@@ -142,26 +135,6 @@ def test_further_tables_are_filled_and_deleted_from(page: Any, insert: Any, dele
         "order": {"primary_key": ["id"]},
         "order_line": {"primary_key": ["order_id", "line"]},
     }
-
-
-@pytest.mark.parametrize(
-    ("page", "texts"),
-    [
-        ({"tables": {"invoice": [{"id": 1}]}}, ["'invoice'", "tables="]),
-        ({"deleted": {"invoice": [{"id": 1}]}}, ["'invoice'", "tables="]),
-        ({"tables": {"order": [{"id": 1}]}}, ["'order'", "tables="]),
-        ({"deleted": [{"id": 1}, {"key": 2}]}, ["primary key 'id'", "record 1"]),
-        ({"deleted": {"order_line": [{"order_id": 1}]}}, ["primary key 'line'", "record 0"]),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_filled_or_deleted_is_an_error_with_its_place(
-    page: Any, texts: list[str]
-) -> None:
-    sync = orders(page).sync()
-    for text in ["entity order, page 1", *texts]:
-        assert text in sync.error
-    assert sync.replies == []
 
 
 @pytest.mark.parametrize("options", [{"primary_key": []}, {"tables": {"part": []}}])

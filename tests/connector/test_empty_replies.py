@@ -97,17 +97,6 @@ def test_a_first_reading_stays_one_when_it_starts_over(clock: HeldClock) -> None
     assert sync.ids() == [1] and "thing is not complete yet" in sync.error
 
 
-def test_a_first_sync_that_pauses_always_gets_on(clock: HeldClock) -> None:
-    made, upstream = quiet_parents(clock, 300, 15)
-    player = Player(made, upstream)
-    syncs = []
-    while not syncs or syncs[-1].error:
-        syncs.append(player.sync())
-        assert len(syncs) < 6 and empty_streak(syncs[-1]) <= 10
-    assert len(syncs) > 1
-    assert {ask.path for ask in upstream.asked} == {f"/tickets/{i}/comments" for i in range(300)}
-
-
 def test_rows_end_a_streak_of_empty_replies(clock: HeldClock) -> None:
     made = source()
 

@@ -108,14 +108,6 @@ def test_rows_below_the_committed_cursor_are_left_out() -> None:
     assert player.sync().ids() == [3]
 
 
-def test_a_call_that_is_repeated_appends_the_same_rows_again_and_no_others() -> None:
-    player = Player(keyless(), Upstream(Listing([{"id": i, "at": iso(-60)} for i in range(3)])))
-    player.new_sync()
-    first = player.call()
-    player.state = {}
-    assert player.call() == first
-
-
 def test_the_state_remembers_digests_of_the_rows_at_the_cursor_alone() -> None:
     """And of those that came in the last reading: a deleted row is forgotten."""
     rows = [{"id": i, "at": iso(-900 + 10 * (i // 3)) if i else None} for i in range(30)]

@@ -21,7 +21,7 @@ ROOMS = [
     {"sync"},
     {"http"},
     {"source", "step", "response", "auth"},
-    {"cursors", "times", "zones", "codec", "urls", "secrets", "log", "budget"},
+    {"cursors", "times", "codec", "urls", "secrets", "log", "budget"},
     {"errors", "clock"},
 ]
 SETTINGS = {"connector.budget", "connector.secrets", "connector.http.transport", "connector.urls"}

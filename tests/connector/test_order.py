@@ -9,7 +9,7 @@ from connector import Fetch, Page, Source
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, days, http_date, iso, one, script, source
+from .scripted import Asked, Listing, Upstream, days, http_date, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -18,24 +18,15 @@ DAY = timedelta(days=1)
 
 def with_deletions(**options: Any) -> Source:
     """A source whose pages have deleted records too."""
-    made = source()
 
-    @made.entity("thing", primary_key=["id"], cursor="at", **options)
-    def thing(fetch: Fetch) -> Page:
+    def step(fetch: Fetch) -> Page:
         body = fetch.get("/thing", params={"since": fetch.since, "token": fetch.token}).json()
         return Page(body["data"], body["next"], deleted=body["gone"])
 
-    return made
+    return stepping(step, cursor="at", **options)
 
 
 # ---- order="asc"
-
-
-def test_an_ascending_walk_commits_after_each_page(page_by_page: None) -> None:
-    upstream = Upstream(Listing(days(3, 2, 1), sort="at", size=1))
-    sync = Player(one(order="asc"), upstream).sync()
-    cursors = [reply["state"]["thing"] for reply in sync.replies]
-    assert cursors == [iso(-3 * 86400), iso(-2 * 86400), iso(-86400)]
 
 
 def test_an_ascending_walk_over_a_list_that_grows_ends_when_it_has_passed_its_start(
@@ -96,32 +87,41 @@ def test_an_unsorted_upstream_is_an_error_with_its_place(
         assert text in sync.error
 
 
-def test_lookback_with_ascending_order_reads_back_and_commits_forward(page_by_page: None) -> None:
-    """What lies before the committed cursor is read again and does not move it back."""
-    records = [{"id": i, "at": iso(-600 + 30 * i)} for i in range(10)]
-    upstream = Upstream(Listing(records, sort="at", size=2))
-    player = Player(one(order="asc"), upstream, state={"thing": iso(-420)})
-    sync = player.sync()
-    assert sync.ids() == list(range(10))
-    cursors = [reply["state"]["thing"] for reply in sync.replies]
-    assert cursors == sorted(cursors)
-    assert (cursors[0], cursors[-1]) == (iso(-420), iso(-330))
-
-
-def test_lookback_with_ascending_order_survives_a_token_that_expires(page_by_page: None) -> None:
-    """A record that the index showed late lies between the lower bound and the cursor."""
-    records = [{"id": i, "at": iso(-300 + 10 * i)} for i in range(10)]
-    listing, refused = Listing(records, sort="at", size=2), []
+@pytest.mark.parametrize("refused", [0, 1])
+def test_an_ascending_walk_commits_after_each_page_and_never_back(
+    refused: int, page_by_page: None
+) -> None:
+    """What the lookback reads again moves nothing back, also where a token expires meanwhile."""
+    listing = Listing([{"id": i, "at": iso(-600 + 30 * i)} for i in range(10)], "at", size=2)
+    refusals = [Reply(json={"error": "expired"}, status=410)] * refused
 
     def answers(asked: Asked) -> Any:
-        if asked.params.get("token") and not refused:
-            refused.append(asked)
-            return Reply(json={"error": "expired"}, status=410)
-        return listing(asked)
+        return refusals.pop() if asked.params.get("token") and refusals else listing(asked)
 
-    player = Player(one(order="asc"), Upstream(answers), state={"thing": iso(-220)})
-    player.sync()
+    player = Player(one(order="asc"), Upstream(answers), state={"thing": iso(-420)})
+    sync = player.sync()
     assert sorted(player.alive()) == list(range(10))
+    cursors = [reply["state"]["thing"] for reply in sync.replies]
+    ends = [iso(max(-420, -600 + 60 * i - 30)) for i in range(1, 6)]
+    assert cursors == ends if not refused else cursors == sorted(cursors)
+
+
+def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
+    clock: HeldClock, page_by_page: None
+) -> None:
+    """What changed after the first start may not be committed: records before it may be unread."""
+    listing = Listing(days(3, 2, 1), sort="at", size=1)
+    upstream = Upstream(listing)
+    player = Player(one(order="asc"), upstream)
+    player.sync(calls=1)
+    clock.advance(600)
+    listing.records.append({"id": 9, "at": iso(300)})
+    refusals = [Reply(json={}, status=410)]
+    upstream.answers = lambda asked: refusals.pop() if refusals else listing(asked)
+    player.source = one(order="asc", page_size=7)
+    sync = player.go_on()
+    assert (sync.error, player.state) == ("", {"thing": iso(-86400)})
+    assert 9 in sync.ids() and set(upstream.each("limit")) == {"100"}
 
 
 def test_a_deletion_ahead_of_its_page_does_not_carry_an_ascending_walk_past_what_is_unread(
@@ -225,10 +225,8 @@ def test_page_numbers_over_a_list_sorted_by_change_lose_records_as_documented(
 ) -> None:
     """A record of page one moves to the end, and its neighbours slip past the reader."""
     records = [{"id": i, "at": iso(-5000 + 1000 * i)} for i in range(4)]
-    made = source()
 
-    @made.entity("thing", primary_key=["id"], cursor="at", page_size=2)
-    def thing(fetch: Fetch) -> Page:
+    def step(fetch: Fetch) -> Page:
         page = fetch.token or 1
         rows = fetch.get("/thing", params={"since": fetch.since, "page": page}).rows("data")
         return Page(rows, page + 1 if rows else None)
@@ -243,7 +241,7 @@ def test_page_numbers_over_a_list_sorted_by_change_lose_records_as_documented(
             records[0]["at"] = iso(1)
         return body
 
-    player = Player(made, Upstream(answers))
+    player = Player(stepping(step, cursor="at"), Upstream(answers))
     player.sync()
     clock.advance(86400)
     player.sync()

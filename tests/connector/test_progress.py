@@ -95,10 +95,6 @@ def healthy() -> Iterator[tuple[str, dict[str, Any], Upstream, list[int]]]:
     """Walks that only look as if they stood still: options, upstream, the ids that they read."""
     page = [{"id": 1, "at": iso(-60)}]
     yield "empty pages", {}, script({None: ([], "b"), "b": ([], "c"), "c": page}), [1]
-    many = {str(i or ""): ([], str(i + 1)) for i in range(60)}
-    yield "60 empty pages", {}, script({**many, None: many.pop(""), "60": page}), [1]
-    pages = {None: (page, "b"), "b": ([], "c"), "c": page}
-    yield "two parents with the same child, and one without", {}, script(pages), [1, 1]
     yield "two parents with the same child", {}, script({None: (page, "b"), "b": page}), [1, 1]
     numbers = count()
 
@@ -125,7 +121,7 @@ def healthy() -> Iterator[tuple[str, dict[str, Any], Upstream, list[int]]]:
     yield "slices that all hold one record", sliced, script({None: page}), ids
 
 
-@pytest.mark.parametrize("index", range(8), ids=[name for name, *_ in healthy()])
+@pytest.mark.parametrize("index", range(6), ids=[name for name, *_ in healthy()])
 def test_a_walk_that_moves_on_is_healthy(index: int, packed: None) -> None:
     _, options, upstream, ids = list(healthy())[index]
     sync = Player(one(**options), upstream).sync()

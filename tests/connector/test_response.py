@@ -46,14 +46,17 @@ def refused(reply: Any, look: Callable[[Response], Any], **headers: str) -> str:
 # ---- rows
 
 
+EMPTY = Reply(body=b"", status=204)
+
+
 @pytest.mark.parametrize(
     ("body", "count"),
     [
         (b'{"data": null}', 0),
         (b'{"data": [ ]}', 0),
-        (Reply(body=b"", status=204), 0),
-        (Reply(body=b" \r\n", status=200), 0),
         (b'{"data": [{}, {}]}', 2),
+        (EMPTY, 0),
+        (Reply(body=b" \r\n"), 0),
     ],
 )
 def test_null_and_a_2xx_without_a_body_are_no_records(body: Any, count: int) -> None:
@@ -63,10 +66,7 @@ def test_null_and_a_2xx_without_a_body_are_no_records(body: Any, count: int) -> 
 
 def test_a_2xx_without_a_body_has_no_next_page() -> None:
     """The generated step asks for both, and nobody can mistype a name of nothing."""
-    found = asked(
-        Reply(body=b"", status=204),
-        lambda r: (r.value("next"), r.value("next", default=7), r.rows("a.b"), r.rows()),
-    )
+    found = asked(EMPTY, lambda r: (r.value("x"), r.value("x", default=7), r.rows("a.b"), r.rows()))
     assert found == (None, 7, [], [])
 
 
@@ -190,26 +190,21 @@ def test_the_body_is_parsed_once_however_many_questions_are_asked(
             codec, name, lambda body, decode=decode: (parsed.append(len(body)), decode(body))[1]
         )
     body = json.dumps({"data": [{"id": 1}] * 100, "meta": {"a": 1, "b": 2}, "next": "x"}).encode()
-
-    def each(response: Response) -> Any:
-        response.rows("data"), response.rows("data"), response.value("next")
-        return response.value("meta.a"), response.value("meta.b"), response.value("z", default=3)
-
-    assert asked(body, each) == (1, 2, 3)
-    assert sorted(parsed)[-2:] == [len(b'{"a": 1, "b": 2}'), len(body)]
-    for look, found in (
-        (lambda r: (r.json()["next"], r.json()["meta"], r.value("next"))[2], "x"),
-        (lambda r: (r.rows(default=[]), r.rows(default=[]))[1], None),
-    ):
+    questions = {
+        lambda r: (r.rows("data"), r.rows("data"), r.value("next"), r.value("z", default=3)): 1,
+        lambda r: (r.json()["next"], r.json()["meta"], r.value("next")): 1,
+        lambda r: (len(r.rows("data")), len(r.rows("data"))): 2,  # their place, their number
+    }
+    for look, times in questions.items():
         parsed.clear()
-        if found:
-            assert asked(body, look) == found
-        else:
-            asked(b"[" + body + b"]", look)
-        assert len(parsed) == 1
+        asked(body, look)
+        assert len([size for size in parsed if size > 1000]) == times
     parsed.clear()
-    asked(body, lambda r: (len(r.rows("data")), len(r.rows("data"))))
-    assert len(parsed) == 2  # once for the rows' place, once for their number
+    assert asked(body, lambda r: (r.value("meta.a"), r.value("meta.b"))) == (1, 2)
+    assert sorted(parsed)[-2:] == [len(b'{"a": 1, "b": 2}'), len(body)]
+    parsed.clear()
+    asked(b"[" + body + b"]", lambda r: (r.rows(default=[]), r.rows(default=[])))
+    assert len(parsed) == 1
 
 
 def test_a_step_that_changes_what_json_gave_still_finds_the_values_that_came() -> None:
@@ -295,7 +290,7 @@ def test_broken_json_is_quoted_around_the_place_where_it_breaks(
 @pytest.mark.parametrize("look", LOOKS, ids=["rows", "json", "value"])
 def test_a_body_that_is_nested_too_deeply_is_an_error(look: Any) -> None:
     body = b'{"data": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
-    assert "nested more deeply than can be read" in refused(body, look)
+    assert "nested more deeply than can be read: {" in refused(body, look)
 
 
 def test_an_empty_body_is_not_json() -> None:

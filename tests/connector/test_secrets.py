@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from connector import secrets as module
 from connector.errors import MissingSetting
 from connector.secrets import (
     LONGEST_TEXT,
@@ -19,7 +18,6 @@ from connector.secrets import (
     Settings,
     payload_of,
     secrets_of,
-    texts_in,
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -44,8 +42,7 @@ Encode = Callable[[str], Any]
 CHARACTERS = st.one_of(
     st.sampled_from("abcXYZ019-_.~"),
     st.sampled_from("abcXYZ019-_.~ +%&=?#/\\\"'<>:;@!$()*,[]{}|^`"),
-    st.sampled_from("äöüß€ñ日本語ключ😀🔑\u0301\u2028"),
-    st.sampled_from("\t\n\r\x00\x07\x1b\x7f"),
+    st.sampled_from("äöüß€ñ日本語ключ😀🔑\u0301\u2028\t\n\r\x00\x07\x1b\x7f"),
 )
 # Not so plain that they stand in a text by chance.
 secret_texts = st.text(CHARACTERS, min_size=8, max_size=24).filter(
@@ -73,7 +70,7 @@ def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(
     assert not leaks(clean, [secret])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(secret=secret_texts, before=surroundings, after=surroundings, encode=encodings)
 def test_no_encoding_in_any_surroundings_shows_a_secret(
     secret: str, before: str, after: str, encode: Encode
@@ -85,7 +82,7 @@ def test_no_encoding_in_any_surroundings_shows_a_secret(
         assert not leaks(clean, [secret])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(secret=secret_texts, text=st.text(CHARACTERS, max_size=80), encode=encodings)
 def test_a_text_without_a_secret_comes_back_unchanged(
     secret: str, text: str, encode: Encode
@@ -97,13 +94,7 @@ def test_a_text_without_a_secret_comes_back_unchanged(
     assume(not any(ENCODINGS["as requests"](each) in text for each in secrets))
     redactor = Redactor([secret])
     assert redactor.redact(text) == redactor.shorten(text, 10_000) == text
-    assert not redactor.finds(text) and not redactor.blocks([text, {text: [text]}])
-
-
-def test_utf_8_that_was_read_as_latin_1_is_masked() -> None:
-    """As a response header that repeats a password is read."""
-    misread = PASSWORD.encode().decode("latin-1")
-    assert Redactor([PASSWORD]).redact(f"{misread} {json.dumps(misread)}") == f'{MASK} "{MASK}"'
+    assert not redactor.blocks([text, {text: [text]}])
 
 
 @pytest.mark.parametrize("outer", ALL_ENCODINGS)
@@ -118,6 +109,43 @@ def test_what_was_encoded_twice_is_not_shown_and_not_stored(inner: str, outer: s
         assert redactor.blocks({"next": text})
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\\\\n", " ", "\n    ", "%0D%0A"])
+def test_base64_in_lines_is_not_shown_wherever_the_lines_break(end: str) -> None:
+    secret = "A1b2C3d4E5f6G7h8-" * 50
+    for before in range(0, 76, 5):
+        digits = base64.b64encode(f"{'-' * before}{secret}{'=' * 40}".encode()).decode()
+        text = end.join(digits[at : at + 76] for at in range(0, len(digits), 76))
+        assert Redactor([secret]).redact(text) == WITHHELD
+
+
+MISREAD = PASSWORD.encode().decode("latin-1")  # as a response header that repeats it is read
+OVERLAPPING = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD", "made-up", "made-up-1", "xyxyxyx"]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "clean"),
+    [
+        ([PASSWORD], f"{MISREAD} {json.dumps(MISREAD)}", f'{MASK} "{MASK}"'),
+        (["  made-up-token \n"], "<made-up-token> <  made-up-token \n>", f"<{MASK}> <{MASK}>"),
+        (["abcde", "", " abc  ", " \n  "], "abcde in a text of    space", None),
+        (OVERLAPPING, "AAAAAABBBBBBCCCCCC", MASK),
+        (OVERLAPPING, "<AAAAAABBBBBBCCCCCC AAAAAABBBBBB>", f"<{MASK} {MASK}>"),
+        (OVERLAPPING, "AAAAAABBBBBBAAAAAABBBBBB", MASK * 2),
+        (OVERLAPPING, "AAAAAAxBBBBBBCCCCCCx", f"AAAAAAx{MASK}x"),
+        (OVERLAPPING, "xyxyxyxyxyx", MASK),
+        (OVERLAPPING, "a made-up-1 b made-up c", f"a {MASK} b {MASK} c"),
+        # What decodes to no secret, or not at all; a part of the mask is not found in it.
+        (["secret"], "secret made-up%20x&amp;\\n", f"{MASK} made-up%20x&amp;\\n"),
+        ([PASSWORD], "&#99999999999999;&#xffffffff;\\uD800\\U99999999\\x%zz%ff&;\\ ==", None),
+    ],
+)
+def test_a_text_is_masked_where_secrets_stand_and_nowhere_else(
+    secrets: list[str], text: str, clean: str | None
+) -> None:
+    for order in (secrets, secrets[::-1]):
+        assert Redactor(order).redact(text) == (text if clean is None else clean)
+
+
 @pytest.mark.parametrize("name", ["quote all", "json", "html", "repr"])
 def test_a_text_that_was_encoded_five_times_is_withheld(name: str) -> None:
     text = f"x {PASSWORD} y"
@@ -126,85 +154,16 @@ def test_a_text_that_was_encoded_five_times_is_withheld(name: str) -> None:
     assert Redactor([PASSWORD]).redact(f"see: {text}") == WITHHELD
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\\\\n", " ", "\n    ", "%0D%0A"])
-@pytest.mark.parametrize("secret", [SECRETS["plain"], PASSWORD, "A1b2C3d4E5f6G7h8-" * 50])
-def test_base64_in_lines_is_not_shown_wherever_the_lines_break(secret: str, end: str) -> None:
-    for before in range(0, 76, 5):
-        digits = base64.b64encode(f"{'-' * before}{secret}{'=' * 40}".encode()).decode()
-        text = end.join(digits[at : at + 76] for at in range(0, len(digits), 76))
-        clean = Redactor([secret]).redact(text)
-        # Digits that stand in one line are masked.
-        masked = len(text) + len(MASK) - len(clean)
-        assert clean == WITHHELD or (MASK in clean and masked >= len(secret.encode()) * 4 // 3 - 3)
-
-
-def test_a_secret_inside_another_one_does_not_hide_that_from_the_decoding() -> None:
-    inner, outer = "abcdef", "abcdef/secret-key/x"
-    for values in ([inner, outer], [outer, inner]):
-        assert Redactor(values).redact(f"at {quote(quote(outer, ''), '')} in {inner}") == WITHHELD
-    assert Redactor([inner, outer]).redact(f"%2525 {inner} x") == f"%2525 {MASK} x"
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["made-up%20x&amp;\\n", "&#99999999999999;&#xffffffff;\\uD800\\U99999999\\x%zz%ff&;\\", "=="],
-)
-def test_a_text_that_decodes_to_no_secret_or_not_at_all_is_left_alone(text: str) -> None:
-    redactor = Redactor([PASSWORD, "secret"])  # a part of the mask must not be found in it
-    assert redactor.redact(f"{PASSWORD} {text}") == f"{MASK} {text}"
-
-
-# ---- several secrets, short ones, passing ones
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("AAAAAABBBBBBCCCCCC", "[secret]"),
-        ("<AAAAAABBBBBBCCCCCC AAAAAABBBBBB>", "<[secret] [secret]>"),
-        ("AAAAAABBBBBBAAAAAABBBBBB", "[secret][secret]"),
-        ("AAAAAABBBBBBCCCCCCDDDDDD", "[secret]"),
-        ("AAAAAAxBBBBBBCCCCCCx", "AAAAAAx[secret]x"),
-        ("xyxyxyxyxyx", "[secret]"),
-        ("a made-up-token-1 b made-up c", "a [secret] b [secret] c"),
-    ],
-)
-def test_of_secrets_that_overlap_nothing_is_left(text: str, clean: str) -> None:
-    values = [
-        "AAAAAABBBBBB",
-        "BBBBBBCCCCCC",
-        "CCCCCCDDDDDD",
-        "made-up",
-        "made-up-token-1",
-        "xyxyxyx",
-    ]
-    for order in (values, values[::-1]):
-        assert Redactor(order).redact(text) == clean
-
-
-def test_values_under_six_characters_are_left_alone() -> None:
-    redactor = Redactor(["abcde", "", " abc  ", "   \n    "])
-    assert redactor.redact("abcde in a text of       space") == "abcde in a text of       space"
-    assert not redactor.finds("abcde") and not redactor.blocks("abcde")
-
-
-def test_a_secret_counts_with_and_without_the_space_around_it() -> None:
-    redactor = Redactor(["  made-up-token \n"])
-    assert redactor.redact("<made-up-token>") == "<[secret]>"
-    assert redactor.redact("<  made-up-token \n>") == "<[secret]>"
-
-
 def test_what_auth_makes_anew_for_each_request_counts_for_the_latest_forty() -> None:
     redactor = Redactor(["made-up-token-1"])
     for number in range(200):
         redactor.add_passing(f"made-up-signature-{number}-end", "made-up-for-all", "short")
-        assert redactor.finds("made-up-for-all")
     table = redactor.table
     redactor.add_passing("made-up-for-all")
     assert redactor.table is table, "a table was built for nothing"
-    found = [number for number in range(200) if redactor.finds(f"made-up-signature-{number}-end")]
+    found = [n for n in range(200) if redactor.blocks(f"made-up-signature-{n}-end")]
     assert found == [*range(161, 200)]
-    assert redactor.finds("made-up-token-1")
+    assert redactor.blocks("made-up-token-1") and redactor.blocks("made-up-for-all")
     assert redactor.redact("made-up-signature-199-end short") == f"{MASK} short"
 
 
@@ -225,7 +184,7 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret: str) -> None:
 
 
 class _Long(str):
-    """Says that it has 30 million characters, and gives out only slices of its start."""
+    """Says that it has 30 million characters, and returns only slices of its start."""
 
     def __len__(self) -> int:
         return 30_000_000
@@ -245,11 +204,10 @@ def test_of_a_long_text_only_the_start_is_looked_at() -> None:
     assert redactor.shorten(_Long(), 200) == ("made-up %25 &lt;\\" * 20)[:200]
     clean = redactor.redact(_Long())
     assert len(clean) == LONGEST_TEXT and clean.endswith("… (cut, 30000000 characters)")
-    assert len(redactor.redact("abcdef" * 1_000_000)) == LONGEST_TEXT
     assert redactor.redact("abcdef" * 5_000) == MASK * 5_000
     assert 200 + len(quote(PASSWORD)) < redactor.window(200) < 2000
-    unprotected = "x%20%2525&amp;\\\\n" * 100_000
-    assert Redactor().redact(unprotected) is unprotected
+    without_secrets = "x%20%2525&amp;\\\\n" * 100_000
+    assert Redactor().redact(without_secrets) is without_secrets
 
 
 HOSTILE = {
@@ -266,9 +224,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_decoding_takes_a_fixed_number_of_passes_and_little_memory(text: str) -> None:
-    decodings = list(module._decodings(text, 7))
-    assert len(decodings) <= 20 and sum(map(len, decodings)) <= 25 * len(text)
+def test_decoding_takes_little_memory(text: str) -> None:
     redactor = Redactor([text[:60], text[:60] + "z", PASSWORD, "\ufffdé" * 20])
     tracemalloc.start()
     try:
@@ -278,13 +234,6 @@ def test_decoding_takes_a_fixed_number_of_passes_and_little_memory(text: str) ->
         assert tracemalloc.get_traced_memory()[1] < 50_000_000
     finally:
         tracemalloc.stop()
-
-
-def test_of_a_token_of_megabytes_only_the_start_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    lengths: list[int] = []
-    monkeypatch.setattr(module, "_decodings", lambda text, _: lengths.append(len(text)) or iter(()))
-    assert not Redactor([PASSWORD]).blocks(["%25" * 1_000_000])
-    assert lengths == [2 * LONGEST_TEXT]
 
 
 # ---- what must not be stored or sent elsewhere, and what may
@@ -319,43 +268,19 @@ INSIDE: dict[str, Encode] = {
 }
 
 
-def _blocks(kind: str, secret: str, token: Any) -> bool:
+@pytest.mark.parametrize("place", [*WHOLE, *INSIDE])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_is_blocked_by_the_secrets_that_its_rule_names(kind: str, place: str) -> None:
+    """By a long secret anywhere, a short or numeric one as a whole, an identifying one nowhere."""
+    secret, make = KINDS[kind], (WHOLE | INSIDE)[place]
     redactor = Redactor()
     if kind == "passing":
         redactor.add_passing(secret)
     else:
         redactor.add(secret, identifying=kind == "identifying")
-    assert not isinstance(token, str) or redactor.finds(token) == redactor.blocks(token)
-    return redactor.blocks(token)
-
-
-def _should_block(kind: str, place: str) -> bool:
-    """A long secret anywhere; a short or numeric one as a whole; one that identifies nowhere."""
-    return kind in ("long", "passing") or (kind in ("short", "number") and place in WHOLE)
-
-
-@pytest.mark.parametrize("place", [*WHOLE, *INSIDE])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_token_is_blocked_by_the_secrets_that_its_rule_names(kind: str, place: str) -> None:
-    token = (WHOLE | INSIDE)[place](KINDS[kind])
-    assert _blocks(kind, KINDS[kind], token) == _should_block(kind, place)
-    assert not _blocks(kind, KINDS[kind], (WHOLE | INSIDE)[place]("harmless-text"))
-
-
-@settings(max_examples=300, deadline=None)
-@given(data=st.data(), kind=st.sampled_from([*KINDS]), place=st.sampled_from([*WHOLE, *INSIDE]))
-def test_a_token_is_blocked_by_the_same_rule_whatever_the_secret(
-    data: st.DataObject, kind: str, place: str
-) -> None:
-    if kind == "number":
-        secret = data.draw(st.from_regex(r"[1-9][0-9]{5,17}", fullmatch=True))
-    else:
-        size = (6, 11) if kind == "short" else (12, 24)
-        alphabet = "abcXYZ789-_~+ö" if place in INSIDE else "abcXYZ789-_~+%&/=ö'"
-        secret = data.draw(st.text(alphabet, min_size=size[0], max_size=size[1]))
-        assume(len(set(secret)) >= 5 and not re.fullmatch(r"[\d\s.,:+-]+", secret))
-    token = (WHOLE | INSIDE)[place](secret)
-    assert _blocks(kind, secret, token) == _should_block(kind, place)
+    blocked = kind in ("long", "passing") or (kind in ("short", "number") and place in WHOLE)
+    assert redactor.blocks(make(secret)) == blocked
+    assert not redactor.blocks(make("harmless-text"))
 
 
 @pytest.mark.parametrize(
@@ -409,7 +334,7 @@ def test_in_a_page_a_secret_is_found_as_json_writes_it() -> None:
 
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
-def test_a_secret_of_the_request_comes_before_an_app_setting(
+def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
     monkeypatch: pytest.MonkeyPatch, blank: Any
 ) -> None:
     monkeypatch.setenv("apiToken", "of-the-settings")
@@ -421,20 +346,16 @@ def test_a_secret_of_the_request_comes_before_an_app_setting(
     assert found({"apiToken": "typed"})["apiToken"] == "typed"
     assert found({})["apiToken"] == found({"apiToken": blank})["apiToken"] == "of-the-settings"
     assert found({"more": "undeclared"})["more"] == "undeclared"
-    with pytest.raises(MissingSetting, match="'OTHER'"):
-        found({})["OTHER"]
-    with pytest.raises(MissingSetting, match="'apiToken' is missing or blank"):
-        found({"apiToken": blank}, settings=False)["apiToken"]
-
-
-def test_a_payload_key_has_its_default_where_it_is_blank() -> None:
-    payload = payload_of(
-        {"start": "2026-01-01", "folder": ""}, {"start": " ", "more": "x", "n": ""}
-    )
+    payload = payload_of({"start": "2026-01-01", "folder": ""}, {"start": blank, "more": "x"})
     assert (payload["start"], payload["folder"], payload["more"]) == ("2026-01-01", "", "x")
     assert payload_of({"start": "2026-01-01"}, {"start": "2026-02-02"})["start"] == "2026-02-02"
-    with pytest.raises(MissingSetting, match="the payload key 'n' is missing or blank"):
-        payload["n"]
+    for mapping, name in (
+        (found({}), "OTHER"),
+        (found({"apiToken": blank}, settings=False), "apiToken"),
+        (payload_of({}, {"n": blank}), "n"),
+    ):
+        with pytest.raises(MissingSetting, match=f"{name!r} is missing or blank"):
+            mapping[name]
 
 
 @pytest.mark.parametrize(
@@ -477,16 +398,3 @@ def test_no_repr_shows_a_value() -> None:
     redactor.add_passing("made-up-signature")
     for each in (shown, redactor, redactor.table):
         assert "made-up" not in f"{each!r} {each} {vars(each)!r}"
-
-
-@pytest.mark.parametrize(
-    ("value", "texts"),
-    [
-        ("made-up", ["made-up"]),
-        (17, ["17"]),
-        ({"user": "a", "keys": ["b", {"c": "d"}]}, ["a", "b", "d"]),
-        ([{"n": 17, "none": None, "yes": True, "key": "e"}], ["e"]),
-    ],
-)
-def test_the_texts_in_a_secret_are_those_of_its_values(value: Any, texts: list[str]) -> None:
-    assert sorted(texts_in(value)) == texts

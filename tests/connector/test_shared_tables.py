@@ -106,11 +106,3 @@ def test_an_unfinished_walk_goes_on_before_a_new_one_begins(page_by_page: None) 
     assert player.sync().error == ""
     assert upstream.order[asked:] == ["item_deletion", "item", "item"]
     assert upstream.each("token", "/item_deletion") == [None, "b"]
-
-
-def test_a_reply_ends_where_a_key_would_stand_in_insert_and_delete() -> None:
-    upstream = Feeds()
-    sync = Player(feeds(), upstream).sync()
-    first, *_, last = sync.replies
-    assert [row["id"] for row in first["insert"]["item"]] == [1, 2]
-    assert "delete" not in first and last["delete"] == {"item": [{"id": 1}]}

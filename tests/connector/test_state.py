@@ -12,8 +12,6 @@ import pytest
 from connector import Fetch, Page, Source, errors, testing
 from connector.sync.handler import handle
 from connector.testing import HeldClock, Reply
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .play import Player, checked, encoded
 from .scripted import SECRETS, START, Asked, Upstream, iso, one, reading, script, source, stepping
@@ -95,48 +93,23 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(item, (*at, key))
 
 
-ODD = ["", "0000-00-00", iso(-60), "2026-13-01", "12", "-5", -1, 0, 1, 10**30, 1e300, -1e300]
-NONSENSE = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20)
-    | st.sampled_from(ODD),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
+ODD = [None, True, "", "0000-00-00", iso(-60), "12", -1, 0, 10**30, 1e300, [], [0], {}, {"a": 1}]
 
 
-@given(data=st.data())
-@settings(max_examples=300, deadline=None)
-def test_nonsense_at_any_place_of_the_state_is_refused_or_understood(data: st.DataObject) -> None:
-    state = json.loads(in_progress())
-    path = data.draw(st.sampled_from(sorted(paths(state), key=str)), label="where")
-    inner = state
-    for key in path[:-1]:
-        inner = inner[key]
-    how = data.draw(st.sampled_from(["replace", "replace", "remove", "add"]), label="how")
-    if how == "remove":
-        del inner[path[-1]]
-    elif how == "replace" or not isinstance(inner, dict):
-        inner[path[-1]] = data.draw(NONSENSE, label="what")
-    else:
-        inner[data.draw(st.text(max_size=8))] = data.draw(NONSENSE, label="what")
-    judge(state)
-
-
-def test_every_field_of_the_state_may_be_missing() -> None:
+def test_nonsense_at_any_place_of_the_state_is_refused_or_understood() -> None:
+    """What stands there is taken out, or replaced by some of these."""
     whole = json.loads(in_progress())
-    for path in paths(whole):
-        state = copy.deepcopy(whole)
-        inner = state
-        for key in path[:-1]:
-            inner = inner[key]
-        del inner[path[-1]]
-        judge(state)
+    for index, path in enumerate(paths(whole)):
+        for number in range(4):
+            state = copy.deepcopy(whole)
+            inner = state
+            for key in path[:-1]:
+                inner = inner[key]
+            if number:
+                inner[path[-1]] = ODD[(index + 3 * number) % len(ODD)]
+            else:
+                del inner[path[-1]]
+            judge(state)
 
 
 def judge(state: dict[str, Any]) -> None:
@@ -158,21 +131,9 @@ def judge(state: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("state", "named"),
     [
-        *(
-            ({"thing": value}, "'thing'")
-            for value in (
-                None,
-                "",
-                "0000-00-00",
-                "event-17",
-                True,
-                17,
-                [iso(-60)],
-                {"cursor": iso(-60)},
-                {"page": 3},
-                {"cursor": iso(-60), "seen": "x"},
-            )
-        ),
+        *(({"thing": value}, "'thing'") for value in (None, "", "event-17", True, 17, [iso(-60)])),
+        *(({"thing": value}, "'thing'") for value in ({"cursor": iso(-60)}, {"page": 3})),
+        ({"thing": {"cursor": iso(-60), "seen": "x"}}, "'thing'"),
         *(({"_sync": value}, "_sync") for value in ([], None, "x")),
         ({"_sync": {}}, "version"),
         ({"_sync": {"version": 1}}, "version 1"),
@@ -255,17 +216,6 @@ def test_state_at_rest_is_what_the_protocols_example_shows() -> None:
     player.sync()
     assert upstream.each("since") == ["2020-01-02T00:00:00Z"]
     assert player.state == state
-
-
-@pytest.mark.usefixtures("clock")
-def test_state_in_progress_holds_one_reserved_key_more() -> None:
-    player, _ = edited()
-    assert set(player.state) == {"thing", "_sync"}
-    sync = player.state["_sync"]
-    assert (sync["id"], set(sync["walks"])) == (player.sync_id, {"thing"})
-    walk = sync["walks"]["thing"]
-    wanted = {"since": iso(-900), "token": "b", "high": iso(-60), "page_size": 100}
-    assert wanted.items() <= walk.items()
 
 
 @pytest.mark.usefixtures("clock")

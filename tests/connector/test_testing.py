@@ -44,16 +44,16 @@ def test_the_page_that_the_step_returned_is_there_to_look_at(reply: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "params"),
+    ("passed", "params"),
     [
         ({}, {"limit": "50"}),
         ({"since": "2025", "token": "a"}, {"since": "2025", "cursor": "a", "limit": "50"}),
         ({"page_size": 7, "until": "2026"}, {"limit": "7"}),
     ],
 )
-def test_the_request_that_the_step_made_is_there_to_look_at(given: Any, params: Any) -> None:
-    """Secrets and payload are made up unless given; credentials are not shown."""
-    made_up = call_step(thing, REPLY, **given).request
+def test_the_request_that_the_step_made_is_there_to_look_at(passed: Any, params: Any) -> None:
+    """Secrets and payload are made up unless passed in; credentials are left out."""
+    made_up = call_step(thing, REPLY, **passed).request
     assert (made_up.method, made_up.path, made_up.params) == ("GET", "/things", params)
     assert made_up.headers["X-Signed"] and made_up.headers["X-Region"]
     secrets = {"key": "key-99", "clientSecret": "real-secret-77"}
@@ -116,7 +116,7 @@ def test_an_entity_of_any_kind_can_be_called(entity: Any, payload: Any, bounds: 
 
 
 @pytest.mark.parametrize(
-    ("step", "given", "error", "text"),
+    ("step", "passed", "error", "text"),
     [
         (lambda fetch: Page(), {}, TypeError, r"@source\.entity"),
         ("thing", {}, TypeError, r"@source\.entity"),
@@ -126,9 +126,9 @@ def test_an_entity_of_any_kind_can_be_called(entity: Any, payload: Any, bounds: 
     ],
     ids=["no step", "a name", "a misspelled argument", "no page", "an exception"],
 )
-def test_what_is_wrong_comes_out(step: Any, given: Any, error: Any, text: str) -> None:
+def test_what_is_wrong_comes_out(step: Any, passed: Any, error: Any, text: str) -> None:
     with pytest.raises(error, match=text):
-        call_step(step, REPLY, **given)
+        call_step(step, REPLY, **passed)
 
 
 # ---- the clock
@@ -147,27 +147,27 @@ def test_nothing_sleeps_whether_somebody_holds_the_clock_or_not(
     failing = Reply(json={}, status=status)
     with pytest.raises(ConnectorError):
         call_step(thing, failing)
-    assert isinstance(clocks.current, Sleepless), "it is given back whatever happens"
+    assert isinstance(clocks.current, Sleepless), "it is restored whatever happens"
     with held_clock(1_700_000_000) as clock:
         with pytest.raises(ConnectorError):
             call_step(thing, failing)
         assert clock.slept and clock.time > 1_700_000_000
 
 
-def test_started_is_the_tests_clock_unless_given() -> None:
+def test_started_is_the_tests_clock_unless_passed_in() -> None:
     started: list[datetime] = []
 
     def step(fetch: Fetch) -> Page:
         started.append(fetch.started)
         return Page()
 
-    given = datetime(2026, 2, 3, tzinfo=UTC)
+    passed = datetime(2026, 2, 3, tzinfo=UTC)
     with held_clock(1_700_000_000) as clock:
         ran(step)
         clock.advance(60)
         ran(step)
-        ran(step, started=given)
+        ran(step, started=passed)
     ran(step)
     at = [datetime.fromtimestamp(1_700_000_000 + seconds, UTC) for seconds in (0, 60)]
-    assert started[:3] == [*at, given]
+    assert started[:3] == [*at, passed]
     assert abs((datetime.now(UTC) - started[3]).total_seconds()) < 3600

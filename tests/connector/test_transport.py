@@ -1,21 +1,14 @@
 """Connections and bodies over real HTTP: bounded in time and size, and reused."""
 
-import gzip
-import threading
-import time
 import tracemalloc
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from connector import Fetch, Page
 from connector.http import transport
 from connector.testing import HeldClock
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .calls import SECRETS, asked, error, reading, rows
 from .faults import MIB, ROWS, Faults, closed_port, packed
@@ -36,12 +29,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.made(tmp_path_factory.mktemp("tls"))
 
 
-def who(server: Faults, path: str = "/who", **options: Any) -> dict[str, Any]:
-    """What the upstream sees of a request."""
-    (seen,) = rows(reading(server.url, path, **options))
-    return seen
-
-
 # ---- bodies
 
 
@@ -52,19 +39,11 @@ def who(server: Faults, path: str = "/who", **options: Any) -> dict[str, Any]:
             f"/packed?as={kind}"
             for kind in ("gzip", "deflate", "raw-deflate", "twice", "members", "gzip-and-more")
         ),
-        "/packed?as=gzip&mb=3",
-        "/packed?as=raw-deflate&mb=3",
+        *("/packed?as=gzip&mb=3", "/packed?as=raw-deflate&mb=3"),
         "/packed?as=gzip&chunked=1",
-        "/spelled?mark=bom",
-        "/spelled?mark=bom&said=utf-8",
-        "/spelled?in=utf-16&said=utf-16",
-        "/spelled?in=utf-16-le&said=utf-16-le",
-        *(f"/spelled?said={charset}" for charset in ("latin-1", "no-such-charset", "us-ascii")),
     ],
 )
-def test_records_are_the_same_however_the_body_is_packed_and_encoded(
-    server: Faults, path: str
-) -> None:
+def test_records_are_the_same_however_the_body_is_packed(server: Faults, path: str) -> None:
     assert rows(reading(server.url, path)) == ROWS
 
 
@@ -75,52 +54,13 @@ def test_a_packed_body_that_is_cut_anywhere_is_an_error(
     """With right framing, read as text: half of the rows must not pass for all of them."""
 
     def step(fetch: Fetch) -> Page:
-        return Page([{"id": line} for line in fetch.get(path).text.splitlines()])
+        text = fetch.get(f"/packed?as={kind}&cut={cut}&csv=1").text
+        return Page([{"id": line} for line in text.splitlines()])
 
     for cut in (1, 9, 60, 200):
-        path = f"/packed?as={kind}&cut={cut}&csv=1"
-        message = error(reading(server.url, step))
-        assert "body ended early" in message, (kind, cut)
-    whole = f"/packed?as={kind}&csv=1"
-    assert len(rows(reading(server.url, lambda fetch: Page(_lines(fetch.get(whole).text))))) == 300
-
-
-def _lines(text: str) -> list[dict[str, str]]:
-    return [{"id": line} for line in text.splitlines()]
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "members": lambda raw: gzip.compress(raw[:7]) + gzip.compress(raw[7:]),
-    "zlib": zlib.compress,
-    "raw": lambda raw: zlib.compress(raw)[2:-4],
-}
-
-
-@given(
-    raw=st.binary(max_size=300) | st.integers(0, 600).map(lambda size: b"x" * size),
-    kind=st.sampled_from([*PACKERS]),
-    size=st.integers(1, 50),
-    cut=st.integers(0, 30),
-)
-def test_a_body_is_unpacked_in_small_pieces_or_known_to_be_cut(
-    raw: bytes, kind: str, size: int, cut: int
-) -> None:
-    body = PACKERS[kind](raw)
-    body = body[: max(1, len(body) - cut)]
-    chunks = iter([body[at : at + size] for at in range(0, len(body), size)])
-    pieces: list[bytes] = []
-    with patch.object(transport, "_CHUNK", 64):
-        try:
-            pieces += transport._inflated(chunks, gzip=kind in ("gzip", "members"))
-            whole = True
-        except transport._CutShort:
-            whole = False
-    # A gzip that is cut between two members is one of fewer members.
-    assert whole is (cut == 0) or kind == "members"
-    if whole and not cut:
-        assert b"".join(pieces) == raw
-    assert all(len(piece) <= 64 for piece in pieces[:-1]) and len(b"".join(pieces[-1:])) <= 600
+        assert "body ended early" in error(reading(server.url, step)), (kind, cut)
+    cut = 0
+    assert len(rows(reading(server.url, step))) == 300
 
 
 def test_a_json_body_that_only_lacks_the_end_mark_is_taken_and_logged(server: Faults) -> None:
@@ -150,19 +90,11 @@ def test_a_body_of_300_mb_is_refused_by_a_limit_and_not_by_the_memory(
     assert rows(reading(server.url, "/rows")) == ROWS
 
 
-@pytest.mark.parametrize("announced", ["1000000", "9" * 5000])
-def test_a_body_that_announces_too_much_is_not_read_at_all(
-    server: Faults, monkeypatch: pytest.MonkeyPatch, announced: str
-) -> None:
-    monkeypatch.setattr(transport, "LARGEST_BODY", 10**6 - 1)
-    assert "larger than" in error(reading(server.url, f"/drip?length={announced}"))
-
-
 # ---- one deadline over the whole response
 
 
-SLOW = ["/drip", "/drip-head", "/drip-chunks", "/drip-close", "/silent"]
-SLOW += ["/stall", "/stall?connection=close", "/status?code=500", "/reset"]
+SLOW = ["/drip", "/drip-head", "/drip-chunks", "/silent", "/stall", "/stall?connection=close"]
+SLOW += ["/status?code=500", "/reset"]
 
 
 @pytest.mark.parametrize("path", SLOW)
@@ -175,7 +107,7 @@ def test_a_response_that_is_not_complete_in_time_ends_with_the_call(
     assert "the time of one call" in message or "the time of this call is over" in message
 
 
-@pytest.mark.parametrize("path", ["/drip", "/drip-head", "/silent"])
+@pytest.mark.parametrize("path", ["/drip", "/silent"])
 def test_the_deadline_holds_over_tls_too(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -190,26 +122,19 @@ def test_a_stall_late_in_a_response_does_not_get_the_time_of_the_whole_request_a
     server: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The socket's timeout is set anew at each read, to what remains."""
-    given: list[float] = []
+    timeouts: list[float] = []
 
     class Watched(transport._Stream):
         def readinto(self, buffer: Any) -> int | None:
             try:
                 return super().readinto(buffer)
             finally:
-                given.append(self._sock.gettimeout() or 0.0)
+                timeouts.append(self._sock.gettimeout() or 0.0)
 
     monkeypatch.setattr(transport, "_Stream", Watched)
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "2")
-    error(reading(server.url, "/stall?after=0.5"))
-    assert len(given) > 1 and given == sorted(given, reverse=True) and given[-1] < 1.6
-
-
-def test_a_read_that_began_too_late_times_out_at_once() -> None:
-    with transport.until(-1):
-        end = transport._thread.end
-    assert end < time.monotonic()
-    assert transport._thread.end == float("inf")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    error(reading(server.url, "/stall?after=0.3"))
+    assert len(timeouts) > 1 and timeouts == sorted(timeouts, reverse=True) and timeouts[-1] < 0.8
 
 
 # ---- connections, cookies, the environment
@@ -264,27 +189,10 @@ def test_a_netrc_and_the_environments_proxy_are_ignored(
     with closed_port() as nobody:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, nobody)
-        assert who(server)["headers"]["Authorization"] == TOKEN
-        assert "Authorization" not in who(server, auth=None)["headers"]
-
-
-def test_requests_of_two_calls_at_once_have_their_own_credentials(server: Faults) -> None:
-    made, found = reading(server.url, "/who"), {}
-    gate = threading.Barrier(6)
-
-    def connection(name: str) -> None:
-        gate.wait()
-        for _ in range(5):
-            (seen,) = rows(made, secrets={"apiToken": name})
-            found.setdefault(name, set()).add(seen["headers"]["Authorization"])
-
-    names = [f"made-up-{n}-token" for n in range(6)]
-    threads = [threading.Thread(target=connection, args=(name,)) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert found == {name: {f"Bearer {name}"} for name in names}
+        rows(reading(server.url, "/rows"))
+        rows(reading(server.url, "/rows", auth=None))
+    sent = [visit.headers.get("Authorization") for visit in server.visits]
+    assert sent == [TOKEN, None]
 
 
 # ---- a private CA and a proxy
@@ -309,23 +217,14 @@ def test_requests_go_through_the_proxy_and_only_it_gets_its_password(
     monkeypatch.setenv("CONNECTOR_CA_BUNDLE", str(authority.ca))
     with Proxy() as proxy, Faults(authority.context) as safe:
         monkeypatch.setenv("CONNECTOR_PROXY", proxy.url.replace("//", "//me:p%40ss-word@"))
-        assert "Proxy-Authorization" not in who(safe)["headers"]
-        assert rows(reading(safe.url, "/rows")) == ROWS
+        assert rows(reading(safe.url, "/rows")) == rows(reading(safe.url, "/rows")) == ROWS
+        assert "Proxy-Authorization" not in safe.visits[0].headers
         assert rows(reading(server.url, "/rows")) == ROWS
     tunnel, plain = proxy.heads
     assert tunnel.startswith(f"CONNECT 127.0.0.1:{safe.port} ")
     assert "Proxy-Authorization: Basic bWU6cEBzcy13b3Jk" in tunnel
     assert SECRETS["apiToken"] not in tunnel, "the proxy of a tunnel sees no credential"
     assert plain.startswith(f"GET {server.url}/rows ")
-
-
-def test_a_proxy_that_is_down_is_an_error_that_says_so(
-    server: Faults, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closed_port() as nobody:
-        monkeypatch.setenv("CONNECTOR_PROXY", nobody)
-        assert "ConnectionRefusedError" in error(reading(server.url, "/rows"))
-    assert not server.visits
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,15 @@
-"""One walk: what a step is given on each page, when it ends, and where the next one begins."""
+"""One walk: what a step gets on each page, when it ends, and where the next one begins."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, Payload
+from connector import Fetch, Page, Payload, Source, StartOver
 from connector.testing import HeldClock
 
 from .play import Player
-from .scripted import START, Listing, Upstream, iso, one, script, stepping
+from .scripted import START, Asked, Upstream, iso, one, script, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -92,45 +92,25 @@ def test_a_new_walk_looks_back_from_what_is_committed(
     assert player.state["thing"] in (committed, {"cursor": committed, "seen": []})
 
 
-def test_a_step_is_given_the_same_bounds_on_every_page(
-    clock: HeldClock, page_by_page: None
-) -> None:
-    given: list[Any] = []
+def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_page: None) -> None:
+    seen: list[Any] = []
 
     def step(fetch: Fetch) -> Page:
-        given.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
+        seen.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
         clock.advance(30)
-        return Page([{"id": len(given), "at": iso(-30)}], len(given) if len(given) < 3 else None)
+        return Page([{"id": len(seen), "at": iso(-30)}], len(seen) if len(seen) < 3 else None)
 
     made = stepping(step, cursor="at", page_size=7)
     Player(made, script({}), state={"thing": iso(-600)}).sync()
-    assert given == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
+    assert seen == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
 
 
 def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None) -> None:
-    """Each call may be a fresh process; it goes on from the state that it is given."""
+    """Each call may be a fresh process; it goes on from the state that it gets."""
     upstream = script(THREE_PAGES)
     sync = Player(one(), upstream, state={"thing": iso(-600)}).sync()
     assert [reply["state"]["thing"] for reply in sync.replies] == [iso(-600), iso(-600), iso(-10)]
     assert (sync.ids(), upstream.each("token")) == ([1, 2, 3], [None, "b", "c"])
-
-
-@pytest.mark.parametrize("call", [0, 1, 2])
-def test_a_call_that_is_repeated_has_the_same_effect(page_by_page: None, call: int) -> None:
-    """Fivetran asks again when a reply was lost."""
-    player = Player(one(), script(THREE_PAGES))
-    player.sync(calls=call)
-    before, replies = player.state, []
-    for _ in range(2):
-        player.state = before
-        replies.append(player.call())
-    assert replies[0] == replies[1]
-
-
-def test_an_entity_without_a_cursor_is_read_whole_at_each_sync() -> None:
-    player = Player(one(cursor=None), script({None: [{"id": 1}, {"id": 2}]}))
-    assert player.sync().ids() == player.sync().ids() == [1, 2]
-    assert player.state == {}
 
 
 def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
@@ -152,13 +132,8 @@ def test_none_empty_text_and_false_end_the_walk(end: Any) -> None:
     assert (sync.error, len(upstream.asked)) == ("", 1)
 
 
-def test_a_short_page_is_not_the_last_page() -> None:
-    listing = Listing([{"id": i, "at": iso(-60)} for i in range(9)], size=2)
-    assert len(Player(one(page_size=100), Upstream(listing)).sync().ids()) == 9
-
-
 @pytest.mark.parametrize("written", ["7.5", "1600000000.25", "12345678901234567890.123456789"])
-def test_a_number_is_given_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
+def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
     """As `json.loads` would: a step may calculate with it."""
     seen: list[Any] = []
 
@@ -171,3 +146,68 @@ def test_a_number_is_given_back_exactly_and_as_a_float_where_one_can_hold_it(wri
     assert player.sync().error == player.sync().error == ""
     assert upstream.each("since") == [None, written]
     assert type(seen[1]) is (float if len(written) < 20 else Decimal)
+
+
+# ---- positions of the upstream's own
+
+
+def feed(seen: list[Any] | None = None) -> Source:
+    """An entity that returns the upstream's own position with each page; what `since` was."""
+    made, seen = source(), [] if seen is None else seen
+
+    @made.entity("event", primary_key=["id"])
+    def event(fetch: Fetch) -> Page:
+        seen.append(fetch.since)
+        after = fetch.since if isinstance(fetch.since, str) else None
+        response = fetch.get("/events", params={"after": after, "token": fetch.token})
+        if response.value("expired", default=False):
+            raise StartOver("the position is too old")
+        next_token = response.value("next", default=None)
+        return Page(response.rows("data"), next_token, cursor=response.value("position"))
+
+    return made
+
+
+def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(
+    page_by_page: None,
+) -> None:
+    position = {"delta": [12345678901234567890, "b"]}
+
+    def answers(asked: Asked) -> Any:
+        if asked.params.get("token"):
+            return {"data": [{"id": 2}], "position": position}
+        return {"data": [{"id": 1}], "position": "a", "next": "2"}
+
+    seen: list[Any] = []
+    player = Player(feed(seen), Upstream(answers))
+    sync = player.sync()
+    assert ["event" in reply["state"] for reply in sync.replies] == [False, True]
+    assert player.state == {"event": position}
+    player.sync()
+    assert seen == [None, None, position, position]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_start_over_reads_the_entity_from_the_beginning_once(again: bool) -> None:
+    """Raised at the beginning too, it is an error."""
+
+    def answers(asked: Asked) -> Any:
+        if asked.params.get("after") or again:
+            return {"expired": True}
+        return {"data": [{"id": 1}], "position": "new"}
+
+    upstream = Upstream(answers)
+    player = Player(feed(), upstream, state={"event": "old"})
+    sync = player.sync()
+    assert upstream.each("after") == ["old", None]
+    if again:
+        assert "the position is too old" in sync.error and player.state["event"] == "old"
+    else:
+        assert (sync.ids("event"), player.state) == ([1], {"event": "new"})
+
+
+@pytest.mark.parametrize("options", [{"cursor": "at"}, {"soft_delete": True}], ids=str)
+def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: Any) -> None:
+    made = stepping(lambda fetch: Page([{"id": 1}], cursor="p1"), **options)
+    error = Player(made, script({})).sync().error
+    assert "Page(cursor=)" in error and next(iter(options)) in error

@@ -119,8 +119,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "SourceError",
         {"env": {"CONNECTOR_CALL_SECONDS": "600"}},
     ),
-    "cannot be sent: its character … is …; was the wrong text pasted?": (
-        "SourceError",
+    "a header cannot be sent: was the wrong text pasted as a secret?": (
+        "UpstreamError",
         {"secrets": {"apiToken": "made-up\r\ntoken"}},
     ),
     "a secret stands in the state (": (

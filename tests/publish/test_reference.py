@@ -64,7 +64,7 @@ def test_a_section_explains_each_name_and_no_other(heading: str) -> None:
     explained = named(text)
     assert len(explained) == len(set(explained))
     if heading == "Fetch":
-        attributes = {item.name for item in fields(Fetch) if not item.name.startswith("_")}
+        attributes = {name for name in Fetch.__struct_fields__ if not name.startswith("_")}
         assert set(explained) == parameters | attributes
     elif heading == "Response":
         methods = {name.partition(".")[2] for name in signatures(text)}

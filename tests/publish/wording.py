@@ -33,7 +33,7 @@ OTHERS = {
     "the response",
     "… in the response",
     "… (cut, … characters)",
-    "under … characters: it cannot be kept out of texts",
+    "under … characters: it cannot be masked in texts",
 }
 _WORDS = re.compile(r"[^\W\d_]{2,}[,;:)]?[ …]+\S*[^\W\d_]{2,}| [^\W\d_]{5,} …")
 

@@ -7,10 +7,10 @@ import hashlib
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlsplit
 
+import msgspec
 import requests
 
 from connector import clock, urls
@@ -19,28 +19,30 @@ from connector.errors import SourceError, UpstreamError
 from connector.response import Response
 
 Auth = Callable[[requests.PreparedRequest, Mapping[str, Any]], Any]
+Post = Callable[[str, Mapping[str, str], Mapping[str, Any]], Response]  # URL, headers, form
 
 EARLY = 60.0  # seconds before the end of a token's life at which it is renewed
 UNKNOWN_LIFE = 300.0  # seconds that a token without `expires_in` is used for
-_MESSAGES = ("error", "error_description", "message", "detail", "title", "errors")
+# Where APIs put what went wrong, the most useful first.
+MESSAGES = ("message", "error_description", "error", "errors", "detail", "title", "reason")
 
 
-@dataclass(frozen=True, slots=True)
-class BearerToken:
+class _Secret(msgspec.Struct, frozen=True):
+    secret: str
+
+
+class BearerToken(_Secret, frozen=True):
     """`Authorization: Bearer <secret>`.
 
     Args:
         secret: Name of the secret.
     """
 
-    secret: str
-
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
         request.headers["Authorization"] = f"Bearer {text_of(secrets, self.secret)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(_Secret, frozen=True, kw_only=True):
     """A key in a header or a query parameter that the API has for it.
 
     Args:
@@ -53,7 +55,6 @@ class ApiKey:
         SourceError: Neither or both of header and param are set.
     """
 
-    secret: str
     header: str | None = None
     param: str | None = None
     prefix: str = ""
@@ -70,8 +71,7 @@ class ApiKey:
             request.prepare_url(request.url or "", {self.param: key})
 
 
-@dataclass(frozen=True, slots=True)
-class BasicAuth:
+class BasicAuth(msgspec.Struct, frozen=True):
     """HTTP Basic authentication.
 
     Args:
@@ -84,17 +84,18 @@ class BasicAuth:
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
         username = text_of(secrets, self.username_secret)
-        if ":" in username:
-            raise SourceError(
-                f"the secret {self.username_secret!r} contains a colon, which a user name of HTTP "
-                "Basic authentication cannot have"
-            )
         password = text_of(secrets, self.password_secret) if self.password_secret else ""
         request.headers["Authorization"] = _basic(username, password)
 
 
-@dataclass(frozen=True, slots=True)
-class OAuth2ClientCredentials:
+class _Client(msgspec.Struct, frozen=True):
+    token_url: str
+    client_id_secret: str
+    client_secret_secret: str
+    scope: str | None = None
+
+
+class OAuth2ClientCredentials(_Client, frozen=True, kw_only=True):
     """OAuth 2.0 client credentials (RFC 6749, section 4.4).
 
     Args:
@@ -109,30 +110,20 @@ class OAuth2ClientCredentials:
         token_path: Dotted path of the token in the endpoint's response.
 
     Raises:
-        SourceError: `token_url` is a URL that the client secret must not be sent to, or contains
-            payload keys; or `credentials_in` has another value.
+        SourceError: `token_url` is a URL that the client secret must not be sent to, or
+            `credentials_in` has another value.
     """
 
-    token_url: str
-    client_id_secret: str
-    client_secret_secret: str
-    scope: str | None = None
     audience: str | None = None
     credentials_in: Literal["header", "body"] = "header"
     extra: Mapping[str, Any] | None = None
     token_path: str = "access_token"
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.token_url)
-        if parts.scheme and not urls.is_base(self.token_url.partition("?")[0]):
+        if urlsplit(self.token_url).scheme and not urls.is_base(self.token_url.partition("?")[0]):
             raise SourceError(
                 f"token_url is {self.token_url!r}; it must be a path below base_url, or start with "
                 "https:// (http:// for localhost only)"
-            )
-        if "{" in self.token_url or "}" in self.token_url:
-            raise SourceError(
-                f"token_url is {self.token_url!r}; payload keys in braces are filled in in "
-                "base_url only: write the whole URL, or a path below base_url"
             )
         if self.credentials_in not in ("header", "body"):
             raise SourceError(
@@ -176,37 +167,21 @@ _slots: dict[str, _Slot] = {}
 _slots_lock = threading.Lock()
 
 
-Post = Callable[[str, Mapping[str, str], Mapping[str, Any]], Response]  # URL, headers, form
-
-
 def access_token(
-    auth: OAuth2ClientCredentials,
-    secrets: Mapping[str, Any],
-    url: str,
-    post: Post,
-    budget: Budget,
+    auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str, post: Post, budget: Budget
 ) -> str:
     """An access token that is valid for a while yet, from the cache if there is one.
 
-    Args:
-        auth: As declared.
-        secrets: The call's secrets.
-        url: The token endpoint.
-        post: Sends the request for a token; returns a 2xx response, raises for all others.
-        budget: The time of the call, which also bounds the wait for another thread's token.
-
     Raises:
-        DeadlineExceeded: No token came in time.
+        DeadlineExceeded: No token came in time, from this thread's request or another's.
         UpstreamError: The token endpoint refused the client or gave no token.
-        SourceError: The credentials contain characters that no client id or secret has.
     """
     slot = _slot(auth, secrets, url)
     while not slot.lock.acquire(timeout=budget.check(f"POST {url}")):
         pass
     try:
-        token = slot.token
-        if token is None or slot.end <= clock.now():
-            began = clock.now()
+        token, began = slot.token, clock.now()
+        if token is None or slot.end <= began:
             token, life = _new_token(auth, secrets, url, post)
             with _slots_lock:
                 slot.token, slot.end = token, began + life
@@ -228,9 +203,10 @@ def forget_token(
 def _new_token(
     auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str, post: Post
 ) -> tuple[str, float]:
+    """A token, and for how many seconds it is used."""
     names = f"check the secrets {auth.client_id_secret} and {auth.client_secret_secret}"
-    client = _sendable(secrets, auth.client_id_secret)
-    secret = _sendable(secrets, auth.client_secret_secret)
+    client = text_of(secrets, auth.client_id_secret)
+    secret = text_of(secrets, auth.client_secret_secret)
     form = {"grant_type": "client_credentials", "scope": auth.scope, "audience": auth.audience}
     headers, other = {}, "header"
     if auth.credentials_in == "body":
@@ -267,11 +243,10 @@ def _answered(response: Response) -> str:
     try:
         body = response.json()
     except UpstreamError:
-        kind = response.headers.get("Content-Type", "no content type")
-        return f"it answered {len(response.content)} bytes of {kind}, which are not JSON"
+        body = None
     if not isinstance(body, Mapping):
-        return f"it answered a JSON {type(body).__name__}"
-    texts = [f"{name}: {body[name]}" for name in _MESSAGES if isinstance(body.get(name), str)]
+        return "its response is not a JSON object"
+    texts = [f"{name}: {body[name]}" for name in MESSAGES if isinstance(body.get(name), str)]
     keys = f"the keys of its response are {', '.join(map(str, body)) or 'none'}"
     return "; ".join([keys, *texts])
 
@@ -285,17 +260,6 @@ def _life(seconds: Any) -> float:
     if not math.isfinite(life) or life <= 0:
         life = UNKNOWN_LIFE
     return max(life - EARLY, life / 2)
-
-
-def _sendable(secrets: Mapping[str, Any], name: str) -> str:
-    text = text_of(secrets, name)
-    bad = next((at for at, char in enumerate(text, 1) if not " " <= char <= "~"), None)
-    if bad is not None:
-        raise SourceError(
-            f"the secret {name!r} cannot be sent: its character {bad} is not printable ASCII, "
-            "which client ids and secrets consist of (RFC 6749); was the wrong text pasted?"
-        )
-    return text
 
 
 def _basic(username: str, password: str) -> str:

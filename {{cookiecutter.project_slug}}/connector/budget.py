@@ -5,23 +5,18 @@ from __future__ import annotations
 import os
 
 from connector import clock
-from connector.errors import DeadlineExceeded, RateLimited, SourceError
+from connector.errors import DeadlineExceeded, RateLimited, RetryLater, SourceError
 
 LONGEST_CALL = 190.0  # seconds; Azure ends an HTTP call after 230
 LARGEST_REPLY = float(2**30)  # bytes
-# The share of a call that is kept back, so that a request that hangs can still be reported.
+# The share of a call that is reserved, so that a request that hangs can still be reported.
 _RESERVE = 0.02
 
 
 class Budget:
-    """The time and the bytes of one call. The only place that knows deadlines, the socket's apart.
+    """The seconds of one call, and the bytes to which its reply may grow.
 
-    Args:
-        seconds: How long the call may take.
-        reply_bytes: How large its reply may grow before Fivetran is asked to call again.
-
-    Attributes:
-        seconds: As given.
+    The only place that knows deadlines, the socket's apart.
     """
 
     def __init__(self, seconds: float, reply_bytes: float = LARGEST_REPLY) -> None:
@@ -33,14 +28,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget that the app settings give.
-
-        `CONNECTOR_CALL_SECONDS` is 150 unless set, at most 190; `CONNECTOR_CALL_BYTES` is 8 MiB
-        unless set.
-
-        Raises:
-            SourceError: A setting is not a number or out of range.
-        """
+        """The budget by the app settings; SourceError where one is no number or out of range."""
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
             _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),
@@ -55,14 +43,7 @@ class Budget:
         return max(0.0, self._end - clock.monotonic())
 
     def check(self, what: str) -> float:
-        """Seconds that are left for requests, more than 0.
-
-        Args:
-            what: What takes the time, for the error.
-
-        Raises:
-            DeadlineExceeded: There are none.
-        """
+        """The same, more than 0; else DeadlineExceeded, which names `what` takes the time."""
         remaining = self.remaining()
         if remaining <= 0:
             raise DeadlineExceeded(
@@ -71,23 +52,16 @@ class Budget:
             )
         return remaining
 
-    def sleep(self, seconds: float, why: str, *, asked: bool = True) -> None:
-        """Wait, if that fits.
-
-        Args:
-            seconds: How long.
-            why: What happened.
-            asked: Whether the upstream asked for the wait.
-
-        Raises:
-            RateLimited: The upstream asked for a wait that does not fit into this call.
-            DeadlineExceeded: A wait of our own does not fit.
-        """
+    def sleep(
+        self, seconds: float, why: str, *, asked: bool = True, wait: RetryLater | None = None
+    ) -> None:
+        """Wait, if that fits; else raise `wait`, or RateLimited where the upstream `asked` for it,
+        or DeadlineExceeded."""
         if seconds <= 0:
             return
         if seconds >= self.remaining():
             if asked:
-                raise RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
+                raise wait or RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
             raise DeadlineExceeded(f"{why}; the time of this call is over")
         clock.sleep(seconds)
 
@@ -102,16 +76,13 @@ class Budget:
 
 def entities_setting() -> list[str]:
     """The names in `CONNECTOR_ENTITIES`, a comma-separated list: read these entities alone."""
-    names = os.environ.get("CONNECTOR_ENTITIES", "").split(",")
-    return [name.strip() for name in names if name.strip()]
+    return os.environ.get("CONNECTOR_ENTITIES", "").replace(",", " ").split()
 
 
 def _setting(name: str, default: float, most: float, unit: str) -> float:
     text = os.environ.get(name, "").strip()
-    if not text:
-        return default
     try:
-        value = float(text)
+        value = float(text or default)
     except ValueError:
         value = -1.0
     if not 0 < value <= most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Protocol
 
@@ -43,3 +44,8 @@ def monotonic() -> float:
 def sleep(seconds: float) -> None:
     """Wait for so many seconds."""
     current.sleep(seconds)
+
+
+def iso_text(moment: datetime.date | datetime.time) -> str:
+    """ISO 8601, with Z for UTC."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -14,19 +14,19 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from connector import clock
+
 T = TypeVar("T")
 _INT_DIGITS = 4300  # of an int that Python converts to and from text
 _INT_BITS = 14_000  # an int up to this size has fewer digits
-_LONE = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # half of a surrogate pair
+_HALF = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # of a surrogate pair
 _PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPES = re.compile(_PAIR + rb"|(" + _LONE + rb")|\\.", re.DOTALL)
 _NOT_UTF8 = re.compile(rb"[\0\x1b]")  # UTF-16 without a mark, and charsets of seven bits
 
 _floats = msgspec.json.Decoder().decode
@@ -55,27 +55,24 @@ class NotJson(TypeError):
 
 
 def utf8(body: bytes, charset: str = "") -> bytes:
-    """The body as UTF-8 without a byte order mark.
-
-    Args:
-        body: A text.
-        charset: The declared one; what is UTF-8 is taken for it, whatever is declared.
+    """A text as UTF-8 without a byte order mark; what can be UTF-8 is, whatever it declares.
 
     Raises:
-        UnicodeError: It is in neither.
+        UnicodeDecodeError: It is neither UTF-8 nor in its charset.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
-    with suppress(LookupError):  # a charset that Python does not know
-        if charset and _NOT_UTF8.search(body):
-            return body.decode(charset).encode()
-    try:
-        body.decode()
-    except UnicodeError:
-        with suppress(LookupError):
-            if charset:
-                return body.decode(charset).encode()
-        raise
+    charsets = ["utf-8", charset or "utf-8"]
+    if _NOT_UTF8.search(body):
+        charsets.reverse()
+    for name in charsets:
+        with suppress(LookupError, UnicodeError):  # Python may not know the charset
+            text = body.decode(name)
+            return body if name == "utf-8" else text.encode()
+    body.decode()  # raises
     return body
+
+
+# ---- writing
 
 
 def encode(value: Any) -> bytes:
@@ -99,11 +96,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
     """A Python value as JSON can carry it.
 
     Decimal stays a number; date, datetime and UUID become ISO text, an Enum its value; NaN, NaT
-    and infinities None; half a surrogate pair U+FFFD.
-
-    Args:
-        value: Any value.
-        exact: Refuse NaN, NaT and infinities instead.
+    and infinities None, or an error if `exact`; half a surrogate pair U+FFFD.
 
     Raises:
         NotJson: The value, or one inside it, is of another type.
@@ -116,6 +109,93 @@ def plain(value: Any, *, exact: bool = False) -> Any:
     if exact and converted is None and value is not None:
         raise NotJson(f"{value} is not JSON")
     return converted
+
+
+def _inside(name: Any, value: Any, exact: bool) -> Any:
+    try:
+        return plain(value, exact=exact)
+    except NotJson as error:
+        raise NotJson(error.why, name, *error.path) from None
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise NotJson(f"the key {name!r} is of type {type(name).__name__}; keys must be text")
+    return _text(name)
+
+
+def _scalar(value: Any) -> Any:
+    """A single value as JSON can carry it; called by msgspec for types that it does not know."""
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return int(value) if value.bit_length() < _INT_BITS else Decimal(int(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return Decimal(value) if value.is_finite() else None
+    if isinstance(value, date):
+        if value != value:  # pandas.NaT
+            return None
+        return clock.iso_text(value)
+    if isinstance(value, UUID):
+        return str(value)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    raise NotJson(f"a value of type {kind} cannot be sent as JSON")
+
+
+def _text(text: str) -> str:
+    text = str.__str__(text)  # of a subclass too
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=_scalar).encode
+
+
+def _is_written(dicts: Sequence[Any]) -> bool:
+    """Whether msgspec writes every value in these dicts as it should be written.
+
+    A level and a column at a time: most columns are of one type, and the work is done in C.
+    """
+    lists: Sequence[Any] = ()
+    while dicts or lists:
+        if not all(isinstance(name, str) for name in set().union(*dicts)):
+            return False
+        columns: list[Sequence[Any]] = [*zip_longest(*map(dict.values, dicts))]
+        columns.append([*chain.from_iterable(lists)])
+        dicts, lists = [], []
+        for column in columns:
+            kinds = set(map(type, column))
+            for kind in kinds - _WRITTEN:
+                found = column if len(kinds) == 1 else [v for v in column if type(v) is kind]
+                if issubclass(kind, dict):
+                    dicts += found if kind is dict else map(dict, found)
+                elif issubclass(kind, (list, tuple)):
+                    lists += found
+                elif not _is_kind_written(kind, found):
+                    return False
+    return True
+
+
+def _is_kind_written(kind: type, values: Iterable[Any]) -> bool:
+    if kind is Decimal:
+        return all(map(Decimal.is_finite, values))
+    if kind is datetime:
+        # msgspec rounds an offset to minutes; local time before time zones had seconds.
+        offsets = set(map(datetime.utcoffset, values)) - {None}
+        return not any(offset.total_seconds() % 60 for offset in offsets if offset)
+    if issubclass(kind, Enum):
+        return {type(value.value) for value in values} <= _WRITTEN
+    return issubclass(kind, _CONVERTED)
+
+
+# ---- reading
 
 
 def parse(body: Any) -> Any:
@@ -153,10 +233,7 @@ def items(body: Any) -> list[msgspec.Raw]:
 
 
 def loose(value: Any) -> Any:
-    """A value from the state as the step wrote it: numbers with a fraction are floats again.
-
-    A number that no float holds exactly as it is written stays a Decimal.
-    """
+    """A value from the state as the step wrote it: Decimals that a float holds are floats again."""
     if isinstance(value, Decimal):
         number = float(value)
         return number if Decimal(repr(number)) == value else value
@@ -165,112 +242,6 @@ def loose(value: Any) -> Any:
     if isinstance(value, list):
         return [loose(item) for item in value]
     return value
-
-
-def _is_written(dicts: Sequence[Any]) -> bool:
-    """Whether msgspec writes every value in these dicts as it should be written.
-
-    One level of all of them at a time, so that the work is done in C.
-    """
-    lists: Sequence[Any] = ()
-    while dicts or lists:
-        columns = [*_columns(dicts), *_flat(lists)]
-        dicts, lists = [], []
-        for kinds, column in columns:
-            odd = kinds - _WRITTEN
-            values = list(column) if odd else []
-            for kind in odd:
-                found = values if len(kinds) == 1 else [v for v in values if type(v) is kind]
-                if issubclass(kind, dict):
-                    dicts += found if kind is dict else map(dict, found)
-                elif issubclass(kind, (list, tuple)):
-                    lists += found
-                elif not _is_kind_written(kind, found):
-                    return False
-    return True
-
-
-def _columns(dicts: Sequence[dict[Any, Any]]) -> list[tuple[set[type], Iterable[Any]]]:
-    """The types and the values in some dicts: by name if all have the same names, for then most
-    columns are of one type.
-
-    Raises:
-        TypeError: A name is not text.
-    """
-    first = dicts[0] if dicts else {}
-    columns: list[tuple[set[type], Iterable[Any]]] = []
-    if len(first) < len(dicts) and set(map(len, dicts)) == {len(first)}:
-        with suppress(KeyError):
-            gets = map(itemgetter, first)
-            columns = [(set(map(type, map(get, dicts))), map(get, dicts)) for get in gets]
-    if not all(isinstance(name, str) for name in (first if columns else set().union(*dicts))):
-        raise TypeError
-    return columns or _flat([dict.values(each) for each in dicts])
-
-
-def _flat(groups: Sequence[Iterable[Any]]) -> list[tuple[set[type], Iterable[Any]]]:
-    flat = chain.from_iterable
-    return [(set(map(type, flat(groups))), flat(groups))] if groups else []
-
-
-def _is_kind_written(kind: type, values: Iterable[Any]) -> bool:
-    if kind is Decimal:
-        return all(map(Decimal.is_finite, values))
-    if kind is datetime:
-        # msgspec rounds an offset to minutes; local time before time zones had seconds.
-        offsets = set(map(datetime.utcoffset, values)) - {None}
-        return not any(offset.total_seconds() % 60 for offset in offsets if offset)
-    if issubclass(kind, Enum):
-        return {type(value.value) for value in values} <= _WRITTEN
-    return issubclass(kind, _CONVERTED)
-
-
-def _scalar(value: Any) -> Any:
-    """A single value as JSON can carry it; called by msgspec for types that it does not know."""
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int):
-        return int(value) if value.bit_length() < _INT_BITS else Decimal(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return Decimal(value) if value.is_finite() else None
-    if isinstance(value, date):
-        if value != value:  # pandas.NaT
-            return None
-        text = value.isoformat()
-        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-    if isinstance(value, UUID):
-        return str(value)
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    raise NotJson(f"a value of type {kind} cannot be sent as JSON")
-
-
-_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=_scalar).encode
-
-
-def _inside(name: Any, value: Any, exact: bool) -> Any:
-    try:
-        return plain(value, exact=exact)
-    except NotJson as error:
-        raise NotJson(error.why, name, *error.path) from None
-
-
-def _name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise NotJson(f"the key {name!r} is of type {type(name).__name__}; keys must be text")
-    return _text(name)
-
-
-def _text(text: str) -> str:
-    text = str.__str__(text)  # of a subclass too
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _without_halves(decode: Callable[[Any], T], body: Any) -> T:
@@ -287,7 +258,10 @@ def _without_halves(decode: Callable[[Any], T], body: Any) -> T:
 
 
 def _replaced(body: Any) -> bytes:
-    return _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+    def replacement(escape: re.Match[bytes]) -> bytes:
+        return rb"\ufffd" if escape[1] else escape[0]
+
+    return re.sub(rb"(?s)" + _PAIR + rb"|(" + _HALF + rb")|\\.", replacement, body)
 
 
 def _parse_slowly(body: Any, fraction: Callable[[str], Any]) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 
 class ConnectorError(Exception):
     """Base of all errors that this runtime raises or that a fetch step may raise.
@@ -13,24 +11,17 @@ class ConnectorError(Exception):
         record: Index of the record within the page, from 0, or None.
 
     Attributes:
-        why: As given.
-        entity: Name of the entity that failed, or None.
-        page: Number of the page within the walk, from 1, or None.
-        record: As given.
+        why, record: As passed in.
     """
 
     def __init__(self, why: str, *, record: int | None = None) -> None:
         super().__init__(why)
         self.why = why
-        self.entity: str | None = None
-        self.page: int | None = None
         self.record = record
 
     def __str__(self) -> str:
-        """The place, then what happened there."""
-        places = (("entity", self.entity), ("page", self.page), ("record", self.record))
-        place = ", ".join(f"{name} {value}" for name, value in places if value is not None)
-        return f"{place}: {self.why}" if place else self.why
+        """What happened, after the record that it happened to."""
+        return self.why if self.record is None else f"record {self.record}: {self.why}"
 
 
 class RequestError(ConnectorError):
@@ -79,7 +70,7 @@ class RetryLater(ConnectorError):
 
     Args:
         seconds: How long to wait, from 0 to a day.
-        why: What is being waited for; shown when the wait does not fit into a call.
+        why: What is being waited for; reported when the wait does not fit into a call.
     """
 
     LONGEST = 86400.0  # seconds
@@ -102,15 +93,8 @@ class StartOver(ConnectorError):
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error, also of one whose own `__str__` fails."""
+    """The text of an error, also of one whose `__str__` fails."""
     try:
         return str(error)
     except Exception:
         return "(its text cannot be shown)"
-
-
-def locate(error: BaseException, entity: str, page: int | None = None) -> None:
-    """Say where a ConnectorError happened; an exception that takes no attributes stays as it is."""
-    if isinstance(error, ConnectorError):
-        with suppress(Exception):
-            error.entity, error.page = entity, page

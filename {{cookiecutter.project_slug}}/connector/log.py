@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import weakref
 from collections import deque
@@ -17,23 +18,23 @@ logger = logging.getLogger("connector")
 # the latest ones a while longer, for lines that are written after a call.
 _living: weakref.WeakSet[Redactor] = weakref.WeakSet()
 _latest: deque[Redactor] = deque(maxlen=16)
+_UNQUOTED = re.compile(r"[\w.:/+?&%@,;~*-]+", re.ASCII)
 _lock = threading.RLock()
-_merged: tuple[frozenset[Table], Table] = (frozenset(), Table({}))
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+?&%@,;~*")
+_merged: tuple[frozenset[Table], Table] = (frozenset(), Table(()))
 
 
 def line(event: str, **fields: Any) -> str:
     """`event=… key=value …`; values with other characters than a URL's are quoted, on one line."""
     parts = [f"event={event}"]
     for key, value in fields.items():
-        if value is None:
-            continue
         text = str(value)
-        if not text or not _PLAIN.issuperset(text):
+        if not _UNQUOTED.fullmatch(text):
             text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-            # A space, not an escape: readers of key=value do not agree on what a backslash means.
-            text = "".join(char if char.isprintable() else " " for char in text)
-        parts.append(f"{key}={text}")
+            if not text.isprintable():
+                # Spaces, not escapes: readers of key=value do not agree on what a backslash means.
+                text = "".join(char if char.isprintable() else " " for char in text)
+        if value is not None:
+            parts.append(f"{key}={text}")
     return " ".join(parts)
 
 
@@ -46,7 +47,7 @@ class StepLog(logging.LoggerAdapter[logging.Logger]):
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         """Add the place to a message."""
-        return f"{_shown(msg)} {self._place}", kwargs
+        return f"{_text_of(msg)} {self._place}", kwargs
 
 
 def guard(redactor: Redactor) -> None:
@@ -69,21 +70,13 @@ def guard(redactor: Redactor) -> None:
         logging.setLogRecordFactory(factory)
 
 
-def redact(text: str) -> str:
-    """The text without any secret of the calls that run or ran lately."""
-    return _table().redact(text)
-
-
 def _table() -> Table:
     """What all redactors that are looked at know, so that secrets that overlap are one."""
     global _merged
     with _lock:
         tables = frozenset(redactor.table for redactor in _living)
         if tables != _merged[0]:
-            _merged = (
-                tables,
-                Table({form: secret for table in tables for form, secret in table.forms.items()}),
-            )
+            _merged = tables, Table(form for table in tables for form in table.forms)
         return _merged[1]
 
 
@@ -126,7 +119,7 @@ def _redact_message(record: logging.LogRecord, table: Table) -> None:
     try:
         message = record.getMessage()
     except Exception:
-        message = f"{_shown(record.msg)} {record.args!r}"
+        message = f"{_text_of(record.msg)} {record.args!r}"
         record.msg, record.args = message, None
     clean = table.redact(message)
     if clean != message:
@@ -141,17 +134,15 @@ def _clean(value: Any, table: Table) -> Any:
         return value
     if isinstance(value, str):
         return table.redact(value)
-    text, quoted = _shown(value), _shown(value, repr)
-    clean = table.redact(text)
-    shown = clean != text or (quoted != text and table.redact(quoted) != quoted)
-    return clean if shown else value
+    texts = _text_of(value), _text_of(value, repr)
+    return table.redact(texts[0]) if any(table.redact(text) != text for text in texts) else value
 
 
-def _shown(value: Any, show: Callable[[Any], str] = str) -> str:
+def _text_of(value: Any, show: Callable[[Any], str] = str) -> str:
     try:
         return show(value)
     except Exception:
-        return f"<{type(value).__name__} that cannot be shown>"
+        return f"<{type(value).__name__} without a text>"
 
 
 def _shows_secret(error: BaseException | None, table: Table) -> bool:
@@ -159,8 +150,7 @@ def _shows_secret(error: BaseException | None, table: Table) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        text = f"{_shown(error, repr)} {_shown(error.args, repr)}"
-        if table.redact(text) != text:
+        if any(_clean(part, table) is not part for part in (error, error.args)):
             return True
         error = error.__cause__ or error.__context__
     return False

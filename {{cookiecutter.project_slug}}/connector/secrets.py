@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import binascii
 import html
 import json
 import os
 import re
 import threading
 from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -22,16 +23,12 @@ MASK = "[secret]"
 WITHHELD = "(not shown: a secret is encoded in this text)"
 
 _ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
-_NUMBER = re.compile(r"[\d\s.,:+-]+")
 _PASSING = 40  # values that auth made for single requests, such as signatures
-# What URL writers leave as it is: nothing, quote(), JavaScript, RFC 3986, requests.
-_SAFE = ("", "/", "*!'()", "!$&'()*+,;=:@/?", "!#$%&'()*+,/:;=?@[]~")
-_ENTITY = re.compile(r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});")
-_ESCAPE = re.compile(r"\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.))", re.DOTALL)
-_NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
-_DIGITS = re.sub(rb"[^\w+/]", b" ", bytes(range(256)).replace(b"-", b"+").replace(b"_", b"/"))
 _DECODINGS = 16  # texts
 _MARGIN = 4  # how many times longer a secret may be that is encoded more than once
+# What URL writers leave as it is: nothing, quote(), JavaScript, RFC 3986, requests.
+_SAFE = ("", "/", "*!'()", "!$&'()*+,;=:@/?", "!#$%&'()*+,/:;=?@[]~")
+_NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
 
 
 class _Hidden(dict[Any, Any]):
@@ -41,13 +38,16 @@ class _Hidden(dict[Any, Any]):
         return f"<{len(self)} values>"
 
 
+# ---- a secret as each single encoding writes it
+
+
 @lru_cache(maxsize=1024)
 def _forms(secret: str) -> frozenset[str]:
-    """The secret as each single encoding writes it."""
     raw = secret.encode("utf-8", "replace")
-    texts = {secret, raw.decode("latin-1")}  # as response headers and repr() of bytes show it
-    written = [write(text) for text in texts for write in (_json, _html, _repr)]
-    return frozenset(texts.union(*written, _percent(raw), _base64(raw)))
+    forms = {*_percent(raw), *_base64(raw)}
+    for text in (secret, raw.decode("latin-1")):  # as response headers and repr() of bytes show it
+        forms.update((text, *_json(text), *_html(text), *_repr(text)))
+    return frozenset(forms)
 
 
 def _percent(raw: bytes) -> Iterator[str]:
@@ -63,42 +63,38 @@ def _json(text: str) -> Iterator[str]:
 
 
 def _html(text: str) -> Iterator[str]:
-    plain = html.escape(text, quote=False)
-    yield plain
-    for single in ("&#x27;", "&#39;", "&#039;"):
-        yield plain.replace('"', "&quot;").replace("'", single)
-    yield plain.replace('"', "&#34;").replace("'", "&#39;")
+    escaped = html.escape(text, quote=False)
+    yield escaped
+    quotes = ("&quot;", "&#x27;"), ("&quot;", "&#39;"), ("&quot;", "&#039;"), ("&#34;", "&#39;")
+    for double, single in quotes:
+        yield escaped.replace('"', double).replace("'", single)
 
 
 def _repr(text: str) -> Iterator[str]:
     for form in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1]):
-        yield form
-        # Beside a double quote, a single one is written as \'; beside none, as it is.
-        yield _ESCAPE.sub(lambda code: "'" if code[4] == "'" else code[0], form)
+        # Beside a double quote, a single one is written as \'; without one, as it is.
+        yield from (form, form.replace("\\'", "'"))
 
 
 def _base64(raw: bytes) -> Iterator[str]:
     """Base64 of it alone, and the part that is the same wherever in a longer text it stands."""
-    forms = [b64encode(raw).decode(), b64encode(raw).decode().rstrip("=")]
-    for before in range(3):
-        coded = b64encode(bytes(before) + raw).decode()
-        forms.append(coded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6])
+    whole = b64encode(raw).decode()
+    forms = [whole, whole.rstrip("=")]
+    for before, first in enumerate((0, 2, 3)):
+        forms.append(b64encode(bytes(before) + raw).decode()[first : (before + len(raw)) * 8 // 6])
     for form in forms:
         yield from (form, form.replace("+", "-").replace("/", "_"))
 
 
-def _decodings(text: str, shortest: int) -> Iterator[str]:
-    """What a text says once it is decoded: a limited number of texts of limited length."""
-    texts, unpackings = [text], 0
+# ---- what a text says once it is decoded
+
+
+def _decodings(text: str) -> Iterator[str]:
+    """A limited number of texts of limited length: what was encoded more than once is found too."""
+    texts = [text]
     for each in texts:
-        decoded = [decode(each) for decode in (_without_entities, unquote, _without_escapes)]
-        # Base64 last: the other decoders do not change its digits, and may uncover more of them.
-        if unpackings < 2 and decoded.count(each) == len(decoded):
-            unpackings += 1
-            unpacked = _unpacked(each, shortest)
-            decoded += [unpacked, _unpacked(unpacked, shortest)]
-        decoded += [unquote_plus(each)] if "+" in each else []
-        for new in decoded:
+        for decode in (_without_entities, unquote, _without_escapes, unquote_plus, _unpacked):
+            new = decode(each)
             if new and new not in texts:
                 texts.append(new)
                 yield new
@@ -107,7 +103,9 @@ def _decodings(text: str, shortest: int) -> Iterator[str]:
 
 
 def _without_entities(text: str) -> str:
-    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+    # Not all of html.unescape: of an entity with thousands of digits it makes an error.
+    entity = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z]\w{1,31});"
+    return re.sub(entity, lambda found: html.unescape(found[0]), text) if "&" in text else text
 
 
 def _without_escapes(text: str) -> str:
@@ -119,32 +117,37 @@ def _without_escapes(text: str) -> str:
 
     if "\\" not in text:
         return text
-    return _ESCAPE.sub(char, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    escape = r"(?s)\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|(.))"
+    text = re.sub(escape, char, text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unpacked(text: str, shortest: int) -> str:
+def _unpacked(text: str) -> str:
     """What stands in a text as base64, also where line breaks part it."""
+    digits = re.sub(r"\s", "", text.replace("-", "+").replace("_", "/"))
     pieces = []
-    for run in text.encode("utf-8", "replace").translate(_DIGITS, b" \r\n\t").split():
-        for start in range(4) if len(run) >= shortest else ():
+    for run in re.findall(r"[A-Za-z0-9+/]{7,}", digits):
+        for start in range(4):
             # One digit more than whole groups of four cannot be decoded.
             stop = len(run) - ((len(run) - start) % 4 == 1)
-            pieces.append(binascii.a2b_base64(run[start:stop] + b"=="))
+            pieces.append(a2b_base64(run[start:stop] + "=="))
     return b"\0".join(pieces).decode("utf-8", "replace")
+
+
+# ---- redaction
 
 
 class Table:
     """All forms of some secrets. It never changes, so threads may share it."""
 
-    def __init__(self, forms: Mapping[str, str]) -> None:
-        self.forms = _Hidden(forms)  # each form, with its secret
+    def __init__(self, forms: Iterable[str]) -> None:
+        self.forms = _Hidden.fromkeys(forms)
         self.margin = _MARGIN * max(map(len, self.forms), default=0)  # looked at after a cut
-        self._shortest = min(map(len, self.forms), default=0) * 4 // 3 - 1
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Table:
         """The table of these secrets."""
-        return cls({form: secret.strip() for secret in secrets for form in _forms(secret)})
+        return cls(chain.from_iterable(map(_forms, secrets)))
 
     def redact(self, text: str) -> str:
         """The text, masked, withheld or cut as `Redactor.redact` says."""
@@ -156,43 +159,35 @@ class Table:
     def mask(self, text: str, length: int) -> str:
         """So many characters of the text, masked; a margin after them is looked at too."""
         text = text[: length + self.margin]
-        found = [form for form in self.forms if form in text]
-        spans = _spans(found, text)
-        plain = {self.forms[form] for form in found}
-        # Once a secret is masked, another one that holds it is not found in what is left.
-        others = [form for form in self.forms if self.forms[form] not in plain] if found else []
-        rest = "\0".join(_outside(spans, text))
-        if self._is_encoded(rest, self.forms) or self._is_encoded(text, others):
+        spans = self._spans(text)
+        if self._is_encoded("\0".join(_outside(spans, text))):
             return WITHHELD
-        shown = [span for span in spans if span[0] < length]
-        return MASK.join(_outside(shown, text[:length]))
+        visible = [span for span in spans if span[0] < length]
+        return MASK.join(_outside(visible, text[:length]))
 
     def stands_in(self, text: str) -> bool:
         """Whether a secret stands in a text, or in what its start says once it is decoded."""
-        return any(form in text for form in self.forms) or self._is_encoded(text, self.forms)
+        return any(form in text for form in self.forms) or self._is_encoded(text)
 
-    def _is_encoded(self, text: str, forms: Iterable[str]) -> bool:
-        decodings = _decodings(text[: 2 * LONGEST_TEXT], self._shortest)
-        return bool(forms) and any(form in decoded for decoded in decodings for form in forms)
+    def _is_encoded(self, text: str) -> bool:
+        decodings = _decodings(text[: 2 * LONGEST_TEXT]) if self.forms else ()
+        return any(form in decoded for decoded in decodings for form in self.forms)
 
-
-def _spans(forms: Iterable[str], text: str) -> list[tuple[int, int]]:
-    """Where forms stand, as start and end; those that overlap are one."""
-    found, merged = list[tuple[int, int]](), list[tuple[int, int]]()
-    for form in forms:
-        start = text.find(form)
-        while start >= 0:
-            found.append((start, start + len(form)))
-            start = text.find(form, start + 1)
-    for start, stop in sorted(found):
-        if merged and start < merged[-1][1]:
-            start, stop = merged[-1][0], max(stop, merged.pop()[1])
-        merged.append((start, stop))
-    return merged
+    def _spans(self, text: str) -> list[list[int]]:
+        """Where secrets stand, as start and end; those that overlap are one."""
+        merged = list[list[int]]()
+        found = sorted((form for form in self.forms if form in text), key=len, reverse=True)
+        pattern = "|".join(map(re.escape, found))
+        for each in re.finditer(f"(?=({pattern}))", text) if found else ():
+            if merged and each.start() < merged[-1][1]:
+                merged[-1][1] = max(merged[-1][1], each.end(1))
+            else:
+                merged.append([each.start(), each.end(1)])
+        return merged
 
 
-def _outside(spans: Iterable[tuple[int, int]], text: str) -> list[str]:
-    edges = [0, *(edge for span in spans for edge in span), len(text)]
+def _outside(spans: Iterable[list[int]], text: str) -> list[str]:
+    edges = [0, *chain.from_iterable(spans), len(text)]
     return [text[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
@@ -202,6 +197,7 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets, self._identifying, self._passing, self._short = (_Hidden() for _ in range(4))
+        self._build()
         self.add(*values)
 
     def add(self, *values: str, identifying: bool = False) -> None:
@@ -218,18 +214,19 @@ class Redactor:
                     side.update(dict.fromkeys((value, stripped)))
                 elif stripped and not identifying:
                     self._short[stripped] = None
-            self._build()
+            if values:
+                self._build()
 
     def add_passing(self, *values: str) -> None:
         """Count what auth put on the wire as secrets too: the latest 40 values."""
         with self._lock:
-            values = tuple(value for value in values if len(value.strip()) >= SHORTEST)
-            new = not self._passing.keys() >= set(values)
-            for value in values:
+            long = [value for value in values if len(value.strip()) >= SHORTEST]
+            is_known = self._passing.keys() >= set(long)
+            for value in long:
                 self._passing[value] = self._passing.pop(value, None)
             for value in list(self._passing)[:-_PASSING]:
                 del self._passing[value]
-            if new:
+            if not is_known:
                 self._build()
 
     def redact(self, text: str) -> str:
@@ -248,7 +245,7 @@ class Redactor:
         return length + self.table.margin
 
     def blocks(self, value: Any) -> bool:
-        """Whether a secret stands in a JSON value, so that it must not be stored in the state.
+        """Whether a secret stands in a JSON value, so that it must not be stored or sent elsewhere.
 
         A secret of twelve characters or more that is not a number is found anywhere, a shorter or
         numeric one where it is a whole text, path segment, parameter value or quoted string:
@@ -258,14 +255,10 @@ class Redactor:
         if self._anywhere.stands_in("\0".join(texts)):
             return True
         parts = (part for text in texts for part in _parts(text))
-        return bool(self._whole) and not self._whole.keys().isdisjoint(parts)
-
-    def finds(self, text: str) -> bool:
-        """The same for a URL or a body that is for another host."""
-        return self.blocks(text)
+        return not self._whole.keys().isdisjoint(parts)
 
     def in_header(self, text: str) -> bool:
-        """Whether a secret stands in a header's value; a short one counts as a word."""
+        """Whether a secret stands in a header's name or value; a short one counts as a word."""
         words = [text, *re.split(r"[^\w.~+/-]+", text)]
         return self._known.stands_in(text) or not self._short.keys().isdisjoint(words)
 
@@ -276,19 +269,19 @@ class Redactor:
     def _build(self) -> None:
         # New objects each time: other threads may be reading the old ones.
         known = [*self._secrets, *(text for text in self._passing if text not in self._identifying)]
-        whole = [value for value in known if not _counts_anywhere(value)]
+        anywhere = [value for value in known if _counts_anywhere(value)]
         self.table = Table.of([*known, *self._identifying])
-        self._known, self._anywhere = Table.of(known), Table.of(filter(_counts_anywhere, known))
-        self._whole = _Hidden.fromkeys(form for value in whole for form in _forms(value))
+        self._known, self._anywhere = Table.of(known), Table.of(anywhere)
+        self._whole = Table.of(value for value in known if value not in anywhere).forms
         self._bytes = _Hidden.fromkeys(
-            (form if _counts_anywhere(value) else f'"{form}"').encode("utf-8", "replace")
+            (form if value in anywhere else f'"{form}"').encode("utf-8", "replace")
             for value in self._secrets
             for form in _json(value)
         )
 
 
 def _counts_anywhere(secret: str) -> bool:
-    return len(secret.strip()) >= _ANYWHERE and not _NUMBER.fullmatch(secret)
+    return len(secret.strip()) >= _ANYWHERE and not re.fullmatch(r"[\d\s.,:+-]+", secret)
 
 
 def texts_in(value: Any, *, names: bool = False) -> Iterator[str]:
@@ -314,35 +307,31 @@ def _parts(text: str) -> Iterator[str]:
             yield from part.split("/")
 
 
+# ---- the settings of a call
+
+
 class Settings(Mapping[str, Any]):
     """A read-only mapping of what was typed in Fivetran's form. Its `repr` shows only names.
 
     Args:
         kind: What they are, for errors: "secret" or "payload key".
-        values: By name; blank ones count as missing.
-        optional: Names whose value may be blank, because it was declared so.
-        app_settings: Whether an app setting would count too.
+        typed: By name; blank ones count as missing.
+        defaults: What holds for those that are missing.
+        app_settings: Whether a secret may be an app setting too.
     """
 
     def __init__(
         self,
         kind: str,
-        values: Mapping[str, Any],
+        typed: Mapping[str, Any],
+        defaults: Mapping[str, Any] | None = None,
         *,
-        optional: Iterable[str] = (),
         app_settings: bool = True,
     ) -> None:
         self._kind = kind
-        self._values = _Hidden(values)
-        self._optional = frozenset(optional)
-        also = "set it as an app setting of the same name, " if app_settings else ""
-        self._advice = (
-            f"type it in Fivetran's setup form under secrets, {also}"
-            "or write it in connection.json under secrets"
-            if kind == "secret"
-            else "type it in Fivetran's setup form under custom payload, "
-            "or in connection.json under customPayload"
-        )
+        self._values = _Hidden(defaults or {})
+        self._values.update((name, value) for name, value in typed.items() if not _blank(value))
+        self._has_app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
         """The value of a key that is there and not blank, or declared to be blank.
@@ -350,15 +339,24 @@ class Settings(Mapping[str, Any]):
         Raises:
             MissingSetting: The key is missing, blank, or an unresolved Key Vault reference.
         """
-        value = self._values.get(name)
+        if name not in self._values:
+            also = "set it as an app setting of the same name, " if self._has_app_settings else ""
+            where = (
+                f"secrets, {also}or write it in connection.json under secrets"
+                if self._kind == "secret"
+                else "custom payload, or in connection.json under customPayload"
+            )
+            raise MissingSetting(
+                f"the {self._kind} {name!r} is missing or blank: "
+                f"type it in Fivetran's setup form under {where}"
+            )
+        value = self._values[name]
         if isinstance(value, str) and value.strip().startswith("@Microsoft.KeyVault("):
             raise MissingSetting(
                 f"the {self._kind} {name!r} is a Key Vault reference that Azure could not resolve: "
                 "type it in Fivetran's setup form under secrets; or check that the vault has it "
                 "and that the app's identity may read it"
             )
-        if _blank(value) and name not in self._optional:
-            raise MissingSetting(f"the {self._kind} {name!r} is missing or blank: {self._advice}")
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -372,28 +370,22 @@ class Settings(Mapping[str, Any]):
 
 
 def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool) -> Settings:
-    """The secrets of one call: those of the request, else app settings of the same name.
+    """The secrets of one call: those of the request, else app settings of the declared names.
 
-    Args:
-        names: The declared names, the only ones that are looked up in the app settings.
-        sent: `secrets` of the request.
-        settings: Whether app settings count (not where the caller chooses the host).
+    App settings do not count (`settings`) where the caller chooses the host.
     """
-    values = {name: value for name, value in sent.items() if not _blank(value)}
-    if settings:
-        values = dict(app_settings(names)) | values
-    return Settings("secret", values, app_settings=settings)
+    stored = dict(app_settings(names)) if settings else {}
+    return Settings("secret", sent, stored, app_settings=settings)
 
 
 def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The app settings of these names, which may serve as secrets, with their values."""
-    return ((name, os.environ[name]) for name in names if name in os.environ)
+    """The app settings of these names that are not blank, with their values."""
+    return ((name, os.environ[name]) for name in names if os.environ.get(name, "").strip())
 
 
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
-    typed = {name: value for name, value in sent.items() if not _blank(value)}
-    return Settings("payload key", {**defaults, **typed}, optional=defaults)
+    return Settings("payload key", sent, defaults)
 
 
 def _blank(value: Any) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from connector import urls
+from connector import clock, urls
 from connector.auth import Auth, identifying_names, names_of
 from connector.cursors import Cursors
 from connector.errors import SourceError
@@ -26,8 +25,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """A value typed in Fivetran's form as custom payload: a start date, or a part of `base_url`.
 
     Args:
@@ -47,8 +45,7 @@ class Payload:
         return payload[self.key] if self.default is UNSET else payload.get(self.key, self.default)
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(msgspec.Struct, frozen=True, eq=False):
     """One entity as declared; `Source.entity` documents each field."""
 
     name: str
@@ -64,16 +61,8 @@ class Entity:
     page_size: int
     tables: Mapping[str, tuple[str, ...]]
     source: Source
-
-    @property
-    def keys(self) -> dict[str, tuple[str, ...]]:
-        """The primary key of every table that the entity fills."""
-        return {self.name: self.primary_key, **self.tables}
-
-    @property
-    def appends(self) -> bool:
-        """Whether a table that the entity fills has no primary key."""
-        return not all(self.keys.values())
+    keys: Mapping[str, tuple[str, ...]]  # the primary key of every table that the entity fills
+    appends: bool  # whether one of them has no primary key
 
 
 class Source:
@@ -133,6 +122,7 @@ class Source:
         self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self.workers = workers
         self.entities: dict[str, Entity] = {}
+        self.lanes: list[list[Entity]] = []  # entities that share a table, as declared
 
     def __repr__(self) -> str:
         return f"<Source {self.base_url}: {', '.join(self.entities)}>"
@@ -191,10 +181,13 @@ class Source:
                     f"entity {name!r}: a step takes one argument, such as def {name}(fetch: "
                     f"Fetch) -> Page ({error})"
                 ) from None
+            key = _columns(name, primary_key)
+            others = {table: _columns(table, columns) for table, columns in (tables or {}).items()}
+            keys = {name: key, **others}
             entity = Entity(
                 name=name,
                 step=step,
-                primary_key=_columns(name, primary_key),
+                primary_key=key,
                 cursor=cursor,
                 cursors=Cursors(cursor_type, timezone),
                 start=_start(start),
@@ -203,14 +196,17 @@ class Source:
                 window=window,
                 soft_delete=soft_delete,
                 page_size=page_size,
-                tables={table: _columns(table, key) for table, key in (tables or {}).items()},
+                tables=others,
                 source=self,
+                keys=keys,
+                appends=not all(keys.values()),
             )
             for why in _contradictions(entity, self.entities.values()):
                 raise SourceError(f"entity {name!r}: {why}")
             if isinstance(start, Payload) and start.default is UNSET:
                 self.payload = tuple(dict.fromkeys((*self.payload, start.key)))
             self.entities[name] = entity
+            self._add_to_lanes(entity)
             step.__dict__["entity"] = entity
             return step
 
@@ -224,91 +220,71 @@ class Source:
             keys.update(entity.keys)
         return {table: {"primary_key": list(key)} for table, key in keys.items() if key}
 
-    @property
-    def lanes(self) -> list[list[Entity]]:
-        """The entities in groups that share a table, each as declared."""
-        lanes: list[tuple[set[str], list[Entity]]] = []
-        for entity in self.entities.values():
-            shared = [lane for lane in lanes if lane[0] & entity.keys.keys()]
-            lanes = [lane for lane in lanes if lane not in shared]
-            tables = set(entity.keys).union(*(lane[0] for lane in shared))
-            lanes.append((tables, [*(each for lane in shared for each in lane[1]), entity]))
-        declared = list(self.entities.values())
-        return [sorted(lane[1], key=declared.index) for lane in lanes]
+    def _add_to_lanes(self, entity: Entity) -> None:
+        shared = [
+            lane
+            for lane in self.lanes
+            if any(entity.keys.keys() & other.keys.keys() for other in lane)
+        ]
+        joined = [other for lane in shared for other in lane]
+        joined.sort(key=list(self.entities.values()).index)
+        self.lanes = [lane for lane in self.lanes if lane not in shared]
+        self.lanes.append([*joined, entity])
 
 
-def _contradictions(entity: Entity, others: Collection[Entity]) -> list[str]:
+def _contradictions(entity: Entity, others: Collection[Entity]) -> Iterator[str]:
     """What in a declaration contradicts itself or another one, as rules."""
-    name, window, lookback = entity.name, entity.window, entity.lookback
-    cursor, soft_delete = entity.cursor, entity.soft_delete
-    checks = [
-        (
-            not _NAME.fullmatch(table),
-            f"{table!r} is not a table name; one matches [a-z][a-z0-9_]*, such as sales_order",
-        )
-        for table in entity.keys
-    ]
-    checks += [
-        (any(name == other.name for other in others), "it is declared twice"),
-        (
-            entity.order not in (None, "asc", "desc"),
-            f'order is {entity.order!r}; it must be "asc" or "desc"',
-        ),
-        (cursor == "", "cursor is blank; it must name a column, or be left out"),
-        (name in entity.tables, f"tables has {name!r}, whose key is primary_key: leave it out"),
-        (
-            soft_delete not in (True, False, "may_be_empty"),
-            f'soft_delete is {soft_delete!r}; it must be True, False or "may_be_empty"',
-        ),
-        (entity.page_size < 1, f"page_size is {entity.page_size}; it must be at least 1"),
-        (bool(soft_delete and cursor), "soft_delete reads everything: leave out cursor"),
-        (bool(soft_delete and not entity.primary_key), "soft_delete needs a primary_key"),
-        (
-            window is not None and window <= timedelta(),
-            f"window is {window}; it must be longer than zero",
-        ),
-        (window is not None and entity.start is None, "window needs start, where it begins"),
-        (
-            lookback is not None and lookback < timedelta(),
-            f"lookback is {lookback}; it must not be negative",
-        ),
-        (
-            bool(lookback) and not entity.primary_key,
-            "lookback without a primary_key would append records twice",
-        ),
-    ]
+    name, cursor, soft_delete = entity.name, entity.cursor, entity.soft_delete
+    window, lookback = entity.window, entity.lookback
+    for table in entity.keys:
+        if not _NAME.fullmatch(table):
+            yield f"{table!r} is not a table name; one matches [a-z][a-z0-9_]*, such as sales_order"
+    if any(name == other.name for other in others):
+        yield "it is declared twice"
+    if entity.order not in (None, "asc", "desc"):
+        yield f'order is {entity.order!r}; it must be "asc" or "desc"'
+    if cursor == "":
+        yield "cursor is blank; it must name a column, or be left out"
+    if name in entity.tables:
+        yield f"tables has {name!r}, whose key is primary_key: leave it out"
+    if soft_delete not in (True, False, "may_be_empty"):
+        yield f'soft_delete is {soft_delete!r}; it must be True, False or "may_be_empty"'
+    if entity.page_size < 1:
+        yield f"page_size is {entity.page_size}; it must be at least 1"
+    if soft_delete and cursor:
+        yield "soft_delete reads everything: leave out cursor"
+    if soft_delete and not entity.primary_key:
+        yield "soft_delete needs a primary_key"
+    if window is not None and window <= timedelta():
+        yield f"window is {window}; it must be longer than zero"
+    if window is not None and entity.start is None:
+        yield "window needs start, where it begins"
+    if lookback is not None and lookback < timedelta():
+        yield f"lookback is {lookback}; it must not be negative"
+    if lookback and not entity.primary_key:
+        yield "lookback without a primary_key would append records twice"
     for option in ("order", "lookback", "window"):
-        given = getattr(entity, option) is not None
-        checks.append((given and not cursor, f"{option} needs cursor=, the column that it is for"))
+        if getattr(entity, option) is not None and not cursor:
+            yield f"{option} needs cursor=, the column that it is for"
     for option in ("window", "lookback"):
-        checks.append(
-            (
-                bool(getattr(entity, option)) and not entity.cursors.is_time,
-                f'{option} is a duration; cursor_type="{entity.cursors.cursor_type}" has no time',
-            )
-        )
+        if getattr(entity, option) and not entity.cursors.is_time:
+            kind = entity.cursors.cursor_type
+            yield f'{option} is a duration; cursor_type="{kind}" has no time'
     for table, key in entity.tables.items():
-        checks.append(
-            (
-                not key and cursor is not None,
+        if not key and cursor is not None:
+            yield (
                 f"table {table!r} needs a primary key: its records come again with those of "
-                f"{name!r}",
+                f"{name!r}"
             )
-        )
     for other in others:
         for table in other.keys.keys() & entity.keys.keys():
-            checks.append(
-                (
-                    other.keys[table] != entity.keys[table],
+            if other.keys[table] != entity.keys[table]:
+                yield (
                     f"table {table!r} has the primary key {list(other.keys[table])} at entity "
-                    f"{other.name!r} and {list(entity.keys[table])} here; a schema never varies",
+                    f"{other.name!r} and {list(entity.keys[table])} here; a schema never varies"
                 )
-            )
-            marks = (soft_delete and table == name) or (other.soft_delete and table == other.name)
-            checks.append(
-                (bool(marks), f"table {table!r} has soft_delete and {other.name!r} fills it too")
-            )
-    return [why for wrong, why in checks if wrong]
+            if (soft_delete and table == name) or (other.soft_delete and table == other.name):
+                yield f"table {table!r} has soft_delete and {other.name!r} fills it too"
 
 
 def _columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
@@ -324,4 +300,4 @@ def _start(start: Any) -> Any:
         raise SourceError(f"start {start!r} has no time zone: use an aware datetime or ISO text")
     if isinstance(start, Payload):
         return Payload(start.key, _start(start.default))
-    return start.isoformat().replace("+00:00", "Z") if isinstance(start, date) else start
+    return clock.iso_text(start) if isinstance(start, date) else start

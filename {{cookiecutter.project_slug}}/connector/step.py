@@ -1,11 +1,12 @@
-"""What a fetch step gets and gives: Fetch and Page."""
+"""What a fetch step receives and returns: Fetch and Page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from connector.cursors import CursorError, Cursors
 from connector.errors import StepError
@@ -60,8 +61,7 @@ class Page:
         return "<Page>"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True, eq=False):
     """What a step reads one page with.
 
     Attributes:
@@ -168,15 +168,21 @@ class Fetch:
         The page's `next_token` is then a link: it is resolved by RFC 3986 against the URL of this
         response, and stored whole.
         """
-        options = {"headers": headers, "ok": frozenset(ok), "auth": auth, "follow": True}
-        if self.token is None:
-            return self._request("GET", path, params=params, **options)
-        if not isinstance(self.token, str):
+        if self.token is not None and not isinstance(self.token, str):
             raise StepError(
                 f"follow() needs a URL as token, not a {type(self.token).__name__}: pass the link "
                 "as next_token, such as response.link('next')"
             )
-        return self._request("GET", path, link=self.token, **options)
+        return self._request(
+            "GET",
+            path,
+            params=params if self.token is None else None,
+            headers=headers,
+            ok=frozenset(ok),
+            auth=auth,
+            follow=True,
+            link=self.token,
+        )
 
     def request(
         self,

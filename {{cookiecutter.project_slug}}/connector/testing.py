@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,7 @@ from urllib3 import HTTPResponse
 
 from connector import clock, codec
 from connector.budget import Budget
-from connector.http.client import Client, Traffic
+from connector.http.client import Traffic
 from connector.secrets import Redactor, Settings
 from connector.source import Entity, Payload
 from connector.step import Page
@@ -30,52 +29,31 @@ _MADE_UP = "made-up"
 
 @dataclass(frozen=True)
 class Reply:
-    """A canned response of the upstream.
+    """A canned response of the upstream."""
 
-    Attributes:
-        json: The body, as Python values; or
-        body: the body as bytes.
-        status: HTTP status.
-        headers: HTTP headers.
-    """
-
-    json: Any = None
-    body: bytes | None = None
+    json: Any = None  # the body as Python values,
+    body: bytes | None = None  # or as bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request that a step made, without credentials.
-
-    Attributes:
-        method: HTTP method.
-        url: Whole URL.
-        path: Path of the URL.
-        params: Query parameters.
-        headers: HTTP headers.
-        body: Body as bytes.
-    """
+    """A request that a step made, without credentials."""
 
     method: str
-    url: str
+    url: str  # the whole URL
     path: str
-    params: dict[str, str]
+    params: dict[str, str]  # of the query
     headers: dict[str, str]
     body: bytes
 
 
 class StepPage(Page):
-    """What the step returned.
+    """What the step returned."""
 
-    Attributes:
-        request: The last request that the step made.
-        requests: All of them.
-    """
-
-    request: Sent
-    requests: list[Sent]
+    request: Sent  # the last one that the step made
+    requests: list[Sent]  # all of them
 
 
 def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
@@ -85,7 +63,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
         step: A function decorated with `@source.entity`.
         reply: What the upstream answers to each request: Python values (sent as JSON), bytes, or
             a `Reply`; a list of `Reply` answers one request after the other.
-        **fetch: What the step is given: since, until, token, page_size, started, secrets, payload.
+        **fetch: What the step gets: since, until, token, page_size, started, secrets, payload.
 
     Returns:
         The step's page, with `.request` to look at.
@@ -98,14 +76,10 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     entity = getattr(step, "entity", None)
     if not isinstance(entity, Entity):
         raise TypeError("call_step() takes a function that is decorated with @source.entity(...)")
-    secrets = Settings(
-        "secret",
-        {**dict.fromkeys(entity.source.secrets, "made-up-secret"), **fetch.pop("secrets", {})},
-    )
-    payload = Settings(
-        "payload key",
-        {**dict.fromkeys(entity.source.payload, _MADE_UP), **fetch.pop("payload", {})},
-    )
+    made_up = dict.fromkeys(entity.source.secrets, "made-up-secret")
+    secrets = Settings("secret", {**made_up, **fetch.pop("secrets", {})})
+    made_up = dict.fromkeys(entity.source.payload, _MADE_UP)
+    payload = Settings("payload key", {**made_up, **fetch.pop("payload", {})})
     known = {"since", "until", "token", "page_size", "started"}
     if not fetch.keys() <= known:
         raise TypeError(f"call_step() knows {', '.join(sorted(known))}, secrets and payload")
@@ -114,27 +88,26 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     replies = _replies(reply)
 
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
+        sent.append(_sent(request))
         answer = next(replies, None)
         assert answer is not None, f"no reply is left for {request.method} {request.url}"
         return _response(answer, request)
 
     source = copy(entity.source)
     source.auth = None
+    start = entity.start
+    if isinstance(start, Payload) and payload.get(start.key) == _MADE_UP:
+        entity = replace(entity, start=None)
     # Retries of a canned response would wait for nothing.
-    held = isinstance(clock.current, HeldClock)
-    with nullcontext() if held else held_clock(clock.now()):
-        redactor, budget = Redactor(), Budget(60)
-        client = Client(source, secrets, payload, redactor, budget, send)
-        context = Context(State({}, {}), client, secrets, payload, redactor, budget, None)
-        start = entity.start
-        if isinstance(start, Payload) and payload.get(start.key) == _MADE_UP:
-            entity = dataclasses.replace(entity, start=None)
-        walk = Walk(entity, context)
-        given = {**fetch, "started": started.timestamp()} if started else fetch
-        state = replace(walk.begin(), **given)
-        traffic = Traffic(on_request=lambda request: sent.append(_sent(request)))
-        page = walk.call_step(state, traffic, {"entity": entity.name, "page": 1})
-    result = StepPage(page.rows, page.next_token, deleted=page.deleted, tables=page.tables)
+    holds = isinstance(clock.current, HeldClock)
+    with nullcontext() if holds else held_clock(clock.now()):
+        state, redactor, budget = State({}, {}), Redactor(), Budget(60)
+        walk = Walk(entity, Context(source, state, secrets, payload, redactor, budget, send))
+        if started:
+            fetch["started"] = started.timestamp()
+        fields = {"entity": entity.name, "page": 1}
+        page = walk.call_step(replace(walk.begin(), **fetch), Traffic(), fields)
+    result = StepPage()
     result.__dict__.update(page.__dict__)
     result.requests = sent
     if sent:
@@ -143,16 +116,11 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
 
 class HeldClock:
-    """A clock that moves only when it is told to, or when somebody sleeps.
-
-    Attributes:
-        time: Epoch seconds.
-        slept: How long each sleep was.
-    """
+    """A clock that moves only when somebody advances it or sleeps."""
 
     def __init__(self, time: float) -> None:
-        self.time = time
-        self.slept: list[float] = []
+        self.time = time  # epoch seconds
+        self.slept: list[float] = []  # how long each sleep was
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -174,11 +142,7 @@ class HeldClock:
 
 @contextmanager
 def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
-    """Nothing sleeps while this is open, and the clock is the test's.
-
-    Args:
-        time: Epoch seconds to begin with.
-    """
+    """Nothing sleeps while this is open; the clock is the test's and begins at epoch seconds."""
     before, clock.current = clock.current, HeldClock(time)
     try:
         yield clock.current

@@ -1,275 +1,172 @@
-"""Times as upstreams write them: read to the microsecond, and written as another one is."""
+"""Times as upstreams write them: read to the microsecond, and written as another one is.
+
+All are microseconds since 1970. A *wall* is what a wall clock shows, counted as if it stood in UTC.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Context, Decimal
+from functools import lru_cache
+from math import floor
 from operator import itemgetter
 from typing import Any
 
 from connector.errors import SourceError
-from connector.zones import DAY, HOUR, MICROSECOND, SECOND, micros_of, moment_of
 
-PER_SECOND = {"epoch": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+MICROSECOND = timedelta(microseconds=1)
+# Decimal places of a second.
+EPOCHS = {"epoch": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
 CHOICES = (
     'a strptime form such as "%d.%m.%Y %H:%M", "epoch", "epoch_ms", "epoch_us", "epoch_ns" '
     '(numbers that count time), "sequence" (ever growing numbers) or "text" (alphabetical)'
 )
+_1970 = datetime(1970, 1, 1)
 _YEAR_1, _YEAR_10000 = -719_162 * DAY, 2_932_897 * DAY
 _EXACT = Context(prec=80, rounding=ROUND_FLOOR)
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_ISO = re.compile(
+ISO = re.compile(
     r"[0-9]{4}(?P<dash>-?)[0-9]{2}(?P=dash)[0-9]{2}"
-    r"(?:(?P<letter>[Tt ])(?P<hour>[0-9]{2})(?:(?P<colon>:?)(?P<minute>[0-9]{2})"
-    r"(?:(?P=colon)(?P<second>[0-9]{2})(?:(?P<point>[.,])(?P<fraction>[0-9]+))?)?)?"
+    r"(?:[Tt ][0-9]{2}(?:(?P<colon>:?)[0-9]{2}(?:(?P=colon)[0-9]{2}(?:[.,][0-9]+)?)?)?"
     r"(?P<offset> ?(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
-_DAY_OF_DIGITS = re.compile("(?:19|20)[0-9]{6}")
 # Texts of one shape are of one form; an offset may be + or -.
 _SHAPE = bytes.maketrans(b"123456789-", b"000000000+")
+_DIRECTIVE = re.compile(r"(%[-_0^#:]*.)", re.DOTALL)
 # No field of it is what strptime assumes for a field that a form leaves out.
 _SAMPLE = datetime(2003, 11, 25, 17, 38, 49, 123456, UTC)
 _ASSUMED = "1900-01-01T00:00:00.000000"
-# Units in microseconds, and how long a time in ISO 8601 is that ends with them.
+# Units by the length of a time in ISO 8601 that ends with them.
 _UNITS = {26: 1, 19: SECOND, 16: 60 * SECOND, 13: HOUR, 10: DAY, 7: 31 * DAY, 4: 366 * DAY}
-_DIRECTIVE = re.compile(r"(%[-_0^#:]*.)", re.DOTALL)
-_UTC_LITERAL = re.compile(r"(?<![A-Za-z])(?:Z|UTC|GMT)(?![A-Za-z+-])")
-_FIELDS = {
-    "%%": "%",
-    "%Y": r"(\d{4})",
-    "%f": r"(\d{1,6})",
-    "%j": r"(\d{1,3})",
-    "%z": r"([+-]\d\d:?\d\d[:.\d]*|Z)",
-    **dict.fromkeys(("%d", "%m", "%y", "%H", "%I", "%M", "%S", "%U", "%V", "%W"), r"(\d{1,2})"),
-}
 
 
 class CursorError(ValueError):
     """A value cannot be a cursor of its entity; the text says why and what to declare."""
 
 
-class TimeForm:
-    """A form in which upstreams write times.
+class Iso:
+    """ISO 8601, with a day at least."""
 
-    Attributes:
-        sample: A value in this form, used when no upstream value is at hand.
-    """
+    sample = "2003-11-25T17:38:49Z"
 
-    sample: Any = None
-
-    def read(self, value: Any) -> tuple[int, int | None]:
-        """The time of the wall clock, and its offset from UTC, None if unknown.
-
-        Raises:
-            CursorError: The value is not a time in this form.
-        """
-        raise NotImplementedError
-
-    def read_record(self, value: Any) -> tuple[int, int | None]:
-        """As `read`, of a record's value: a bound may be an epoch of another magnitude."""
-        return self.read(value)
+    def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
+        """The wall, and its offset from UTC, None if unknown."""
+        found = ISO.fullmatch(value) if isinstance(value, str) else None
+        if found is not None and (found.end() > 8 or value[:2] in ("19", "20")):
+            try:
+                moment = datetime.fromisoformat(value[: _end(found)])
+                return (moment - _1970) // MICROSECOND, _offset_of(found["offset"])
+            except ValueError:
+                pass
+        what = "is not a time in ISO 8601" if isinstance(value, str) else "is a number"
+        raise CursorError(
+            f"{shown(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
+        )
 
     def write(self, wall: int, like: Any) -> Any:
-        """A wall clock's time, written as another value of this form and cut off where that ends.
-
-        Raises:
-            OverflowError: It lies before the year 1 or after 9999.
-        """
-        raise NotImplementedError
+        """A wall, written as another value of this form and cut off where that ends."""
+        moment, end = moment_of(wall), _end(ISO.fullmatch(like))
+        digits = iter(f"{moment.year:04d}{moment:%m%d%H%M%S%f}")
+        return re.sub("[0-9]", lambda _: next(digits, "0"), like[:end]) + str(like[end:])
 
     def unit(self, like: Any) -> int:
         """Microseconds from a value to the next one that is written alike, at most."""
-        raise NotImplementedError
+        digits = sum(map(str.isdigit, like[: _end(ISO.fullmatch(like))]))
+        if digits < 14:
+            return {8: DAY, 10: HOUR, 12: 60 * SECOND}[digits]
+        return SECOND // int(10 ** min(6, digits - 14))
 
-    def order(self, values: Sequence[Any]) -> Callable[[Any], Any] | None:
-        """The key by which values sort as their times do, None where they do so themselves.
-
-        Raises:
-            ValueError: They are not written alike, or one of them is not a time. The key raises it
-                too.
-        """
-        raise ValueError
-
-
-class Iso(TimeForm):
-    """ISO 8601, with a day at least."""
-
-    @staticmethod
-    def matches(value: Any) -> bool:
-        """Whether a value looks like ISO 8601, even if the day does not exist."""
-        return isinstance(value, str) and _ISO.fullmatch(value) is not None
-
-    def read(self, value: Any) -> tuple[int, int | None]:
-        found = _ISO.fullmatch(value) if isinstance(value, str) else None
-        if found is None or (found.end() == 8 and not _DAY_OF_DIGITS.fullmatch(value)):
-            raise _not_iso(value)
-        text, added = value[: _end(found)], 0
-        if found["hour"] == "24" and not value[found.end("hour") : len(text)].strip("0:.,"):
-            text = text[: found.start("hour")] + "00"  # the end of a day
-            added = DAY
-        elif found["second"] == "60":
-            text = text[: found.start("second")] + "59"  # a leap second
-            added = SECOND
-        try:
-            wall = micros_of(datetime.fromisoformat(text)) + added
-            offset = _offset_of(found["offset"])
-        except ValueError:
-            raise _not_iso(value) from None
-        if wall >= _YEAR_10000:
-            raise _not_iso(value)
-        return wall, offset
-
-    def write(self, wall: int, like: Any) -> str:
-        found = _ISO.fullmatch(like)
-        assert found is not None
-        moment, dash, colon = moment_of(wall), found["dash"], found["colon"] or ""
-        text = (
-            f"{moment.year:04d}{dash}{moment.month:02d}{dash}{moment.day:02d}{found['letter']}"
-            f"{moment.hour:02d}{colon}{moment.minute:02d}{colon}{moment.second:02d}"
-            f"{found['point']}{moment.microsecond:06d}"
-        )
-        end = _end(found)
-        return text[:end].ljust(end, "0") + str(like[end:])
-
-    def unit(self, like: Any) -> int:
-        found = _ISO.fullmatch(like)
-        assert found is not None
-        for part, unit in zip(
-            ("fraction", "second", "minute", "hour"), _UNITS.values(), strict=False
-        ):
-            if found[part]:
-                return unit if unit > 1 else max(1, SECOND // 10 ** min(6, len(found[part])))
-        return DAY
-
-    def order(self, values: Sequence[Any]) -> Callable[[Any], Any] | None:
-        found = _ISO.fullmatch(values[0]) if isinstance(values[0], str) else None
+    def keys(self, values: Sequence[Any]) -> Sequence[Any]:
+        """What values sort by; ValueError unless all are times and written alike."""
+        found = ISO.fullmatch(values[0]) if isinstance(values[0], str) else None
         if found is None or found.end() == 8:
             raise ValueError
         shape = values[0].encode("ascii").translate(_SHAPE)
-        shapes = "\n".join(values).encode("ascii").translate(_SHAPE)
-        if shapes != b"\n".join([shape] * len(values)):
+        if "\n".join(values).encode("ascii").translate(_SHAPE) != b"\n".join([shape] * len(values)):
             raise ValueError
         end = _end(found)
-        if end < found.end():
+        if values[0][end:].strip(" ZzUTCGM"):  # of an offset of digits, only the shape is known
             offsets = set(map(itemgetter(slice(end, None)), values))
             list(map(_offset_of, offsets))
             if len(offsets) > 1:
-                return datetime.fromisoformat
+                return list(map(datetime.fromisoformat, values))
         all(map(datetime.fromisoformat, map(itemgetter(slice(end)), values)))
-        return None
+        return values
 
 
-class Epoch(TimeForm):
-    """Numbers, or texts of digits, that count time since 1970.
-
-    Args:
-        name: "epoch", "epoch_ms", "epoch_us" or "epoch_ns".
-    """
+class Epoch:
+    """Numbers, or texts of digits, that count time since 1970."""
 
     sample = 0
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._per_second = PER_SECOND[name]
+        self._name, self._places = name, EPOCHS[name]
 
-    def read(self, value: Any) -> tuple[int, int | None]:
+    def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
         number = number_of(value, self._name)
-        if isinstance(number, Decimal):
-            if not -100 < number.adjusted() < 30:
-                raise self._misfit(value, number)
-            scaled = _EXACT.multiply(number, Decimal(SECOND) / self._per_second)
-            at = int(scaled.to_integral_value(ROUND_FLOOR))
-        else:
-            at = number * SECOND // self._per_second
-        if not _YEAR_1 <= at < _YEAR_10000:
-            raise self._misfit(value, number)
-        return at, 0
-
-    def read_record(self, value: Any) -> tuple[int, int | None]:
-        number = number_of(value, self._name)
-        if _name_by_size(number) != self._name:
-            raise self._misfit(value, number)
-        return self.read(value)
+        fits = not in_record or _epoch_of_size(number) == self._name
+        if fits and -100 < number.adjusted() < 30:
+            at = floor(number.scaleb(6 - self._places, _EXACT))
+            if _YEAR_1 <= at < _YEAR_10000:
+                return at, 0
+        by_size = _epoch_of_size(number)
+        advice = f'by its size it is cursor_type="{by_size}"'
+        if by_size in (None, self._name):
+            advice = "leave it out in the step, or name another column"
+        raise CursorError(f'{shown(value)} is not a time of cursor_type="{self._name}": {advice}')
 
     def write(self, wall: int, like: Any) -> Any:
-        number = wall * self._per_second
-        if isinstance(like, int):
-            return number // SECOND
-        places = self._places(like)
-        exact = Decimal(number).scaleb(-6, _EXACT)
-        rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR, _EXACT)
+        places = _places(like)
+        number = Decimal(wall).scaleb(self._places - 6, _EXACT)
+        number = number.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR, _EXACT)
         if isinstance(like, str):
-            return format(rounded, "f")
-        return rounded if places else int(rounded)
+            return format(number, "f")
+        return number if places else int(number)
 
     def unit(self, like: Any) -> int:
-        units: int = self._per_second * 10 ** self._places(like)
-        return max(1, SECOND // units)
+        return max(1, SECOND // int(10 ** (self._places + _places(like))))
 
-    def order(self, values: Sequence[Any]) -> Callable[[Any], Any] | None:
-        key = order_of_numbers(values)
-        self.read_record(min(values, key=key))
-        self.read_record(max(values, key=key))
-        return key
-
-    def _places(self, like: Any) -> int:
-        number = number_of(like, self._name)
-        exponent = 0 if isinstance(number, int) else int(number.as_tuple().exponent)
-        return min(max(0, -exponent), 40)
-
-    def _misfit(self, value: Any, number: int | Decimal) -> CursorError:
-        why = f'{shown(value)} is not a time of cursor_type="{self._name}"'
-        name = _name_by_size(number)
-        if name is None or name == self._name:
-            return CursorError(f"{why}: leave it out in the step, or name another column")
-        return CursorError(f'{why}; by its size it is cursor_type="{name}"')
+    def keys(self, values: Sequence[Any]) -> Sequence[Any]:
+        keys = keys_of_numbers(values)
+        for outermost in (min(keys), max(keys)):
+            self.read(outermost, in_record=True)
+        return keys
 
 
-class Strptime(TimeForm):
-    """A form of strptime.
-
-    Args:
-        form: Its text, which names the year at least. Of zones (`%Z`), UTC and GMT can be read:
-            other names are ambiguous.
-
-    Raises:
-        SourceError: It is not a form of strptime, or leaves open which time is meant.
-    """
+class Strptime:
+    """A form of strptime that names the year at least. Of zones (%Z) it reads UTC and GMT only."""
 
     def __init__(self, form: str) -> None:
         self._form = form
-        self._variants = [form]
-        if "%Z" in form:
-            self._variants = [form.replace("%Z", name) for name in ("GMT", "UTC", "Z")]
+        self._variants = list(dict.fromkeys(form.replace("%Z", z) for z in ("GMT", "UTC", "Z")))
         literals = _DIRECTIVE.sub("0", self._variants[0])
-        self._is_utc = _UTC_LITERAL.search(literals) is not None
+        self._is_utc = re.search(r"(?<![A-Za-z])(Z|UTC|GMT)(?![A-Za-z+-])", literals) is not None
         self.sample = strftime(_SAMPLE, self._variants[0])
         self._unit = self._unit_of(self._variants[0])
 
-    def read(self, value: Any) -> tuple[int, int | None]:
+    def read(self, value: Any, *, in_record: bool = False) -> tuple[int, int | None]:
         moment, _ = self._parse(value)
-        wall, offset = micros_of(moment.replace(tzinfo=None)), moment.utcoffset()
-        if offset is None:
+        wall = (moment.replace(tzinfo=None) - _1970) // MICROSECOND
+        if moment.tzinfo is None:
             return wall, 0 if self._is_utc else None
-        return wall, offset // MICROSECOND
+        return wall, _offset_at(moment)
 
     def write(self, wall: int, like: Any) -> str:
         moment, (_, form) = moment_of(wall), self._parse(like)
-        parts = _DIRECTIVE.split(form)
-        parts[::2] = (re.sub(r"(\\\s)+", r"\\s+", re.escape(part)) for part in parts[::2])
-        parts[1::2] = (_FIELDS.get(part, "(.+?)") for part in parts[1::2])
-        found = re.fullmatch("".join(parts), like, re.IGNORECASE | re.DOTALL)
+        found = _pattern(form).fullmatch(like)
         fields = iter(found.groups() if found else ())
-        parts = _DIRECTIVE.split(form)
-        for index in range(1, len(parts), 2):
-            like_field = "" if parts[index] == "%%" else next(fields, "")
-            parts[index] = _field(moment, parts[index], like_field)
-        return "".join(parts)
+        return _DIRECTIVE.sub(lambda each: _field(moment, each[0], next(fields, "")), form)
 
     def unit(self, like: Any) -> int:
         return self._unit
+
+    def keys(self, values: Sequence[Any]) -> Sequence[Any]:
+        raise ValueError
 
     def _parse(self, value: Any) -> tuple[datetime, str]:
         for form in self._variants:
@@ -300,14 +197,55 @@ class Strptime(TimeForm):
         )
 
 
-def number_of(value: Any, cursor_type: str) -> int | Decimal:
-    """A number, or a text of digits, exactly.
+TimeForm = Iso | Epoch | Strptime
 
-    Raises:
-        CursorError: It is not a number.
-    """
+
+class Zone:
+    """What wall clocks show in an IANA zone; where none is named, they are taken for UTC."""
+
+    def __init__(self, name: str | None) -> None:
+        self.info: tzinfo | None = None
+        if name is None:
+            return
+        # Not at the top: a cold start pays for each import, and few sources need this one.
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            self.info = ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise SourceError(
+                f"timezone {name!r} is not known here: use an IANA name such as "
+                '"America/Denver" (on Windows also: pip install tzdata)'
+            ) from None
+
+    def instants(self, wall: int) -> tuple[int, int]:
+        """The earliest and the latest time that a wall can mean; the same in most hours.
+
+        Where clocks are put back, an hour comes twice; where they are put forward, one is skipped,
+        and which time is meant is just as uncertain.
+        """
+        if self.info is None:
+            return wall, wall
+        moment = moment_of(wall).replace(tzinfo=self.info)
+        one, other = wall - _offset_at(moment), wall - _offset_at(moment.replace(fold=1))
+        return (one, other) if one < other else (other, one)
+
+    def wall(self, at: int) -> int:
+        """What the wall clock shows at a time."""
+        if self.info is None:
+            return at
+        return at + _offset_at(moment_of(at).replace(tzinfo=UTC).astimezone(self.info))
+
+
+def moment_of(micros: int) -> datetime:
+    """The naive datetime of so many microseconds; OverflowError beyond the years 1 to 9999."""
+    return _1970 + timedelta(microseconds=micros)
+
+
+def number_of(value: Any, cursor_type: str) -> Decimal:
+    """A number, or a text of digits, exactly."""
     if isinstance(value, int):
-        return value
+        return Decimal(value)
     if isinstance(value, (float, Decimal)) or _NUMBER.fullmatch(value):
         number = Decimal(str(value))
         if number.is_finite():
@@ -318,14 +256,14 @@ def number_of(value: Any, cursor_type: str) -> int | Decimal:
     )
 
 
-def order_of_numbers(values: Sequence[Any]) -> Callable[[Any], Any] | None:
-    """As TimeForm.order, for whole numbers or texts of digits."""
+def keys_of_numbers(values: Sequence[Any]) -> Sequence[Any]:
+    """As Iso.keys, of whole numbers or texts of digits."""
     if type(values[0]) is int:
-        return None
+        return values
     digits = "".join(values)
     if not digits.isascii() or not digits.isdigit():
         raise ValueError
-    return int
+    return list(map(int, values))
 
 
 def strftime(moment: datetime, form: str) -> str:
@@ -343,13 +281,28 @@ def shown(value: Any) -> str:
     return "a number of more than 60 digits" if is_long else str(value)[:60]
 
 
+@lru_cache
+def _pattern(form: str) -> re.Pattern[str]:
+    """Matches what strptime reads by a form, with a group for each directive."""
+    fields = {
+        "%%": "(%)",
+        "%Y": r"(\d{4})",
+        "%f": r"(\d{1,6})",
+        "%j": r"(\d{1,3})",
+        "%z": r"([+-]\d\d:?\d\d[:.\d]*|Z)",
+        **dict.fromkeys(("%d", "%m", "%y", "%H", "%I", "%M", "%S", "%U", "%V", "%W"), r"(\d\d?)"),
+    }
+    parts = _DIRECTIVE.split(form)
+    parts[::2] = (re.sub(r"(\\\s)+", r"\\s+", re.escape(part)) for part in parts[::2])
+    parts[1::2] = (fields.get(part, "(.+?)") for part in parts[1::2])
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+
+
 def _field(moment: datetime, directive: str, like: str) -> str:
-    """A field of a time, written as the same field of another one."""
-    if directive == "%Y":
-        return f"{moment.year:04d}"
+    """A field of a time, written as the same field of another one, where there is one."""
+    text = f"{moment.year:04d}" if directive == "%Y" else moment.strftime(directive)
     if directive == "%z" and like:
         return like
-    text = moment.strftime(directive)
     if directive == "%f" and like:
         return text[: len(like)]
     if like.isdigit() and len(like) < len(text):
@@ -359,39 +312,36 @@ def _field(moment: datetime, directive: str, like: str) -> str:
     return text.lower() if like.islower() else text
 
 
-def _end(found: re.Match[str]) -> int:
+def _end(found: re.Match[str] | None) -> int:
     """Where a time in ISO 8601 ends and its offset begins."""
+    assert found is not None
     return found.end() if found["offset"] is None else found.start("offset")
 
 
+@lru_cache
 def _offset_of(text: str | None) -> int | None:
-    """Microseconds of an offset in ISO 8601.
-
-    Raises:
-        ValueError: There is no such offset.
-    """
-    if text is None:
+    """Microseconds of an offset in ISO 8601; ValueError if there is no such offset."""
+    if not text:
         return None
-    text = text.strip()
     if not text[-1].isdigit():
         return 0
-    digits = text[1:].replace(":", "")
-    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    digits = text.strip().replace(":", "")
+    hours, minutes = int(digits[1:3]), int(digits[3:] or 0)
     if hours > 23 or minutes > 59:
         raise ValueError
-    return (hours * 60 + minutes) * 60 * SECOND * (-1 if text[0] == "-" else 1)
+    return int(f"{digits[0]}1") * (hours * 60 + minutes) * 60 * SECOND
 
 
-def _name_by_size(number: int | Decimal) -> str | None:
-    """The cursor_type for which a number lies within the years 1973 to 5138."""
-    for name, per_second in PER_SECOND.items():
-        if 10**8 * per_second <= number < 10**11 * per_second:
-            return name
-    return None
+def _epoch_of_size(number: Decimal) -> str | None:
+    """The cursor_type by which a number lies in the years 1973 to 5138."""
+    size = number.adjusted() if number > 0 else 0
+    return next((name for name, places in EPOCHS.items() if 8 <= size - places < 11), None)
 
 
-def _not_iso(value: Any) -> CursorError:
-    what = "is not a time in ISO 8601" if isinstance(value, str) else "is a number"
-    return CursorError(
-        f"{shown(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
-    )
+def _places(number: Any) -> int:
+    """Decimal places of an epoch."""
+    return min(max(0, -int(Decimal(str(number)).as_tuple().exponent)), 40)
+
+
+def _offset_at(moment: datetime) -> int:
+    return (moment.utcoffset() or timedelta()) // MICROSECOND

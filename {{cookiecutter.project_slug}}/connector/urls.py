@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
 from connector.errors import SourceError, UpstreamError, WrongOrigin
 
@@ -14,32 +14,24 @@ _HOST_PART = re.compile(r"[A-Za-z0-9-]+")
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)
 _NOT_IN_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
 _USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
+_HTTP = re.compile(r"^http:(//[^/?#:]*)(:80)?(?![^/?#])", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class BaseUrl:
-    """The resolved `base_url`, and what may be asked from there.
-
-    Args:
-        declared: `base_url` as declared.
-        keys: The payload keys that it holds.
-        payload: The call's custom payload.
-        allowed_hosts: Other hosts that may be asked, without credentials.
-
-    Raises:
-        SourceError: `UPSTREAM_BASE_URL` or a payload key of `base_url` cannot be used.
-        MissingSetting: A payload key of `base_url` is missing.
-    """
+    """The resolved `base_url`, and what may be asked from there."""
 
     def __init__(
         self,
         declared: str,
-        keys: Iterable[str] = (),
-        payload: Mapping[str, Any] | None = None,
-        allowed_hosts: Collection[str] = (),
+        keys: Iterable[str],
+        payload: Mapping[str, Any],
+        allowed_hosts: Collection[str],
     ) -> None:
-        self.text = _resolved(declared, keys, payload or {}).rstrip("/")
+        self.text = _resolved(declared, keys, payload).rstrip("/")
+        self.root = "/".join(self.text.split("/", 3)[:3])
         self._origin = origin(self.text)
+        self._home = f"{self.root}/".lower()
         self._allowed = allowed_hosts
 
     def url(self, path: str) -> str:
@@ -49,73 +41,65 @@ class BaseUrl:
         return self.text + (path if not path or path[0] in "/?" else f"/{path}")
 
     def token_url(self, url: str) -> str:
-        """The URL of an OAuth token endpoint.
+        """The URL of an OAuth token endpoint; of a sample upstream if `UPSTREAM_BASE_URL` is one.
 
-        Where `UPSTREAM_BASE_URL` points to this machine (a sample upstream), tokens come from
-        there too: a test must not ask a real identity provider.
+        A test must not ask a real identity provider.
         """
-        if not is_whole(url) or not os.environ.get("UPSTREAM_BASE_URL"):
-            return self.url(url)
-        base = urlsplit(self.text)
-        return urlunsplit(base[:2] + urlsplit(url)[2:]) if base.hostname in _LOCAL else url
+        if is_whole(url) and os.environ.get("UPSTREAM_BASE_URL") and self._origin[1] in _LOCAL:
+            return urlunsplit(urlsplit(self.text)[:2] + urlsplit(url)[2:])
+        return self.url(url)
 
     def resolve(self, link: str, carrier: str) -> str:
-        """The URL that a link means, by RFC 3986.
-
-        Args:
-            link: As the upstream wrote it.
-            carrier: URL of the response that carried it.
-
-        Raises:
-            UpstreamError: It is not a URL.
-        """
+        """The URL that a link in the response of another URL means, by RFC 3986."""
         try:
             return self._secured(urljoin(carrier, link.strip()))
         except ValueError:
             raise UpstreamError(f"the link {link[:200]!r} is not a URL") from None
 
+    def next_url(self, link: str, carrier: str) -> str:
+        """The same for the next page, which must be of `base_url`'s origin."""
+        url = self.resolve(link, carrier)
+        if not self.is_home(url):
+            raise WrongOrigin(
+                f"the next link {without_query(url)} is on another host than {self.text}: "
+                "fetch.follow stays on that host; pages of an allowed host are read with fetch.get"
+            )
+        return url
+
     def is_home(self, url: str) -> bool:
-        """Whether the URL is of `base_url`'s origin."""
-        return origin(url) == self._origin
+        """Whether the URL is of `base_url`'s origin, the only one that gets credentials."""
+        return url.startswith(self._home) or origin(url) == self._origin
 
     def is_guest(self, url: str) -> bool:
         """Whether the URL is of an allowed host, which gets no credentials."""
-        return bool(self._allowed) and origin(url)[1] in self._allowed and not self.is_home(url)
+        return bool(self._allowed) and not self.is_home(url) and origin(url)[1] in self._allowed
 
-    def owns(self, url: str) -> bool:
-        """Whether credentials may go to the URL.
-
-        Raises:
-            WrongOrigin: It must not be asked at all.
-        """
+    def check(self, url: str) -> None:
+        """Refuse a URL that is neither of `base_url`'s origin nor of an allowed host."""
         if self.is_home(url):
-            return True
+            return
         scheme, host, _ = origin(url)
-        if self.is_guest(url):
-            if scheme == "https" or (scheme == "http" and host in _LOCAL):
-                return False
-            raise WrongOrigin(f"{shown(url)} is not asked: it does not start with https://")
-        why = (
-            f"{shown(url)} is on another host than {self.text}, and credentials are sent only there"
-        )
-        if host and scheme in ("http", "https"):
-            why += (
-                "; if records are to be read there, without credentials, name its host in "
-                f'Source(allowed_hosts=["{host}"])'
+        if host not in self._allowed:
+            why = (
+                f"{without_query(url)} is on another host than {self.text}, "
+                "and credentials are sent only there"
             )
-        raise WrongOrigin(why)
+            if host and scheme in ("http", "https"):
+                why += (
+                    "; if records are to be read there, without credentials, name its host in "
+                    f'Source(allowed_hosts=["{host}"])'
+                )
+            raise WrongOrigin(why)
+        if not _is_safe(scheme, host):
+            raise WrongOrigin(f"{without_query(url)} is not asked: it does not start with https://")
 
     def _secured(self, url: str) -> str:
         """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
-        if self._origin[0] == "https" and url[:5].lower() == "http:":
-            parts = _split(url)
-            netloc = (parts.netloc if parts else "").removesuffix(":80")
-            if parts and origin(f"https://{netloc}") == self._origin:
-                return urlunsplit(("https", netloc, *parts[2:]))
-        return url
+        secured = _HTTP.sub(r"https:\1", url)
+        return secured if secured != url and self.is_home(secured) else url
 
 
-def shown(url: str) -> str:
+def without_query(url: str) -> str:
     """The URL without its query."""
     return without_user(url).partition("?")[0]
 
@@ -131,35 +115,43 @@ def has_user(url: str) -> bool:
 
 
 def without_user(url: str) -> str:
-    """The URL without a user name and password, which would be sent as credentials and shown."""
-    return _USER.sub(r"\1", url, count=1)
+    """The URL without a user name and password, which would be sent as credentials."""
+    return _USER.sub(r"\1", url, count=1) if "@" in url else url
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port; blank for what is not a URL."""
-    parts = _split(url)
-    if parts is None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
         return "", "", None
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), port
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", default if port is None else port
 
 
 def is_base(url: str) -> bool:
     """Whether paths can be appended to the URL and credentials be sent there."""
     scheme, host, _ = origin(url)
-    safe = scheme == "https" or (scheme == "http" and host in _LOCAL)
-    return bool(host) and safe and not has_user(url) and not _NOT_IN_BASE.search(url)
+    usable = host and not has_user(url) and not _NOT_IN_BASE.search(url)
+    return bool(usable) and _is_safe(scheme, host)
 
 
 def without_params(url: str, names: Collection[str]) -> str:
     """The URL without these query parameters; everything else stays as it is written."""
     head, mark, rest = url.partition("?")
+    if not mark or not names:
+        return url
     query, hash_mark, fragment = rest.partition("#")
     pairs = query.split("&")
     others = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in names]
-    if not mark or len(others) == len(pairs):
+    if len(others) == len(pairs):
         return url
     return head + (mark if others else "") + "&".join(others) + hash_mark + fragment
+
+
+def _is_safe(scheme: str, host: str) -> bool:
+    return scheme == "https" or (scheme == "http" and host in _LOCAL)
 
 
 def _resolved(declared: str, keys: Iterable[str], payload: Mapping[str, Any]) -> str:
@@ -180,11 +172,3 @@ def _resolved(declared: str, keys: Iterable[str], payload: Mapping[str, Any]) ->
             "? or #"
         )
     return base
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        return parts if parts.port != 0 else None
-    except ValueError:
-        return None

@@ -12,8 +12,14 @@ from uuid import UUID
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from connector import codec, urls
+from connector import clock, codec, urls
 from connector.errors import StepError, UpstreamError
+
+HEADERS = {
+    "User-Agent": "fivetran-azfn-connector",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
 
 
 def draft(
@@ -25,20 +31,13 @@ def draft(
     json: Any = None,
     data: Any = None,
 ) -> requests.PreparedRequest:
-    """The request; see `Fetch.request` for the arguments.
-
-    Args:
-        headers: Of the runtime, of the source, of the step: later ones replace earlier ones.
-
-    Raises:
-        StepError: A value cannot be sent; the text names it.
-        UpstreamError: The URL is not one that can be asked.
-    """
-    what = f"{method.upper()} {urls.shown(url)}"
-    everything: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    """The request; see `Fetch.request` for the arguments. Later headers replace earlier ones."""
+    what = f"{method.upper()} {urls.without_query(url)}"
+    merged = CaseInsensitiveDict(HEADERS)
     for part in headers:
-        for name, value in plain(what, "headers", part).items():
-            everything[name] = value if isinstance(value, str) else ", ".join(value)
+        for name, value in _written(what, "headers", part).items():
+            merged[name] = value if isinstance(value, str) else ", ".join(value)
+    query = urlencode(_written(what, "params", params), doseq=True)
     if json is not None:
         if data is not None:
             raise StepError(f"{what}: json= and data= are two bodies; pass one of them")
@@ -46,9 +45,9 @@ def draft(
             data = codec.encode(codec.plain(json))
         except TypeError as error:
             raise StepError(f"{what}: json= cannot be sent: {error}") from None
-        everything.setdefault("Content-Type", "application/json")
+        merged.setdefault("Content-Type", "application/json")
     elif isinstance(data, Mapping):
-        data = plain(what, "data", data)
+        data = _written(what, "data", data)
     elif isinstance(data, str):
         data = data.encode()
     elif data is not None and not isinstance(data, bytes):
@@ -56,29 +55,24 @@ def draft(
             f"{what}: data must be text, bytes or a form (a dict), not a {type(data).__name__}, "
             "because it may have to be sent again"
         )
-    written = plain(what, "params", params)
     request = requests.PreparedRequest()
     try:
         request.prepare_method(method)
-        request.prepare_url(url, urlencode(written, doseq=True))
-        request.prepare_headers(everything)
+        request.prepare_url(url, query)
+        request.prepare_headers(merged)
         if data is None:
             request.prepare_content_length(None)
         else:
             request.prepare_body(data, None)
-        return request
     except (requests.RequestException, ValueError) as error:
         raise UpstreamError(f"{what} is not a request that can be sent: {error}") from None
+    return request
 
 
 def redirected(
     request: requests.PreparedRequest, url: str, status: int
 ) -> requests.PreparedRequest:
-    """The request that a redirect asks for, as browsers make it.
-
-    Raises:
-        UpstreamError: The URL is not one that can be asked.
-    """
+    """The request that a redirect asks for, as browsers make it."""
     request = request.copy()
     try:
         request.prepare_url(urls.without_user(url), {})
@@ -92,26 +86,19 @@ def redirected(
     return request
 
 
-def plain(what: str, kind: str, values: Mapping[str, Any] | None) -> dict[str, str | list[str]]:
-    """The values of `params=`, `headers=` or a form as they are sent, without those left out.
-
-    Args:
-        what: The request, for the error.
-        kind: Which of the three.
-        values: As the step passed them.
-
-    Raises:
-        StepError: A value has no form that could be sent.
-    """
-    if not isinstance(values, (Mapping, type(None))):
+def _written(what: str, kind: str, values: Mapping[str, Any] | None) -> dict[str, str | list[str]]:
+    """The values of `params=`, `headers=` or a form as they are sent, without those left out."""
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
         raise StepError(
             f"{what}: {kind} must be a dict, not a {type(values).__name__}; a list as value "
             "repeats its name"
         )
     written = {}
-    for name, value in (values or {}).items():
+    for name, value in values.items():
         try:
-            text = param(value)
+            text = _text(value)
         except TypeError as error:
             raise StepError(f"{what}: {kind}[{name!r}]: {error}") from None
         if text is not None and text != []:
@@ -119,26 +106,22 @@ def plain(what: str, kind: str, values: Mapping[str, Any] | None) -> dict[str, s
     return written
 
 
-def param(value: Any) -> str | list[str] | None:
-    """One value as it is sent; None is left out.
-
-    Raises:
-        TypeError: It has no form that could be sent.
-    """
-    if isinstance(value, Enum):
-        return param(value.value)
-    if value is None or isinstance(value, str):
+def _text(value: Any) -> str | list[str] | None:
+    """One value as it is sent; None is left out."""
+    if value is None or type(value) is str:
         return value
+    if isinstance(value, Enum):
+        return _text(value.value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (Number, UUID)):
+    if isinstance(value, (str, Number, UUID)):
         return str(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if hasattr(value, "isoformat"):
-        return str(value.isoformat()).replace("+00:00", "Z")
+        return clock.iso_text(value)
     if isinstance(value, (list, tuple)):
-        items = [param(item) for item in value]
+        items = [_text(item) for item in value]
         if any(isinstance(item, list) for item in items):
             raise TypeError("a list within a list cannot be sent: join the inner one to a text")
         return [item for item in items if isinstance(item, str)]

@@ -16,33 +16,23 @@ from connector.auth import (
     Post,
     access_token,
     forget_token,
-    names_of,
 )
 from connector.budget import Budget
 from connector.errors import SourceError, StepError, UpstreamError
 from connector.secrets import Redactor
-from connector.urls import BaseUrl, has_user, is_whole, origin, shown, without_params
+from connector.urls import BaseUrl, has_user, is_whole, origin, without_params, without_query
 
-_PERSONAL = ("Authorization", "Proxy-Authorization", "Cookie")
+_PERSONAL = ("authorization", "proxy-authorization", "cookie")
 # What auth sets beside credentials: neither these headers nor a time is a secret.
 _ORDINARY = ("accept", "content-length", "content-type", "date", "host", "user-agent")
 _TIME = re.compile(r"[\d\s.,:TZ+-]+")
 # Shorter words of a value may be what all requests share, such as `us-east-1` or `aws4_request`.
 _WORD = re.compile(r"""[^\s,;:=&"'<>]{16,}""")
-_RELATIVE = re.compile(r"""[^\s"'<>{}\[\]?]*\?[^\s"'<>{}]*""")
-_QUERY = re.compile(r"""[^\s"'<>{}?&=]+=[^\s"'<>{}?&]*(&[^\s"'<>{}?&]*)*""")
+_NOT_IN_URL = frozenset(" \t\r\n\"'<>{}")
 
 
 class Signer:
-    """Signs the requests of one call and registers with the redactor what it put on the wire.
-
-    Args:
-        auth: As declared.
-        secrets: The call's secrets.
-        base: Where credentials may be sent.
-        redactor: Learns what auth made of the secrets.
-        budget: The time of the call.
-    """
+    """Signs the requests of one call: a signed request is one that carries its credentials."""
 
     def __init__(
         self,
@@ -63,28 +53,33 @@ class Signer:
     def sign(
         self, request: requests.PreparedRequest, post: Post, *, auth: bool
     ) -> requests.PreparedRequest:
-        """The request as it goes over the wire; the one passed in stays as it is.
+        """A copy as it goes over the wire, with credentials where it may have some.
 
         Args:
             request: Without credentials.
             post: Sends a request for an OAuth token.
-            auth: Whether it gets credentials where it may have some.
+            auth: Whether it gets credentials at all.
 
         Raises:
             WrongOrigin: It would go to a host that must not be asked.
             UpstreamError: A secret would go to another host, or there is no OAuth token.
-            SourceError: A header cannot be sent.
         """
         signed = request.copy()
-        if not self._base.owns(signed.url or ""):
+        self._base.check(request.url or "")
+        if not self._base.is_home(request.url or ""):
             self._clean(signed)
         elif auth and self._auth is not None:
-            self._add_credentials(signed, request, self._auth, post)
-        self._check_headers(signed)
+            if isinstance(self._auth, OAuth2ClientCredentials):
+                url = self._base.token_url(self._auth.token_url)
+                token = access_token(self._auth, self._secrets, url, post, self._budget)
+                signed.headers["Authorization"] = f"Bearer {token}"
+            else:
+                self._auth(signed, self._secrets)
+            self._learn_changes(request, signed)
         return signed
 
     def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Forget the OAuth token that a request was refused with; whether there was one."""
+        """Forget the OAuth token that a signed request was refused with; whether it had one."""
         auth = self._auth
         _, _, token = _text(refused.headers.get("Authorization", "")).partition("Bearer ")
         if not isinstance(auth, OAuth2ClientCredentials) or not token:
@@ -94,14 +89,12 @@ class Signer:
 
     def strip(self, url: str) -> str:
         """A URL of base_url's origin without the query parameters that auth adds."""
-        return without_params(url, self._params) if self._base.is_home(url) else url
+        if self._params and self._base.is_home(url):
+            return without_params(url, self._params)
+        return url
 
     def strip_token(self, token: Any) -> Any:
-        """A page token without the query parameters that auth adds, wherever URLs stand in it.
-
-        Raises:
-            StepError: A URL in it holds a user name.
-        """
+        """A page token without the query parameters that auth adds, wherever URLs stand in it."""
         if isinstance(token, str):
             return self._strip_text(token)
         if isinstance(token, Mapping):
@@ -118,30 +111,19 @@ class Signer:
         whole = rest if rest and scheme.isalpha() else value
         self._redactor.add_passing(whole, *_WORD.findall(whole))
 
-    def _add_credentials(
-        self,
-        request: requests.PreparedRequest,
-        before: requests.PreparedRequest,
-        auth: Auth,
-        post: Post,
+    def _learn_changes(
+        self, request: requests.PreparedRequest, signed: requests.PreparedRequest
     ) -> None:
-        if isinstance(auth, OAuth2ClientCredentials):
-            url = self._base.token_url(auth.token_url)
-            token = access_token(auth, self._secrets, url, post, self._budget)
-            request.headers["Authorization"] = f"Bearer {token}"
-        else:
-            auth(request, self._secrets)
-        for name, value in request.headers.items():
-            if before.headers.get(name) != value and name.lower() not in _ORDINARY:
+        """Count the headers and query parameters that auth added as secrets."""
+        for name, value in signed.headers.items():
+            if request.headers.get(name) != value and name.lower() not in _ORDINARY:
                 self.learn(_text(value))
-        if request.url != before.url:
-            self._learn_params(before.url or "", request.url or "")
-
-    def _learn_params(self, before: str, after: str) -> None:
-        """Count the query parameters that auth added as its parameters, and as secrets."""
+        before, after = request.url or "", signed.url or ""
+        if after == before:
+            return
         if origin(after) != origin(before):
             raise SourceError(
-                f"auth changed the host of the request to {shown(after)}: "
+                f"auth changed the host of the request to {without_query(after)}: "
                 "an auth function may change headers, query and body only"
             )
         pairs = [*_pairs(urlsplit(before).query)]
@@ -156,47 +138,30 @@ class Signer:
         """Take off what another host must not see."""
         for name, value in list(request.headers.items()):
             secret = self._redactor.in_header(name) or self._redactor.in_header(_text(value))
-            if secret or name.title() in _PERSONAL:
+            if secret or name.lower() in _PERSONAL:
                 del request.headers[name]
         for what, text in (("URL", request.url or ""), ("body", _text(request.body or b""))):
-            if self._redactor.finds(text):
+            if self._redactor.blocks(text):
                 raise UpstreamError(
-                    f"{request.method} {shown(request.url or '')} is not sent: its {what} "
+                    f"{request.method} {without_query(request.url or '')} is not sent: its {what} "
                     "contains a secret, and secrets go to base_url's host only"
-                )
-
-    def _check_headers(self, request: requests.PreparedRequest) -> None:
-        """Refuse a header with a line break or a character beyond Latin-1."""
-        for name, value in request.headers.items():
-            text = _text(value)
-            if text.isascii() and text.isprintable():
-                continue
-            bad = next((at for at, char in enumerate(text) if char in "\r\n\0" or char > "ÿ"), None)
-            if bad is not None:
-                names = ", ".join(names_of(self._auth))
-                what = "a line break" if text[bad] in "\r\n\0" else "not a character of HTTP"
-                raise SourceError(
-                    f"the header {name} cannot be sent: its character {bad + 1} is {what}; was "
-                    f"the wrong text pasted?" + (f" (check the secrets {names})" if names else "")
                 )
 
     def _strip_text(self, text: str) -> str:
         if has_user(text):
             raise StepError(
-                f"the next token is a URL with a user name ({shown(text)}), and tokens are stored "
-                "in the state: take it out"
+                f"the next token is a URL with a user name ({without_query(text)}), and tokens "
+                "are stored in the state: take it out"
             )
         if is_whole(text):
             return self.strip(text)
-        if _RELATIVE.fullmatch(text):
-            return without_params(text, self._params)
-        if not _QUERY.fullmatch(text):
+        # Another text could be anything, unless it is a query with what was sent as a credential.
+        path, _, query = text.rpartition("?")
+        found = [value for name, value in _pairs(query) if name in self._params]
+        if not any(map(self._redactor.blocks, found)) or not _NOT_IN_URL.isdisjoint(text):
             return text
-        # A query alone could be anything, unless it holds what was sent as a credential.
-        pairs = _pairs(text)
-        if any(name in self._params and self._redactor.finds(value) for name, value in pairs):
-            return without_params(f"?{text}", self._params).removeprefix("?")
-        return text
+        stripped = without_params(f"{path}?{query}", self._params)
+        return stripped if path or text[0] == "?" else stripped[1:]
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:

@@ -12,9 +12,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -31,11 +31,6 @@ from connector.log import line, logger
 LARGEST_BODY = 64 * 2**20  # bytes, unpacked
 CONNECT_SECONDS = 10.0
 IDLE = 120.0  # seconds; Azure and load balancers silently drop connections that rest longer
-HEADERS = {
-    "User-Agent": "fivetran-azfn-connector",
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
-}
 BROKEN = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -54,13 +49,7 @@ _thread = threading.local()
 
 
 class TransportError(Exception):
-    """No complete response came.
-
-    Args:
-        why: What happened.
-        retryable: Whether another attempt may succeed.
-        kind: Class of the error behind it, for the log.
-    """
+    """No complete response came; `kind` is the class of the innermost error, for the log."""
 
     def __init__(self, why: str, *, retryable: bool, kind: str = "TransportError") -> None:
         super().__init__(why)
@@ -73,16 +62,26 @@ class TransportError(Exception):
         """The same of an error that requests, urllib3 or the socket raised."""
         if isinstance(error, TransportError):
             return error
-        causes = _causes(error)
-        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
-        why = f"{type(causes[-1]).__name__}: {causes[-1]}"
+        cause = _innermost(error)
+        why = f"{type(cause).__name__}: {cause}"
+        untrusted = isinstance(cause, ssl.SSLCertVerificationError)
         if untrusted:
             why += " (the app setting CONNECTOR_CA_BUNDLE names the file of a private CA)"
-        if isinstance(causes[-1], socket.gaierror):
+        if type(error) in (ValueError, UnicodeEncodeError):
+            why += " (a header cannot be sent: was the wrong text pasted as a secret?)"
+        if isinstance(cause, socket.gaierror):
             why += " (is the host in base_url spelled right?)"
         # A ValueError of requests means that this request can never be sent.
         retryable = not untrusted and not isinstance(error, ValueError)
-        return cls(why, retryable=retryable, kind=type(error).__name__)
+        return cls(why, retryable=retryable, kind=type(cause).__name__)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What was wrapped; not by `__context__`, which may be the error of an earlier request."""
+    for inner in (error.__cause__, *error.args):
+        if isinstance(inner, BaseException):
+            return _innermost(inner)
+    return error
 
 
 def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
@@ -91,7 +90,7 @@ def send(request: requests.PreparedRequest, seconds: float) -> requests.Response
     Cookies, redirects and the environment's `.netrc` and proxies are ignored.
 
     Args:
-        request: Signed and ready.
+        request: With its credentials.
         seconds: How long the complete response may take, body included.
 
     Raises:
@@ -99,10 +98,11 @@ def send(request: requests.PreparedRequest, seconds: float) -> requests.Response
         requests.RequestException: There is no connection, or no response in time.
     """
     ca_bundle = os.environ.get("CONNECTOR_CA_BUNDLE", "").strip()
-    proxy = _proxy()
+    proxy = _proxy(os.environ.get("CONNECTOR_PROXY", "").strip())
     if ca_bundle and not Path(ca_bundle).exists():
         raise SourceError(f"the app setting CONNECTOR_CA_BUNDLE names {ca_bundle!r}: no such file")
-    with until(seconds):
+    _thread.end = time.monotonic() + seconds
+    try:
         return _adapter(ca_bundle, proxy).send(
             request,
             stream=True,
@@ -110,15 +110,19 @@ def send(request: requests.PreparedRequest, seconds: float) -> requests.Response
             verify=ca_bundle or True,
             proxies={"http": proxy, "https": proxy} if proxy else {},
         )
+    finally:
+        _thread.end = math.inf
 
 
-def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
+def proxy_credentials() -> list[str]:
+    """The secrets that `CONNECTOR_PROXY` holds."""
+    proxy = os.environ.get("CONNECTOR_PROXY", "").strip()
+    password = urlsplit(_proxy(proxy)).password if proxy else None
+    return [password, unquote(password)] if password else []
+
+
+def read_body(response: requests.Response, label: str, budget: Budget) -> bytes:
     """The whole body, unpacked; the connection is then free again, or closed.
-
-    Args:
-        response: A response whose body was not read yet.
-        shown: The request without credentials, for errors.
-        budget: The time of the call.
 
     Raises:
         UpstreamError: The body is larger than 64 MiB.
@@ -126,126 +130,38 @@ def read_body(response: requests.Response, shown: str, budget: Budget) -> bytes:
         TransportError: A compressed body ended early or cannot be unpacked.
         urllib3.exceptions.HTTPError: The connection broke.
     """
-    announced = response.headers.get("Content-Length", "")
     encoding = response.headers.get("Content-Encoding", "").lower()
-    size = int(announced[:20]) if announced.isdecimal() and not encoding else 0
-    chunks: list[bytes] = []
-    cut = False
+    chunks = response.raw.stream(_CHUNK, decode_content=False)
+    for name in reversed(encoding.split(",")):
+        if name.strip() in ("gzip", "x-gzip", "deflate"):
+            chunks = _inflated(chunks, gzip="gzip" in name)
+    parts, size = [], 0
     try:
-        if size <= LARGEST_BODY:
-            size = 0
-            for chunk in _unpacked(response.raw.stream(_CHUNK, decode_content=False), encoding):
-                budget.check(shown)
-                size += len(chunk)
-                if size > LARGEST_BODY:
-                    break
-                chunks.append(chunk)
-        if size > LARGEST_BODY:
-            raise UpstreamError(
-                f"the response to {shown} is larger than {LARGEST_BODY // 2**20} MiB: "
-                "ask for smaller pages (page_size=)",
-                status=response.status_code,
-            )
-        budget.check(shown)
+        for chunk in chunks:
+            budget.check(label)
+            parts.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise UpstreamError(
+                    f"the response to {label} is larger than {LARGEST_BODY // 2**20} MiB: "
+                    "ask for smaller pages (page_size=)",
+                    status=response.status_code,
+                )
+        budget.check(label)
     except _CutShort:
-        cut = True
+        # Some servers leave out the end mark of gzip; a JSON text shows by itself that it is whole.
+        if not _is_json(b"".join(parts)):
+            raise TransportError(
+                f"the {encoding} body ended early, after {size} unpacked bytes", retryable=True
+            ) from None
+        logger.warning(line("cut_body", request=label, encoding=encoding, bytes=size))
     finally:
         response.close()
-    body = b"".join(chunks)
-    if cut:
-        if not _is_json(body):
-            raise TransportError(
-                f"the {encoding} body ended early, after {len(body)} unpacked bytes",
-                retryable=True,
-            )
-        # Some servers leave out the end mark of gzip; a JSON text shows by itself that it is whole.
-        logger.warning(line("cut_body", request=shown, encoding=encoding, bytes=len(body)))
-    return body
-
-
-@contextmanager
-def until(seconds: float) -> Iterator[None]:
-    """Requests that this thread sends inside must be answered in so many seconds, body included.
-
-    What has not arrived by then raises TimeoutError where it is read, even outside. A socket's
-    timeout begins anew with each byte, so a response that drips would never time out.
-    """
-    _thread.end = time.monotonic() + seconds
-    try:
-        yield
-    finally:
-        _thread.end = math.inf
-
-
-def proxy_credentials() -> list[str]:
-    """The secrets that `CONNECTOR_PROXY` holds."""
-    password = urlsplit(_proxy()).password
-    return [password, unquote(password)] if password else []
-
-
-class _Stream(io.RawIOBase):
-    """What a socket sends, with one end for all reads together."""
-
-    def __init__(self, raw: Any, sock: socket.socket, end: float) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._end = end
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        remaining = self._end - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("timed out")
-        if remaining < math.inf:
-            self._sock.settimeout(remaining)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def fileno(self) -> int:
-        return int(self._raw.fileno())
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _Reply(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        end = getattr(_thread, "end", math.inf)
-        self.fp = io.BufferedReader(_Stream(self.fp.detach(), sock, end))
-
-
-class _Http(HTTPConnection):
-    response_class = _Reply
-
-
-class _Https(HTTPSConnection):
-    response_class = _Reply
-
-
-class _Adapter(HTTPAdapter):
-    """The adapter of requests, with these connections."""
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _Https if pool.scheme == "https" else _Http
-        return pool
+    return b"".join(parts)
 
 
 class _CutShort(Exception):
     """A compressed body ended before its end mark."""
-
-
-def _unpacked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """The chunks of a body without its compressions; what is no known compression stays."""
-    for name in reversed([name.strip() for name in encoding.split(",")]):
-        if name in ("gzip", "x-gzip", "deflate"):
-            chunks = _inflated(chunks, gzip=name != "deflate")
-    return chunks
 
 
 def _inflated(chunks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
@@ -290,39 +206,67 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """An error, what it came from, and so on; the last one says what happened."""
-    found: list[BaseException] = []
-    following: Any = error
-    while isinstance(following, BaseException) and following not in found:
-        found.append(following)
-        inner = following.args[0] if following.args else None
-        following = next(
-            (
-                cause
-                for cause in (following.__cause__, inner, getattr(following, "reason", None))
-                if isinstance(cause, BaseException)
-            ),
-            None,
-        )
-    return found
+class _Stream(io.RawIOBase):
+    """What a socket sends, with one end for all reads together.
+
+    A socket's timeout begins anew with each byte, so a response that drips would never time out.
+    """
+
+    def __init__(self, raw: Any, sock: socket.socket, end: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("timed out")
+        if remaining < math.inf:
+            self._sock.settimeout(remaining)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
 
 
-def _proxy() -> str:
-    proxy = os.environ.get("CONNECTOR_PROXY", "").strip()
-    try:
-        parts = urlsplit(proxy)
-        usable = not proxy or (
-            parts.scheme in ("http", "https") and parts.port != 0 and bool(parts.hostname)
-        )
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SourceError(
-            "the app setting CONNECTOR_PROXY must be a whole URL, such as "
-            "http://proxy.example.com:3128"
-        )
-    return proxy
+class _HTTPResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        end = getattr(_thread, "end", math.inf)
+        self.fp = io.BufferedReader(_Stream(self.fp.detach(), sock, end))
+
+
+class _Http(HTTPConnection):
+    response_class = _HTTPResponse
+
+
+class _Https(HTTPSConnection):
+    response_class = _HTTPResponse
+
+
+class _Adapter(HTTPAdapter):
+    """The adapter of requests with these connections; finding a pool is most of its time."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=8, pool_maxsize=32)
+        self._pools: dict[tuple[str, ...], Any] = {}  # by scheme and host
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        place = urlsplit(request.url or "")[:2]
+        pool = self._pools.get(place)
+        if pool is None or pool.pool is None:  # new, or closed as the one not used for longest
+            pool = cast("Any", super().get_connection_with_tls_context(request, *args, **kwargs))
+            pool.ConnectionCls = _Https if pool.scheme == "https" else _Http
+            self._pools[place] = pool
+        return pool
 
 
 def _adapter(ca_bundle: str, proxy: str) -> HTTPAdapter:
@@ -331,6 +275,22 @@ def _adapter(ca_bundle: str, proxy: str) -> HTTPAdapter:
     with _lock:
         adapter, used = _adapters.get((ca_bundle, proxy), (None, now))
         if adapter is None or now - used > IDLE:
-            adapter = _Adapter(pool_connections=8, pool_maxsize=32)
+            adapter = _Adapter()
         _adapters[ca_bundle, proxy] = adapter, now
         return adapter
+
+
+@lru_cache(maxsize=4)
+def _proxy(proxy: str) -> str:
+    """The proxy's URL, checked."""
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if proxy and not usable:
+        raise SourceError(
+            "the app setting CONNECTOR_PROXY must be a whole URL, such as "
+            "http://proxy.example.com:3128"
+        )
+    return proxy

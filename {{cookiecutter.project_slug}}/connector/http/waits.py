@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache, lru_cache
 
 import requests
 
@@ -16,19 +17,11 @@ from connector.errors import RetryLater
 _LONGEST_BACKOFF = 32.0  # seconds
 # From here on a number is no duration (32 years) but a Unix time: in s, in ms, in µs.
 _UNIX_TIMES = ((1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
-_RETRY_AFTER = (("Retry-After-Ms", 0.001), ("X-Ms-Retry-After-Ms", 0.001), ("Retry-After", 1.0))
-_RATE_LIMIT = re.compile(r"rate-?limit")
-_SPEAKS = re.compile(
-    rb"rate[\s_-]?limit|too[\s_-]?many[\s_-]?(request|call)|throttl|abuse detection"
-    rb"|(request|call)s?[\s_-]limit[\s_-](is |was |has been )?(exceeded|reached)",
-    re.IGNORECASE,
-)
+_RETRY_AFTER = (("Retry-After-Ms", 0.001), ("Retry-After", 1.0))
 _SEARCHED = 64 * 1024  # bytes of a body
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_ITEM = re.compile(r"\b(r|t|remaining|resets?)\s*=\s*(\d+(?:\.\d+)?)")
 
 
-def is_rate_limit(response: requests.Response, body: bytes) -> bool:
+def is_rate_limit(response: requests.Response) -> bool:
     """Whether it is a 429, or a 403 that means one.
 
     A 403 means 429 with a Retry-After, with no requests left, or if its body speaks of a rate
@@ -36,9 +29,11 @@ def is_rate_limit(response: requests.Response, body: bytes) -> bool:
     """
     if response.status_code != 403:
         return response.status_code == 429
-    named = any(name in response.headers for name, _ in _RETRY_AFTER)
-    none_left = any(remaining == 0 for remaining, _ in _limits(response))
-    return named or none_left or _SPEAKS.search(body[:_SEARCHED]) is not None
+    return (
+        any(name in response.headers for name, _ in _RETRY_AFTER)
+        or any(remaining == 0 for remaining, _ in _limits(response))
+        or _rate_limit_words().search(response.content[:_SEARCHED]) is not None
+    )
 
 
 def may_pass(status: int) -> bool:
@@ -71,6 +66,7 @@ def backoff(attempt: int) -> float:
     return longest * random.uniform(0.5, 1.0)
 
 
+@lru_cache(maxsize=64)
 def date_of(text: str) -> float | None:
     """The epoch seconds of an HTTP or ISO 8601 date, or None."""
     text = text.strip()
@@ -87,19 +83,17 @@ def _limits(response: requests.Response) -> Iterator[tuple[float | None, float |
     now = _now(response)
     headers = {name.lower(): value for name, value in response.headers.items()}
     for name, value in headers.items():
-        if not _RATE_LIMIT.search(name):
+        if "ratelimit" not in name.replace("rate-limit", "ratelimit"):
             continue
-        if "reset" in name:
-            # X-RateLimit-Reset[-After], X-Rate-Limit-Time-Reset-Ms, x-ratelimit-reset-tokens, …
-            plain = name.replace("-after", "").replace("-time", "").replace("resettime", "reset")
-            left = headers.get(plain.replace("reset", "remaining"), "")
+        if "reset" in name:  # X-RateLimit-Reset, -Reset-After, -Reset-Ms, -reset-tokens
+            left = headers.get(name.replace("-after", "").replace("reset", "remaining"), "")
             yield _number(left), _seconds(value, now, 0.001 if name.endswith("-ms") else 1.0)
         elif "remaining" in name:
             yield _number(value), None
         else:
             # `"api";r=0;t=20, "day";r=9;t=3600` of the IETF; `limit=10, remaining=0, reset=20`.
             for policy in [value] if "reset" in value else value.split(","):
-                items = {item[0].rstrip("s"): item[1] for item in _ITEM.findall(policy)}
+                items = {item[0].rstrip("s"): item[1] for item in _item().findall(policy)}
                 left = items.get("r", items.get("remaining", ""))
                 yield _number(left), _seconds(items.get("t", items.get("reset", "")), now)
 
@@ -107,21 +101,15 @@ def _limits(response: requests.Response) -> Iterator[tuple[float | None, float |
 def _seconds(text: str, now: float, unit: float = 1.0) -> float | None:
     """Seconds from now to what a header says: a duration, a Unix time or a date."""
     text = text.strip()
-    number, parts = _number(text), _DURATION.fullmatch(text)
-    wait: float | None
-    if number is not None:
-        wait = number * unit
-        for least, per_second in _UNIX_TIMES:
-            if number >= least:
-                wait = number / per_second - now
-                break
-    elif text and parts:
-        days, hours, minutes, seconds, ms = (float(part or 0) for part in parts.groups())
-        wait = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + ms / 1000
-    else:
+    number = _number(text)
+    if number is None:
         date = date_of(text)
-        wait = None if date is None else date - now
-    return min(wait, RetryLater.LONGEST) if wait and wait > 0 else None
+        wait = 0.0 if date is None else date - now
+    else:
+        units = (per_second for least, per_second in _UNIX_TIMES if number >= least)
+        per_second = next(units, None)
+        wait = number * unit if per_second is None else number / per_second - now
+    return min(wait, RetryLater.LONGEST) if wait > 0 else None
 
 
 def _number(text: str) -> float | None:
@@ -136,3 +124,17 @@ def _now(response: requests.Response) -> float:
     """The upstream's clock where it shows it, for its dates are by that one; else ours."""
     date = date_of(response.headers.get("Date", ""))
     return clock.now() if date is None else date
+
+
+@cache
+def _rate_limit_words() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"rate[\s_-]?limit|too[\s_-]?many[\s_-]?(request|call)|throttl|abuse detection"
+        rb"|(request|call)s?[\s_-]limit[\s_-](is |was |has been )?(exceeded|reached)",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _item() -> re.Pattern[str]:
+    return re.compile(r"\b(r|t|remaining|resets?)\s*=\s*(\d+(?:\.\d+)?)")

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
 from connector import clock, codec
-from connector.cursors import CursorError, Point
+from connector.cursors import CursorError
 from connector.errors import SourceError, StepError
 from connector.http.client import Traffic
 from connector.secrets import Settings
 from connector.source import Entity, Payload
 from connector.sync.page import EncodedPage
-from connector.sync.saved import Cycle, WalkState
-from connector.sync.state import Committed, column_digest, digest_of, short_digest, value_of
+from connector.sync.state import (
+    Committed,
+    Cycle,
+    WalkState,
+    column_digest,
+    digest_of,
+    short_digest,
+    value_of,
+)
 
 LOOKBACK = timedelta(minutes=5)
 SAME_PAGES = 20  # pages in a row with the same records that end a walk with an error
 SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once more
 
 
-@dataclass(frozen=True, slots=True)
 class Bounds:
-    """The bounds of one entity's walks.
+    """The bounds of one entity's walks in one call, whose payload may hold `start`."""
 
-    Attributes:
-        entity: As declared.
-        payload: The call's custom payload, which may hold `start`.
-        base_url: Where the upstream is in this call.
-    """
-
-    entity: Entity
-    payload: Settings
-    base_url: str
-
-    @property
-    def shape(self) -> str:
-        """Digest of all that a page token depends on, so that two walks are never mixed."""
-        entity = self.entity
+    def __init__(self, entity: Entity, payload: Settings, base_url: str) -> None:
+        self.entity = entity
+        self._payload = payload
         rest = digest_of(
             entity.cursors.timezone,
             entity.window,
@@ -48,62 +42,53 @@ class Bounds:
             entity.primary_key,
             bool(entity.soft_delete),
             sorted(entity.tables.items()),
-            self.base_url,
+            base_url,
         )
-        return f"{column_digest(entity)}.{rest}"
+        # Of all that a page token depends on, so that two walks are never mixed.
+        self.shape = f"{column_digest(entity)}.{rest}"
 
     def begin(
         self, committed: Committed, former: WalkState | None = None, *, whole: bool = False
     ) -> WalkState:
-        """A walk that stands before its first page.
+        """A walk before its first page; `whole` reads from the beginning, whatever is committed.
 
-        Args:
-            committed: What is committed of the entity.
-            former: The walk that starts over; what must outlive that is copied.
-            whole: Whether to read from the beginning, whatever is committed.
-
-        Raises:
-            StepError: `start` cannot be a cursor of this entity.
-            MissingSetting: `start` is a payload key that is missing.
+        Of a former walk, which starts over, what must outlive that is copied.
         """
-        entity, now = self.entity, clock.now()
-        start = self._start()
-        nothing = committed.cursor is None if entity.cursor else committed.value is None
+        entity, now, start = self.entity, clock.now(), self._start()
+        since = start if whole else self._since(committed, start)
         walk = WalkState(
             shape=self.shape,
             page_size=entity.page_size,
-            start=start.value if isinstance(start, Point) else start,
+            start=value_of(start),
             started=now,
             bound=now,
             horizon=now,
-            first=nothing,
+            first=committed.cursor is None if entity.cursor else committed.value is None,
             whole=whole,
-            since=start if whole else self._since(committed, start),
+            since=since,
+            until=entity.cursors.slice_end(since, entity.window, now) if entity.window else None,
             rehearsing=bool(entity.soft_delete),
             skip=[] if whole else list(committed.seen),
         )
-        if former is not None:
-            walk = replace(
-                walk,
-                first=nothing or former.first,
-                rehearsing=walk.rehearsing and not former.marked,
-                marked=former.marked,
-                expected=former.expected,
-                restarted=former.restarted,
-                healed=former.healed,
-                wait_until=former.wait_until,
-                wait_why=former.wait_why,
-            )
-        if entity.window is None:
+        if former is None:
             return walk
-        return replace(walk, until=entity.cursors.slice_end(walk.since, entity.window, now))
+        return replace(
+            walk,
+            first=walk.first or former.first,
+            rehearsing=walk.rehearsing and not former.marked,
+            marked=former.marked,
+            expected=former.expected,
+            restarted=former.restarted,
+            adopted=former.adopted,
+            wait_until=former.wait_until,
+            wait_why=former.wait_why,
+        )
 
     def restart(self, walk: WalkState, committed: Committed) -> WalkState:
         """The same walk, or slice, from its first page after its token was refused."""
-        fresh = self.begin(committed, walk, whole=walk.whole)
         since = self.restart_since(walk, committed)
         fresh = replace(
-            fresh,
+            self.begin(committed, walk, whole=walk.whole),
             since=since,
             restarted=[value_of(since)],
             page_size=walk.page_size,
@@ -111,7 +96,7 @@ class Bounds:
         )
         if self.entity.window is None and self.entity.order != "asc":
             return fresh
-        # It goes on behind what was read when the walk began: what may be committed stays bound.
+        # It goes on after what was read: what may be committed is still bound by the walk's start.
         return replace(
             fresh,
             until=walk.until,
@@ -132,18 +117,17 @@ class Bounds:
         """
         if self.entity.order != "asc":
             return walk.since
-        last = walk.last if self.entity.primary_key else committed.cursor
-        return walk.since if last is None else last
+        return (walk.last if self.entity.primary_key else committed.cursor) or walk.since
 
     def next_slice(self, walk: WalkState) -> WalkState | None:
         """The walk at the beginning of the slice that follows; None after the last one."""
-        entity, cursors = self.entity, self.entity.cursors
-        if entity.window is None or cursors.is_last_slice(walk.until, walk.horizon):
+        window, cursors = self.entity.window, self.entity.cursors
+        if window is None or cursors.passed(walk.until, walk.horizon):
             return None
         return replace(
             walk,
             since=walk.until,
-            until=cursors.slice_end(walk.until, entity.window, walk.horizon),
+            until=cursors.slice_end(walk.until, window, walk.horizon),
             token=None,
             last=None,
             cycle=Cycle(),
@@ -156,29 +140,23 @@ class Bounds:
 
     def changed(self, walk: WalkState) -> bool:
         """Whether `page_size` or `start` differ from what the walk began with."""
-        start = value_of(self._start())
-        return walk.page_size != self.entity.page_size or walk.start != start
+        return walk.page_size != self.entity.page_size or walk.start != value_of(self._start())
 
     def advance(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkState:
-        """The walk after a check that it does not stand still; empty pages do not count.
-
-        Raises:
-            StepError: It does.
-        """
+        """The walk after a check that it does not stand still; empty pages do not count."""
         if not page.identity:
             return walk
         same = page.identity == walk.identity
         repeats = walk.repeats + 1 if same else 1
         digest = short_digest(codec.encode([walk.token, page.identity]))
-        most = SAME_PAGES_APPENDED if self.entity.appends else SAME_PAGES
-        why = None
+        why = ""
         if same and traffic.request and traffic.fingerprint == walk.requests:
             why = "the same request gave the same page again"
-        elif repeats >= most:
+        elif repeats >= (SAME_PAGES_APPENDED if self.entity.appends else SAME_PAGES):
             why = f"{repeats} pages in a row held the same records"
         elif digest == walk.cycle.mark:
             why = "the same token gave the same page as before"
-        if why is not None:
+        if why:
             asked = f" ({traffic.request})" if traffic.request else ""
             raise StepError(f"{why}{asked}: does the step send fetch.token?")
         return replace(
@@ -191,15 +169,14 @@ class Bounds:
 
     def ends_early(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> bool:
         """Whether an ordered walk has read enough, whatever comes next."""
-        if not page.cursors.readable:
+        top = page.cursors.top
+        if self.entity.order == "desc":
+            return top is not None and walk.since is not None and top.at < walk.since.at
+        if self.entity.order is None or walk.until is not None:
             return False
-        if self.entity.order == "desc" and walk.since is not None:
-            return page.cursors.all_below(walk.since)
-        if self.entity.order == "asc" and walk.until is None:
-            # A record dated in the future is no sign that the walk has passed its own start.
-            now = max(clock.now(), traffic.replied_at or 0.0)
-            return page.cursors.any_passed(walk.horizon, now)
-        return False
+        # A record dated in the future is no sign that the walk has passed its own start.
+        top = page.cursors.highest(max(clock.now(), traffic.answered_at or 0.0))
+        return top is not None and self.entity.cursors.passed(top, walk.horizon)
 
     def _since(self, committed: Committed, start: Any) -> Any:
         entity, cursor = self.entity, committed.cursor
@@ -212,19 +189,19 @@ class Bounds:
         if start is not None and entity.cursors.alike(start, cursor) and start.at > cursor.at:
             return start
         lookback = entity.lookback
-        if lookback is None:
-            lookback = LOOKBACK if entity.primary_key and entity.cursors.is_time else timedelta()
+        if lookback is None and entity.primary_key:
+            lookback = LOOKBACK
         return entity.cursors.lookback(cursor, lookback) if lookback else cursor
 
     def _start(self) -> Any:
         """The declared `start`, as a point where the entity has a cursor."""
         declared = start = self.entity.start
         if isinstance(declared, Payload):
-            start = declared.of(self.payload)
-        if start is None or self.entity.cursor is None:
+            start = declared.of(self._payload)
+        if self.entity.cursor is None:
             return start
         try:
-            point = self.entity.cursors.parse(self.entity.cursors.parse_start(start))
+            point = self.entity.cursors.parse_start(start)
         except CursorError as error:
             if isinstance(declared, Payload):
                 raise SourceError(

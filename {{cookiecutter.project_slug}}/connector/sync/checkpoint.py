@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -13,28 +12,22 @@ from connector.errors import ConnectorError, StepError, UpstreamError
 from connector.http.client import Traffic
 from connector.source import Entity
 from connector.sync.page import EncodedPage
-from connector.sync.saved import WalkState
-from connector.sync.state import Committed
+from connector.sync.state import Committed, WalkState
 from connector.times import shown
 
 REMEMBERED = 1000  # digests of records without a primary key that the state keeps
 
 
-@dataclass(frozen=True, slots=True)
 class CommitRules:
     """What the pages of one entity add to its cursor."""
 
-    entity: Entity
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
 
     def observe(
         self, walk: WalkState, committed: Committed, page: EncodedPage, traffic: Traffic
     ) -> WalkState:
-        """The walk after a page; records that were delivered before are taken out of the page.
-
-        Raises:
-            StepError: Cursors do not compare or come out of order, or too many records without a
-                primary key would have to be remembered.
-        """
+        """The walk after a page; records that were delivered before are taken out of the page."""
         if walk.page == 0 and traffic.sent_at is not None:
             walk = replace(
                 walk,
@@ -44,31 +37,24 @@ class CommitRules:
         if self.entity.cursor is None:
             return walk
         self._check_comparable(walk, committed, page)
-        if self.entity.order is not None:
-            self._check_sorted(walk, page)
-        high = _later(walk.high, page.cursors.highest(walk.bound, walk.until))
-        if self.entity.order == "asc":  # deleted rows may be ahead of records on later pages
-            walk = replace(walk, last=page.cursors.last or walk.last)
-        else:
-            high = _later(high, page.deleted_cursors.highest(walk.bound, walk.until))
-        odd = page.cursors.unreadable or page.deleted_cursors.unreadable
+        self._check_sorted(walk, page)
+        rows, deleted, ascending = page.cursors, page.deleted_cursors, self.entity.order == "asc"
+        high = _later(walk.high, rows.highest(walk.bound, walk.until))
+        if not ascending:  # there, deleted rows may be ahead of records on later pages
+            high = _later(high, deleted.highest(walk.bound, walk.until))
+        odd = rows.unreadable or deleted.unreadable
         walk = replace(
             walk,
             high=high,
-            readable=walk.readable + page.cursors.readable + page.deleted_cursors.readable,
+            last=(rows.last or walk.last) if ascending else None,
+            readable=walk.readable + rows.readable + deleted.readable,
             unreadable=walk.unreadable or (shown(odd[0][1]) if odd else ""),
-            has_column=walk.has_column or page.cursors.present or page.deleted_cursors.present,
+            has_column=walk.has_column or rows.present or deleted.present,
         )
-        if self.entity.primary_key:
-            return walk
-        return self._leave_out(walk, committed, page)
+        return walk if self.entity.primary_key else self._leave_out(walk, committed, page)
 
     def check_end(self, walk: WalkState, page: EncodedPage) -> None:
-        """Refuse to end a walk whose cursors cannot be used.
-
-        Raises:
-            StepError: None of the values can be read, or no record has the column.
-        """
+        """Refuse to end a walk of which no cursor could be read, or none was there."""
         if self.entity.cursor is None or walk.readable:
             return
         if walk.unreadable:
@@ -100,11 +86,7 @@ class CommitRules:
     def commit(self, walk: WalkState, committed: Committed, *, all_read: bool) -> Committed:
         """What may be committed after a page; a cursor never goes backwards.
 
-        Args:
-            walk: After the page.
-            committed: So far.
-            all_read: Whether the walk came to the upstream's end: records that did not come again
-                by then were deleted, and need not be remembered any longer.
+        Records that did not come again until all was read need not be remembered any longer.
         """
         entity = self.entity
         if entity.soft_delete:
@@ -114,8 +96,8 @@ class CommitRules:
         cursor = _later(committed.cursor, walk.high)
         if entity.primary_key:
             return Committed(cursor.value, cursor) if cursor else committed
-        floor = self._floor(cursor)
-        seen = [digest for point, digest in walk.seen if not _below(point, floor)]
+        may_come_again = self._at_or_after(cursor)
+        seen = [digest for point, digest in walk.seen if may_come_again(point)]
         seen += [] if all_read else walk.skip
         if cursor is None and not seen:
             return committed
@@ -135,24 +117,23 @@ class CommitRules:
             )
 
     def _check_sorted(self, walk: WalkState, page: EncodedPage) -> None:
-        descending = self.entity.order == "desc"
-        found = page.cursors.unsorted(None if descending else walk.last, descending)
+        order = self.entity.order
+        found = page.cursors.unsorted(walk.last, order == "desc") if order else None
         if found is not None:
             index, point, before = found
             raise StepError(
-                f'order="{self.entity.order}", but {shown(point.value)} comes after '
-                f"{shown(before.value)}: sort the upstream by {self.entity.cursor!r}, or leave "
-                "out order",
+                f'order="{order}", but {shown(point.value)} comes after {shown(before.value)}: '
+                f"sort the upstream by {self.entity.cursor!r}, or leave out order",
                 record=index,
             )
 
     def _leave_out(self, walk: WalkState, committed: Committed, page: EncodedPage) -> WalkState:
         """Take records that were delivered before out of a page, and remember the others."""
         skip, again, seen = Counter(walk.skip), Counter(walk.again), list(walk.seen)
-        delivered, floor = [], self._floor(committed.cursor)
+        delivered, may_be_new = [], self._at_or_after(committed.cursor)
         rows = zip(page.cursors.points, page.digests, strict=True)
         for index, (point, digest) in enumerate(rows):
-            if _below(point, floor):
+            if not may_be_new(point):
                 continue
             if again[digest] > 0:
                 again[digest] -= 1
@@ -162,8 +143,8 @@ class CommitRules:
                 skip[digest] -= 1
             else:
                 delivered.append(index)
-        floor = self._floor(_later(committed.cursor, walk.high))
-        seen = [(point, digest) for point, digest in seen if not _below(point, floor)]
+        may_come_again = self._at_or_after(_later(committed.cursor, walk.high))
+        seen = [(point, digest) for point, digest in seen if may_come_again(point)]
         left = list(skip.elements())
         if len(seen) + len(left) > REMEMBERED:
             raise StepError(
@@ -174,14 +155,10 @@ class CommitRules:
             page.keep(delivered)
         return replace(walk, seen=seen, skip=left, again=list(again.elements()))
 
-    def _floor(self, cursor: Point | None) -> Any:
-        """Where a cursor stands at the earliest: clocks that are put back show an hour twice."""
-        return None if cursor is None else self.entity.cursors.earliest(cursor)
-
-
-def _below(point: Point | None, floor: Any) -> bool:
-    """Whether a record surely lies below a cursor, so that it need not be remembered."""
-    return point is not None and floor is not None and bool(point.at < floor)
+    def _at_or_after(self, cursor: Point | None) -> Callable[[Point | None], bool]:
+        """A function that says whether a record may stand at a cursor or after it."""
+        floor = None if cursor is None else self.entity.cursors.earliest(cursor)
+        return lambda point: point is None or floor is None or bool(point.at >= floor)
 
 
 def _later(point: Point | None, other: Point | None) -> Point | None:

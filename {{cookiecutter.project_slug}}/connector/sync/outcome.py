@@ -1,53 +1,38 @@
-"""What a call says in the end: more, enough, a pause or an error."""
+"""What a call answers in the end: more, enough, a pause or an error."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from connector.errors import ConnectorError, RetryLater
 from connector.secrets import Redactor
 from connector.sync.protocol import Problem, Reply
-from connector.sync.saved import Failed, SyncState
-from connector.sync.state import State
-from connector.sync.walk import Walk
+from connector.sync.state import Failed, State, SyncState
 
 EMPTY_REPLIES = 9  # Fivetran ends a connection after more than 10 (change log of May 2025)
 TRIES = 2  # of one entity in one sync
-LONGEST_WHY = 1000  # characters of an error that the state keeps until it is reported
+LONGEST_WHY = 1000  # characters of an error that is stored in the state until it is reported
 
 
 class Failures(Exception):
-    """What a call has to report instead of rows.
-
-    Attributes:
-        problems: At least one.
-    """
+    """What a call has to report instead of rows: at least one problem."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(f"{len(problems)} problems")
-        self.problems = list(problems)
+        self.problems = problems
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How the walks of one call ended.
+class Outcome(msgspec.Struct):
+    """How the walks of one call ended."""
 
-    Attributes:
-        pages: How many pages were delivered or rehearsed.
-        remembers: Whether the state has something else to remember: a wait, a failure to heal.
-        failed: Walks that an error stopped.
-        final: Entities that are not tried again in this sync.
-        late: Walks whose page was begun too late to be complete in time.
-        waiting: Walks that the upstream asked to wait.
-    """
-
-    pages: int = 0
-    remembers: bool = False
-    failed: list[tuple[Walk, Problem]] = field(default_factory=list)
-    late: list[tuple[Walk, Problem]] = field(default_factory=list)
-    waiting: list[tuple[Walk, RetryLater]] = field(default_factory=list)
-    final: set[str] = field(default_factory=set)
+    pages: int = 0  # delivered or rehearsed
+    remembers: bool = False  # whether the state has something else to remember: a wait, a failure
+    failed: dict[str, Problem] = {}  # by entity: an error stopped it
+    late: dict[str, Problem] = {}  # by entity: its page was begun too late to be complete in time
+    waiting: dict[str, Problem] = {}  # by entity: the upstream asked to wait
+    final: set[str] = set()  # failed entities that are not tried again in this sync
 
 
 def must_report_pause(sync: SyncState) -> bool:
@@ -61,30 +46,23 @@ def must_report_pause(sync: SyncState) -> bool:
 def conclude(
     entities: Collection[str], state: State, reply: Reply, outcome: Outcome, redactor: Redactor
 ) -> bool:
-    """Bring the sync's part of the state up to date, and say whether Fivetran is to call again.
-
-    Args:
-        entities: Names of the entities that this sync reads.
-        state: After the call.
-        reply: What this call delivers.
-        outcome: How its walks ended.
-        redactor: Knows the secrets.
+    """Bring the sync's part of the state up to date, and return whether Fivetran is to call again.
 
     Raises:
         Failures: There is nothing to deliver but errors.
     """
     sync = state.sync
-    if all(name in sync.done for name in entities):
+    if set(entities) <= set(sync.done):
         return False
     if not outcome.pages and not outcome.remembers:
         return _nothing_delivered(sync, outcome)
-    for walk, problem in outcome.failed:
-        name = walk.entity.name
+    for name, problem in outcome.failed.items():
         tries = sync.failed[name].tries + 1 if name in sync.failed else 1
-        tries = TRIES if name in outcome.final else tries
-        kind = redactor.redact(type(problem.error).__name__)
-        why = redactor.shorten(problem.text, LONGEST_WHY)
-        sync.failed[name] = Failed(tries, kind, why)
+        sync.failed[name] = Failed(
+            TRIES if name in outcome.final else tries,
+            redactor.redact(problem.error_type),
+            redactor.shorten(problem.text, LONGEST_WHY),
+        )
     if not reply.is_empty:
         sync.delivered, sync.empty = True, 0
         return True
@@ -105,26 +83,24 @@ def pause_error(sync: SyncState) -> Failures:
 
 def _nothing_delivered(sync: SyncState, outcome: Outcome) -> bool:
     """Why no page could be read: an error, or a pause of a sync that delivered something."""
-    problems = [problem for _, problem in outcome.failed or outcome.late]
-    reported = {problem.entity for problem in problems}
-    problems += [each for each in _failed_before(sync) if each.entity not in reported]
+    stopped = outcome.failed or outcome.late
+    problems = list(stopped.values())
+    problems += [each for each in _failed_before(sync) if each.entity not in stopped]
     if not problems and outcome.waiting and sync.delivered and not _incomplete(sync):
         return False
     if sync.delivered and outcome.waiting:
         problems += _unfinished(sync, "the upstream asked to wait")
-    for walk, wait in outcome.waiting:
-        later = f"the next sync asks again, in {_duration(wait.seconds)} at the earliest"
-        advice = "; ".join(filter(None, (later, walk.advice)))
-        problems.append(Problem(wait, walk.entity.name, walk.number, advice))
+    for problem in outcome.waiting.values():
+        wait = problem.error.seconds if isinstance(problem.error, RetryLater) else 0.0
+        later = f"the next sync asks again, in {_duration(wait)} at the earliest"
+        advice = f"{later}; {problem.advice}" if problem.advice else later
+        problems.append(msgspec.structs.replace(problem, advice=advice))
     if not problems:
-        problems.append(
-            Problem(
-                ConnectorError(
-                    "no page could be begun in the time of one call: "
-                    "raise the app setting CONNECTOR_CALL_SECONDS"
-                )
-            )
+        error = ConnectorError(
+            "no page could be begun in the time of one call: "
+            "raise the app setting CONNECTOR_CALL_SECONDS"
         )
+        problems.append(Problem(error))
     raise Failures(problems)
 
 

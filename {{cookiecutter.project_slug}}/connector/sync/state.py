@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
 
 from connector.cursors import CursorError, Point
 from connector.errors import StateError
 from connector.secrets import Redactor
 from connector.source import Entity
-from connector.sync.saved import SyncState, WalkState
 
 RESERVED = "_sync"
 VERSION = 2
@@ -25,47 +25,117 @@ _ADVICE = (
     "a re-sync in Fivetran reads everything again"
 )
 _CURSORS = ("since", "until", "high", "last")
+# What of a walk came from the upstream; the rest is names and times of this runtime, in which a
+# secret that is an ordinary word may well stand.
 _UPSTREAM = (*_CURSORS, "start", "token", "position", "restarted", "unreadable", "seen")
 
-_DIGEST = re.compile("[0-9a-f]{16}")
+Count = Annotated[int, Meta(ge=0)]
+Moment = Annotated[float, Meta(ge=0, lt=253402300800)]  # epoch seconds, to the year 9999
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What is committed of one entity.
+class Cycle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
+    """Brent's search for a token and page that come back: constant size, over all calls."""
 
-    Attributes:
-        value: As it stands in the state at rest; None: nothing.
-        cursor: The cursor as a point, where the entity has one.
-        seen: Without a primary key: digests of the records to be remembered.
-        rows: soft_delete: how many records the last reading had.
-    """
+    mark: str = ""
+    power: Annotated[int, Meta(ge=1)] = 1
+    steps: Count = 0
 
-    value: Any = None
-    cursor: Point | None = None
-    seen: tuple[str, ...] = ()
-    rows: int = 0
+    def after(self, digest: str) -> Cycle:
+        """The search after this digest, which must not be `mark`."""
+        if self.steps + 1 == self.power:
+            return Cycle(digest, self.power * 2, 0)
+        return Cycle(self.mark, self.power, self.steps + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Where one entity stands once a page is delivered.
+class WalkState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
+    """A walk that is not finished. Digests and times in epoch seconds are this runtime's."""
 
-    Attributes:
-        walk: The unfinished walk, or None when it is finished.
-        committed: What is committed then.
-    """
+    # Of the declaration that it began with; before the dot of the cursor's column and type.
+    shape: Annotated[str, Meta(pattern="^[0-9a-f]{12}[.][0-9a-f]{12}$")]
+    page_size: Annotated[int, Meta(ge=1)]  # the same for the whole walk
+    started: Moment
+    bound: Moment  # to which cursors may be committed: our clock or the upstream's, the earlier
+    horizon: Moment  # that has surely passed at the start: the later of the two
+    start: Any = None  # as declared when the walk began
+    first: bool = False  # whether nothing was committed when the entity's reading began
+    whole: bool = False  # whether StartOver was raised: it is read from the beginning
+    since: Any = None  # bounds of the walk, of the slice with a window
+    until: Any = None
+    token: Any = None  # where the next page starts; None at the first page
+    high: Any = None  # highest cursor seen that may be committed
+    last: Any = None  # with order="asc": the last cursor of the pages so far
+    position: list[Any] | None = None  # a list of one: what the step set with Page(cursor=)
+    page: Count = 0  # pages read, over all calls
+    rows: Count = 0  # records read since the walk began or started over
+    readable: Count = 0  # how many of their cursors could be read
+    unreadable: str = ""  # one that could not
+    has_column: bool = False  # whether any record had the column of the cursor
+    cycle: Cycle = Cycle()
+    identity: str = ""  # digest of the last page that had records
+    requests: str = ""  # digest of its requests
+    repeats: Count = 0  # how many pages in a row had its records
+    rehearsing: bool = False  # soft_delete: whether pages are read without being delivered
+    marked: bool = False  # soft_delete: whether the table is marked
+    expected: Count = 0  # soft_delete: how many records the rehearsal had
+    restarted: list[Any] | None = None  # a list of one: where it started over from in this sync
+    failed: bool = False  # whether its last attempt failed, so that it may start over to adopt
+    adopted: bool = False  # a changed page_size or start; whether it did so in this sync
+    uncommitted: Count = 0  # without a key: records delivered since the last commit
+    seen: list[tuple[Any, str]] = []  # without a key: cursor and digest of what is to be remembered
+    skip: list[str] = []  # without a key: digests of what earlier walks delivered
+    again: list[str] = []  # without a key: digests of what earlier slices delivered
+    read_at: Moment = 0.0  # when its last page was read
+    wait_until: Moment = 0.0  # before which the upstream must not be asked
+    wait_why: str = ""
 
-    walk: WalkState | None
+
+class Failed(msgspec.Struct, forbid_unknown_fields=True):
+    """An entity that failed in this sync."""
+
+    tries: Count  # 1 or 2
+    error: str  # class of the last error
+    why: str  # its text, with its place and without secrets
+
+
+class SyncState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A sync that is not finished."""
+
+    version: int  # of this layout
+    id: str | None = None  # None where none was sent
+    at: Moment = 0.0  # of the last call
+    empty: Count = 0  # empty replies in a row
+    delivered: bool = False  # whether this sync has delivered anything
+    done: list[str] = []  # entities that are finished in this sync
+    failed: dict[str, Failed] = {}
+    walks: dict[str, WalkState] = {}  # unfinished ones, by entity
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What is committed of one entity."""
+
+    value: Any = None  # as it stands in the state at rest; None: nothing
+    cursor: Point | None = None  # where the entity has a cursor
+    seen: tuple[str, ...] = ()  # without a key: digests of the records to be remembered
+    rows: int = 0  # soft_delete: how many records the last reading had
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """Where one entity stands once a page is delivered."""
+
+    walk: WalkState | None  # None when it is finished
     committed: Committed
+
+    def holds_secret(self, redactor: Redactor) -> bool:
+        """Whether a secret stands in what came from the upstream."""
+        walk = self.walk
+        values = [getattr(walk, name) for name in _UPSTREAM] if walk is not None else []
+        return redactor.blocks([self.committed.value, *filter(None, values)])
 
 
 class State:
-    """The state of one call.
+    """The state of one call, from that of the request.
 
-    Args:
-        sent: `state` of the request.
-        entities: The declared entities by name.
+    `sync` is the unfinished sync, whose walks are those of declared entities.
 
     Raises:
         StateError: It is of a shape that this version does not know; the text names the key.
@@ -75,36 +145,29 @@ class State:
         self._rest = {name: value for name, value in sent.items() if name != RESERVED}
         self.sync = _parse_sync(sent[RESERVED]) if RESERVED in sent else SyncState(VERSION)
         self._committed: dict[str, Committed] = {}
-        sent_walks = self.sync.walks
-        walks = {name: walk for name, walk in sent_walks.items() if name in entities}
         # What is no longer declared is not touched.
-        self._others = {name: walk for name, walk in sent_walks.items() if name not in entities}
+        self._others = dict(self.sync.walks)
+        walks: dict[str, WalkState] = {}
         for name, entity in entities.items():
-            walk = walks.get(name)
+            walk = self._others.pop(name, None)
             # The committed value may be another column's where a deployment has changed it.
             if walk is None or walk.shape.startswith(column_digest(entity)):
                 self._committed[name] = _parse_committed(entity, self._rest)
-                if walk is not None:
-                    walks[name] = _parse_walk(entity, walk)
+                walk = walk and _parse_walk(entity, walk)
+            if walk is not None:
+                walks[name] = walk
         self.sync.walks = walks
 
     def begin_call(self, sync_id: str | None, now: float) -> None:
-        """Begin a new sync if this call belongs to another than the last one.
-
-        Args:
-            sync_id: Of the request, or None.
-            now: Epoch seconds.
-        """
+        """Begin a new sync if this call belongs to another than the last one."""
         sync = self.sync
         same = sync_id == sync.id if sync_id is not None else abs(now - sync.at) <= SYNC_PAUSE
         if not same:
-            walks = {
-                name: msgspec.structs.replace(walk, restarted=None, healed=False)
-                for name, walk in sync.walks.items()
-            }
-            self.sync = SyncState(VERSION, walks=walks)
-        self.sync.id = sync_id if sync_id is not None else (sync.id if same else None)
-        self.sync.at = now
+            for name, walk in sync.walks.items():
+                sync.walks[name] = replace(walk, restarted=None, adopted=False)
+            self.sync = sync = SyncState(VERSION, walks=sync.walks)
+        sync.id = sync_id or sync.id
+        sync.at = now
 
     def committed(self, name: str) -> Committed:
         """What is committed of an entity."""
@@ -115,13 +178,7 @@ class State:
         return self.sync.walks.get(name)
 
     def move(self, name: str, checkpoint: Checkpoint, *, done: bool = True) -> None:
-        """Move an entity on: its page is in the reply.
-
-        Args:
-            name: Of the entity.
-            checkpoint: Where it stands then.
-            done: Whether a finished walk finishes the entity in this sync.
-        """
+        """Move an entity on: its page is in the reply; a finished walk may leave it undone."""
         if checkpoint.walk is not None:
             self.sync.walks[name] = checkpoint.walk
         else:
@@ -135,35 +192,28 @@ class State:
         else:
             self._rest[name] = checkpoint.committed.value
 
-    def put(self, name: str, walk: WalkState) -> None:
-        """Remember something of a walk that has not moved: a wait, a failure."""
-        self.sync.walks[name] = walk
-
-    def encode(self, entities: Collection[str]) -> dict[str, Any]:
+    def for_reply(self, entities: Collection[str]) -> dict[str, Any]:
         """The state for a reply; only the cursors once none of these entities is unfinished."""
-        if all(name in self.sync.done for name in entities):
-            if not self.sync.walks and not self._others:
-                return dict(self._rest)
-            self.sync = SyncState(VERSION, id=self.sync.id, at=self.sync.at, walks=self.sync.walks)
-        walks = self._others | {name: _plain(walk) for name, walk in self.sync.walks.items()}
-        sync = msgspec.structs.replace(self.sync, walks=walks)
+        sync = self.sync
+        if set(entities) <= set(sync.done):
+            if not sync.walks and not self._others:
+                return self._rest
+            sync = SyncState(VERSION, id=sync.id, at=sync.at, walks=sync.walks)
+        walks = {name: _as_written(walk) for name, walk in sync.walks.items()}
+        sync = replace(sync, walks=self._others | walks)
         return {**self._rest, RESERVED: msgspec.to_builtins(sync, builtin_types=(Decimal,))}
 
 
 def secret_places(state: Mapping[str, Any], redactor: Redactor) -> list[str]:
-    """The keys of a state under which a secret stands.
-
-    Only what came from an upstream is looked at: the rest is names and times of this runtime, in
-    which a secret that is an ordinary word may well stand.
-    """
-    return [place for place, value in _upstream_values(state) if redactor.blocks(value)]
-
-
-def upstream_values(checkpoint: Checkpoint) -> list[Any]:
-    """What of a checkpoint came from the upstream."""
-    committed = checkpoint.committed.value
-    walk = msgspec.structs.asdict(_plain(checkpoint.walk)) if checkpoint.walk else {}
-    return [_cursor_part(committed), *(walk[name] for name in _UPSTREAM if walk.get(name))]
+    """The keys of a state under which a secret stands."""
+    values = {name: value for name, value in state.items() if name != RESERVED}
+    sync = state.get(RESERVED)
+    walks = sync.get("walks") if isinstance(sync, Mapping) else None
+    for name, walk in walks.items() if isinstance(walks, Mapping) else ():
+        if isinstance(walk, Mapping):
+            found = [walk[key] for key in _UPSTREAM if key in walk]
+            values[f"{RESERVED}.walks.{name}"] = found
+    return [place for place, value in values.items() if redactor.blocks(value)]
 
 
 def column_digest(entity: Entity) -> str:
@@ -181,33 +231,9 @@ def short_digest(data: bytes, size: int = 8) -> str:
     return hashlib.blake2b(data, digest_size=size).hexdigest()
 
 
-def _upstream_values(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in state.items():
-        if name != RESERVED:
-            yield name, _cursor_part(value)
-    sync = state.get(RESERVED)
-    walks = sync.get("walks") if isinstance(sync, Mapping) else None
-    for name, walk in walks.items() if isinstance(walks, Mapping) else ():
-        if isinstance(walk, Mapping):
-            yield f"{RESERVED}.walks.{name}", [walk[key] for key in _UPSTREAM if key in walk]
-
-
-def _cursor_part(value: Any) -> Any:
-    """What of a committed value came from the upstream."""
-    if not _is_bookkeeping(value):
-        return value
-    return value.get("cursor")
-
-
-def _is_bookkeeping(value: Any) -> bool:
-    """Whether a value at rest is one of this runtime's two objects, not the step's own."""
-    if not isinstance(value, Mapping):
-        return False
-    if value.keys() == {"rows"}:
-        return type(value["rows"]) is int
-    seen = value.get("seen")
-    is_seen = isinstance(seen, list) and all(_DIGEST.fullmatch(str(each)) for each in seen)
-    return value.keys() == {"cursor", "seen"} and is_seen
+def value_of(cursor: Any) -> Any:
+    """A cursor as the upstream wrote it."""
+    return cursor.value if isinstance(cursor, Point) else cursor
 
 
 def _parse_sync(sent: Any) -> SyncState:
@@ -226,55 +252,49 @@ def _parse_sync(sent: Any) -> SyncState:
 
 
 def _parse_committed(entity: Entity, rest: Mapping[str, Any]) -> Committed:
-    if entity.name not in rest:
+    name = entity.name
+    if name not in rest:
         return Committed()
-    value = rest[entity.name]
+    value = rest[name]
+    fields = value if isinstance(value, Mapping) else {}
+    rows, seen = fields.get("rows", 0), fields.get("seen", [])
+    has_rows = set(fields) == {"rows"} and type(rows) is int and rows >= 0
+    has_seen = set(fields) == {"cursor", "seen"} and isinstance(seen, list)
     if entity.soft_delete:
-        if not isinstance(value, Mapping):
-            return Committed(value)  # a cursor from before soft_delete was declared
-        rows = value.get("rows")
-        if set(value) != {"rows"} or type(rows) is not int or rows < 0:
-            raise _refused(entity, 'an object, but not {"rows": how many the last reading had}')
+        if value is fields and not has_rows:
+            raise _refused(name, 'an object, but not {"rows": how many the last reading had}')
         return Committed(value, rows=rows)
     if entity.cursor is None:
-        return Committed() if _is_bookkeeping(value) else Committed(value)
-    if not isinstance(value, Mapping):
-        return Committed(value, _point(entity, value, repr(entity.name)))
-    seen = value.get("seen")
-    if set(value) != {"cursor", "seen"} or not isinstance(seen, list):
-        raise _refused(entity, 'an object, but not {"cursor": …, "seen": […]}')
-    cursor = value["cursor"]
-    point = None if cursor is None else _point(entity, cursor, repr(entity.name))
+        # Another declaration's, and no position of the step's.
+        has_seen = has_seen and all(map(re.compile("[0-9a-f]{16}").fullmatch, map(str, seen)))
+        return Committed() if has_rows or has_seen else Committed(value)
+    if value is not fields:
+        return Committed(value, _point(entity, value, repr(name)))
+    if not has_seen:
+        raise _refused(name, 'an object, but not {"cursor": …, "seen": […]}')
+    cursor = fields["cursor"]
+    point = None if cursor is None else _point(entity, cursor, repr(name))
     return Committed(value, point, tuple(map(str, seen)))
 
 
 def _parse_walk(entity: Entity, walk: WalkState) -> WalkState:
     """The walk with its cursor values as points."""
+    place = f"{RESERVED}.walks.{entity.name}"
     if entity.cursor is None:
         return walk
-    place = f"{RESERVED}.walks.{entity.name}"
-    points = {
-        name: _point(entity, value, f"{place}.{name}")
-        for name in _CURSORS
-        if (value := getattr(walk, name)) is not None
-    }
-    seen = [
-        (None if value is None else _point(entity, value, f"{place}.seen"), digest)
-        for value, digest in walk.seen
-    ]
-    return msgspec.structs.replace(walk, **points, seen=seen)
+    return _converted(walk, lambda name, value: _point(entity, value, f"{place}.{name}"))
 
 
-def _plain(walk: WalkState) -> WalkState:
+def _as_written(walk: WalkState) -> WalkState:
     """The walk with its points as the upstream wrote them."""
-    values = {name: value_of(getattr(walk, name)) for name in _CURSORS}
-    seen = [(value_of(point), digest) for point, digest in walk.seen]
-    return msgspec.structs.replace(walk, **values, seen=seen)
+    return _converted(walk, lambda _, point: value_of(point))
 
 
-def value_of(cursor: Any) -> Any:
-    """A cursor as the upstream wrote it."""
-    return cursor.value if isinstance(cursor, Point) else cursor
+def _converted(walk: WalkState, convert: Callable[[str, Any], Any]) -> WalkState:
+    found = {name: getattr(walk, name) for name in _CURSORS}
+    cursors = {n: convert(n, value) for n, value in found.items() if value is not None}
+    seen = [(None if c is None else convert("seen", c), digest) for c, digest in walk.seen]
+    return replace(walk, **cursors, seen=seen)
 
 
 def _point(entity: Entity, value: Any, place: str) -> Point:
@@ -287,5 +307,5 @@ def _point(entity: Entity, value: Any, place: str) -> Point:
     return point
 
 
-def _refused(entity: Entity, why: str) -> StateError:
-    return StateError(f"{entity.name!r} in the state is {why}: {_ADVICE}")
+def _refused(name: str, why: str) -> StateError:
+    return StateError(f"{name!r} in the state is {why}: {_ADVICE}")
