@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import sync
-from harness.errors import ProtocolBroken, TablesDiffer
+from harness.errors import HarnessError, ProtocolBroken, TablesDiffer
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.redact import Redactor
@@ -24,6 +24,7 @@ from harness.warehouse import Warehouse
 from harness.warehouse.compare import Difference, differences
 
 RECORDS = 500  # of each entity of the sample upstream, at most
+CALLS = 2_000  # of a sync that is to end by itself, at most
 QUIET_SYNCS = 2  # the first finishes open walks, the second reads what changed meanwhile
 _SYNCS = (2, 3, 4)  # on bad days
 _CALLS = 40  # of one of them, at most
@@ -110,22 +111,25 @@ def play(
     redactor = Redactor(connection.secrets.values())
     outcome = Outcome(seed)
 
-    def run(function: Target, tables: Warehouse, calls: int | None = None) -> sync.Ended:
-        running = sync.run(
-            function, connection, redactor, tables, calls=calls, sleep=lambda seconds: None
-        )
-        exchanges, ended = to_end(running, on_exchange)
-        outcome.calls += len(exchanges)
+    def take(exchange: Exchange) -> None:
+        outcome.calls += 1
         if faults:
-            faults.marked |= {name for each in exchanges for name in each.reply.soft_delete}
-        return ended
+            faults.marked |= set(exchange.reply.soft_delete)
+        on_exchange(exchange)
+
+    def quietly(function: Target, tables: Warehouse, *besides: Callable[[Exchange], None]) -> None:
+        _, error = to_end(function, connection, redactor, tables, *besides)
+        if error is not None:
+            raise error
 
     with short_sleeps(), _tables(folder, "disturbed", connection) as tables:
         network = Network(load, seed, chance.choice(_SIZES))
         for _ in range(chance.choice(_SYNCS)):
             before = _happened(network, faults)
             calls = chance.randint(1, 6) if chance.random() < 0.5 else _CALLS
-            ended = run(network, tables, calls)
+            ended = _through(
+                sync.run(network, connection, redactor, tables, calls=calls, sleep=_no_sleep), take
+            )
             if isinstance(ended.error, ProtocolBroken) and ended.error.rule not in _BAD_DAY:
                 raise ended.error
             now = _happened(network, faults) - before
@@ -135,13 +139,9 @@ def play(
             faults.quiet = True
         function = load({})
         for _ in range(QUIET_SYNCS):
-            if error := run(function, tables).error:
-                raise error
+            quietly(function, tables, take)
         with _tables(folder, "undisturbed", connection) as expected:
-            quiet = sync.run(function, connection, redactor, expected, sleep=lambda seconds: None)
-            _, ended = to_end(quiet)
-            if ended.error:
-                raise ended.error
+            quietly(function, expected)
             outcome.rows = sum(table.rows for table in expected.tables())
             outcome.differences = differences(
                 tables,
@@ -153,18 +153,40 @@ def play(
 
 
 def to_end(
-    running: Generator[Exchange, None, sync.Ended],
+    function: Target,
+    connection: Connection,
+    redactor: Redactor,
+    tables: Warehouse,
     on_exchange: Callable[[Exchange], None] = lambda exchange: None,
-) -> tuple[list[Exchange], sync.Ended]:
-    """Run a sync to its end: its exchanges, and how it ended."""
+) -> tuple[list[Exchange], HarnessError | None]:
+    """One sync in which nobody sleeps, and what ended it before its end."""
     exchanges: list[Exchange] = []
-    while True:
-        try:
-            exchange = next(running)
-        except StopIteration as end:
-            return exchanges, end.value
+
+    def take(exchange: Exchange) -> None:
         exchanges.append(exchange)
         on_exchange(exchange)
+
+    running = sync.run(function, connection, redactor, tables, calls=CALLS, sleep=_no_sleep)
+    ended = _through(running, take)
+    if ended.reason == "calls":
+        what = f"the sync has not ended after {CALLS:,} calls"
+        return exchanges, ProtocolBroken(what, rule="state-stuck")
+    return exchanges, ended.error
+
+
+def _through(
+    running: Generator[Exchange, None, sync.Ended], take: Callable[[Exchange], None]
+) -> sync.Ended:
+    while True:
+        try:
+            take(next(running))
+        except StopIteration as end:
+            ended: sync.Ended = end.value
+            return ended
+
+
+def _no_sleep(seconds: float) -> None:
+    """Fivetran's pauses between tries."""
 
 
 def _appended(sample: Sample | OwnApp | None, tables: Warehouse) -> list[str]:

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 import pytest
 
 from harness import chaos, codec, sync
-from harness.chaos import to_end
 from harness.errors import FunctionFailed, HarnessError
 from harness.exchange import Exchange
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
@@ -233,17 +232,13 @@ class Stage:
     ) -> tuple[list[Exchange], HarnessError | None]:
         judge = Judge(self.redactor)
         with _unreported(), Logs(lambda event: self._add(0, judge.log(event))):
-            exchanges, ended = to_end(
-                sync.run(
-                    target,
-                    self._connection(secrets),
-                    self.redactor,
-                    tables,
-                    sleep=lambda seconds: None,
-                ),
+            return chaos.to_end(
+                target,
+                self._connection(secrets),
+                self.redactor,
+                tables,
                 lambda exchange: self._add(exchange.number, judge.check(exchange)),
             )
-        return exchanges, ended.error
 
     def _add(self, call: int, faults: list[Fault]) -> None:
         for fault in faults:

@@ -118,7 +118,7 @@ class Logs(logging.Handler):
     def __enter__(self) -> Logs:
         root = logging.getLogger()
         self._before = root.level
-        root.setLevel(self.level)
+        root.setLevel(min(self.level, root.level))
         root.addHandler(self)
         return self
 
