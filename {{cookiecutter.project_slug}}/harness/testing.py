@@ -185,22 +185,24 @@ class FunctionConformance:
             error = stage.failure(tables, wrong)
             if error is None and not (stage.sample.checks and names):
                 pytest.skip(f"{stage.sample.name} takes any secret")
-            assert error is not None, "the function reported no error"
+            if error is None:
+                fail("the function reported no error")
             check(tables.state() == {}, "an error must not move the state")
         secret = Redactor([*names.values(), *wrong.values()])
-        shown = f"{error} {getattr(error, 'kind', '')} {getattr(error, 'trace', '')}"
+        shown = f"{error} {error.kind} {error.trace}"
         check(not secret.finds(shown), f"the error shows a secret: {secret.text(shown)}")
 
     def test_missing_secrets_are_reported_by_name(self, stage: Stage) -> None:
         """Without secrets the function says which one is missing, in the setup test too."""
-        if not stage.connection.secrets or not stage.sample.checks:
-            pytest.skip(f"{stage.sample.name} checks no secret")
+        names = stage.connection.secrets
         with stage.tables() as tables:
             error = stage.failure(tables, {})
-        assert error is not None, "the function reported no error"
-        names = ", ".join(stage.connection.secrets)
-        named = any(name in str(error) for name in stage.connection.secrets)
-        check(named, f"the error names none of {names}: {error}")
+        if error is None and not (stage.sample.checks and names):
+            pytest.skip(f"{stage.sample.name} checks no secret")
+        if error is None:
+            fail("the function reported no error")
+        named = any(name in str(error) for name in names)
+        check(named, f"the error names none of {', '.join(names)}: {error}")
         last = stage.setup_test(secrets={})[-1]
         check(last.reply.error, "the setup test reported no error")
 

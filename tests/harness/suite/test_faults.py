@@ -15,6 +15,7 @@ from harness.testing import FunctionConformance
 
 from .conftest import Changes, Staged, failures, names, run
 
+pytest_plugins = ["pytester"]
 INSERTS, SETUP = '"insert": {"thing": rows}', 'if request.get("setup_test"):'
 WITHOUT_SETTINGS = ("test_any_cut_gives_the_same_tables",)  # it does not read CONNECTOR_CALL_BYTES
 DONE = "(Path(__file__).parent / 'done')"
