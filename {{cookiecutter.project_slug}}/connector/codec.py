@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from itertools import chain, zip_longest
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,7 +28,6 @@ _INT_DIGITS = 4300  # of an int that Python converts to and from text
 _INT_BITS = 14_000  # an int up to this size has fewer digits
 _HALF = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"  # of a surrogate pair
 _PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_NOT_UTF8 = re.compile(rb"[\0\x1b]")  # UTF-16 without a mark, and charsets of seven bits
 
 _floats = msgspec.json.Decoder().decode
 _decimals = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -62,7 +62,7 @@ def utf8(body: bytes, charset: str = "") -> bytes:
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     charsets = ["utf-8", charset or "utf-8"]
-    if _NOT_UTF8.search(body):
+    if b"\0" in body or b"\x1b" in body:  # UTF-16 without a mark, and charsets of seven bits
         charsets.reverse()
     for name in charsets:
         with suppress(LookupError, UnicodeError):  # Python may not know the charset
@@ -165,10 +165,7 @@ def _is_written(dicts: Sequence[Any]) -> bool:
     """
     lists: Sequence[Any] = ()
     while dicts or lists:
-        if not all(isinstance(name, str) for name in set().union(*dicts)):
-            return False
-        columns: list[Sequence[Any]] = [*zip_longest(*map(dict.values, dicts))]
-        columns.append([*chain.from_iterable(lists)])
+        columns = [*_columns(dicts), [*chain.from_iterable(lists)]]
         dicts, lists = [], []
         for column in columns:
             kinds = set(map(type, column))
@@ -181,6 +178,19 @@ def _is_written(dicts: Sequence[Any]) -> bool:
                 elif not _is_kind_written(kind, found):
                     return False
     return True
+
+
+def _columns(dicts: Sequence[dict[Any, Any]]) -> list[list[Any]]:
+    """The values of some dicts, name by name where all have the same names, which must be text."""
+    names, columns = set().union(*dicts[:1]), []
+    if set(map(len, dicts)) == {len(names)}:
+        with suppress(KeyError):
+            columns = [list(map(itemgetter(name), dicts)) for name in names]
+    if not columns:
+        names, columns = names.union(*dicts), [[*chain.from_iterable(map(dict.values, dicts))]]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError
+    return columns
 
 
 def _is_kind_written(kind: type, values: Iterable[Any]) -> bool:
