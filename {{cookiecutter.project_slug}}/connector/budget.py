@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-from connector import clock
+from connector import clock, log
 from connector.errors import DeadlineExceeded, RateLimited, RetryLater, SourceError
 
 LONGEST_CALL = 190.0  # seconds; Azure ends an HTTP call after 230
 LARGEST_REPLY = float(2**30)  # bytes
 # The share of a call that is reserved, so that a request that hangs can still be reported.
 _RESERVE = 0.02
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Budget:
@@ -53,16 +57,24 @@ class Budget:
         return remaining
 
     def sleep(
-        self, seconds: float, why: str, *, asked: bool = True, wait: RetryLater | None = None
+        self,
+        seconds: float,
+        why: str,
+        *,
+        asked: bool = True,
+        wait: RetryLater | None = None,
+        fields: Mapping[str, Any] = _NO_FIELDS,
     ) -> None:
         """Wait, if that fits; else raise `wait`, or RateLimited where the upstream `asked` for it,
-        or DeadlineExceeded."""
+        or DeadlineExceeded. A second and more is logged, with these fields."""
         if seconds <= 0:
             return
         if seconds >= self.remaining():
             if asked:
                 raise wait or RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
             raise DeadlineExceeded(f"{why}; the time of this call is over")
+        if seconds >= 1:
+            log.logger.info(log.line("waiting", **fields, seconds=round(seconds, 1), why=why))
         clock.sleep(seconds)
 
     def observe_page(self, seconds: float) -> None:

@@ -42,6 +42,7 @@ class Traffic:
             is unknown: no `Date`, an `Age` (a cache's), or a day off.
         answered_at: The upstream's clock when the last response was sent, at the latest; or None.
         followed: URL, after redirects, of the response to `fetch.follow()`, or None.
+        response: The last one.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class Traffic:
         self.sent_at: float | None = None
         self.answered_at: float | None = None
         self.followed: str | None = None
+        self.response: Response | None = None
         self._began = clock.now()
 
     def observe_request(self, request: requests.PreparedRequest, label: str) -> None:
@@ -153,7 +155,7 @@ class Client:
             request.url = self._signer.strip(request.url or "")
         traffic.observe_request(request, self._label(request))
         options = _Options(fields, ok, auth, retry, is_link=link is not None)
-        response = self._answer(request, options, traffic)
+        response = traffic.response = self._answer(request, options, traffic)
         if follow:
             traffic.followed = response.url
         return response
@@ -184,9 +186,8 @@ class Client:
         while True:
             label, host = self._label(hop), urlsplit(hop.url or "").netloc
             attempt = failures + limits + 1
-            self._budget.sleep(
-                self._cool.get(host, 0.0) - clock.monotonic(), f"{host} has a rate limit"
-            )
+            cool = self._cool.get(host, 0.0) - clock.monotonic()
+            self._budget.sleep(cool, f"{host} has a rate limit", fields=options.fields)
             signed = hop
             if not options.for_token:
                 signed = self._signer.sign(hop, post, auth=options.auth)
@@ -238,7 +239,7 @@ class Client:
                 wait = waits.backoff(failures)
             if limited:
                 self._cool[host] = max(self._cool.get(host, 0.0), clock.monotonic() + wait)
-            self._budget.sleep(wait, error.why, asked=patient)
+            self._budget.sleep(wait, error.why, asked=patient, fields=options.fields)
             hop, hops = request, 0
 
     def _redirected(

@@ -32,6 +32,7 @@ from connector.sync.checkpoint import CommitRules
 from connector.sync.page import EncodedPage, encode_page
 from connector.sync.protocol import Problem
 from connector.sync.state import Checkpoint, State, WalkState, column_digest, value_of
+from connector.sync.truncated import why_truncated
 
 LONGEST_STORED_WAIT = 3600.0  # seconds; a longer wait is shortened to this in the state
 SHORTEST_WAIT = 0.1  # seconds; RetryLater(0) must not ask without a pause
@@ -92,17 +93,19 @@ class Walk:
 
     def pages(self) -> Iterator[WalkPage]:
         """The pages of this walk; one counts as delivered when the next one is asked for."""
-        budget = self._context.budget
+        context, budget = self._context, self._context.budget
+        fields = {"sync_id": context.sync_id, "entity": self.entity.name}
         self.state = self.begin()
         stored = self.state.wait_until - clock.now()
         if 0 < stored <= LONGEST_STORED_WAIT:  # else our clock was put back
             why = self.state.wait_why or "the upstream asked to wait"
-            budget.sleep(stored, why, wait=RetryLater(stored, why))
+            budget.sleep(stored, why, wait=RetryLater(stored, why), fields=fields)
         while True:
             try:
                 page = self._read(self.state)
             except RetryLater as wait:
-                budget.sleep(max(wait.seconds, SHORTEST_WAIT), wait.why, wait=wait)
+                seconds = max(wait.seconds, SHORTEST_WAIT)
+                budget.sleep(seconds, wait.why, wait=wait, fields=fields)
                 if not budget.has_room():
                     raise
                 continue
@@ -226,7 +229,16 @@ class Walk:
             "ms": round(seconds * 1000),
             "more": str(page.next_token is not None).lower(),
         }
-        return self._rehearsed(walk, found) if walk.rehearsing else found
+        if walk.rehearsing:
+            return self._rehearsed(walk, found)
+        why = (
+            why_truncated(traffic.response, page.rows, walk.page_size)
+            if found.after.walk is None and not page.next_token
+            else ""
+        )
+        if why:
+            context.log("maybe_truncated", entity.name, page=walk.page + 1, why=why)
+        return found
 
     def _checked(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkPage:
         """The page, if nothing is wrong with it, and where the entity stands after it."""
@@ -267,6 +279,9 @@ class Walk:
                         rows=after.rows,
                         why="every record changed after the walk began or has no readable cursor",
                     )
+                why = why_truncated(traffic.response, page.rows, walk.page_size)
+                if why and ends and not walk.rehearsing:
+                    context.log("maybe_truncated", entity.name, page=walk.page + 1, why=why)
             committed = closed
         elif entity.order == "asc":
             committed = self._rules.commit(after, committed, all_read=False)
