@@ -189,7 +189,7 @@ def width(name):
 
 def named(column):
     """The column's name in the warehouse, as far as it is sure: letters that do not fold to ASCII
-    stay, so that two names are equal only if they surely meet (see harness/naming.py)."""
+    stay, so that two names are equal only if they surely meet (see harness/warehouse/names.py)."""
     plain = "".join(map(folded, unicodedata.normalize("NFC", column)))
     plain = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
     name = "".join(letter.lower() if letter.isascii() else letter for letter in plain)

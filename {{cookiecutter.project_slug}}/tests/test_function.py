@@ -1,4 +1,4 @@
-"""Fivetran's rules, put to this folder's function with sample.toml as its upstream."""
+"""Tests this folder's function against Fivetran's rules, with sample.toml as its upstream."""
 
 from harness.testing import FunctionConformance
 
@@ -6,6 +6,8 @@ from harness.testing import FunctionConformance
 class TestFunction(FunctionConformance):
     """One test per rule; `pytest --verbose` lists them.
 
-    What the suite cannot know is said here: `expected` where fetch.py changes records on purpose,
-    `sample` where an app of your own stands in for the upstream (see harness/testing.py).
+    Where fetch.py changes records on purpose, override `expected` and say what it makes of one:
+
+        def expected(self, entity, record):
+            return {**record, "amount": str(record["amount"])}
     """
