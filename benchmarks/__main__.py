@@ -22,7 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     count, rounds = (2000, 1) if given.quick else (100_000, 5)
     with Bench.opened(given.runtime, count, rounds) as bench:
         sections.check(bench)
-        parts = (sections.cpu, sections.waiting, sections.memory, sections.growth)
+        parts = (
+            sections.cpu,
+            sections.waiting,
+            sections.memory,
+            sections.growth,
+            sections.loading,
+        )
         found = [part(bench) for part in parts]
         found += cold_start.sections(OURS, given.runtime, 3 * rounds)
     used = versions()

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = ROOT / "{{cookiecutter.project_slug}}"
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 OURS, OTHERS = (ROOT / ".venv-bench" / name for name in ("ours", "others"))
-IN_OTHERS = ("dlt_client", "singer_stream", "singer_messages")
+IN_OTHERS = ("dlt_client", "dlt_duckdb", "dlt_parquet", "singer_stream", "singer_messages")
 VERSIONS = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
 PLATFORM = "import platform as p; print('Python', p.python_version(), p.system(), p.machine())"
 

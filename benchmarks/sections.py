@@ -127,6 +127,23 @@ def growth(bench: Bench) -> Section:
     )
 
 
+def loading(bench: Bench) -> Section:
+    """The local Fivetran's warehouse beside dlt's duckdb destination."""
+    ours = Task("warehouse", "", bench.records, warm=False)
+    pairs = {
+        f"dlt, {name}": (replace(ours, contender=contender), ours)
+        for name, contender in (("its default", "dlt_duckdb"), ("Parquet files", "dlt_parquet"))
+    }
+    found = bench.compare(pairs, _cpu)
+    return Section(
+        "Loading into DuckDB",
+        f"How many times the CPU per record of the local Fivetran dlt takes to load "
+        f"{bench.records:,} decoded records of {records.SIZE} bytes, upserted by key. "
+        "Higher is better.",
+        tuple(Row(what, ratio, Goal(low=5.0)) for what, ratio in found.items()),
+    )
+
+
 def _cpu(result: Result) -> float:
     return result.cpu / result.records
 
