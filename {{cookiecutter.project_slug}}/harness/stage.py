@@ -21,6 +21,7 @@ from harness.protocol.rules import Fault, Judge
 from harness.redact import Redactor
 from harness.sample import OwnApp, Sample, Server, load
 from harness.sample.faults import Faults
+from harness.sample.server import Seen
 from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
@@ -28,6 +29,7 @@ from harness.warehouse import Warehouse
 from harness.warehouse.compare import Difference, difference
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+TRUNCATED = "maybe-truncated"  # a rule
 _FEW = 10  # records of each entity show whether sample.toml fits fetch.py
 _BEGINNING = 100  # records, of which most may have changed within one lookback
 _CHANGED = (
@@ -96,10 +98,6 @@ class Stage:
         """The function, newly loaded, with these app settings."""
         return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
 
-    def target(self, **settings: str) -> Target:
-        """The same as `load`."""
-        return self.load(settings)
-
     def tables(self) -> Warehouse:
         """Empty tables; a context manager."""
         path = self._room / f"{next(self._numbers)}.duckdb"
@@ -109,14 +107,14 @@ class Stage:
         """The setup test, with these secrets where they are given."""
         judge = Judge(self.redactor)
         with _unreported():
-            exchanges = sync.setup_test(self.target(), self._connection(secrets), self.redactor)
+            exchanges = sync.setup_test(self.load({}), self._connection(secrets), self.redactor)
         for exchange in exchanges:
             self._judge(judge, exchange)
         return exchanges
 
     def sync(self, tables: Warehouse, target: Target | None = None) -> list[Exchange]:
         """One whole sync from the state of the tables; an error fails the test."""
-        exchanges, error = self._sync(tables, target or self.target())
+        exchanges, error = self._sync(tables, target or self.load({}))
         if error is not None:
             fail(self.text(error))
         return exchanges
@@ -125,7 +123,7 @@ class Stage:
         self, tables: Warehouse, secrets: Mapping[str, str] | None = None
     ) -> FunctionFailed | None:
         """The error that a sync reports, with these secrets where they are given; or None."""
-        _, error = self._sync(tables, self.target(), secrets)
+        _, error = self._sync(tables, self.load({}), secrets)
         if error is not None and not isinstance(error, FunctionFailed):
             fail(self.text(error))
         return error
@@ -149,7 +147,7 @@ class Stage:
             known = entities if self.entities else None
             differs = difference(tables, expected, entities=known, appended=appended)
         if differs:
-            known_cause = [describe(f) for f in self.findings if f.rule.id == "maybe-truncated"]
+            known_cause = [describe(f) for f in self.findings if f.rule.id == TRUNCATED]
             usual = [hint or _todo(differs)] if self.entities else []
             fail("\n".join([str(differs), *(known_cause or usual)]))
 
@@ -197,24 +195,22 @@ class Stage:
         """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
             for _ in ("from the beginning", "from the cursor"):
-                _, error = few._sync(tables, few.target())
-                for seen in few.server.requests:
-                    if seen.problem:
-                        return f"{seen.method} {seen.path}: {_message(seen.problem)}"
+                _, error = few._sync(tables, few.load({}))
+                problem = next(filter(None, map(_refusal, few.server.requests)), "")
                 if error is not None:
-                    return few.text(error)
+                    return problem or few.text(error)
             names = [table.name for table in tables.tables()]
             with few.tables() as expected:
                 few._fill(expected, tables)
                 for table in expected.tables():
                     if table.name not in names:
-                        return (
+                        return problem or (
                             f"fetch.py delivered no record of {table.name}, only of "
                             f"{', '.join(names) or 'nothing'}: an entity has the same name in "
                             "fetch.py and in [entity.…] of sample.toml"
                         )
                 differs = difference(tables, expected, entities=few.entities or None)
-            return f"{differs}\n{_todo(differs)}" if differs else ""
+            return problem or f"{differs}\n{_todo(differs)}" if differs else ""
 
     def text(self, error: HarnessError) -> str:
         """What an error says, and what to do about it, without secrets."""
@@ -280,12 +276,15 @@ def _unreported() -> Iterator[None]:
         root.handlers = handlers
 
 
-def _message(body: str) -> str:
-    """The message in a refusal of the sample upstream."""
+def _refusal(seen: Seen) -> str:
+    """Why the sample upstream refused a request; a page past the last one is no reason."""
+    if not seen.problem or (seen.status == 404 and seen.entity):
+        return ""
     try:
-        return str(codec.decode(body)["message"])
+        why = codec.decode(seen.problem)["message"]
     except (ValueError, TypeError, KeyError):
-        return body
+        why = seen.problem
+    return f"{seen.method} {seen.path}: {why}"
 
 
 def _todo(differs: Difference) -> str:

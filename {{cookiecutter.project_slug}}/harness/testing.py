@@ -29,7 +29,7 @@ from harness.protocol.rules import ERROR, WARNING
 from harness.redact import Redactor
 from harness.sample import Sample
 from harness.sample.faults import Faults
-from harness.stage import Stage, check, describe, fail
+from harness.stage import TRUNCATED, Stage, check, describe, fail
 from harness.target.local import Logs
 from harness.target.network import Network
 
@@ -143,7 +143,7 @@ class FunctionConformance:
     def test_any_cut_gives_the_same_tables(self, stage: Stage, size: int) -> None:
         """However small the replies are, the tables are the same."""
         with stage.tables() as tables:
-            stage.sync(tables, stage.target(CONNECTOR_CALL_BYTES=str(size)))
+            stage.sync(tables, stage.load({"CONNECTOR_CALL_BYTES": str(size)}))
             stage.check(tables, exactly=True)
 
     @pytest.mark.parametrize("plan", ["fresh_each_time", "lose_every_second"])
@@ -209,15 +209,17 @@ class FunctionConformance:
     def test_no_rule_is_broken(self, stage: Stage) -> None:
         """No reply of a setup test and two syncs breaks a rule of harness/RULES.md.
 
-        Broken rules of severity warning are warnings of pytest.
+        Broken rules of severity warning are warnings of pytest. Whether a walk ended too early is
+        not guessed where the upstream's records are known: the tables are compared with them.
         """
         stage.setup_test()
         with stage.tables() as tables:
-            stage.sync(tables, stage.target(CONNECTOR_CALL_BYTES="100000"))
+            stage.sync(tables, stage.load({"CONNECTOR_CALL_BYTES": "100000"}))
             stage.server.change(insert=5, update=7, seed=3)
             stage.sync(tables)
         for found in stage.findings:
-            if found.rule.severity == WARNING:
+            is_known = found.rule.id == TRUNCATED and stage.entities
+            if found.rule.severity == WARNING and not is_known:
                 warnings.warn(describe(found), stacklevel=2)
         errors = [describe(found) for found in stage.findings if found.rule.severity == ERROR]
         check(not errors, "\n".join(errors))

@@ -143,6 +143,12 @@ def test_a_fault_is_found_with_an_app_of_ones_own(
         run(name, stage)
 
 
+def test_a_walk_that_may_have_ended_too_early_is_a_warning(own: Staged) -> None:
+    logs = 'logging.getLogger().warning("event=maybe_truncated entity=issue page=3 why=full")\n'
+    with pytest.warns(UserWarning, match="issue: page 3 was the last one: full"):
+        run("test_no_rule_is_broken", own({"going_on = {": f"{logs}going_on = {{"}))
+
+
 def test_nobody_waits_through_the_throttles_of_an_app(own: Staged) -> None:
     """Hours of them: the test would not end."""
     before, stage = time.monotonic(), own(THROTTLED)

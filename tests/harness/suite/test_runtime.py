@@ -77,9 +77,9 @@ source = Source(base_url="https://crm.example.org/api/v1", auth=token)
 def read(fetch: Fetch, path: str) -> Page:
     page = fetch.token or 1
     params = {"page": page, "page_size": 25, "modified__gte": fetch.since}
-    response = fetch.get(path, params=params)
-    rows = [dict(row) for row in response.json()["results"]]
-    return Page(rows, next_token=page + 1 if response.value("next") else None)
+    response = fetch.get(path, params=params, ok=[404])
+    rows = [dict(row) for row in response.json()["results"]] if response.ok else []
+    return Page(rows, next_token=page + 1 if rows else None)
 
 
 @source.entity("customer", primary_key=["id"], cursor="modified")
