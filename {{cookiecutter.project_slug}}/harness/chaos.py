@@ -99,7 +99,7 @@ def play(
         folder: For the tables, which are made anew.
         upstream: The sample upstream and its running server, with faults of the same seed; None
             for a function whose upstream cannot be disturbed: replies are lost and calls repeated.
-        on_exchange: Is given every call but those of the undisturbed sync.
+        on_exchange: Takes every call but those of the undisturbed sync.
 
     Raises:
         FunctionFailed: The function reported an error although the upstream was well again.

@@ -108,9 +108,9 @@ class Fivetran:
             content = {}
         content = content if isinstance(content, dict) else {}
         if response.status_code // 100 != 2:
-            said = ": ".join(str(content[n]) for n in ("code", "message") if content.get(n))
+            why = ": ".join(str(content[n]) for n in ("code", "message") if content.get(n))
             raise UsageError(
-                f"{what}: Fivetran answers HTTP {response.status_code}{said and f', {said}'}",
+                f"{what}: Fivetran answers HTTP {response.status_code}{why and f', {why}'}",
                 _ADVICE.get(response.status_code, ""),
             )
         data = content.get("data")

@@ -52,7 +52,7 @@ class Stage:
         sample: What stands in for the upstream; None for what sample.toml says.
 
     Attributes:
-        sample: As given.
+        sample: What stands in for the upstream.
         entities: Names of the upstream's entities, [] where they are not known.
         connection: What every request carries: made-up secrets, nothing blocked or hashed.
         redactor: Knows the secrets.
@@ -104,7 +104,7 @@ class Stage:
         return Warehouse(path, schema=self.connection.schema)
 
     def setup_test(self, secrets: Mapping[str, str] | None = None) -> list[Exchange]:
-        """The setup test, with these secrets where they are given."""
+        """The setup test, with other secrets than the made-up ones unless None."""
         judge = Judge(self.redactor)
         with _unreported():
             exchanges = sync.setup_test(self.load({}), self._connection(secrets), self.redactor)
@@ -122,7 +122,7 @@ class Stage:
     def failure(
         self, tables: Warehouse, secrets: Mapping[str, str] | None = None
     ) -> FunctionFailed | None:
-        """The error that a sync reports, with these secrets where they are given; or None."""
+        """The error that a sync reports, with other secrets unless None; None where it ends well."""
         _, error = self._sync(tables, self.load({}), secrets)
         if error is not None and not isinstance(error, FunctionFailed):
             fail(self.text(error))

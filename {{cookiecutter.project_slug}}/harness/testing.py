@@ -189,8 +189,8 @@ class FunctionConformance:
                 fail("the function reported no error")
             check(tables.state() == {}, "an error must not move the state")
         secret = Redactor([*names.values(), *wrong.values()])
-        shown = f"{error} {error.kind} {error.trace}"
-        check(not secret.finds(shown), f"the error shows a secret: {secret.text(shown)}")
+        text = f"{error} {error.kind} {error.trace}"
+        check(not secret.finds(text), f"the error shows a secret: {secret.text(text)}")
 
     def test_missing_secrets_are_reported_by_name(self, stage: Stage) -> None:
         """Without secrets the function says which one is missing, in the setup test too."""
