@@ -122,7 +122,7 @@ class Stage:
     def failure(
         self, tables: Warehouse, secrets: Mapping[str, str] | None = None
     ) -> FunctionFailed | None:
-        """The error that a sync reports, with other secrets unless None; None where it ends well."""
+        """The error that a sync reports, with other secrets unless None; None where it is fine."""
         _, error = self._sync(tables, self.load({}), secrets)
         if error is not None and not isinstance(error, FunctionFailed):
             fail(self.text(error))
