@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -17,8 +18,11 @@ def decode(data: bytes | str) -> Any:
     Raises:
         ValueError: It is not JSON (NaN, Infinity and a byte order mark are not), or not UTF-8.
     """
-    text = data.decode("utf-8") if isinstance(data, bytes) else data
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    try:
+        return _DECODER.decode(data)
+    except msgspec.DecodeError:  # msgspec has no half surrogate pairs
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
 
 
 def encode(value: Any) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import sync
+from harness.exchange import Exchange
 from harness.project import Connection
 from harness.protocol.findings import Findings
 from harness.protocol.messages import Answer
@@ -17,7 +18,6 @@ from harness.redact import Redactor
 from harness.warehouse import Privacy, Warehouse
 
 SECRET = "s3cret-Ü&+/tökén"
-Judged = Callable[..., Findings]
 
 
 class Scripted:
@@ -36,29 +36,39 @@ class Scripted:
         return Answer(200, "application/json", json.dumps(answer).encode(), 0.1)
 
 
-@pytest.fixture
-def judged(tmp_path: Path) -> Iterator[Judged]:
-    """Runs a sync into one warehouse, or a setup test, and gives what was found."""
+class Runs:
+    """Runs scripted functions, all of them into one warehouse."""
 
-    def run(
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def forget(self) -> None:
+        """Empties the warehouse."""
+        self._path.unlink(missing_ok=True)
+
+    def __call__(
+        self,
         answers: Iterable[dict[str, Any] | Answer],
         *,
         setup: bool = False,
         blocked: Iterable[str] = (),
         hashed: Iterable[str] = (),
     ) -> Findings:
+        """Runs a sync, or a setup test, and gives what was found."""
         findings, redactor = Findings(), Redactor([SECRET])
         judge = Judge(redactor)
         connection = Connection("acme", {"apiToken": SECRET}, {}, list(blocked), list(hashed))
         target = Scripted(answers)
-        privacy = Privacy(blocked, hashed)
-        with Warehouse(tmp_path / "warehouse.duckdb", schema="acme", privacy=privacy) as tables:
-            if setup:
-                exchanges = sync.setup_test(target, connection, redactor)
-                for exchange in exchanges:
-                    for fault in judge.check(exchange):
-                        findings.add(exchange.number, fault)
-                return findings
+
+        def judged(exchange: Exchange) -> None:
+            for fault in judge.check(exchange):
+                findings.add(exchange.number, fault)
+
+        if setup:
+            for exchange in sync.setup_test(target, connection, redactor):
+                judged(exchange)
+            return findings
+        with Warehouse(self._path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
             calls = sync.run(target, connection, redactor, tables, sleep=lambda _: None)
             number = 0
             while True:
@@ -68,12 +78,15 @@ def judged(tmp_path: Path) -> Iterator[Judged]:
                     ended = stopped.value
                     break
                 number = exchange.number
-                for fault in judge.check(exchange):
-                    findings.add(number, fault)
+                judged(exchange)
             findings.stopped(number, ended.error)
             if ended.reason == "done":
                 for fault in judge.finish(tables.tables(), tables.unmatched()):
                     findings.add(0, fault)
         return findings
 
-    yield run
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Runs:
+    """Runs scripted functions, and gives what was found."""
+    return Runs(tmp_path / "warehouse.duckdb")

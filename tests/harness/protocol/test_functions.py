@@ -71,20 +71,17 @@ def found(written: str) -> dict[str, list[str]]:
 
 FOUND: dict[str, dict[str, list[str]]] = {
     "feed.mjs": {
-        "has-more-not-boolean": ["3 []: hasMore is the text 'false', not true or false"],
-        "unknown-field": [
-            f"{call} []: has_more is not a field of a reply: is hasMore meant?" for call in (1, 2)
-        ],
+        "has-more-not-boolean": ['3 []: hasMore is "false", not true or false'],
+        "unknown-field": [f"{call} []: has_more is not a field of a reply" for call in (1, 2)],
         "row-goes-back": [
             '2 thing[0]: updated_at "2026-01-05T10:00:00" takes the place of "2026-01-05T12:00:00"'
         ],
         "secret-in-rows": ["2 thing[0]: link holds a secret"],
-        "stamp-without-offset": [" thing[]: updated_at has times without offset"],
     },
     "deletes.py": {
         "state-stuck": [
-            "3 []: hasMore is true, and the state is the one that was sent: the same calls come "
-            "again"
+            "3 []: hasMore is true, and the state is one that was sent before: the same calls "
+            "would be made again without end"
         ],
         "key-in-insert-and-delete": [
             "2 order[1]: order_id 7, line 2 stands in insert and in delete"
@@ -100,10 +97,9 @@ FOUND: dict[str, dict[str, list[str]]] = {
         "content-type": ["2 []: the Content-Type is text/plain"],
         "error-shape": [
             "2 []: errorMessage comes with HTTP 400",
-            "2 []: the state beside errorMessage is not the one that was sent",
-            "2 []: insert comes beside errorMessage",
+            "2 []: the state is not the one that was sent",
+            "2 []: insert is not empty",
         ],
-        "no-primary-key": ["1 thing[]: thing has no primary key: its records are appended"],
     },
 }
 
@@ -114,9 +110,13 @@ def test_a_foreign_function_is_judged_exactly(judge: Judge, name: str) -> None:
     assert code == 2
     assert found(written) == FOUND[name]
     assert SECRET not in written
-    if name == "errors.py":
-        message = json.loads(written)["error"]["message"]
-        assert message == "refused: Authorization: Bearer [secret]"
+    _, shown = judge(name, "resync")
+    text = " ".join(shown.split())
+    for rule in map(RULES.__getitem__, FOUND[name]):
+        assert rule.id in text
+        assert f"Fivetran {' '.join(rule.fivetran.split())}" in text
+        assert f"→ {' '.join(rule.fix.split())}" in text
+    assert SECRET not in shown
 
 
 def test_a_setup_test_that_delivers_rows_passes_with_warnings(judge: Judge) -> None:
@@ -128,16 +128,3 @@ def test_a_setup_test_that_delivers_rows_passes_with_warnings(judge: Judge) -> N
             "1 []: insert is not empty",
         ]
     }
-
-
-@pytest.mark.parametrize("name", FOUND)
-def test_the_terminal_shows_each_finding_with_what_fivetran_does_and_what_to_do(
-    judge: Judge, name: str
-) -> None:
-    _, written = judge(name, "resync")
-    text = " ".join(written.split())
-    for rule in map(RULES.__getitem__, FOUND[name]):
-        assert rule.id in text
-        assert f"Fivetran {' '.join(rule.fivetran.split())}" in text
-        assert f"→ {' '.join(rule.fix.split())}" in text
-    assert SECRET not in written

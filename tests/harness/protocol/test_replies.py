@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.errors import FunctionFailed, ProtocolBroken
 from harness.project import Connection
-from harness.protocol import shape
+from harness.protocol import rules
 from harness.protocol.messages import Answer, Reply, read, request
 from harness.protocol.rules import RULES
 from harness.redact import Redactor
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+FOLDER = Path(rules.__file__).parent / "schema"
 SECRET = "s3cret-Ü&+/tökén"
 FINE = {"state": {"at": 1}, "hasMore": False}
 PAGE = b"<!doctype html><html><head><title>Bad Gateway</title><style>h1 {color: red}</style>\
@@ -58,31 +59,27 @@ def test_a_correct_reply_has_no_faults(body: Any) -> None:
 
 
 WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
-    "hasMore is text": (
-        {"state": {}, "hasMore": "false"},
-        ["has-more-not-boolean hasMore: hasMore is the text 'false', not true or false"],
-    ),
     "all of it": (
         {"insert": {"t": 1}, "softDelete": [2], "has_more": True},
         [
-            "state-missing : state is missing",
+            "reply-shape : state is missing",
             "has-more-not-boolean : hasMore is missing",
-            "reply-shape insert.t: insert.t is the number 1, not a list",
-            "reply-shape softDelete: softDelete[0] is the number 2, not text",
-            "unknown-field has_more: has_more is not a field of a reply: is hasMore meant?",
+            "reply-shape insert.t: insert.t is 1, not a list",
+            "reply-shape softDelete: softDelete[0] is 2, not text",
+            "unknown-field has_more: has_more is not a field of a reply",
         ],
     ),
-    "state is text": (
-        {"state": "x", "hasMore": True},
-        ["state-missing state: state is the text 'x', not an object"],
+    "types": (
+        {"state": "x", "hasMore": "false", "schema": {"t": {"primary_key": "id"}}},
+        [
+            'reply-shape state: state is "x", not an object',
+            'has-more-not-boolean hasMore: hasMore is "false", not true or false',
+            'reply-shape schema.t: schema.t.primary_key is "id", not a list',
+        ],
     ),
     "a record is a number": (
         {**FINE, "insert": {"t": [{"a": 1}, 2]}},
-        ["reply-shape insert.t[1]: insert.t[1] is the number 2, not an object"],
-    ),
-    "the key is text": (
-        {**FINE, "schema": {"t": {"primary_key": "id"}}},
-        ["reply-shape schema.t: schema.t.primary_key is the text 'id', not a list"],
+        ["reply-shape insert.t[1]: insert.t[1] is 2, not an object"],
     ),
     "null": (
         {**FINE, "insert": None, "delete": None, "schema": {"t": None}, "softDelete": None},
@@ -93,24 +90,21 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
             "unknown-field softDelete: softDelete is null",
         ],
     ),
-    "one name twice": (
+    "a column twice": (
         b'{"state": {}, "hasMore": false, "insert": {"t": [{"a": 1}, {"b": {"id": 2, "id": 3}}]}}',
-        ['same-name-twice insert.t[1]: "id" stands 2 times in one object: 2 and 3'],
+        ['same-name-twice insert.t[1]: "id" is more than once in one object'],
     ),
-    "one entity twice": (
-        b'{"state": {}, "hasMore": false, "insert": {"t": [{"id" :1}], "t": [{"id" :2}]}}',
-        ['same-name-twice insert: "t" stands 2 times in one object: a list of 1 and a list of 1'],
+    "an entity twice": (
+        b'{"state": {}, "hasMore": false, "insert": {"t": [{"id" :1}, {}], "t": [{"id" :2}]}}',
+        ['same-name-twice insert: "t" is more than once in one object'],
     ),
     "state twice": (
-        b'{"state": {"a": 1}, "state": {}, "hasMore": false}',
-        ['same-name-twice : "state" stands 2 times in one object: an object and an object'],
+        b'{"state": {"a": 1}, "state": {"a": 1}, "hasMore": false}',
+        ['same-name-twice : "state" is more than once in one object'],
     ),
-    "a name in the state twice": (
-        b'{"state": {"a": [{"b": 1, "b": 1}]}, "hasMore": false}',
-        ['same-name-twice state: "b" stands 2 times in one object: 1 and 1'],
-    ),
-    "a list": ([1], ["reply-shape : the reply is a list, not an object"]),
-    "encoded twice": (json.dumps(FINE), ["reply-shape : the reply is JSON encoded twice"]),
+    "a list": ([1], ["reply-shape : the reply is [1], not an object"]),
+    "null alone": (b"null", ["reply-shape : the reply is null, not an object"]),
+    "encoded twice": ("{}", ['reply-shape : the reply is "{}", not an object']),
     "API Gateway's wrapper": (
         {"statusCode": 200, "body": json.dumps(FINE)},
         [
@@ -121,20 +115,13 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
     "NaN": (
         b'{"state": {}, "hasMore": false, "insert": {"t": [{"id": 1}, {"id": 2, "x": NaN}]}}',
         [
-            "not-json : NaN is not JSON, at byte 75 of 82: "
+            "not-json : JSON is malformed: invalid character, at byte 75 of 82: "
             'hasMore": false, "insert": {"t": [{"id": 1}, {"id": 2, "x":  >>> NaN}]}}'
         ],
     ),
     "cut": (
         b'{"state": {"\xc3\xa4": ',
-        ['not-json : the JSON ends too early, at byte 17 of 17: {"state": {"ä":  (end)'],
-    ),
-    "a comma too many": (
-        b'{"state": {},}',
-        [
-            "not-json : Expecting property name enclosed in double quotes, at byte 13 of 14: "
-            '{"state": {}, >>> }'
-        ],
+        ['not-json : Input data was truncated, at byte 17 of 17: {"state": {"ä":  >>> (end)'],
     ),
     "Latin-1": (
         b'{"state": "\xe4"}',
@@ -147,11 +134,10 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
     "half a pair": (
         b'{"state": {"x": "\\ud83d"}, "hasMore": false}',
         [
-            r"not-json : a text holds half of a surrogate pair (\ud800 to \udfff), which has no "
-            "UTF-8"
+            "not-json : JSON is malformed: unexpected end of escaped utf-16 surrogate pair, at "
+            'byte 23 of 44: {"state": {"x": "\\ud83d >>> "}, "hasMore": false}'
         ],
     ),
-    "too deep": (b"[" * 100_000, ["not-json : objects and lists are nested too deep to read"]),
     "gzip": (
         gzip.compress(b"{}"),
         ["not-json : the body is compressed with gzip, and no Content-Encoding header says so"],
@@ -160,15 +146,11 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
     "a page": (PAGE, ["not-json : the reply is an HTML page: Bad Gateway 502 nginx & co"]),
     "an error without message": (
         {"errorType": "ValueError"},
-        ["error-without-message : errorMessage is missing"],
+        ["reply-shape : errorMessage is missing"],
     ),
     "a blank message": (
         {"errorMessage": " "},
-        ["error-without-message errorMessage: errorMessage is the text ' '"],
-    ),
-    "a message that is an object": (
-        {"errorMessage": {"code": 1}},
-        ["error-without-message errorMessage: errorMessage is an object, not text"],
+        ['reply-shape errorMessage: errorMessage is " "'],
     ),
 }
 
@@ -188,15 +170,10 @@ def test_all_that_is_wrong_is_found_with_its_place(body: Any, found: list[str]) 
 
 
 def test_an_error_names_the_place_once_and_shows_the_record() -> None:
-    twice = reply(WRONG_REPLIES["one name twice"][0]).failure()
-    assert str(twice) == ('insert.t[1]: "id" stands 2 times in one object: 2 and 3\n{"b":{"id":3}}')
+    twice = reply(WRONG_REPLIES["a column twice"][0]).failure()
+    assert str(twice) == 'insert.t[1]: "id" is more than once in one object\n{"b":{"id":3}}'
     number = reply(WRONG_REPLIES["a record is a number"][0]).failure()
-    assert str(number) == "insert.t[1] is the number 2, not an object\n2"
-
-
-def test_null_is_advised_to_be_left_out() -> None:
-    todos = {fault.todo for fault in reply(WRONG_REPLIES["null"][0]).faults}
-    assert todos == {"leave the field out where there is nothing to say"}
+    assert str(number) == "insert.t[1] is 2, not an object\n2"
 
 
 def test_a_fault_of_the_shape_leaves_the_rest_to_be_used() -> None:
@@ -287,8 +264,8 @@ def test_an_error_report_may_carry_its_trace_as_text_or_list(
     ("status", "report", "words"),
     [
         (400, {}, "errorMessage comes with HTTP 400"),
-        (200, {"stackTrace": [["a.py", 1]]}, "stackTrace[0] has 2 entries, not 4"),
-        (200, {"errorType": 7}, "errorType is the number 7, not text"),
+        (200, {"stackTrace": [["a.py", 1]]}, 'stackTrace[0] is ["a.py",1]'),
+        (200, {"errorType": 7}, "errorType is 7, not text"),
     ],
 )
 def test_an_error_report_in_another_form_is_a_warning(
@@ -350,42 +327,20 @@ fields = {
     "delete": st.dictionaries(entities, records | values) | values,
     "schema": st.dictionaries(entities, keys | values) | values,
     "softDelete": st.lists(entities | values) | values,
+    **dict.fromkeys(["errorMessage", "errorType", "stackTrace", "has_more", "statusCode"], values),
 }
-others = {"errorMessage": values, "errorType": values, "stackTrace": values, "has_more": values}
-ASSERTIONS = {"type", "required", "minLength", "pattern", "minItems", "maxItems", "not"}
+SCHEMAS = {
+    name: Draft202012Validator(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+    for name in ("request", "reply")
+}
 
 
-def parts(schema: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every part of a schema that a reply can break."""
-    if isinstance(schema, dict):
-        if ASSERTIONS & schema.keys():
-            yield path, schema
-        for name, inner in schema.items():
-            if name not in ("if", "not", "says"):  # these decide, and are never broken themselves
-                yield from parts(inner, f"{path}/{name}")
-    elif isinstance(schema, list):
-        for index, inner in enumerate(schema):
-            yield from parts(inner, f"{path}/{index}")
-
-
-@pytest.mark.parametrize("name", ["request", "reply"])
-def test_the_schema_is_valid(name: str) -> None:
-    Draft202012Validator.check_schema(shape.validator(name).schema)
-
-
-def test_every_part_of_the_schema_that_can_be_broken_names_its_rule() -> None:
-    found = dict(parts(shape.validator("reply").schema))
-    assert len(found) > 15
-    assert [path for path, part in found.items() if part.get("rule") not in RULES] == []
-
-
-@given(st.fixed_dictionaries({}, optional={**fields, **others}))
+@given(st.fixed_dictionaries({}, optional=fields))
 @settings(max_examples=200, deadline=None)
 def test_any_reply_is_read_and_what_the_schema_refuses_is_a_fault(data: dict[str, Any]) -> None:
-    refused = not shape.validator("reply").is_valid(data)
-    assert bool(shape.faults(data, Redactor())) == refused
     answered = reply(data)
-    assert not (shape.is_sound(data) and (refused or not answered.usable))
+    assert bool(answered.faults) != SCHEMAS["reply"].is_valid(data)
+    assert {fault.rule for fault in answered.faults} <= RULES.keys()
     assert answered.usable or answered.failure() is not None
 
 
@@ -395,6 +350,8 @@ def test_any_reply_is_read_and_what_the_schema_refuses_is_a_fault(data: dict[str
     st.text(),
     st.booleans(),
 )
+@example(b"[" * 100_000, 200, "", False)
+@example(b'{"a":' * 900 + b'{"b": 1, "b": 2}' + b"}" * 900, 200, "", False)
 def test_any_answer_can_be_read(body: bytes, status: int, kind: str, lost: bool) -> None:
     answered = reply(body, status, kind, lost=lost)
     assert answered.usable or isinstance(answered.failure(), ProtocolBroken)
@@ -407,15 +364,13 @@ def test_a_request_is_valid_and_leaves_out_what_is_not_given(
 ) -> None:
     connection = Connection("acme", {"apiToken": "x"}, {"region": "eu"}, [], [])
     body = json.loads(request(connection, {"t": 1}, sync_id=sync_id, setup_test=setup_test))
-    assert body.pop("agent") == "Fivetran Azure Functions Connector/local_harness/acme"
     assert body == {
+        "agent": "Fivetran Azure Functions Connector/local_harness/acme",
         "state": {"t": 1},
         "secrets": {"apiToken": "x"},
         "customPayload": {"region": "eu"},
         **({"setup_test": True} if setup_test else {}),
         **({"sync_id": sync_id} if sync_id else {}),
     }
-    valid = shape.validator("request")
-    assert valid.is_valid({"agent": "", **body})
-    assert not valid.is_valid({"agent": "", **body, "sync_id": "7"})
-    assert not valid.is_valid({"agent": "", **body, "setup_test": False})
+    assert SCHEMAS["request"].is_valid(body)
+    assert not SCHEMAS["request"].is_valid({**body, "sync_id": "7"})

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.errors import ProtocolBroken
-from harness.protocol import calls, rules, shape
+from harness.protocol import calls
 from harness.protocol.findings import Findings, advice, summary
 from harness.protocol.messages import Answer
-from harness.protocol.rule import Rule, sentence
-from harness.protocol.rules import ERROR, RULES, SEVERITIES, Fault, Judge
+from harness.protocol.rules import ERROR, RULES, Fault, Judge
 from harness.redact import Redactor
 from harness.target.local import Event
 
+ROOT = Path(__file__).parents[3]
 SECRET = "s3cret-Ü&+/tökén"
 KEYED = {"t": {"primary_key": ["id"]}}
 NOON, ONE = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z"
@@ -80,10 +80,9 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         [answer(b'{"state": {"hasMore": 1}, "hasMore": false}')],
     ),
     "reply-shape": (
-        [reply({"id": 1}, schema={"t": {"primary_key": ["id", "ID"]}})],
+        [reply({"id": 1}, schema={"t": {"primary_key": ["id", "id"]}})],
         [reply({"id": 1}, schema=KEYED)],
     ),
-    "state-missing": ([{"hasMore": False}], [{"state": {}, "hasMore": False}]),
     "has-more-not-boolean": (
         [reply({"id": 1}, hasMore="false")],
         [reply({"id": 1}, hasMore=False)],
@@ -159,10 +158,6 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         replies([{"id": 1, "price": 1}], [{"id": 2, "price": "1 €"}]),
         replies([{"id": 1, "price": 1}], [{"id": 2, "price": 1.5}, {"id": 3, "price": None}]),
     ),
-    "stamp-without-offset": (
-        [reply({"id": 1, "at": "2026-01-05T12:00:00"})],
-        [reply({"id": 1, "at": "2026-01-05T12:00:00+02:00", "day": "2026-01-05"})],
-    ),
     "all-null-column": (
         [reply({"id": 1, "note": None})],
         [reply({"id": 1, "note": None}, {"id": 2, "note": ""})],
@@ -175,10 +170,6 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
     "secret-in-rows": (
         [reply({"id": 1, "note": f"Bearer {SECRET}"})],
         [reply({"id": 1, "note": "Bearer"})],
-    ),
-    "error-without-message": (
-        [{"errorType": "ValueError", "stackTrace": []}],
-        [report(errorType="ValueError", stackTrace=[])],
     ),
     "error-shape": (
         [report(state={"at": 9}, hasMore=True)],
@@ -205,16 +196,12 @@ def test_every_rule_has_its_runs() -> None:
 
 
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
-def test_a_run_that_breaks_a_rule_breaks_no_other(judged: Any, rule: str) -> None:
-    broken, _ = (SYNCS | SETUPS)[rule]
+def test_a_run_breaks_one_rule_and_a_similar_one_none(judged: Any, rule: str) -> None:
+    broken, fine = (SYNCS | SETUPS)[rule]
     findings = run(judged, rule, broken)
     assert {finding.rule.id for finding in findings} == {rule}
     assert findings.broken == (RULES[rule].severity == ERROR)
-
-
-@pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
-def test_a_similar_run_breaks_none(judged: Any, rule: str) -> None:
-    _, fine = (SYNCS | SETUPS)[rule]
+    judged.forget()
     assert [finding.rule.id for finding in run(judged, rule, fine)] == []
 
 
@@ -231,18 +218,12 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
             '    {"id":"2"}',
         ],
     ),
-    "each record without key": (
-        [reply(*[{"no": n} for n in range(1200)])],
+    "a record without key": (
+        [reply({"id": 1}, {"no": 2})],
         {},
         [
             "record-without-key",
-            "call 1, insert.t[0]: id of the primary key is missing or null",
-            '    {"no":0}',
-            "call 1, insert.t[1]: id of the primary key is missing or null",
-            '    {"no":1}',
-            "call 1, insert.t[2]: id of the primary key is missing or null",
-            '    {"no":2}',
-            "and 1,197 more",
+            'call 1: insert.t[1]: id of the primary key is missing or null: {"id":null,"no":2}',
         ],
     ),
     "the shape does not hide the data": (
@@ -250,33 +231,34 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {},
         [
             "has-more-not-boolean",
-            "call 1: hasMore is the text 'no', not true or false",
+            'call 1: hasMore is "no", not true or false',
             "names-collide",
             'call 1, insert.t[0]: "aB" and "a_b" both become column a_b',
             '    {"aB":1,"a_b":2}',
         ],
     ),
-    "a missing state does not hide the data": (
-        [reply({"no": 1}, state=None, delete={"u": [{"id": 1}]})],
+    "more places than are shown": (
+        [reply(*[{"id": n, "x": SECRET} for n in range(1200)])],
         {},
         [
-            "state-missing",
-            "call 1: state is missing",
-            "record-without-key",
-            "call 1, insert.t[0]: id of the primary key is missing or null",
-            '    {"no":1}',
-            "delete-without-schema",
-            "call 1: delete.u comes without schema.u.primary_key",
+            "secret-in-rows",
+            "call 1, insert.t[0]: x holds a secret",
+            '    {"id":0,"x":"[secret]"}',
+            "call 1, insert.t[1]: x holds a secret",
+            '    {"id":1,"x":"[secret]"}',
+            "call 1, insert.t[2]: x holds a secret",
+            '    {"id":2,"x":"[secret]"}',
+            "and 997 more",
         ],
     ),
     "both tries of a setup test": (
         [report(stackTrace=[[1]]), reply(state={}, x=1)],
         {"setup": True},
         [
+            "error-shape",
+            "call 1: stackTrace[0] is [1]",
             "unknown-field",
             "call 2: x is not a field of a reply",
-            "error-shape",
-            "call 1: stackTrace[0] has 1 entries, not 4",
         ],
     ),
     "a slow setup test": (
@@ -289,9 +271,9 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {},
         [
             "error-shape",
-            "call 1, state: the state beside errorMessage is not the one that was sent",
-            "call 1: insert comes beside errorMessage",
-            "call 1: softDelete comes beside errorMessage",
+            "call 1, state: the state is not the one that was sent",
+            "call 1: insert is not empty",
+            "call 1: softDelete is not empty",
         ],
     ),
     "a column that hides nothing": (
@@ -329,7 +311,7 @@ def test_a_finding_says_where_what_and_with_which_record(
     for finding in judged(answers, **options):
         said = finding.lines()
         assert f"Fivetran {finding.rule.fivetran}" in said
-        assert f"→ {finding.first.todo or finding.rule.fix}" in said
+        assert f"→ {finding.places[0][1].todo or finding.rule.fix}" in said
         found += [finding.rule.id, *said[: said.index(f"Fivetran {finding.rule.fivetran}")]]
     assert found == lines
 
@@ -392,53 +374,24 @@ def test_findings_are_sorted_counted_and_written_as_json() -> None:
     assert (first["rule"], first["count"], first["calls"]) == ("not-json", 4, [1, 2, 3])
     assert len(first["places"]) == 3
     assert first["places"][0] == {"call": 1, "what": "the reply is empty", "todo": "answer"}
+    rule = RULES["all-null-column"]
     assert second == {
-        "rule": "all-null-column",
+        "rule": rule.id,
         "severity": "notice",
-        "title": "a column is null in every record",
-        "fivetran": RULES["all-null-column"].fivetran,
-        "fix": RULES["all-null-column"].fix,
+        "title": rule.title,
+        "fivetran": rule.fivetran,
+        "fix": rule.fix,
         "count": 1,
         "calls": [0],
         "places": [{"part": "insert", "entity": "t", "what": "a is null in every record"}],
     }
 
 
-def named_rules() -> set[Any]:
-    """The ids of rules that the code and the schema name."""
-    found: set[Any] = set()
-    for path in rules.PAGE.parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                named = [word.value for word in node.keywords if word.arg == "rule"]
-                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                named += node.args[:1] if called in ("Fault", "fault") else []
-                found |= {value.value for value in named if isinstance(value, ast.Constant)}
-    text = Path(shape.FOLDER / "reply.json").read_text(encoding="utf-8")
-    json.loads(text, object_hook=lambda part: found.add(part.get("rule")))
-    return found - {None}
-
-
-def test_every_rule_that_the_code_names_is_registered() -> None:
-    assert named_rules() <= RULES.keys()
-
-
-def test_every_rule_says_what_fivetran_does_and_how_to_fix_it() -> None:
+def test_the_page_is_the_registry() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "rules_page.py"))
+    assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), (
+        "run `python scripts/rules_page.py`"
+    )
     for rule in RULES.values():
-        assert rule.severity in SEVERITIES
         for text in (rule.title, rule.fivetran, rule.fix):
             assert text and not text.endswith(".") and "  " not in text
-
-
-def test_the_page_is_the_registry() -> None:
-    assert rules.PAGE.read_text(encoding="utf-8") == rules.page(), (
-        "run `python -m harness.protocol.rules` in the project's folder"
-    )
-
-
-def test_names_of_code_keep_their_case() -> None:
-    assert (
-        sentence("hasMore is missing, or not a boolean") == "hasMore is missing, or not a boolean"
-    )
-    assert sentence("the reply is not JSON") == "The reply is not JSON"
-    assert isinstance(RULES["not-json"], Rule)

@@ -122,7 +122,7 @@ NO_KEY = {"thing": [{"name": "x"}]}
         ([reply(1), reply(2), reply(3), reply(1)], "broken", "state-stuck"),
         ([reply(1), [1]], "broken", "reply-shape"),
         ([reply(1), BROKEN], "broken", "http-status"),
-        ([reply(1), {"insert": {}, "hasMore": True}], "broken", "state-missing"),
+        ([reply(1), {"insert": {}, "hasMore": True}], "broken", "reply-shape"),
         ([LOST, LOST, LOST], "failed", "no-reply"),
         ([reply(1), reply(2, insert=NO_KEY)], "broken", "record-without-key"),
     ],

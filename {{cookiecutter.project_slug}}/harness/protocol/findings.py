@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.errors import HarnessError, ProtocolBroken
 from harness.protocol.rule import ERROR, RULES, SEVERITIES, Fault, Rule
 
 PLACES = 3  # of each rule are shown
-_PLACE = ("part", "entity", "record", "what", "row", "todo")
 
 
 @dataclass
@@ -28,11 +27,6 @@ class Finding:
     count: int = 0
     calls: list[int] = field(default_factory=list)
     places: list[tuple[int, Fault]] = field(default_factory=list)
-
-    @property
-    def first(self) -> Fault:
-        """The first fault."""
-        return self.places[0][1]
 
     def lines(self) -> list[str]:
         """All there is to say besides the title: places, what Fivetran does, what to do."""
@@ -57,9 +51,7 @@ class Findings:
 
     def __iter__(self) -> Iterator[Finding]:
         for severity in SEVERITIES:
-            for rule in RULES.values():
-                if rule.severity == severity and rule.id in self._found:
-                    yield self._found[rule.id]
+            yield from (found for found in self._found.values() if found.rule.severity == severity)
 
     def add(self, call: int, fault: Fault) -> None:
         """Count a fault.
@@ -92,10 +84,7 @@ class Findings:
         return [
             {
                 "rule": finding.rule.id,
-                "severity": finding.rule.severity,
-                "title": finding.rule.title,
-                "fivetran": finding.rule.fivetran,
-                "fix": finding.rule.fix,
+                **{name: value for name, value in asdict(finding.rule).items() if name != "id"},
                 "count": finding.count,
                 "calls": finding.calls,
                 "places": [_place(call, fault) for call, fault in finding.places],
@@ -115,14 +104,13 @@ def summary(findings: Iterable[Finding]) -> str:
 
 def advice(error: HarnessError) -> list[str]:
     """What Fivetran does after the error that ended a command, and what to do about it."""
-    lines = []
-    todo = error.todo
-    if isinstance(error, ProtocolBroken) and error.rule in RULES:
-        lines.append(f"Fivetran {RULES[error.rule].fivetran}")
-        todo = todo or RULES[error.rule].fix
-    return [*lines, f"→ {todo}"] if todo else lines
+    if not isinstance(error, ProtocolBroken):
+        return [f"→ {error.todo}"] if error.todo else []
+    rule = RULES[error.rule]
+    return [f"Fivetran {rule.fivetran}", f"→ {error.todo or rule.fix}"]
 
 
 def _place(call: int, fault: Fault) -> dict[str, Any]:
-    place = {"call": call or None, **{name: getattr(fault, name) for name in _PLACE}}
+    place = {"call": call or None, **asdict(fault)}
+    del place["rule"]  # is in the finding
     return {name: value for name, value in place.items() if value not in ("", None)}

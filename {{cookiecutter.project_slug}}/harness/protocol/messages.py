@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness import codec
 from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.protocol import shape
-from harness.protocol.body import MOST, Body, shown, start
+from harness.protocol.body import MOST, as_json, names_twice, not_json, readable
 from harness.protocol.rule import ERROR, RULES, WARNING, rule
 from harness.protocol.rule import Fault as Fault
 from harness.redact import Redactor
@@ -20,19 +20,47 @@ if TYPE_CHECKING:
 
 AZURE_SECONDS = 230  # Azure ends an HTTP-triggered call then, whatever functionTimeout says
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
-_KEY = (
-    "if the function needs a key, give it with --key or in FUNCTION_KEY; Fivetran sends it as the "
-    "header x-functions-key and no other login"
+_LET_IN = (
+    "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
+    "header x-functions-key, and no other login); a firewall in front of it may answer so too"
 )
-_STATUS = {  # what to do about a status, wherever the function runs
+_TODO = {  # what to do about a status, wherever the function runs
     201: "answer with status 200 exactly, whatever the call has created",
-    204: "answer with status 200 and a JSON object, also where there is nothing new",
-    400: "the function did not accept the request: its log says why; Fivetran sends the same one",
-    401: f"the caller is not accepted: {_KEY}",
-    403: f"the caller is not allowed in: {_KEY}; a firewall in front of it answers 403 too",
+    401: _LET_IN,
+    403: _LET_IN,
     404: "check the URL, and that the function takes POST: some hosts answer 404 where it does not",
-    413: "the request is too large for the function's host: keep less in state",
+    500: "the function raised an exception or returned nothing: its log says which; catch every "
+    "exception and report it with errorMessage and status 200",
 }
+
+rule("no-reply", ERROR, "no reply came, or it came too late",
+     "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
+     "look into the function's log; a call that takes too long must do less: in a sync deliver "
+     "fewer records with hasMore: true, in a setup test make one light request")  # fmt: skip
+rule("no-post", ERROR, "the function does not take POST",
+     "sends POST requests only: every call fails",
+     'let the function take POST: methods=["POST"] in Python on Azure, methods: ["POST"] in '
+     "JavaScript")  # fmt: skip
+rule("http-status", ERROR, "the reply has another HTTP status than 200",
+     "shows a failed call; it may never read the body",
+     "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
+rule("content-type", ERROR, "the Content-Type is not application/json",
+     "requires application/json",
+     "answer with the header Content-Type: application/json")  # fmt: skip
+rule("error-shape", WARNING,
+     "an error report carries more than the error, or in another form than documented",
+     "tries the sync again from the last successful reply's state: rows and a new state beside an "
+     "error do not count; a status other than 200 may hide the message",
+     "answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
+     "code]]; deliver what there is with hasMore: true, and report the error with the next "
+     "call")  # fmt: skip
+rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
+     "stores the state and shows error messages: people can read the secret (here such a reply is "
+     "not applied)",
+     "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
+rule("secret-in-rows", WARNING, "a record holds a secret",
+     "writes it into the destination, where people can read it",
+     "take the secret out of the record, or block the column in Fivetran")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +132,7 @@ class Reply:
         if self.error:
             return FunctionFailed(self.error, kind=self.kind, trace="\n".join(self.trace))
         for fault in self.faults:
-            if fault.severity == ERROR:
+            if RULES[fault.rule].severity == ERROR:
                 where = "" if fault.where in fault.what else f"{fault.where}: "
                 row = f"\n{fault.row}" if fault.row else ""
                 todo = fault.todo or RULES[fault.rule].fix
@@ -143,64 +171,85 @@ def request(
 def read(answer: Answer, redactor: Redactor) -> Reply:
     """Read a reply. It raises nothing: what is wrong is in the reply's faults."""
     reply = Reply(size=len(answer.body), trace=redactor.text(answer.failure).splitlines())
-    if answer.lost:
-        reply.faults.append(_lost(answer, redactor))
-        return reply
-    body = Body(answer.body, redactor)
-    reports = _fields(body.value).get("errorMessage") is not None
-    reply.faults += _response(answer, body, reports, redactor)
-    reply.faults += body.faults
-    if body.encoded:
-        reply.faults += shape.faults(body.value, redactor)
-    if answer.status != 200 and not (reports or "state" in _fields(body.value)):
-        # A gateway or a web framework answers, not somebody who speaks the protocol.
-        reply.faults = reply.faults[:1]
-    leaks = list(_leaks(answer.body, body, redactor))
-    reply.faults += leaks
-    if isinstance(body.value, dict):
-        _fill(reply, body.value, redactor)
-    sound = reply.state is not None and not reports and answer.status == 200
-    reply.usable = sound and all(leak.rule != "secret-in-reply" for leak in leaks)
+    reply.faults = [fault.clean(redactor) for fault in _read(reply, answer, redactor)]
     return reply
 
 
-def _fields(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
+    """Fills in the reply and gives its faults."""
+    if answer.lost:
+        yield Fault("no-reply", answer.why or "no reply came")
+        return
+    value, wrong = _decoded(answer.body, redactor)
+    if isinstance(value, dict):
+        _fill(reply, value, redactor)
+    reports = reply.data.get("errorMessage") is not None
+    if answer.status == 405:
+        yield Fault("no-post", "the function answered HTTP 405 to a POST request")
+    elif answer.status != 200 and reports:
+        yield Fault("error-shape", f"errorMessage comes with HTTP {answer.status}")
+    elif answer.status != 200:
+        yield _status(answer)
+    leaks = _leaks(answer.body, reply.data, redactor)
+    is_json = value is not None or not wrong
+    if is_json and (answer.status == 200 or reports):
+        kind = answer.content_type.partition(";")[0].strip().lower()
+        if kind != "application/json":
+            yield Fault("content-type", f"the Content-Type is {answer.content_type or 'missing'}")
+    # Another status without such fields comes from a gateway or a web framework.
+    if answer.status == 200 or reports or "state" in reply.data:
+        yield from wrong
+        yield from shape.faults(value) if is_json else ()
+    yield from leaks
+    sound = answer.status == 200 and reply.state is not None and not reports
+    reply.usable = sound and all(leak.rule != "secret-in-reply" for leak in leaks)
+
+
+def _decoded(body: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
+    """The value that a body holds, None where it is not JSON, and what is wrong with the text."""
+    try:
+        value = codec.decode(body)
+        wrong = list(names_twice(body, value))
+    except (ValueError, RecursionError) as error:
+        return None, [not_json(body, redactor) or Fault("not-json", str(error))]
+    if (b"\\ud" in body or b"\\uD" in body) and (fault := not_json(body, redactor)):
+        wrong.append(fault)  # half a surrogate pair, which can be decoded here
+    return value, wrong
 
 
 def _fill(reply: Reply, data: dict[str, Any], redactor: Redactor) -> None:
-    """Take what can be used; what cannot has its fault already."""
+    """Takes what can be used; what cannot has its fault already."""
     reply.data = data
-    state, more, marked = data.get("state"), data.get("hasMore"), data.get("softDelete")
+    state, schema = data.get("state"), data.get("schema")
     reply.state = state if isinstance(state, dict) else None
-    reply.has_more = more is True
+    reply.has_more = data.get("hasMore") is True
     reply.insert, reply.delete = _records(data.get("insert")), _records(data.get("delete"))
-    if isinstance(marked, list):
-        reply.soft_delete = [entity for entity in marked if isinstance(entity, str)]
-    schema = data.get("schema")
+    reply.soft_delete = _texts(data.get("softDelete"))
     for entity, entry in schema.items() if isinstance(schema, dict) else ():
-        key = entry.get("primary_key") if isinstance(entry, dict) else None
-        columns = key if isinstance(key, list) else []
-        reply.schema[entity] = [name for name in columns if isinstance(name, str) and name]
+        reply.schema[entity] = _texts(entry.get("primary_key") if isinstance(entry, dict) else None)
     message, kind = data.get("errorMessage"), data.get("errorType")
     if isinstance(message, str):
         reply.error = redactor.text(message).strip()
         reply.kind = redactor.text(kind) if isinstance(kind, str) else ""
-    trace = data.get("stackTrace") or data.get("trace")
-    if trace:
+    if trace := data.get("stackTrace") or data.get("trace"):
         reply.trace = redactor.text("\n".join(_trace(trace))).splitlines()
+
+
+def _texts(value: Any) -> list[str]:
+    """The entries of a list that are not blank."""
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str) and item]
 
 
 def _records(value: Any) -> dict[str, list[dict[str, Any]]]:
     """The records of insert or delete that are objects; an entity without any stays."""
-    if not isinstance(value, dict):
-        return {}
-    records = {}
-    for entity, rows in value.items():
-        if isinstance(rows, list):
-            sound = set(map(type, rows)) <= {dict}
-            records[entity] = rows if sound else [row for row in rows if isinstance(row, dict)]
-    return records
+    return {
+        entity: rows
+        if set(map(type, rows)) <= {dict}
+        else [row for row in rows if isinstance(row, dict)]
+        for entity, rows in (value.items() if isinstance(value, dict) else ())
+        if isinstance(rows, list)
+    }
 
 
 def _trace(trace: Any) -> Iterator[str]:
@@ -215,86 +264,30 @@ def _trace(trace: Any) -> Iterator[str]:
             yield str(frame)
 
 
-@rule("no-reply", ERROR, "no reply came, or it came too late",
-      "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
-      "look into the function's log; a call that takes too long must do less: in a sync deliver "
-      "fewer records with hasMore: true, in a setup test make one light request")  # fmt: skip
-def _lost(answer: Answer, redactor: Redactor) -> Fault:
-    return Fault("no-reply", redactor.text(answer.why) or "no reply came")
+def _status(answer: Answer) -> Fault:
+    text = answer.failure.strip().rpartition("\n")[2] or readable(answer.body)
+    what = f": {text}" if text else " with an empty body"
+    todo = "" if answer.status == 500 and text else _TODO.get(answer.status, "")
+    return Fault("http-status", f"the function answered HTTP {answer.status}{what}", todo=todo)
 
 
-@rule("no-post", ERROR, "the function does not take POST",
-      "sends POST requests only: every call fails",
-      'let the function take POST: methods=["POST"] in Python on Azure, methods: '
-      '["POST"] in JavaScript')  # fmt: skip
-@rule("http-status", ERROR, "the reply has another HTTP status than 200",
-      "shows a failed call; it may never read the body",
-      "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
-@rule("content-type", ERROR, "the Content-Type is not application/json",
-      "requires application/json",
-      "answer with the header Content-Type: application/json")  # fmt: skip
-@rule("error-shape", WARNING,
-      "an error report carries more than the error, or in another form than documented",
-      "tries the sync again from the last successful reply's state: rows and a new state beside "
-      "an error do not count; a status other than 200 may hide the message",
-      "answer 200 with errorMessage, errorType as text and stackTrace as [[file, "
-      "line, function, code]]; deliver what there is with hasMore: true, and "
-      "report the error with the next call")  # fmt: skip
-def _response(answer: Answer, body: Body, reports: bool, redactor: Redactor) -> Iterator[Fault]:
-    if answer.status == 405:
-        yield Fault("no-post", "the function answered HTTP 405 to a POST request")
-    elif answer.status != 200 and reports:
-        yield Fault("error-shape", f"errorMessage comes with HTTP {answer.status}")
-    elif answer.status != 200:
-        text = start(answer.body, redactor)
-        if answer.failure:
-            text = redactor.text(answer.failure.strip().rpartition("\n")[2])
-        text = f": {text}" if text else " with an empty body"
-        todo = _STATUS.get(answer.status, "")
-        if answer.status == 500 and not answer.body.strip():
-            todo = (
-                "the function raised an exception or returned nothing: its log says which; catch "
-                "every exception and report it with errorMessage and status 200"
-            )
-        yield Fault("http-status", f"the function answered HTTP {answer.status}{text}", todo=todo)
-    protocol = body.value is not None and (answer.status == 200 or reports)
-    if protocol and not _is_json(answer.content_type):
-        named = redactor.text(answer.content_type) or "missing"
-        yield Fault("content-type", f"the Content-Type is {named}")
+def _leaks(body: bytes, data: Mapping[str, Any], redactor: Redactor) -> list[Fault]:
+    if not redactor.finds(body):
+        return []
+    found: list[Fault] = []
+    for part, value in data.items():
+        rows = value if part in ("insert", "delete") and isinstance(value, dict) else {}
+        if redactor.finds(codec.encode({part: list(rows) or value})):
+            found.append(Fault("secret-in-reply", f"{part} holds a secret", part))
+        for entity, records in rows.items():
+            found += islice(_leaking(part, entity, records, redactor), MOST)
+    return found or [Fault("secret-in-reply", "the reply holds a secret")]
 
 
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
-
-
-@rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
-      "stores the state and shows error messages: people can read the secret (here such a reply "
-      "is not applied)",
-      "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
-@rule("secret-in-rows", WARNING, "a record holds a secret",
-      "writes it into the destination, where people can read it",
-      "take the secret out of the record, or block the column in Fivetran")  # fmt: skip
-def _leaks(raw: bytes, body: Body, redactor: Redactor) -> Iterator[Fault]:
-    if not redactor.finds(body.encoded or raw):
-        return
-    if not isinstance(body.value, dict):
-        yield Fault("secret-in-reply", "the body holds a secret")
-        return
-    for part, value in body.value.items():
-        rows = part in ("insert", "delete") and isinstance(value, dict)
-        if redactor.finds(codec.encode({part: list(value) if rows else value})):
-            named = redactor.text(part)
-            yield Fault("secret-in-reply", f"{named} holds a secret", named)
-        if rows:
-            yield from islice(_leaking_rows(part, value, redactor), MOST)
-
-
-def _leaking_rows(part: str, entities: Mapping[str, Any], redactor: Redactor) -> Iterator[Fault]:
-    for entity, rows in entities.items():
-        for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
-            if redactor.finds(codec.encode(row)):
-                columns = row if isinstance(row, dict) else {}
-                names = (name for name in columns if redactor.finds(codec.encode(columns[name])))
-                what = f"{next(names, 'the record')} holds a secret"
-                named, text = redactor.text(entity), shown(row, redactor)
-                yield Fault("secret-in-rows", redactor.text(what), part, named, index, text)
+def _leaking(part: str, entity: str, records: Any, redactor: Redactor) -> Iterator[Fault]:
+    for index, record in enumerate(records if isinstance(records, list) else ()):
+        if redactor.finds(codec.encode(record)):
+            columns = record.items() if isinstance(record, dict) else ()
+            names = (name for name, value in columns if redactor.finds(codec.encode(value)))
+            what = f"{next(names, 'the record')} holds a secret"
+            yield Fault("secret-in-rows", what, part, entity, index, as_json(record))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+
+from harness.redact import Redactor
 
 ERROR, WARNING, NOTICE = "error", "warning", "notice"
 SEVERITIES = {
@@ -12,7 +12,7 @@ SEVERITIES = {
     WARNING: "it works today and is likely to cause trouble",
     NOTICE: "good to know",
 }
-Check = TypeVar("Check", bound=Callable[..., Any])
+_ROW, _WHAT = 200, 400  # characters that are shown
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Fault:
         part: Field of the reply: `insert`, `delete`, `state`, …; "" for all of it.
         entity: The entity, "" where it is about none.
         record: Index of the record in its list, from 0.
-        row: The offending record as JSON text, shortened and redacted; "" where there is none.
+        row: The offending record as JSON text, "" where there is none.
         todo: What to do, where more is known than the rule's `fix`.
     """
 
@@ -62,25 +62,24 @@ class Fault:
         place = ".".join(filter(None, (self.part, self.entity)))
         return place if self.record is None else f"{place}[{self.record}]"
 
-    @property
-    def severity(self) -> str:
-        """The severity of its rule."""
-        return RULES[self.rule].severity
+    def clean(self, redactor: Redactor) -> Fault:
+        """The same without secrets, and then shortened: half a secret would not be found."""
+        return replace(
+            self,
+            what=_cut(redactor.text(self.what), _WHAT),
+            part=redactor.text(self.part),
+            entity=redactor.text(self.entity),
+            row=_cut(redactor.text(self.row), _ROW),
+        )
 
 
 RULES: dict[str, Rule] = {}  # complete once harness.protocol.rules is imported
 
 
-def rule(id: str, severity: str, title: str, fivetran: str, fix: str) -> Callable[[Check], Check]:
-    """Registers a rule; decorates the function that finds where it is broken.
-
-    A function that finds several rules has several decorators.
-    """
+def rule(id: str, severity: str, title: str, fivetran: str, fix: str) -> None:
+    """Registers a rule."""
     RULES[id] = Rule(id, severity, title, fivetran, fix)
-    return lambda check: check
 
 
-def sentence(text: str) -> str:
-    """The text with a capital at its beginning, unless a name of code stands there (hasMore)."""
-    first = text.partition(" ")[0]
-    return text[0].upper() + text[1:] if first.isalpha() and first.islower() else text
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + "…"

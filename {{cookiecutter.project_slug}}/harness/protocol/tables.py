@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from harness import codec
 from harness.exchange import Exchange
-from harness.protocol.body import ENOUGH, MOST
 from harness.protocol.messages import Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
 from harness.warehouse.load import Counts, TableInfo
@@ -18,104 +16,151 @@ from harness.warehouse.names import to_name
 AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
+# The destination finds these when it applies a reply; those that it cannot apply end the sync.
+rule("record-without-key", ERROR, "a record lacks a value of its primary key",
+     "cannot tell which row it is (what it does then is not documented)",
+     "give every record, also in delete, a text, number or boolean in each column of the "
+     "key")  # fmt: skip
+rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
+     "does not know which rows are meant",
+     'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
+rule("reserved-name", ERROR, "a column is named like one of Fivetran's",
+     "has columns named _fivetran_… in each table",
+     "rename the column in the function")  # fmt: skip
+rule("names-collide", ERROR, "two names become one in the destination",
+     "puts both into one column (one table), where one value replaces the other",
+     "rename one of them in the function, or leave it out")  # fmt: skip
+rule("key-in-insert-and-delete", ERROR, "one reply inserts and deletes the same row",
+     "leaves the row alive or deleted: the order is not documented",
+     "end the reply before the second of the two, with hasMore: true")  # fmt: skip
+rule("type-flips", WARNING, "the type of a column changes",
+     "widens the column to what holds both, in the end to text",
+     "convert the values to one type in the function")  # fmt: skip
+rule("records-become-one", WARNING, "several records become one row",
+     'keeps the last record of a primary key; 1 and "1" are one key where the column is text',
+     "name all columns of the key in schema, and write their values in one type; nothing to do "
+     "where the records are versions of one, oldest first")  # fmt: skip
+rule("new-keys", WARNING, "the primary key of the records is new in every sync",
+     "finds no row to replace: the table grows by all records with every sync",
+     "take a primary key that the API gives, not one that the function makes up")  # fmt: skip
+rule("row-goes-back", WARNING, "a row is replaced by an older version of itself",
+     "replaces the row by what comes later, so the table has the older version",
+     "read event feeds and change logs oldest first")  # fmt: skip
+rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
+     "finds no such table, so nothing is marked (what it does then is not documented)",
+     "write the entity as insert names it; nothing to do if its first rows are still to "
+     "come")  # fmt: skip
+# And these are found here.
+rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
+     "requires a schema that never varies (what it does otherwise is not documented: it may double "
+     "rows, or fail)",
+     "send the same schema with every reply; after a change on purpose start from nothing: reset "
+     "here, and at Fivetran drop the table before a re-sync")  # fmt: skip
+rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
+     "requires a schema that never varies (what it does otherwise is not documented)",
+     "send the same schema with every reply, for entities without records too")  # fmt: skip
+rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
+     "appends every record, under _fivetran_batch and _fivetran_index: one that comes twice is "
+     "there twice",
+     "name the columns that identify a record in schema, if there are such")  # fmt: skip
+rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
+     "may mark the new rows as deleted too: the order is not documented",
+     "answer with softDelete alone and hasMore: true, and deliver the rows in the next "
+     "replies")  # fmt: skip
+rule("reads-everything-again", WARNING,
+     "a sync reads everything again, although the state holds a cursor",
+     "calls as often as it takes, and every row counts as changed: cost and time grow with the "
+     "table, and a table without primary key doubles",
+     "ask the API only for what has changed since the cursor in the state (fetch.since in this "
+     "template)")  # fmt: skip
+rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
+     "lets only tables and columns be chosen that are there; what is not hidden is written as it "
+     "is",
+     "write the entry as the table names the column, or remove it; what was written stays until "
+     "reset")  # fmt: skip
+rule("all-null-column", NOTICE, "a column is null in every record",
+     "does not create the column until a value comes",
+     "nothing to do if values may come later; else leave the column out")  # fmt: skip
+
 
 class Tables:
     """What one run has delivered so far."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, list[str]] = {}
-        self._keyless: set[str] = set()
+        self._keys: dict[str, list[str]] = {}  # of each entity, as first seen
         self._marked: set[str] = set()
         self._declared: set[str] = set()  # tables that a schema names
-        self._cursors: set[Any] | None = None  # in the state that the sync began with
+        self._cursors: set[Any] | None = None  # times in the state that the sync began with
         self._cursor_values: dict[str, set[Any]] = {}
         self._delivered: dict[str, Counts] = {}
 
     def check(self, exchange: Exchange) -> Iterator[Fault]:
         """What is wrong with the data of this reply, given those before it."""
-        reply = exchange.reply
-        reports = reply.data.get("errorMessage") is not None
-        if exchange.setup_test or reports or exchange.answer.status != 200:
+        reply, noticed = exchange.reply, exchange.noticed
+        if exchange.setup_test or exchange.answer.status != 200 or reply.error:
             return
+        yield from self._schema(reply)
+        for entity in dict.fromkeys(reply.soft_delete):
+            if reply.insert.get(entity):
+                what = f"insert has records of {entity} too"
+                yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
         if self._cursors is None:
             self._cursors = set(_times(exchange.before))
-        yield from _noticed(exchange)
-        yield from self._schema(reply)
-        yield from _without_key(reply)
-        yield from _deletions(reply)
-        self._remember(exchange)
+        self._marked |= set(reply.soft_delete)
+        self._declared |= {to_name(entity, table=True) for entity in reply.schema}
+        for entity, rows in reply.insert.items() if self._cursors else ():
+            self._find_cursor(to_name(entity, table=True), rows, self._cursors)
+        for table, counts in noticed.counts.items() if noticed else ():
+            total = self._delivered.setdefault(table, Counts())
+            total.inserted += counts.inserted
+            total.updated += counts.updated
+        yield from noticed.faults if noticed else ()
 
     def finish(
         self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
     ) -> Iterator[Fault]:
         """What is wrong with the data of a sync that has ended; see `Judge.finish`."""
-        yield from self._unknown(tables)
-        yield from _hidden(tables, unmatched)
+        columns = {table.name: [column.name for column in table.columns] for table in tables}
+        for entity in sorted(self._marked):
+            if to_name(entity, table=True) not in columns.keys() | self._declared:
+                what = f"nothing is known of {entity}; there are {_listed(columns)}"
+                yield Fault("delete-of-nothing", what, "softDelete", entity)
+        for kind, entry in unmatched:
+            name = to_name(entry.partition(".")[0], table=True)
+            what = f"there is no such table; there are {_listed(columns)}"
+            if name in columns:
+                what = f"there is no such column; {name} has {_listed(columns[name])}"
+            yield Fault("hides-nothing", f"{kind} {entry}: {what}")
         for table in tables:
             if table.name in self._delivered:
                 yield from self._again(table)
-                yield from _columns(table)
+                if not table.primary_key:
+                    what = f"{table.name} has no primary key: its records are appended"
+                    yield Fault("no-primary-key", what, "insert", table.name)
+                for name in table.empty:
+                    what = f"{name} is null in every record"
+                    yield Fault("all-null-column", what, "insert", table.name)
 
-    @rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
-          "requires a schema that never varies (what it does otherwise is not documented: it "
-          "may double rows, or fail)",
-          "send the same schema with every reply; after a change on purpose start "
-          "from nothing: reset here, and at Fivetran drop the table before a "
-          "re-sync")  # fmt: skip
-    @rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
-          "requires a schema that never varies (what it does otherwise is not documented)",
-          "send the same schema with every reply, for entities without records too")  # fmt: skip
-    @rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
-          "appends every record, under _fivetran_batch and _fivetran_index: one that comes "
-          "twice is there twice",
-          "name the columns that identify a record in schema, if there are such")  # fmt: skip
     def _schema(self, reply: Reply) -> Iterator[Fault]:
         delivered = [name for part in (reply.insert, reply.delete) for name in part if part[name]]
         for entity in dict.fromkeys((*reply.schema, *delivered)):
             key = reply.schema.get(entity, [])
-            if entity not in self._keys and len(set(map(to_name, key))) < len(key):
-                what = f"schema.{entity}.primary_key names a column twice: {_listed(key)}"
-                yield Fault("reply-shape", what, "schema", entity, todo="name each column once")
             before = self._keys.setdefault(entity, key)
             if key != before:
-                what = f"the primary key is {_listed(key)} here and was {_listed(before)} before"
+                what = f"the primary key is {_key(key)} here and was {_key(before)} before"
                 yield Fault("schema-varies", what, "schema", entity)
-            if not before and reply.insert.get(entity) and entity not in self._keyless:
-                self._keyless.add(entity)
-                what = f"{entity} has no primary key: its records are appended"
-                yield Fault("no-primary-key", what, "insert", entity)
         for entity, key in self._keys.items():
             if key and entity not in reply.schema and entity not in delivered:
                 what = f"{entity} is missing, and was there before"
                 yield Fault("schema-incomplete", what, "schema", entity)
 
-    def _remember(self, exchange: Exchange) -> None:
-        reply = exchange.reply
-        self._marked |= set(reply.soft_delete)
-        self._declared |= {to_name(entity, table=True) for entity in reply.schema}
-        if self._cursors:
-            for entity, rows in reply.insert.items():
-                self._find_cursor(to_name(entity, table=True), rows, self._cursors)
-        for table, counts in exchange.noticed.counts.items() if exchange.noticed else ():
-            total = self._delivered.setdefault(table, Counts())
-            total.inserted += counts.inserted
-            total.updated += counts.updated
-
-    def _find_cursor(
-        self, table: str, rows: Sequence[Mapping[str, Any]], cursors: set[Any]
-    ) -> None:
+    def _find_cursor(self, table: str, rows: list[dict[str, Any]], cursors: set[Any]) -> None:
         """The values of the columns that hold a time which is in the state too."""
         for name in dict.fromkeys(chain.from_iterable(rows)):
             values = {value for row in rows if type(value := row.get(name)) in (str, int, Decimal)}
             if not values.isdisjoint(cursors):
                 self._cursor_values.setdefault(table, set()).update(values)
 
-    @rule("reads-everything-again", WARNING,
-          "a sync reads everything again, although the state holds a cursor",
-          "calls as often as it takes, and every row counts as changed: cost and time grow with "
-          "the table, and a table without primary key doubles",
-          "ask the API only for what has changed since the cursor in the state "
-          "(fetch.since in this template)")  # fmt: skip
     def _again(self, table: TableInfo) -> Iterator[Fault]:
         counts = self._delivered[table.name]
         before = table.rows - counts.inserted
@@ -124,128 +169,6 @@ class Tables:
         if before >= AGAIN and again >= before and cursors >= AGAIN:
             what = f"all {before:,} rows that {table.name} had came again"
             yield Fault("reads-everything-again", what, "insert", table.name)
-
-    def _unknown(self, tables: Sequence[TableInfo]) -> Iterator[Fault]:
-        """More of `delete-of-nothing`: softDelete of a table that nothing is known of."""
-        known = {*self._declared, *(table.name for table in tables)}
-        for entity in sorted(self._marked):
-            if to_name(entity, table=True) not in known:
-                what = f"nothing is known of {entity}; there are {_some(known)}"
-                yield Fault("delete-of-nothing", what, "softDelete", entity)
-
-
-@rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
-      "lets only tables and columns be chosen that are there; what is not hidden is written as it "
-      "is",
-      "write the entry as the table names the column, or remove it; what was written stays until "
-      "reset")  # fmt: skip
-def _hidden(tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]) -> Iterator[Fault]:
-    columns = {table.name: [column.name for column in table.columns] for table in tables}
-    for kind, entry in unmatched:
-        name = to_name(entry.partition(".")[0], table=True)
-        what = f"there is no such table; there are {_some(columns)}"
-        if name in columns:
-            what = f"there is no such column; {name} has {_some(columns[name])}"
-        yield Fault("hides-nothing", f"{kind} {entry}: {what}")
-
-
-@rule("record-without-key", ERROR, "a record lacks a value of its primary key",
-      "cannot tell which row it is (what it does then is not documented)",
-      "give every record, also in delete, a text, number or boolean in each column "
-      "of the key")  # fmt: skip
-def _without_key(reply: Reply) -> Iterator[Fault]:
-    for part, entities in (("insert", reply.insert), ("delete", _deleted(reply))):
-        for entity, rows in entities.items():
-            for name in reply.schema.get(entity, ()):
-                yield from _missing(part, entity, rows, name)
-
-
-def _missing(
-    part: str, entity: str, rows: Sequence[Mapping[str, Any]], name: str
-) -> Iterator[Fault]:
-    found = 0
-    for index, row in enumerate(rows):
-        value = row.get(name)
-        if value is None:  # the destination's name may be in schema, the source's in the record
-            value = next((row[own] for own in row if to_name(own) == to_name(name)), None)
-        if value is None or isinstance(value, (dict, list)):
-            why = "is missing or null" if value is None else "is not a text, number or boolean"
-            row_text = codec.encode(row)[:ENOUGH].decode("utf-8", "replace") if found < MOST else ""
-            what = f"{name} of the primary key {why}"
-            yield Fault("record-without-key", what, part, entity, index, row_text)
-            found += 1
-
-
-@rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
-      "does not know which rows are meant",
-      'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
-@rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
-      "may mark the new rows as deleted too: the order is not documented",
-      "answer with softDelete alone and hasMore: true, and deliver the rows in the "
-      "next replies")  # fmt: skip
-def _deletions(reply: Reply) -> Iterator[Fault]:
-    for entity, rows in _deleted(reply).items():
-        if rows and not reply.schema.get(entity):
-            what = f"delete.{entity} comes without schema.{entity}.primary_key"
-            yield Fault("delete-without-schema", what, "delete", entity)
-    inserted = {to_name(entity, table=True) for entity, rows in reply.insert.items() if rows}
-    for entity in dict.fromkeys(reply.soft_delete):
-        if to_name(entity, table=True) in inserted:
-            what = f"insert has records of {entity} too"
-            yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
-
-
-@rule("names-collide", ERROR, "two names become one in the destination",
-      "puts both into one column (one table), where one value replaces the other",
-      "rename one of them in the function, or leave it out")  # fmt: skip
-@rule("reserved-name", ERROR, "a column is named like one of Fivetran's",
-      "has columns named _fivetran_… in each table",
-      "rename the column in the function")  # fmt: skip
-@rule("type-flips", WARNING, "the type of a column changes",
-      "widens the column to what holds both, in the end to text",
-      "convert the values to one type in the function")  # fmt: skip
-@rule("records-become-one", WARNING, "several records become one row",
-      'keeps the last record of a primary key; 1 and "1" are one key where the column is text',
-      "name all columns of the key in schema, and write their values in one type; nothing to do "
-      "where the records are versions of one, oldest first")  # fmt: skip
-@rule("new-keys", WARNING, "the primary key of the records is new in every sync",
-      "finds no row to replace: the table grows by all records with every sync",
-      "take a primary key that the API gives, not one that the function makes up")  # fmt: skip
-@rule("row-goes-back", WARNING, "a row is replaced by an older version of itself",
-      "replaces the row by what comes later, so the table has the older version",
-      "read event feeds and change logs oldest first")  # fmt: skip
-@rule("key-in-insert-and-delete", ERROR, "one reply inserts and deletes the same row",
-      "leaves the row alive or deleted: the order is not documented",
-      "end the reply before the second of the two, with hasMore: true")  # fmt: skip
-@rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
-      "finds no such table, so nothing is marked (what it does then is not documented)",
-      "write the entity as insert names it; nothing to do if its first rows are "
-      "still to come")  # fmt: skip
-def _noticed(exchange: Exchange) -> Iterator[Fault]:
-    """What the destination saw when it applied the reply."""
-    if exchange.noticed:
-        yield from exchange.noticed.faults
-
-
-@rule("all-null-column", NOTICE, "a column is null in every record",
-      "does not create the column until a value comes",
-      "nothing to do if values may come later; else leave the column out")  # fmt: skip
-@rule("stamp-without-offset", NOTICE, "times have no offset",
-      "makes a column without time zone: which instant is meant is lost",
-      "write the offset in the function, such as 2026-01-01T00:00:00Z, if the "
-      "API's zone is known")  # fmt: skip
-def _columns(table: TableInfo) -> Iterator[Fault]:
-    for name in table.empty:
-        yield Fault("all-null-column", f"{name} is null in every record", "insert", table.name)
-    for column in table.columns:
-        if column.type == "TIMESTAMP":
-            what = f"{column.name} has times without offset"
-            yield Fault("stamp-without-offset", what, "insert", table.name)
-
-
-def _deleted(reply: Reply) -> dict[str, list[dict[str, Any]]]:
-    """Records of delete; beside softDelete those of an entity have no effect."""
-    return {name: rows for name, rows in reply.delete.items() if name not in reply.soft_delete}
 
 
 def _times(value: Any) -> Iterator[Any]:
@@ -260,12 +183,10 @@ def _times(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _listed(key: Sequence[str]) -> str:
+def _key(key: Sequence[str]) -> str:
     return f"({', '.join(key)})" if key else "absent"
 
 
-def _some(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     """Names in a sentence, Fivetran's own columns left out."""
-    found = sorted(name for name in names if not name.startswith("_fivetran_"))
-    more = f" and {len(found) - 30} more" if len(found) > 30 else ""
-    return (", ".join(found[:30]) or "none") + more
+    return ", ".join(sorted(name for name in names if not name.startswith("_fivetran_"))) or "none"
