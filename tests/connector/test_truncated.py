@@ -61,11 +61,21 @@ def test_a_last_page_that_says_so_is_not(caplog: pytest.LogCaptureFixture, more:
     assert not logged(caplog, "maybe_truncated")
 
 
-@pytest.mark.parametrize(("page_size", "count"), [(3, 1), (4, 0), (2, 0)])
-def test_a_full_last_page_is_logged(
-    caplog: pytest.LogCaptureFixture, page_size: int, count: int
+@pytest.mark.parametrize(
+    ("page_size", "more", "count"),
+    [
+        (3, {}, 1),
+        (4, {}, 0),
+        (2, {}, 0),
+        (3, {"next": None}, 0),
+        (3, {"meta": {"has_more": False}}, 0),
+        (3, {"note": "x"}, 1),
+    ],
+)
+def test_a_full_last_page_is_logged_unless_it_says_that_it_is_the_last(
+    caplog: pytest.LogCaptureFixture, page_size: int, more: dict[str, Any], count: int
 ) -> None:
-    last_page({"data": ROWS}, page_size).sync()
+    last_page({"data": ROWS, **more}, page_size).sync()
     assert len(logged(caplog, "maybe_truncated")) == count
 
 

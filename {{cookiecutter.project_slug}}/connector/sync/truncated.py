@@ -18,30 +18,35 @@ _DEEPEST = 4  # levels of objects
 
 
 def why_truncated(response: Response | None, rows: int, page_size: int) -> str:
-    """Why the page that ended a walk may not be the last one; "" where nothing says so.
+    """Why the page that ended a walk may not be the last one; "" where nothing says so, or where
+    the response itself says that it is the last.
 
     Args:
         response: Of the page's last request, None where there was none.
         rows: Records of the page.
         page_size: How many were asked for.
     """
-    if rows and rows == page_size:
-        return f"the last page is full: it has {rows} records, as many as page_size"
+    full = f"the last page is full: it has {rows} records, as many as page_size"
+    full = full if rows and rows == page_size else ""
     if response is None or not 200 <= response.status_code < 300:
-        return ""
-    if response.link("next"):
-        return 'the last response has a Link header with rel="next"'
+        return full
+    if "Link" in response.headers:
+        following = response.link("next")
+        return 'the last response has a Link header with rel="next"' if following else ""
     try:
         found = dict(_members(response.content, ()))
     except (msgspec.DecodeError, RecursionError):
+        return full
+    names = {path: path.rpartition(".")[2] for path in found}
+    if any(found[path] is True for path, name in names.items() if name.lower() in _END):
         return ""
-    if any(found.get(name) is True for name in found if name.rpartition(".")[2].lower() in _END):
-        return ""
-    for path, value in found.items():
-        names_more = _MORE.fullmatch(path.rpartition(".")[2]) and value is True
-        if names_more or (_NEXT.search(path) and value and not isinstance(value, bool)):
-            return f"the last response speaks of more: it has {path}"
-    return ""
+    said = {path: found[path] for path in found if _MORE.fullmatch(names[path])}
+    said = {path: more for path, more in said.items() if isinstance(more, bool)}
+    said |= {path: found[path] for path in found if _NEXT.search(path)}
+    more = next((path for path, value in said.items() if value), "")
+    if more:
+        return f"the last response speaks of more: it has {more}"
+    return "" if said else full
 
 
 def _members(body: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
