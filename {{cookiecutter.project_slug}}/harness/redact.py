@@ -22,37 +22,29 @@ class Redactor:
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        masks: list[str] = []
-        self._searches: list[tuple[bytes, re.Pattern[bytes]]] = []
+        patterns: list[str] = []
+        self._plain: list[str] = []  # letters and digits are never escaped: a fast first search
         found = {value for value in values if len(value) >= _SHORTEST}
         for value in sorted(found, key=lambda value: (-len(value), value)):
-            escaped = "".join(map(_letter, value))
-            masks.append(escaped)
-            self._search_for(value, escaped)
-            for letters, around in _base64_of(value):
-                masks.append(around)
-                self._search_for(letters, "".join(map(_either, letters)))
-        self._masks = re.compile("|".join(masks)) if masks else None
+            raw = (value, "".join(map(_letter, value)))
+            for text, pattern in (raw, *_base64_of(value)):
+                patterns.append(pattern)
+                self._plain.append(max(_PLAIN.findall(text), key=len, default=""))
+        self._secrets = re.compile("|".join(patterns)) if patterns else None
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
     def text(self, text: str) -> str:
         """The text with `[secret]` in place of each secret, the longest first."""
-        return self._masks.sub(MASK, text) if self._masks else text
+        return self._secrets.sub(MASK, text) if self._secrets else text
 
     def finds(self, data: bytes | str) -> bool:
         """Whether a secret is in the text, or in its UTF-8 bytes."""
-        text = data.encode("utf-8", "replace") if isinstance(data, str) else data
-        return any(part in text and whole.search(text) for part, whole in self._searches)
-
-    def _search_for(self, value: str, pattern: str) -> None:
-        # Letters and digits are never escaped. Looking for the longest run of them first is many
-        # times faster than the pattern is.
-        plain = max(_PLAIN.findall(value), key=len, default="")
-        self._searches.append(
-            (plain.encode("ascii"), re.compile(pattern.encode("utf-8", "surrogatepass")))
-        )
+        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        if self._secrets is None or not any(part in text for part in self._plain):
+            return False
+        return self._secrets.search(text) is not None
 
 
 def _base64_of(value: str) -> Iterator[tuple[str, str]]:

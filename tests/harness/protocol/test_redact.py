@@ -54,13 +54,6 @@ def test_no_byte_of_a_secret_is_left_of_base64(
     assert Redactor([secret]).finds(codec.encode({"x": encoded}))
 
 
-@given(st.text(min_size=6), st.text(max_size=10), st.text(max_size=10))
-def test_a_raw_secret_is_masked_wherever_it_is(secret: str, before: str, after: str) -> None:
-    redactor = Redactor([secret])
-    assert redactor.finds(before + secret + after)
-    assert secret not in redactor.text(before + secret + after).replace("[secret]", "\0")
-
-
 def test_a_secret_inside_a_longer_one_leaves_nothing_of_it() -> None:
     assert Redactor(["abcdef", "abcdef-ghijkl"]).text("abcdef-ghijkl") == "[secret]"
 

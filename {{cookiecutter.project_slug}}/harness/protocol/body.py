@@ -33,8 +33,42 @@ rule("same-name-twice", ERROR, "an object of the reply has the same name twice",
      "write each entity once in insert, and each column once in a record")  # fmt: skip
 
 
-def not_json(data: bytes, redactor: Redactor) -> Fault | None:
-    """Why a body is not JSON, and where; None if it is."""
+def decoded(data: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
+    """The value that a body holds, None where it is not JSON, and what is wrong with the text."""
+    try:
+        value = codec.decode(data)
+        wrong = list(_names_twice(data, value))
+    except (ValueError, RecursionError) as error:
+        return None, [_not_json(data, redactor) or Fault("not-json", str(error))]
+    if (b"\\ud" in data or b"\\uD" in data) and (fault := _not_json(data, redactor)):
+        wrong.append(fault)  # half a surrogate pair, which can be decoded here
+    return value, wrong
+
+
+def at(path: Path, rule: str, what: str, reply: Any, todo: str = "") -> Fault:
+    """A fault at a place of the decoded reply, with the record that is there."""
+    part = str(path[0]) if path else ""
+    entity = str(path[1]) if len(path) > 1 and part in ("insert", "delete", "schema") else ""
+    record, row = None, ""
+    if part in ("insert", "delete") and len(path) > 2 and isinstance(path[2], int):
+        record = path[2]
+        row = as_json(reply[part][entity][record])
+    return Fault(rule, what, part, entity, record, row, todo)
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON text; the end of a long one is left out."""
+    return codec.encode(value)[:_LOOKED_AT].decode("utf-8", "replace")
+
+
+def readable(data: bytes) -> str:
+    """The beginning of a body for people; of an HTML page the text."""
+    text = data[:_LOOKED_AT].decode("utf-8", "replace").strip()
+    return " ".join(html.unescape(_UNSEEN.sub(" ", text)).split()) if text[:1] == "<" else text
+
+
+def _not_json(data: bytes, redactor: Redactor) -> Fault | None:
+    """Why a body is not JSON, and where; None where msgspec reads it."""
     why, place, todo = "", 0, ""
     try:
         data.decode()
@@ -66,7 +100,7 @@ def not_json(data: bytes, redactor: Redactor) -> Fault | None:
     return Fault("not-json", what, todo=todo)
 
 
-def names_twice(data: bytes, value: Any) -> Iterator[Fault]:
+def _names_twice(data: bytes, value: Any) -> Iterator[Fault]:
     """Names that an object has twice: readers of JSON silently drop the first value."""
     # Encoded anew the reply has fewer names then; only in that case is it read again, slowly.
     encoded = codec.encode(value)
@@ -74,28 +108,6 @@ def names_twice(data: bytes, value: Any) -> Iterator[Fault]:
         read = json.loads(data, object_pairs_hook=_Pairs)
         for path, name in islice(_twice(read, ()), MOST):
             yield at(path, "same-name-twice", f'"{name}" is more than once in one object', value)
-
-
-def at(path: Path, rule: str, what: str, reply: Any, todo: str = "") -> Fault:
-    """A fault at a place of the decoded reply, with the record that is there."""
-    part = str(path[0]) if path else ""
-    entity = str(path[1]) if len(path) > 1 and part in ("insert", "delete", "schema") else ""
-    record, row = None, ""
-    if part in ("insert", "delete") and len(path) > 2 and isinstance(path[2], int):
-        record = path[2]
-        row = as_json(reply[part][entity][record])
-    return Fault(rule, what, part, entity, record, row, todo)
-
-
-def as_json(value: Any) -> str:
-    """A value as JSON text; the end of a long one is left out."""
-    return codec.encode(value)[:_LOOKED_AT].decode("utf-8", "replace")
-
-
-def readable(data: bytes) -> str:
-    """The beginning of a body for people; of an HTML page the text."""
-    text = data[:_LOOKED_AT].decode("utf-8", "replace").strip()
-    return " ".join(html.unescape(_UNSEEN.sub(" ", text)).split()) if text[:1] == "<" else text
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -54,12 +54,7 @@ class Findings:
             yield from (found for found in self._found.values() if found.rule.severity == severity)
 
     def add(self, call: int, fault: Fault) -> None:
-        """Count a fault.
-
-        Args:
-            call: Number of the call, 0 where the fault is about the whole run.
-            fault: What was found.
-        """
+        """Count a fault of a call; call 0 is the whole run."""
         finding = self._found.setdefault(fault.rule, Finding(RULES[fault.rule]))
         finding.count += 1
         if call not in finding.calls[-1:]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness import codec
 from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
 from harness.protocol import shape
-from harness.protocol.body import MOST, as_json, names_twice, not_json, readable
+from harness.protocol.body import MOST, as_json, decoded, readable
 from harness.protocol.rule import ERROR, RULES, WARNING, rule
 from harness.protocol.rule import Fault as Fault
 from harness.redact import Redactor
@@ -147,14 +147,7 @@ def request(
     sync_id: str | None,
     setup_test: bool = False,
 ) -> bytes:
-    """The body of one call.
-
-    Args:
-        connection: Gives schema, secrets and customPayload.
-        state: What the last successful reply carried, `{}` at first.
-        sync_id: UUID of the sync, `setup-test` in a setup test, None to leave it out.
-        setup_test: Whether this is a setup test.
-    """
+    """The body of one call; `sync_id` is a UUID, `SETUP_TEST`, or left out."""
     body: dict[str, Any] = {
         "agent": f"Fivetran Azure Functions Connector/local_harness/{connection.schema}",
         "state": state,
@@ -180,7 +173,7 @@ def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
     if answer.lost:
         yield Fault("no-reply", answer.why or "no reply came")
         return
-    value, wrong = _decoded(answer.body, redactor)
+    value, wrong = decoded(answer.body, redactor)
     if isinstance(value, dict):
         _fill(reply, value, redactor)
     reports = reply.data.get("errorMessage") is not None
@@ -203,18 +196,6 @@ def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
     yield from leaks
     sound = answer.status == 200 and reply.state is not None and not reports
     reply.usable = sound and all(leak.rule != "secret-in-reply" for leak in leaks)
-
-
-def _decoded(body: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
-    """The value that a body holds, None where it is not JSON, and what is wrong with the text."""
-    try:
-        value = codec.decode(body)
-        wrong = list(names_twice(body, value))
-    except (ValueError, RecursionError) as error:
-        return None, [not_json(body, redactor) or Fault("not-json", str(error))]
-    if (b"\\ud" in body or b"\\uD" in body) and (fault := not_json(body, redactor)):
-        wrong.append(fault)  # half a surrogate pair, which can be decoded here
-    return value, wrong
 
 
 def _fill(reply: Reply, data: dict[str, Any], redactor: Redactor) -> None:

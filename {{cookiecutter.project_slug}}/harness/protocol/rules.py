@@ -59,12 +59,7 @@ class Judge:
     def finish(
         self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
     ) -> list[Fault]:
-        """All that is wrong with a sync as a whole, after it has ended.
-
-        Args:
-            tables: Of the destination.
-            unmatched: Entries of blocked and hashed that hide nothing: `Warehouse.unmatched`.
-        """
+        """All that is wrong with a sync that has ended; `unmatched` is `Warehouse`'s."""
         return self._clean(self._tables.finish(tables, unmatched))
 
     def _clean(self, faults: Iterable[Fault]) -> list[Fault]:

@@ -27,7 +27,8 @@ rule("has-more-not-boolean", ERROR, "hasMore is missing, or not a boolean",
 rule("unknown-field", WARNING, "a field of the reply is not in the protocol, or null",
      "does not look at such fields (for null that is not documented)",
      "look for a typing mistake: the fields are state, hasMore, insert, delete, schema, "
-     "softDelete, errorMessage, errorType, stackTrace; what must be remembered goes into state")  # fmt: skip
+     "softDelete, errorMessage, errorType and stackTrace; what must be remembered goes into "
+     "state")  # fmt: skip
 
 
 def faults(reply: Any) -> list[Fault]:
