@@ -190,7 +190,7 @@ class Work:
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()
-        same = warehouse.get("harness.upstream") in (None, self._upstream())
+        same = warehouse.upstream in (None, self._upstream())
         return warehouse.state() if same else {}
 
     def conclude(self, error: HarnessError | None = None) -> int:
@@ -255,7 +255,7 @@ class Work:
 
     def _use_tables(self, warehouse: Warehouse) -> None:
         """Tables and state of different upstreams never mix."""
-        before = warehouse.get("harness.upstream")
+        before = warehouse.upstream
         now = self._upstream()
         if before == REAL != now:
             raise UsageError(

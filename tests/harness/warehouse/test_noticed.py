@@ -45,7 +45,6 @@ def test_a_type_that_flips_is_noticed_within_a_reply_and_across(
     what = f"v is {here} here and was {before} before: {change}"
     assert found(noticed, "type-flips") == [(index, what)]
     assert json.loads(noticed.faults[0].row, parse_float=Decimal) == rows[index]
-    assert found(desk.insert(*rows), "type-flips") == []  # once
 
 
 @pytest.mark.parametrize(

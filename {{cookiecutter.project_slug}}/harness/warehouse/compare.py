@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.warehouse import Warehouse
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.store import Store, Table
+from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, Shape
 
 _FOUND, _EXPECTED = "_harness_found", "_harness_expected"
-_INDEX = "_fivetran_index"
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def differences(
     with ExitStack() as stack:
         ours = stack.enter_context(found.transaction())
         theirs = stack.enter_context(expected.transaction())
-        made = {t.name for store in (ours, theirs) for t in store.tables.values() if t.made}
+        made = {table.name for store in (ours, theirs) for table in store.made}
         compared = (
             _compare(
                 ours,
@@ -120,90 +118,79 @@ def _compare(
     there, due = (store.tables.get(name) or Table(name) for store in (ours, theirs))
     key = due.primary_key if due.made else there.primary_key
     columns = list(dict.fromkeys((*due.filled, *there.filled)))
+    texts = {
+        c: _canonical(quoted(c), due.columns.get(c, NULL), there.columns.get(c, NULL))
+        for c in columns
+    }
+    identity = f"to_json([{', '.join(map(quoted, key or columns))}])::VARCHAR"
+    if not key and not repeats:  # the second of two rows that are alike is a row, too
+        identity += f" || row_number() OVER (PARTITION BY {identity} ORDER BY {INDEX})"
     for stage, source, table in ((_EXPECTED, theirs, due), (_FOUND, ours, there)):
-        texts = {
-            quoted(column): _canonical(
-                quoted(column), due.columns.get(column, NULL), there.columns.get(column, NULL)
-            )
-            if column in table.filled
-            else "NULL"
-            for column in columns
-        }
-        identity = f"to_json([{', '.join(map(quoted, key or columns))}])::VARCHAR"
-        if not key and not repeats:  # the second of two rows that are alike is a row, too
-            identity += f" || row_number() OVER (PARTITION BY {identity} ORDER BY {_INDEX})"
-        _copy(source, table, texts, ours, stage, identity)
-    names = [quoted(column) for column in columns]
-    of_e, of_f = ("".join(f", {side}.{name}" for name in names) for side in "ef")
-    differs = " OR ".join(f"e.{name} IS DISTINCT FROM f.{name}" for name in names) or "false"
-    e, f = f"{_EXPECTED} AS e", f"{_FOUND} AS f"
-    missing, lost = _first(
-        ours, f"SELECT e.{_INDEX}{of_e} FROM {e} ANTI JOIN {f} USING (_fivetran_key)"
+        _copy(source, table, texts, ours, stage)
+    rows = (
+        f"(SELECT *, {identity} AS _fivetran_key, true AS _fivetran_there FROM {stage}) AS {name}"
+        for stage, name in ((_EXPECTED, "e"), (_FOUND, "f"))
     )
-    surplus, extra = _first(
-        ours, f"SELECT f.{_INDEX}{of_f} FROM {f} ANTI JOIN {e} USING (_fivetran_key)"
+    wanted = [f"{side}.{quoted(c)}" for side in "ef" for c in ("_fivetran_there", *columns)]
+    differs = [f"e.{quoted(c)} IS DISTINCT FROM f.{quoted(c)}" for c in columns]
+    alone = ["e._fivetran_there IS NULL", "f._fivetran_there IS NULL"]
+    found = ours.query(
+        f"SELECT {', '.join(wanted)} FROM {' FULL JOIN '.join(rows)} USING (_fivetran_key) "
+        f"WHERE {' OR '.join([*alone, *differs])} ORDER BY e.{INDEX}, f.{INDEX}"
     )
-    changed, pair = _first(
-        ours,
-        f"SELECT e.{_INDEX}{of_e}{of_f} FROM {e} JOIN {f} USING (_fivetran_key) WHERE {differs}",
-    )
-    if may_have_more:
-        surplus = 0
+    width = len(columns) + 1
+    pairs = [(row[:width], row[width:]) for row in found]
+    missing = [should for should, has in pairs if not has[0]]
+    surplus = [has for should, has in pairs if not should[0] and not may_have_more]
+    changed = [(should, has) for should, has in pairs if should[0] and has[0]]
     if not (missing or changed or surplus):
         return None
-    should = dict(zip(columns, lost or pair or extra, strict=False))
-    first = Difference(
+    first = [*missing, *(should for should, _ in changed), *surplus][0]
+    row = dict(zip(columns, first[1:], strict=True))
+    difference = Difference(
         name,
-        {column: should[column] for column in key or columns if key or should[column] is not None},
+        {c: row[c] for c in key or columns if key or row[c] is not None},
         what="missing" if missing else "one too many",
-        missing=missing,
-        surplus=surplus,
-        changed=changed,
+        missing=len(missing),
+        surplus=len(surplus),
+        changed=len(changed),
     )
     if missing or not changed:
-        return first
-    is_there = dict(zip(columns, pair[len(columns) :], strict=True))
-    column = next(column for column in columns if should[column] != is_there[column])
+        return difference
+    has = dict(zip(columns, changed[0][1][1:], strict=True))
+    column = next(c for c in columns if row[c] != has[c])
     return replace(
-        first, column=column, found=is_there[column], expected=should[column], what="differs"
+        difference, column=column, found=has[column], expected=row[column], what="differs"
     )
 
 
-def _copy(
-    source: Store, table: Table, texts: dict[str, str], target: Store, stage: str, identity: str
-) -> None:
+def _copy(source: Store, table: Table, texts: dict[str, str], target: Store, stage: str) -> None:
     """Copies live rows between two files, a JSON list a column: neither may open the other."""
-    lists = [f"to_json(list({text} ORDER BY _fivetran_batch, {_INDEX}))" for text in texts.values()]
+    lists = [
+        f"to_json(list({text if column in table.filled else 'NULL'} "
+        f"ORDER BY _fivetran_batch, {INDEX}))::VARCHAR"
+        for column, text in texts.items()
+    ]
     count, values = 0, [None for _ in texts]
     if table.made:
         query = f"SELECT {', '.join(['count(*)', *lists])} FROM {table.texts}"
         ((count, *values),) = source.query(f"{query} WHERE NOT _fivetran_deleted")
-    rows = [f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {name}" for name in texts]
-    rows.append(f"unnest(range({count})) AS {_INDEX}")
-    target.connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {stage} AS "
-        f"SELECT *, {identity} AS _fivetran_key FROM (SELECT {', '.join(rows)})",
-        [value or "[]" for value in values],
-    )
-
-
-def _first(store: Store, query: str) -> tuple[int, tuple[Any, ...]]:
-    """How many rows a query has, and the first of them without its index."""
-    found = store.query(f"SELECT count(*) OVER (), * FROM ({query}) ORDER BY {_INDEX} LIMIT 1")
-    return (int(found[0][0]), found[0][2:]) if found else (0, ())
+    columns = {name: value or "[]" for name, value in zip(texts, values, strict=True)}
+    target.stage(stage, columns, count)
 
 
 def _canonical(column: str, one: Shape, other: Shape) -> str:
     """The SQL of a text that is the same for the same value, however it is written."""
-    kinds = {one.kind, other.kind} - {"null"}
+    both = one.join(other)
+    kinds = one.kinds | other.kinds
     if kinds == {"json"}:
         return f"json_extract({column}, '$')::VARCHAR"
     if kinds == {"instant"}:
-        stamp = f"make_timestamp(epoch_us({one.join(other).cast(column)}))"
+        stamp = f"make_timestamp(epoch_us({both.cast(column)}))"
         return f"strftime({stamp}, '%Y-%m-%dT%H:%M:%S.%fZ')"
     if kinds and kinds <= {"timestamp", "date"}:
-        return f"{one.join(other).cast(column)}::VARCHAR"
-    if {"decimal"}.isdisjoint(one.seen | other.seen):
+        return f"{both.cast(column)}::VARCHAR"
+    if not both.fractional:
         return column
     # Integers compare exactly, whatever their size; what has a point or an exponent as a double.
     double = f"TRY_CAST({column} AS DOUBLE)"

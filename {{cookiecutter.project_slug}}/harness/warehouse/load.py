@@ -11,12 +11,10 @@ from harness.errors import ProtocolBroken, UsageError
 from harness.protocol.messages import Fault, Reply
 from harness.warehouse import notice
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.notice import DELETED, INDEX, STAGE, Columns, Memory, Rows, among, identity
+from harness.warehouse.notice import DELETED, STAGE, Columns, Rows, among, identity, instant
 from harness.warehouse.privacy import Privacy, hashed_text
-from harness.warehouse.store import Store, Table
+from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, Shape, as_text, json_of_texts, observe
-
-_RESERVED = "_fivetran_"
 
 Records = list[dict[str, Any]]
 
@@ -95,18 +93,31 @@ class TableInfo:
 
 
 class Load:
-    """Applies one reply in the open transaction of a store."""
+    """Applies one reply in the open transaction of a store.
+
+    Args:
+        store: The tables.
+        privacy: What is blocked and hashed.
+        early: Faults of tables that had deletes before rows, until the sync ends.
+        salt: Of hashes.
+        batch: Number of the reply.
+        stamp: When it is applied, in microseconds since the epoch.
+    """
 
     def __init__(
-        self, store: Store, privacy: Privacy, memory: Memory, *, salt: str, batch: int, stamp: int
+        self,
+        store: Store,
+        privacy: Privacy,
+        early: dict[str, Fault],
+        *,
+        salt: str,
+        batch: int,
+        stamp: int,
     ) -> None:
-        self._store = store
-        self._privacy = privacy
-        self._memory = memory
-        self._salt = salt
-        self._batch = batch
+        self._store, self._privacy, self._early = store, privacy, early
+        self._salt, self._batch, self._stamp = salt, batch, stamp
         self._synced = instant(stamp)
-        self.noticed = Noticed()
+        self._noticed = Noticed()
 
     def run(self, reply: Reply) -> Noticed:
         """Applies all of the reply but its state; see `Warehouse.apply`."""
@@ -115,31 +126,37 @@ class Load:
             tables.setdefault(to_name(entity, table=True), []).append(entity)
         for name, entities in sorted(tables.items()):
             table = self._store.table(name)
-            self._name(table, entities)
+            table.entities += [entity for entity in entities if entity not in table.entities]
             if not self._privacy.blocks(name):
                 self._apply(table, entities, reply)
             self._store.save(table)
+        replaced = [name for name, count in self._noticed.counts.items() if count.updated]
+        self._add(notice.new_keys(self._store, reply, replaced, self._stamp))
         if not reply.has_more:
-            missing = self._memory.missing
-            self._add(fault for name, fault in missing.items() if not self._store.table(name).made)
-            missing.clear()
-        return self.noticed
+            self._add(f for name, f in self._early.items() if not self._store.table(name).made)
+            self._early.clear()
+        return self._noticed
 
     def _apply(self, table: Table, entities: Sequence[str], reply: Reply) -> None:
         """Marks, then deletes, then inserts: the order in which Fivetran's samples expect it."""
-        deleted = [entity for entity in entities if entity in reply.delete]
-        if marked := not set(reply.soft_delete).isdisjoint(entities):
-            deleted = []  # beside softDelete it has no effect
-        if not (marked or deleted or any(entity in reply.insert for entity in entities)):
+        marked = not set(reply.soft_delete).isdisjoint(entities)
+        # Beside softDelete, delete has no effect.
+        deleted = [name for name in entities if name in reply.delete and not marked]
+        inserted = [name for name in entities if name in reply.insert]
+        if not (marked or deleted or inserted):
             return
-        counts = self.noticed.counts.setdefault(table.name, Counts())
+        if len(table.entities) > 1:
+            names = " and ".join(f'"{name}"' for name in table.entities)
+            what = f"{names} both become table {table.name}"
+            self._add([Fault("names-collide", what, entity=entities[0])])
+        counts = self._noticed.counts.setdefault(table.name, Counts())
         if marked:
             counts.marked += mark(self._store, table, self._synced)
         keys: dict[str, Shape] = {}
         for entity in deleted:
             keys = self._delete(table, entity, reply, counts) or keys
-        for entity in entities:
-            if reply.insert.get(entity):
+        for entity in inserted:
+            if reply.insert[entity]:
                 self._insert(table, entity, reply, counts, keys)
         table.deletable |= marked or bool(deleted)
 
@@ -150,21 +167,20 @@ class Load:
         records = reply.delete[entity]
         if not records:
             return None
-        where = f"delete.{entity}"
         if not reply.schema.get(entity):
             raise ProtocolBroken(
-                f'{where} has records, but schema names no primary key for "{entity}".',
+                f'delete.{entity} has records, but schema names no primary key for "{entity}".',
                 rule="delete-without-schema",
             )
         key = self._key(table, entity, reply)
-        columns = self._columns(where, table, records, key, only_key=True)
+        columns = self._columns(table, "delete", entity, records, key)
         shapes = {name: table.columns.get(name, NULL).join(observe(columns[name])) for name in key}
         self._stage(DELETED, columns, len(records))
         if table.made:
             counts.deleted += mark(self._store, table, self._synced, among(shapes, DELETED))
         else:
-            fault = Fault("delete-of-nothing", f"no row ever came for {entity}", "delete", entity)
-            self._memory.missing.setdefault(table.name, fault)
+            what = f"no row ever came for {entity}"
+            self._early[table.name] = Fault("delete-of-nothing", what, "delete", entity)
         return shapes
 
     def _insert(
@@ -175,63 +191,44 @@ class Load:
         counts: Counts,
         deleted: Mapping[str, Shape],
     ) -> None:
-        records = reply.insert[entity]
+        store, records = self._store, reply.insert[entity]
         key = self._key(table, entity, reply)
-        columns = self._columns(f"insert.{entity}", table, records, key)
-        before, seen = self._widen(table, columns)
-        rows = Rows(entity, columns, key, {name: table.columns[name] for name in key})
-        self._add(notice.types(table, rows, before, seen, self._memory))
-        new = [name for name in table.filled if name not in before or before[name].kind == "null"]
-        if new or not table.made:
-            table.primary_key = key
-            self._store.grow(table, new)
-        filled = [name for name in columns if table.columns[name].kind != "null"]
-        self._stage(STAGE, {name: columns[name] for name in filled}, len(records))
-        count, last = len(records), ""
-        if key:
-            groups, faults = notice.repeated(self._store, rows)
-            self._add(faults)
-            if groups:
-                count -= sum(len(group) - 1 for group in groups)
-                keys = identity(rows.shapes)
-                last = f"WHERE {INDEX} IN (SELECT max({INDEX}) FROM {STAGE} GROUP BY {keys})"
-            if deleted:
-                self._add(notice.both(self._store, rows, deleted))
-            self._add(notice.older(self._store, table, rows, reply.state, bool(groups)))
-            self._add(notice.one_row(self._store, table, rows, before, seen, self._memory))
-            replaced = f"DELETE FROM {table.texts} WHERE {among(rows.shapes, STAGE)}"
-            updated = self._store.count(replaced)
-            counts.updated += updated
-            count -= updated
-        counts.inserted += count
-        names = ", ".join(map(quoted, filled)) + ", " if filled else ""
-        self._store.connection.execute(
-            f"INSERT INTO {table.texts} "
-            f"({names}{INDEX}, _fivetran_batch, _fivetran_deleted, _fivetran_synced) "
-            f"SELECT {names}{INDEX}, {self._batch}, false, {self._synced} FROM {STAGE} {last}"
-        )
-
-    def _widen(self, table: Table, columns: Columns) -> tuple[dict[str, Shape], dict[str, Shape]]:
-        """Makes the types hold these values; the shapes before, and those of the values."""
+        columns = self._columns(table, "insert", entity, records, key)
         before = dict(table.columns)
-        seen = {}
         for name, values in columns.items():
             old = before.get(name, NULL)
-            seen[name] = observe(values, old)
-            new = table.columns[name] = old.join(seen[name])
-            if old.kind != "null" and old.sql != new.sql:
-                self.noticed.widened.append(Widened(table.name, name, old.sql, new.sql))
-        return before, seen
-
-    def _name(self, table: Table, entities: Sequence[str]) -> None:
-        """Remembers what the source calls a table."""
-        for entity in map(as_text, entities):
-            if entity not in table.entities:
-                table.entities.append(entity)
-            other = table.entities[0]
-            if other != entity and self._memory.first("names-collide", table.name, entity):
-                what = f'"{other}" and "{entity}" both become table {table.name}'
-                self._add([Fault("names-collide", what, entity=entity)])
+            new = table.columns[name] = old.join(observe(values, old))
+            if old.kinds and old.sql != new.sql:
+                self._noticed.widened.append(Widened(table.name, name, old.sql, new.sql))
+        rows = Rows(entity, columns, {name: table.columns[name] for name in key})
+        self._add(notice.flips(table, rows, before))
+        added = [name for name in table.filled if not before.get(name, NULL).kinds]
+        if added or not table.made:
+            table.primary_key = key
+            store.grow(table, added)
+        filled = {name: values for name, values in columns.items() if table.columns[name].kinds}
+        self._stage(STAGE, filled, len(records))
+        lost = updated = 0
+        if key:
+            if len(records) > 1:
+                lost, faults = notice.repeated(store, rows)
+                self._add(faults)
+            if deleted:
+                self._add(notice.both(store, rows, deleted))
+            self._add(notice.older(store, table, rows, reply.state))
+            self._add(notice.one_row(store, table, rows, before))
+            updated = store.count(f"DELETE FROM {table.texts} WHERE {among(rows.shapes, STAGE)}")
+        counts.updated += updated
+        counts.inserted += len(records) - lost - updated
+        keys = identity(rows.shapes)
+        last = f"WHERE {INDEX} IN (SELECT max({INDEX}) FROM {STAGE} GROUP BY {keys})"
+        names = "".join(f"{quoted(name)}, " for name in filled)
+        store.connection.execute(
+            f"INSERT INTO {table.texts} "
+            f"({names}{INDEX}, _fivetran_batch, _fivetran_deleted, _fivetran_synced) "
+            f"SELECT {names}{INDEX}, {self._batch}, false, {self._synced} FROM {STAGE} "
+            f"{last if lost else ''}"
+        )
 
     def _key(self, table: Table, entity: str, reply: Reply) -> tuple[str, ...]:
         """Columns of the entity's primary key; none when its rows are appended."""
@@ -251,81 +248,69 @@ class Load:
         return key
 
     def _columns(
-        self,
-        where: str,
-        table: Table,
-        records: Records,
-        key: tuple[str, ...],
-        *,
-        only_key: bool = False,
+        self, table: Table, part: str, entity: str, records: Records, key: tuple[str, ...]
     ) -> Columns:
         """The values by column, None where a record lacks one; blocked left out, hashed hashed.
 
-        Where several source names become one column, the one that sorts last wins in each record
-        that has a value for it: `Id` before `ID`, `user_name` before `userName`.
+        Of `delete` the columns of the key alone. Where several source names become one column, the
+        one that sorts last wins in each record that has a value for it: `Id` before `ID`,
+        `user_name` before `userName`.
         """
         names: dict[str, list[str]] = {}
         alike = dict.fromkeys(map(tuple, records))  # few: most records have the same names
         for source in dict.fromkeys(chain.from_iterable(alike)):
-            name = to_name(source)
-            if not only_key or name in key:
-                names.setdefault(name, []).append(source)
+            names.setdefault(to_name(source), []).append(source)
         columns: Columns = {}
         for name, sources in names.items():
-            values = {as_text(name): [record.get(name) for record in records] for name in sources}
-            if not only_key:
-                self._sources(where, table, name, values)
+            if part == "delete" and name not in key:
+                continue
+            values = {source: [record.get(source) for record in records] for source in sources}
+            if part == "insert":
+                self._sources(table, entity, name, values)
             if self._privacy.blocks(table.name, name):
                 continue
-            if name.startswith(_RESERVED):
-                raise ProtocolBroken(
-                    f"{where}: column {name} is named like one of Fivetran's ({_RESERVED}…).",
-                    rule="reserved-name",
-                )
-            columns[name] = _merged(values)
+            if name.startswith("_fivetran_"):
+                what = f"{part}.{entity}: column {name} is named like one of Fivetran's."
+                raise ProtocolBroken(what, rule="reserved-name")
+            lists = [values[source] for source in sorted(sources, reverse=True)]
+            columns[name] = lists[0] if len(lists) == 1 else list(map(_first, *lists))
             if self._privacy.hashes(table.name, name):
                 columns[name] = [
                     None if value is None else hashed_text(as_text(value), self._salt)
                     for value in columns[name]
                 ]
-        _check_key(where, columns, records, key)
+        for name in key:
+            for index, value in enumerate(columns.get(name) or [None]):
+                if value is None or isinstance(value, dict | list):
+                    problem = "is missing or null" if value is None else "is not a scalar"
+                    record = notice.text({name: items[index] for name, items in columns.items()})
+                    what = f"{part}.{entity}[{index}]: {name} of the primary key {problem}"
+                    raise ProtocolBroken(f"{what}: {record}", rule="record-without-key")
         return columns
 
-    def _sources(self, where: str, table: Table, name: str, values: Columns) -> None:
+    def _sources(self, table: Table, entity: str, name: str, values: Columns) -> None:
         """Remembers what the source calls a column."""
         known = table.sources.setdefault(name, [])
         if len(values) == 1 and known == list(values):
             return
         filled = [source for source, items in values.items() if items.count(None) < len(items)]
         table.sources[name] = sorted({*known, *filled})
-        if len(table.sources[name]) < 2:
+        if len(table.sources[name]) < 2 or self._privacy.blocks(table.name, name):
             return
-        index, first, second = notice.names_meet(values, known)
-        hidden = self._privacy.blocks(table.name, name)
-        if index < 0 or hidden or not self._memory.first("names-collide", table.name, name):
-            return
-        part, entity = where.split(".", 1)
-        what = f'"{first}" and "{second}" both become column {name}'
-        record = {source: items[index] for source, items in values.items()}
-        row = "" if self._privacy.hashes(table.name, name) else notice.record_text(record)
-        self._add([Fault("names-collide", what, part, entity, index, row)])
+        index = notice.meet(values, known)
+        if index is not None:
+            names = " and ".join(f'"{source}"' for source in table.sources[name])
+            record = notice.text({source: items[index] for source, items in values.items()})
+            row = "" if self._privacy.hashes(table.name, name) else record
+            what = f"{names} both become column {name}"
+            self._add([Fault("names-collide", what, "insert", entity, index, row)])
 
     def _stage(self, stage: str, columns: Columns, count: int) -> None:
-        """Puts texts into a temporary table.
-
-        One JSON text a column is twice as fast as lists of Python values, without any library.
-        """
-        texts = [
-            f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {quoted(name)}" for name in columns
-        ]
-        rows = ", ".join([*texts, f"unnest(range({count})) AS {INDEX}"])
-        self._store.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {stage} AS SELECT {rows}",
-            [json_of_texts(values) for values in columns.values()],
-        )
+        texts = {name: json_of_texts(values) for name, values in columns.items()}
+        self._store.stage(stage, texts, count)
 
     def _add(self, faults: Iterable[Fault]) -> None:
-        self.noticed.faults.extend(faults)
+        self._noticed.faults.extend(faults)
 
 
 def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
@@ -338,33 +323,8 @@ def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
     )
 
 
-def instant(stamp: int) -> str:
-    """The SQL of an instant, from microseconds since the epoch."""
-    return f"make_timestamptz({stamp}::BIGINT)"
-
-
-def _merged(values: Columns) -> list[Any]:
-    """The values of several source names; the name that sorts last wins where it has one."""
-    lists = [values[source] for source in sorted(values, reverse=True)]
-    if len(lists) == 1:
-        return lists[0]
-    return [
-        next((item for item in items if item is not None), None)
-        for items in zip(*lists, strict=True)
-    ]
-
-
-def _check_key(where: str, columns: Columns, records: Records, key: Sequence[str]) -> None:
-    for name in key:
-        for index, value in enumerate(columns.get(name, [None] * len(records))):
-            if value is None or isinstance(value, dict | list):
-                problem = "is missing or null" if value is None else "is not a scalar"
-                record = {column: items[index] for column, items in columns.items()}
-                raise ProtocolBroken(
-                    f"{where}[{index}]: {name} of the primary key {problem}: "
-                    f"{notice.record_text(record)}",
-                    rule="record-without-key",
-                )
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
 
 
 def _listed(key: Sequence[str]) -> str:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from harness.warehouse import Warehouse
 from harness.warehouse.store import HOME
 
 MOST_RUNS = 20  # that are stored
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Runs:
     def add_call(self, run: int, call: CallRecord) -> None:
         """A call was made."""
         with self._warehouse.transaction() as store:
-            marks = ", ".join("?" for _ in range(13))
+            marks = ", ".join("?" * 13)
             store.connection.execute(
                 f"INSERT INTO {HOME}.calls VALUES ({marks})", [run, *astuple(call)]
             )
@@ -149,27 +148,29 @@ class Runs:
 
     def last(self, limit: int = MOST_RUNS) -> list[RunRecord]:
         """The records of the last runs, the newest first."""
+        columns = (
+            "id, command, target, make_timestamp(epoch_us(began)), seconds, ended, error, unseen"
+        )
         with self._warehouse.transaction() as store:
-            query = "SELECT id, command, target, epoch_us(began), seconds, ended, error, unseen"
-            found = store.query(f"{query} FROM {HOME}.runs ORDER BY id DESC LIMIT ?", [limit])
-            calls: dict[int, list[CallRecord]] = {}
-            for run, *values in store.query(f"SELECT * FROM {HOME}.calls ORDER BY rowid"):
-                calls.setdefault(run, []).append(CallRecord(*values))
-            findings: dict[int, list[FindingRecord]] = {}
-            for run, *values in store.query(f"SELECT * FROM {HOME}.findings ORDER BY rowid"):
-                findings.setdefault(run, []).append(FindingRecord(*values))
+            found = store.query(
+                f"SELECT {columns} FROM {HOME}.runs ORDER BY id DESC LIMIT ?", [limit]
+            )
+            calls, findings = (
+                store.query(f"SELECT * FROM {HOME}.{table} ORDER BY rowid")
+                for table in ("calls", "findings")
+            )
         return [
             RunRecord(
                 number,
                 command,
                 target,
-                _EPOCH + timedelta(microseconds=began),
+                began.replace(tzinfo=UTC),
                 seconds,
                 ended,
                 error,
                 json.loads(unseen),
-                calls.get(number, []),
-                findings.get(number, []),
+                [CallRecord(*values) for run, *values in calls if run == number],
+                [FindingRecord(*values) for run, *values in findings if run == number],
             )
             for number, command, target, began, seconds, ended, error, unseen in found
         ]

@@ -6,33 +6,34 @@ view in the connection's schema casts them, so widening a column is another view
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 
+from harness import codec
 from harness.errors import UsageError
 from harness.warehouse.names import quoted
 from harness.warehouse.types import TEXT, Shape
 
 HOME = "_harness"
 TEXTS = "_harness_texts"
+INDEX = "_fivetran_index"
 INSTANT = "TIMESTAMP WITH TIME ZONE"
-_LAYOUT = "2"  # of the file
 _FEW = 20  # columns that are added one by one; more are added by making the table anew
 _SYSTEM = {
     "_fivetran_batch": "BIGINT",
-    "_fivetran_index": "BIGINT",
+    INDEX: "BIGINT",
     "_fivetran_deleted": "BOOLEAN",
     "_fivetran_synced": INSTANT,
 }
 _ANEW = "Name another file with --warehouse, or delete this one to start from nothing."
 
 
-class Table(msgspec.Struct):
+class Table(msgspec.Struct, omit_defaults=True):
     """What is known of a table of the destination.
 
     Attributes:
@@ -56,12 +57,12 @@ class Table(msgspec.Struct):
     @property
     def filled(self) -> dict[str, Shape]:
         """The columns that have had a value; others are not created."""
-        return {name: shape for name, shape in self.columns.items() if shape.kind != "null"}
+        return {name: shape for name, shape in self.columns.items() if shape.kinds}
 
     @property
     def system(self) -> dict[str, str]:
         """The columns of Fivetran's that people see, and their DuckDB types."""
-        hidden = {"_fivetran_batch", "_fivetran_index"} if self.primary_key else set()
+        hidden = {"_fivetran_batch", INDEX} if self.primary_key else set()
         if not self.deletable:
             hidden.add("_fivetran_deleted")
         return {name: kind for name, kind in _SYSTEM.items() if name not in hidden}
@@ -78,71 +79,76 @@ class Table(msgspec.Struct):
 
     @property
     def view(self) -> str:
-        """The query that people see as the table."""
+        """The query that people see as the table; "" before it is made."""
         casts = [
             f"{shape.cast(quoted(name))} AS {quoted(name)}" for name, shape in self.filled.items()
         ]
-        return f"SELECT {', '.join([*casts, *self.system])} FROM {self.texts}"
+        return f"SELECT {', '.join([*casts, *self.system])} FROM {self.texts}" if self.made else ""
 
 
 class Store:
-    """Tables and settings as they stand in the open transaction.
+    """The open file, with its tables and settings in memory too: no other process can change them.
 
     Attributes:
-        connection: The open file.
+        path: The file.
+        connection: DuckDB's.
         tables: By name.
+
+    Raises:
+        UsageError: The file is in use, or not a warehouse.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
-        self.connection = connection
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        try:
+            # Without access to any other file.
+            self.connection = duckdb.connect(str(path), config={"enable_external_access": False})
+        except duckdb.Error as error:
+            raise UsageError(
+                f"{path} cannot be opened: {error}",
+                "Close what else has it open (another harness command, a DuckDB shell), or name "
+                "another file with --warehouse.",
+            ) from error
         # A schema may be named like the file: then a name with a dot alone would mean the file.
-        database = quoted(self.query("SELECT current_database()")[0][0])
-        self._schema = f"{database}.{quoted(schema)}"
+        self._schema = f"{quoted(self.query('SELECT current_database()')[0][0])}.{quoted(schema)}"
         self.tables: dict[str, Table] = {}
-        self._stored: dict[str, bytes] = {}
-        self._settings: dict[str, str] = {}
-        self._changed: dict[str, str | None] = {}
+        try:
+            with self.transaction():
+                self._prepare()
+                self._load()
+        except BaseException:
+            self.connection.close()
+            raise
 
-    def prepare(self, path: Path) -> None:
-        """Makes the schemas and the harness's tables where they are missing.
+    @contextmanager
+    def transaction(self) -> Iterator[Store]:
+        """A transaction; an exception undoes everything.
 
         Raises:
-            UsageError: An earlier version of the harness made the file.
+            UsageError: DuckDB refused something.
+            KeyboardInterrupt: It was interrupted, which DuckDB reports as an error like others.
         """
-        found = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
-        there = {name for (name,) in self.query(found, [HOME])}
-        if there and "layout" not in there:
-            raise UsageError(
-                f"{path} was made by an earlier version of the harness.",
-                "Delete the folder .fivetran (or the file that --warehouse names) and sync again.",
-            )
-        self.connection.execute(
-            f"""
-            CREATE SCHEMA IF NOT EXISTS {self._schema};
-            CREATE SCHEMA IF NOT EXISTS {HOME};
-            CREATE SCHEMA IF NOT EXISTS {TEXTS};
-            CREATE TABLE IF NOT EXISTS {HOME}.layout AS SELECT '{_LAYOUT}' AS version;
-            CREATE TABLE IF NOT EXISTS {HOME}.settings (name VARCHAR, value VARCHAR);
-            CREATE TABLE IF NOT EXISTS {HOME}.tables (name VARCHAR, definition VARCHAR);
-            CREATE TABLE IF NOT EXISTS {HOME}.runs
-                (id BIGINT, command VARCHAR, target VARCHAR, began {INSTANT}, seconds DOUBLE,
-                 ended VARCHAR, error VARCHAR, unseen VARCHAR);
-            CREATE TABLE IF NOT EXISTS {HOME}.calls
-                (run BIGINT, number INTEGER, sent DOUBLE, seconds DOUBLE, status INTEGER,
-                 request_bytes BIGINT, reply_bytes BIGINT, rows BIGINT, deleted BIGINT,
-                 marked BIGINT, has_more BOOLEAN, error VARCHAR, waited DOUBLE);
-            CREATE TABLE IF NOT EXISTS {HOME}.findings
-                (run BIGINT, rule VARCHAR, severity VARCHAR, count BIGINT, calls INTEGER[],
-                 text VARCHAR);
-            """
-        )
-
-    def load(self) -> None:
-        """Reads tables and settings."""
-        self._settings = dict(self.query(f"SELECT name, value FROM {HOME}.settings"))
-        for name, text in self.query(f"SELECT name, definition FROM {HOME}.tables ORDER BY name"):
-            self._stored[name] = text.encode()
-            self.tables[name] = msgspec.json.decode(text, type=Table)
+        try:
+            self.connection.execute("BEGIN")
+            try:
+                yield self
+                self._flush()
+                self.connection.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):  # after a fatal error there is nothing to be undone
+                    self.connection.execute("ROLLBACK")
+                    self._load()
+                raise
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+        except duckdb.Error as error:
+            # Other errors (a full disk) are not about the tables.
+            foreign = isinstance(error, duckdb.ProgrammingError)
+            raise UsageError(f"{self.path}: {error}", _ANEW if foreign else "") from error
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":
+                raise KeyboardInterrupt from error
+            raise
 
     def get(self, setting: str) -> str | None:
         """The value of a setting, None where it has none."""
@@ -151,27 +157,16 @@ class Store:
     def put(self, setting: str, value: str | None) -> None:
         """Sets a setting; None removes it."""
         if self._settings.get(setting) != value:
-            self._changed[setting] = value
-        self._settings.pop(setting, None)
-        if value is not None:
-            self._settings[setting] = value
-
-    def flush(self) -> None:
-        """Writes the settings that have changed."""
-        if self._changed:
-            names, values = list(self._changed), list(self._changed.values())
-            pairs = "SELECT unnest(?::VARCHAR[]) AS name, unnest(?::VARCHAR[]) AS value"
-            self.connection.execute(
-                f"DELETE FROM {HOME}.settings WHERE list_contains(?::VARCHAR[], name)", [names]
-            )
-            self.connection.execute(
-                f"INSERT INTO {HOME}.settings FROM ({pairs}) WHERE value IS NOT NULL",
-                [names, values],
-            )
+            self._settings[setting] = self._changed[setting] = value
 
     def table(self, name: str) -> Table:
         """What is known of a table, from now on if nothing was."""
         return self.tables.setdefault(name, Table(name))
+
+    @property
+    def made(self) -> list[Table]:
+        """The tables that exist, by name."""
+        return [table for _, table in sorted(self.tables.items()) if table.made]
 
     def grow(self, table: Table, columns: list[str]) -> None:
         """Makes the table of texts, or gives it columns that it does not have yet."""
@@ -195,26 +190,21 @@ class Store:
             )
 
     def save(self, table: Table) -> None:
-        """Writes what is known of a table, and its view, if something has changed.
-
-        Raises:
-            UsageError: The file has something of that name that the harness did not make.
-        """
-        text = msgspec.json.encode(table)
-        before = self._stored.get(table.name)
+        """Writes what is known of a table, and its view, if something has changed."""
+        text = codec.encode(msgspec.to_builtins(table)).decode()
+        before, old_view = self._saved.get(table.name, ("", ""))
         if text == before:
             return
-        self._stored[table.name] = text
+        self._saved[table.name] = text, table.view
         self.connection.execute(f"DELETE FROM {HOME}.tables WHERE name = ?", [table.name])
-        self.connection.execute(
-            f"INSERT INTO {HOME}.tables VALUES (?, ?)", [table.name, text.decode()]
-        )
-        known = msgspec.json.decode(before, type=Table) if before else Table(table.name)
-        if table.made and (not known.made or known.view != table.view):
-            self._create(table, "CREATE OR REPLACE VIEW" if known.made else "CREATE VIEW")
+        self.connection.execute(f"INSERT INTO {HOME}.tables VALUES (?, ?)", [table.name, text])
+        if table.view != old_view:
+            # The first time it must not replace what somebody else has made.
+            create = "CREATE OR REPLACE VIEW" if old_view else "CREATE VIEW"
+            self.connection.execute(f"{create} {self.name(table)} AS {table.view}")
 
     def hash(self, table: Table, column: str, salt: str) -> None:
-        """Turns what a column has, if there is one, into hashes, as `hashed_text` makes them."""
+        """Replaces the texts of a column by hashes, as `privacy.hashed_text` makes them."""
         if column in table.filled:
             name = quoted(column)
             self.connection.execute(
@@ -223,21 +213,33 @@ class Store:
             table.columns[column] = TEXT
             self.save(table)
 
+    def stage(self, name: str, columns: Mapping[str, str], count: int) -> None:
+        """Puts texts into a temporary table.
+
+        One JSON text a column is twice as fast as lists of Python values, without any library.
+
+        Args:
+            name: Of the temporary table.
+            columns: A JSON list of texts by column.
+            count: How long each list is.
+        """
+        rows = [f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {quoted(c)}" for c in columns]
+        rows.append(f"unnest(range({count})) AS {INDEX}")
+        query = f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {', '.join(rows)}"
+        self.connection.execute(query, list(columns.values()))
+
     def drop(self) -> None:
         """Drops every table and the records of runs."""
-        for table in self.tables.values():
-            if table.made:
-                self.connection.execute(
-                    f"DROP VIEW {self.path(table.name)}; DROP TABLE {table.texts}"
-                )
+        for table in self.made:
+            self.connection.execute(f"DROP VIEW {self.name(table)}; DROP TABLE {table.texts}")
         for name in ("tables", "runs", "calls", "findings"):
             self.connection.execute(f"DELETE FROM {HOME}.{name}")
         self.tables.clear()
-        self._stored.clear()
+        self._saved.clear()
 
-    def path(self, table: str) -> str:
+    def name(self, table: Table) -> str:
         """The SQL name of the view that people query."""
-        return f"{self._schema}.{quoted(table)}"
+        return f"{self._schema}.{quoted(table.name)}"
 
     def query(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -247,61 +249,48 @@ class Store:
         """The number that a query gives: a count, or the rows that a statement changed."""
         return int(self.query(sql, values)[0][0])
 
-    def _create(self, table: Table, create: str) -> None:
-        try:
-            self.connection.execute(f"{create} {self.path(table.name)} AS {table.view}")
-        except duckdb.CatalogException as error:
-            raise UsageError(
-                f"{self.path(table.name)} exists already, and the harness did not make it: {error}",
-                "Name another file with --warehouse.",
-            ) from error
+    def _prepare(self) -> None:
+        self.connection.execute(
+            f"""
+            CREATE SCHEMA IF NOT EXISTS {self._schema};
+            CREATE SCHEMA IF NOT EXISTS {HOME};
+            CREATE SCHEMA IF NOT EXISTS {TEXTS};
+            CREATE TABLE IF NOT EXISTS {HOME}.settings (name VARCHAR, value VARCHAR);
+            CREATE TABLE IF NOT EXISTS {HOME}.tables (name VARCHAR, definition VARCHAR);
+            CREATE TABLE IF NOT EXISTS {HOME}.runs
+                (id BIGINT, command VARCHAR, target VARCHAR, began {INSTANT}, seconds DOUBLE,
+                 ended VARCHAR, error VARCHAR, unseen VARCHAR);
+            CREATE TABLE IF NOT EXISTS {HOME}.calls
+                (run BIGINT, number INTEGER, sent DOUBLE, seconds DOUBLE, status INTEGER,
+                 request_bytes BIGINT, reply_bytes BIGINT, rows BIGINT, deleted BIGINT,
+                 marked BIGINT, has_more BOOLEAN, error VARCHAR, waited DOUBLE);
+            CREATE TABLE IF NOT EXISTS {HOME}.findings
+                (run BIGINT, rule VARCHAR, severity VARCHAR, count BIGINT, calls INTEGER[],
+                 text VARCHAR);
+            """
+        )
 
+    def _load(self) -> None:
+        """Reads tables and settings: at the beginning, and after something was undone."""
+        self._changed: dict[str, str | None] = {}
+        self._settings: dict[str, str | None] = dict(
+            self.query(f"SELECT name, value FROM {HOME}.settings")
+        )
+        self._saved: dict[str, tuple[str, str]] = {}
+        self.tables.clear()
+        for name, text in self.query(f"SELECT name, definition FROM {HOME}.tables"):
+            table = self.tables[name] = msgspec.convert(codec.decode(text), Table)
+            self._saved[name] = text, table.view
 
-def opened(path: Path) -> duckdb.DuckDBPyConnection:
-    """Opens the file, made where it is missing, without access to any other.
-
-    Raises:
-        UsageError: It is in use, is not a DuckDB file, or cannot be made.
-    """
-    try:
-        return duckdb.connect(str(path), config={"enable_external_access": "false"})
-    except duckdb.Error as error:
-        if path.is_dir() or _is_other(path):
-            what = "a folder" if path.is_dir() else "not a DuckDB file"
-            raise UsageError(f"{path} cannot be opened: it is {what}.", _ANEW) from error
-        todo = "Name a place that can be written with --warehouse."
-        if path.exists():
-            todo = "Close what else has it open: another harness command, a DuckDB shell."
-        raise UsageError(f"{path} cannot be opened: {error}", todo) from error
-
-
-@contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
-    """Turns DuckDB's errors in the block into the harness's.
-
-    Raises:
-        UsageError: DuckDB refused something.
-        KeyboardInterrupt: It was interrupted, which DuckDB reports as an error like others.
-    """
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        # Other errors (a full disk) are not about the tables.
-        foreign = isinstance(error, duckdb.ProgrammingError)
-        raise UsageError(f"{path}: {error}", _ANEW if foreign else "") from error
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _is_other(path: Path) -> bool:
-    """Whether there is a file that is not DuckDB's: these have DUCK at byte 8."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError:
-        return False
-    return bool(head) and head[8:] != b"DUCK"
+    def _flush(self) -> None:
+        """Writes the settings that have changed."""
+        names, values = list(self._changed), list(self._changed.values())
+        if names:
+            self.connection.execute(
+                f"DELETE FROM {HOME}.settings WHERE list_contains(?::VARCHAR[], name)", [names]
+            )
+            self.connection.execute(
+                f"INSERT INTO {HOME}.settings SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+                [names, values],
+            )
+        self._changed = {}

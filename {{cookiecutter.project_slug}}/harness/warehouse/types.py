@@ -29,12 +29,11 @@ _TYPES = {
     "json": "JSON",
     "text": "VARCHAR",
 }
-TIMES = frozenset({"date", "timestamp", "instant"})
 _NUMBERS = msgspec.json.Encoder(decimal_format="number")
 _NUMBERS_AS_TEXT = msgspec.json.Encoder(decimal_format="string")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
+TIMES = frozenset({"date", "timestamp", "instant"})
 WORDS = {
-    "null": "null",
     "boolean": "a boolean",
     "number": "a number",
     "date": "a date",
@@ -45,25 +44,23 @@ WORDS = {
 }
 
 
-class Shape(msgspec.Struct, frozen=True):
+class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of all values that a column has held; the column's type follows from it alone.
 
     `join` is commutative and associative: a type does not depend on the order in which values came.
 
     Attributes:
-        kind: "null" (no value yet), "boolean", "number", "date", "timestamp" (without offset),
-            "instant", "json", or "text", which holds everything.
-        seen: What the values were in JSON: "boolean", "integer", "decimal", "text", "json".
-        bits: Numbers: bits of the largest integer, without its sign.
-        whole: Numbers: digits before the point.
-        scale: Numbers: digits after the point, as written.
-        fractional: Numbers: whether any was written with a point or an exponent.
-        exact: Numbers: whether all of them survive as a 64-bit float.
-        odd: Times: whether one has a comma or a small z, which DuckDB does not read.
+        kinds: What the values were, by the names in `WORDS`; none where all were null. A time
+            beside other text is text, a date beside times without offset is its midnight.
+        bits: Bits of the largest number, without its sign; of integers.
+        whole: Digits before the point.
+        scale: Digits after the point, as written.
+        fractional: Whether any number was written with a point or an exponent.
+        exact: Whether all numbers survive as a 64-bit float.
+        odd: Whether a time has a comma or a small z, which DuckDB does not read.
     """
 
-    kind: str
-    seen: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
     bits: int = 0
     whole: int = 0
     scale: int = 0
@@ -73,35 +70,28 @@ class Shape(msgspec.Struct, frozen=True):
 
     def join(self, other: Shape) -> Shape:
         """The narrowest shape that holds the values of both."""
-        if self.kind == "null" or self == other:
-            return other
-        if other.kind == "null":
+        if self == other:
             return self
-        seen = self.seen | other.seen
-        kind = self.kind
-        if self.kind != other.kind:
-            # A date is its midnight.
-            kind = "timestamp" if {self.kind, other.kind} == {"date", "timestamp"} else "text"
-        if kind == "text":
-            return Shape("text", seen)
-        both = Shape(
-            kind,
-            seen,
+        kinds = self.kinds | other.kinds
+        if "text" in kinds:
+            kinds -= TIMES
+        elif "timestamp" in kinds:
+            kinds -= {"date"}
+        return Shape(
+            kinds,
             bits=max(self.bits, other.bits),
             whole=max(self.whole, other.whole),
             scale=max(self.scale, other.scale),
             fractional=self.fractional or other.fractional,
             exact=self.exact and other.exact,
-            odd=self.odd or other.odd,
+            odd=(self.odd or other.odd) and "text" not in kinds,
         )
-        return Shape("text", seen) if both.sql == "VARCHAR" else both
 
     @property
     def sql(self) -> str:
         """The DuckDB type; a column of nulls has none, it is not created."""
-        return _TYPES.get(self.kind) or self._number()
-
-    def _number(self) -> str:
+        if self.kinds != _NUMBER:
+            return _TYPES[next(iter(self.kinds))] if len(self.kinds) == 1 else "VARCHAR"
         if not self.fractional:
             for bits, name in _INTEGERS:
                 if self.bits <= bits:
@@ -111,30 +101,31 @@ class Shape(msgspec.Struct, frozen=True):
             return f"DECIMAL({18 if digits <= 18 else _DECIMAL_DIGITS},{self.scale})"
         return "DOUBLE" if self.fractional and self.exact else "VARCHAR"
 
+    @property
+    def words(self) -> str:
+        """What the values were, in a sentence."""
+        return " or ".join(WORDS[kind] for kind in sorted(self.kinds))
+
     def cast(self, column: str) -> str:
         """The SQL that turns the text in `column` (an SQL expression) into the column's type."""
-        if self.odd:
+        kind = self.sql
+        if self.odd and kind != "VARCHAR":
             column = f"replace(upper({column}), ',', '.')"
-        return column if self.kind == "text" else f"{column}::{self.sql}"
-
-    def identity(self, column: str) -> str:
-        """The SQL by which two texts in `column` are the same key."""
-        same_text = self.kind in ("text", "boolean", "date")
-        if same_text or (self.kind == "number" and not self.fractional):
-            return column
-        return self.cast(column)
+        return column if kind == "VARCHAR" else f"{column}::{kind}"
 
 
-NULL = Shape("null")
-TEXT = Shape("text", frozenset({"text"}))
+_NUMBER = frozenset({"number"})
+NULL = Shape()
+TEXT = Shape(frozenset({"text"}))
+_TIMES = {(kind, odd): Shape(frozenset({kind}), odd=odd) for kind in TIMES for odd in (False, True)}
 
 
 def observe(values: list[Any], before: Shape = NULL) -> Shape:
-    """The shape of decoded JSON values; no time is looked for where the column was text before."""
+    """The shape of decoded JSON values; no time is looked for where the column has had text."""
     shape = NULL
     types = set(map(type, values))
     for kind in types - {type(None)}:
-        if kind is str and before.kind == "text":
+        if kind is str and "text" in before.kinds:
             found = TEXT
         elif len(types) == 1:
             found = _OBSERVERS[kind](values)
@@ -144,56 +135,25 @@ def observe(values: list[Any], before: Shape = NULL) -> Shape:
     return shape
 
 
-def kind_of(value: Any) -> str:
-    """The kind of one value, as `Shape.kind` names it."""
-    return observe([value]).kind
-
-
-def flip(values: list[Any], before: Shape, seen: Shape) -> int | None:
-    """Index of the first value that is of another kind than those before it; None: there is none.
-
-    Texts beside texts that look like dates are texts; times of several kinds are not, because the
-    column would be of a type of time without the others. `before` is the shape of the column so
-    far, `seen` that of the values.
-    """
-    mixed = len(_plain(seen)) > 1
-    if before.kind == "null":
-        if not mixed and not (seen.kind == "text" and _only_times(values)):
-            return None
-        kind = kind_of(next(value for value in values if value is not None))
-    else:
-        kind = before.kind
-        if kind == "text" and not mixed and seen.seen <= before.seen:
-            return None
-        if seen.kind == "null" or before.join(seen).kind not in (kind, "text"):
-            return None  # a date becomes its midnight
-        if kind == seen.kind != "text":
-            return None
-    if kind == "text":
-        return _first(values, lambda value: not isinstance(value, str))
-    return _first(values, lambda value: kind_of(value) != kind)
-
-
 def as_text(value: Any) -> str:
     """The text of a decoded JSON value: a number as its digits, objects and lists as JSON."""
-    if isinstance(value, str):
-        return _HALF_PAIR.sub("\ufffd", value)
-    if not isinstance(value, bool | dict | list):
-        return str(value)
-    try:
-        return _NUMBERS.encode(value).decode()
-    except UnicodeEncodeError:
-        return _NUMBERS.encode(_sound(value)).decode()
+    if isinstance(value, bool | dict | list):
+        return _encoded(_NUMBERS, value)
+    return str(_sound(value))
 
 
 def json_of_texts(values: list[Any]) -> str:
     """A JSON list of the values' texts; DuckDB makes texts of numbers and booleans."""
     if not {dict, list}.isdisjoint(map(type, values)):
         values = [as_text(value) if isinstance(value, dict | list) else value for value in values]
+    return _encoded(_NUMBERS_AS_TEXT, values)
+
+
+def _encoded(encoder: msgspec.json.Encoder, value: Any) -> str:
     try:
-        return _NUMBERS_AS_TEXT.encode(values).decode()
+        return encoder.encode(value).decode()
     except UnicodeEncodeError:
-        return _NUMBERS_AS_TEXT.encode(_sound(values)).decode()
+        return encoder.encode(_sound(value)).decode()
 
 
 def _sound(value: Any) -> Any:
@@ -205,58 +165,30 @@ def _sound(value: Any) -> Any:
     return _HALF_PAIR.sub("\ufffd", value) if isinstance(value, str) else value
 
 
-def _first(values: list[Any], differs: Callable[[Any], bool]) -> int | None:
-    found = (i for i, value in enumerate(values) if value is not None and differs(value))
-    return next(found, None)
-
-
-def _plain(shape: Shape) -> set[str]:
-    return {"number" if kind in ("integer", "decimal") else kind for kind in shape.seen}
-
-
-def _only_times(values: list[Any]) -> bool:
-    return all(_text(value).kind in TIMES for value in values if isinstance(value, str))
-
-
 def _integers(values: list[int]) -> Shape:
-    ends = (min(values), max(values))
-    seen = frozenset({"integer"})
-    shape = Shape(
-        "number",
-        seen,
-        bits=max((end if end >= 0 else ~end).bit_length() for end in ends),
-        whole=max(Decimal(end).adjusted() + 1 for end in ends),
-        exact=max(map(abs, ends)) <= 2**53 or all(_is_exact(Decimal(value)) for value in values),
+    low, high = min(values), max(values)
+    largest = max(high, -low)
+    return Shape(
+        _NUMBER,
+        bits=max(high, ~low).bit_length(),
+        whole=len(str(largest)),
+        exact=largest <= 2**53 or all(map(_is_exact, values)),
     )
-    return Shape("text", seen) if shape.sql == "VARCHAR" else shape
 
 
 def _decimals(values: list[Decimal]) -> Shape:
-    # The text of a number gives its digits faster than as_tuple does.
-    texts = list(map(str, values))
-    forms = {(len(text), text.find("."), text[0] == "-") for text in texts if "E" not in text}
-    sizes = {
-        (point - minus, size - point - 1) if point > 0 else (size - minus, 0)
-        for size, point, minus in forms
-    }
-    exact = all(whole + scale <= 15 for whole, scale in sizes)
-    for value in [value for value, text in zip(values, texts, strict=True) if "E" in text]:
-        _, digits, exponent = value.as_tuple()
-        sizes.add((len(digits) + int(exponent), -int(exponent)))
-        exact = exact and _is_exact(value)
-    seen = frozenset({"decimal"})
-    shape = Shape(
-        "number",
-        seen,
-        whole=max(1, *(whole for whole, _ in sizes)),
-        scale=max(0, *(scale for _, scale in sizes)),
+    sizes = {(len(digits), int(point)) for _, digits, point in map(Decimal.as_tuple, values)}
+    return Shape(
+        _NUMBER,
+        whole=max(1, *(digits + point for digits, point in sizes)),
+        scale=max(0, *(-point for _, point in sizes)),
         fractional=True,
-        exact=exact or all(map(_is_exact, values)),
+        exact=all(digits <= 15 and abs(point) < 290 for digits, point in sizes)
+        or all(map(_is_exact, values)),
     )
-    return Shape("text", seen) if shape.sql == "VARCHAR" else shape
 
 
-def _is_exact(value: Decimal) -> bool:
+def _is_exact(value: int | Decimal) -> bool:
     try:
         return Decimal(repr(float(value))) == value
     except OverflowError:
@@ -272,13 +204,6 @@ def _texts(values: list[str]) -> Shape:
             if found is TEXT:
                 break
     return shape
-
-
-def _time(kind: str, odd: bool = False) -> Shape:
-    return Shape(kind, TEXT.seen, odd=odd)
-
-
-_TIMES = {(kind, odd): _time(kind, odd) for kind in TIMES for odd in (False, True)}
 
 
 def _text(value: str) -> Shape:
@@ -300,10 +225,10 @@ def _text(value: str) -> Shape:
 
 
 _OBSERVERS: dict[type, Callable[[list[Any]], Shape]] = {
-    bool: lambda _: Shape("boolean", frozenset({"boolean"})),
+    bool: lambda _: Shape(frozenset({"boolean"})),
     int: _integers,
     Decimal: _decimals,
     str: _texts,
-    dict: lambda _: Shape("json", frozenset({"json"})),
-    list: lambda _: Shape("json", frozenset({"json"})),
+    dict: lambda _: Shape(frozenset({"json"})),
+    list: lambda _: Shape(frozenset({"json"})),
 }
