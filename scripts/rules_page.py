@@ -12,7 +12,7 @@ HEAD = """\
 
 `python -m harness test`, `peek`, `sync` and `resync` check every reply of a function against these
 rules, whatever language it is written in, and show at the end which were broken: how often, and the
-first three places of each. With `--json` they are in `findings`.
+first three places of each that differ. With `--json` they are in `findings`.
 
 A broken rule of severity error makes the command end with exit code 2; warnings and notices do not
 change the exit code. The shape of a request and a reply is in `protocol/schema/request.json` and

@@ -91,7 +91,7 @@ WRONG_REPLIES: dict[str, tuple[Any, list[str]]] = {
         ['same-name-twice insert.t[1]: "id" is more than once in one object'],
     ),
     "an entity twice": (
-        b'{"state": {}, "hasMore": false, "insert": {"t": [{"id" :1}, {}], "t": [{"id" :2}]}}',
+        b'{"state": {}, "hasMore": false, "insert": {"t": [1, {"a":1, "a":2}], "t": [{"id" :2}]}}',
         ['same-name-twice insert: "t" is more than once in one object'],
     ),
     "a list": ([1], ["reply-shape : the reply is [1], not an object"]),

@@ -304,8 +304,7 @@ def test_findings_are_sorted_counted_and_written_as_json() -> None:
     assert summary(findings) == "1 error, 1 notice"
     first, second = findings.as_json()
     assert (first["rule"], first["count"], first["calls"]) == ("not-json", 4, [1, 2, 3])
-    assert len(first["places"]) == 3
-    assert first["places"][0] == {"call": 1, "what": "the reply is empty", "todo": "answer"}
+    assert first["places"] == [{"call": 1, "what": "the reply is empty", "todo": "answer"}]
     rule = RULES["all-null-column"]
     assert second == {
         "rule": rule.id,

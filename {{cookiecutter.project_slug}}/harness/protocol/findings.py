@@ -20,7 +20,7 @@ class Finding:
         rule: The rule.
         count: How often it was broken.
         calls: Numbers of the calls in which it was.
-        places: The first three: number of the call, and the fault.
+        places: The first three that differ: number of the call, and the fault.
     """
 
     rule: Rule
@@ -59,7 +59,7 @@ class Findings:
         finding.count += 1
         if call not in finding.calls[-1:]:
             finding.calls.append(call)
-        if len(finding.places) < PLACES:
+        if len(finding.places) < PLACES and fault not in (known for _, known in finding.places):
             finding.places.append((call, fault))
 
     def stopped(self, call: int, error: HarnessError | None) -> None:
