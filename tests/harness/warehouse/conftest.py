@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,7 @@ Key = Sequence[str] | None
 
 
 class Desk:
-    """The warehouse of a test; its clock moves by a second with each reply.
-
-    Attributes:
-        path: The file.
-        warehouse: The open warehouse.
-    """
+    """The warehouse of a test; its clock moves by a second with each reply."""
 
     warehouse: Warehouse
 
@@ -37,11 +32,8 @@ class Desk:
         """Opens the file, again if it is open."""
         if hasattr(self, "warehouse"):
             self.warehouse.close()
-        chosen: dict[str, Any] = {
-            "schema": "acme",
-            "clock": lambda: next(self._seconds) * 1_000_000,
-        } | options
-        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **chosen)
+        options = {"schema": "acme", "clock": lambda: next(self._seconds) * 1_000_000} | options
+        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **options)
 
     def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:
         """Applies a reply as a function would send it; `item` has the primary key `key`."""
@@ -81,19 +73,3 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "warehouse.duckdb")
     yield desk
     desk.warehouse.close()
-
-
-@pytest.fixture
-def desks(tmp_path: Path) -> Iterator[Callable[[], Desk]]:
-    """Makes desks with an empty warehouse each, for tests that want many."""
-    made: list[Desk] = []
-
-    def make() -> Desk:
-        for desk in made:
-            desk.warehouse.close()
-        made.append(Desk(tmp_path / f"{len(made)}.duckdb"))
-        return made[-1]
-
-    yield make
-    for desk in made:
-        desk.warehouse.close()

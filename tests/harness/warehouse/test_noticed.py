@@ -16,23 +16,19 @@ def found(noticed: Any, rule: str) -> list[tuple[int | None, str]]:
     return [(fault.record, fault.what) for fault in noticed.faults if fault.rule == rule]
 
 
-NUMBER, TEXT, JSON = "a number", "text", "an object or a list"
-AT, ZONED = "a time without offset", "a time with offset"
+NUMBER, TEXT, AT, ZONED = "a number", "text", "a time without offset", "a time with offset"
 Z, NAIVE = "2026-01-05T08:30:00Z", "2026-01-05T08:30:00"
+FLIPS = [
+    ([1, None, "x", 2], 2, TEXT, NUMBER, "SMALLINT → VARCHAR"),
+    (["x", "y", 70_000], 2, NUMBER, TEXT, "it stays VARCHAR"),
+    ([Decimal("1.5"), True], 1, "a boolean", NUMBER, "DECIMAL(18,1) → VARCHAR"),
+    ([{"a": 1}, "x"], 1, TEXT, "an object or a list", "JSON → VARCHAR"),
+    ([Z, Z, NAIVE], 2, AT, ZONED, "TIMESTAMP WITH TIME ZONE → VARCHAR"),
+    (["2026-01-05", Z], 1, ZONED, "a date", "DATE → VARCHAR"),
+]
 
 
-@pytest.mark.parametrize(
-    ("values", "index", "here", "before", "change"),
-    [
-        ([1, None, "x", 2], 2, TEXT, NUMBER, "SMALLINT → VARCHAR"),
-        (["x", "y", 70_000], 2, NUMBER, TEXT, "it stays VARCHAR"),
-        ([Decimal("1.5"), True], 1, "a boolean", NUMBER, "DECIMAL(18,1) → VARCHAR"),
-        ([{"a": 1}, "x"], 1, TEXT, JSON, "JSON → VARCHAR"),
-        ([Z, Z, NAIVE], 2, AT, ZONED, "TIMESTAMP WITH TIME ZONE → VARCHAR"),
-        ([NAIVE, Z], 1, ZONED, AT, "TIMESTAMP → VARCHAR"),
-        (["2026-01-05", Z], 1, ZONED, "a date", "DATE → VARCHAR"),
-    ],
-)
+@pytest.mark.parametrize(("values", "index", "here", "before", "change"), FLIPS)
 @pytest.mark.parametrize("split", [False, True])
 def test_a_type_that_flips_is_noticed_within_a_reply_and_across(
     desk: Any, split: bool, values: list[Any], index: int, here: str, before: str, change: str
@@ -45,6 +41,8 @@ def test_a_type_that_flips_is_noticed_within_a_reply_and_across(
     what = f"v is {here} here and was {before} before: {change}"
     assert found(noticed, "type-flips") == [(index, what)]
     assert json.loads(noticed.faults[0].row, parse_float=Decimal) == rows[index]
+    desk.open()  # found again by another run, where one reply has both
+    assert split or "it stays VARCHAR" in str(found(desk.insert(*rows), "type-flips"))
 
 
 @pytest.mark.parametrize(
@@ -91,13 +89,6 @@ def test_names_of_one_column_are_found_wherever_they_meet(
         assert all(f'"{name}"' in faults[0][1] for name in names)
         desk.open()
         assert len(found(desk.insert(*records, key=None), "names-collide")) == 1
-
-
-def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:
-    desk.open(blocked=["item.a"], hashed=["item.b"])
-    noticed = desk.insert({"id": 1, "a": 1, "A": 2, "b": "hidden", "B": "too"})
-    (fault,) = noticed.faults
-    assert "column b" in fault.what and "hidden" not in str(fault)
 
 
 def test_entities_of_one_table_are_noticed(desk: Any) -> None:
@@ -191,9 +182,3 @@ def test_a_delete_of_a_table_that_never_comes_is_noticed_when_the_sync_ends(desk
         delete={"itme": [{"id": 1}], "x": []}, schema={"itme": {"primary_key": ["id"]}}
     )
     assert found(noticed, "delete-of-nothing") == [(None, "no row ever came for itme")]
-
-
-def test_a_healthy_sync_has_nothing_to_notice(desk: Any) -> None:
-    rows = [{"id": n, "at": f"2026-01-0{n}T00:00:00Z", "v": n / 2, "j": {}} for n in range(1, 9)]
-    for reply in (rows, rows[4:], []):
-        assert desk.insert(*reply, delete={"item": []}, state={"item": Z}).faults == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -78,18 +77,6 @@ def test_after_a_resync_rows_that_were_not_seen_are_marked_and_counted(desk: Any
         desk.warehouse.finish_resync()
 
 
-def test_a_resync_that_brings_everything_makes_no_column_and_leaves_blocked_tables(
-    desk: Any,
-) -> None:
-    desk.insert({"id": 1})
-    desk.send(insert={"other": [{"a": 1}]})
-    desk.open(blocked=["other"])
-    desk.warehouse.begin_resync()
-    desk.insert({"id": 1})
-    assert desk.warehouse.finish_resync() == {"item": 0}
-    assert (desk.rows(), desk.rows("other")) == ([{"id": 1}], [{"a": 1}])
-
-
 @pytest.mark.parametrize("schema", ["warehouse", "main", "temp", "Öko Strom", "select"])
 def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(
     desk: Any, tmp_path: Path, schema: str
@@ -116,16 +103,15 @@ def test_a_file_in_use_is_named(desk: Any) -> None:
     assert "Close what else has it open" in found.stderr
 
 
-@pytest.mark.parametrize("content", [b"no database" * 1000, None])
-def test_what_is_no_warehouse_is_named(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "warehouse.duckdb"
-    if content is None:
-        path.mkdir()
-    else:
-        path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"warehouse\.duckdb cannot be opened") as caught:
-        Warehouse(path, schema="acme")
-    assert "--warehouse" in caught.value.todo
+def test_what_is_no_warehouse_of_this_schema_is_named(desk: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has the tables of the schema acme, not of beta"):
+        Warehouse(desk.path, schema="beta")
+    for content in ("no database" * 1000, None):
+        path = tmp_path / f"{content is None}.duckdb"
+        path.write_text(content) if content else path.mkdir()
+        with pytest.raises(UsageError, match="cannot be opened") as caught:
+            Warehouse(path, schema="acme")
+        assert "--warehouse" in caught.value.todo
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
@@ -186,16 +172,6 @@ def test_a_killed_harness_leaves_the_rows_of_its_state(desk: Any) -> None:
         reply = desk.warehouse.state()["reply"]
         assert {row["reply"] for row in desk.rows()} == {reply}
         assert [row["reply"] for row in desk.rows("log")] == list(range(1, reply + 1))
-
-
-def test_a_file_left_behind_after_a_column_widened_opens_again(desk: Any, tmp_path: Path) -> None:
-    desk.insert({"id": 1, "v": 1})
-    desk.open()
-    desk.insert({"id": 2, "v": "x"} | {f"c{number}": number for number in range(30)})
-    for path in (desk.path, Path(f"{desk.path}.wal")):
-        shutil.copy(path, tmp_path / f"left-{path.name}")
-    with Warehouse(tmp_path / f"left-{desk.path.name}", schema="acme") as left:
-        assert left.rows("item") == desk.warehouse.rows("item")
 
 
 def _env() -> dict[str, str]:

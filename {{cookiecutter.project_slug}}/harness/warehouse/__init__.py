@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +37,7 @@ class Warehouse:
     Attributes:
         path: The file.
         schema: The name of the DuckDB schema that has the tables.
+        transaction: Gives the tables within a transaction; an exception undoes everything.
 
     Raises:
         UsageError: The file is in use, is not a warehouse of this version, or has another schema.
@@ -59,6 +59,7 @@ class Warehouse:
         self._clock = clock
         self._early: dict[str, Fault] = {}
         self._store = Store(self.path, self.schema)
+        self.transaction = self._store.transaction
         try:
             self._settle()
         except BaseException:
@@ -211,12 +212,6 @@ class Warehouse:
         """`blocked` or `hashed` and the entry, for each that has hidden nothing so far."""
         known = {name: list(table.sources) for name, table in self._store.tables.items()}
         return list(self._privacy.unmatched(known))
-
-    @contextmanager
-    def transaction(self) -> Iterator[Store]:
-        """A transaction and the tables in it; an exception undoes everything."""
-        with self._store.transaction() as store:
-            yield store
 
     def _settle(self) -> None:
         """Checks whose warehouse this is, and hashes what is to be hashed from now on."""

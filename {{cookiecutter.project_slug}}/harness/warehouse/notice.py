@@ -76,20 +76,19 @@ def flips(table: Table, rows: Rows, before: Mapping[str, Shape]) -> Iterator[Fau
     """
     for name, values in rows.columns.items():
         shape, joined = before.get(name, NULL), table.columns[name]
-        if len(joined.kinds) < 2:
-            continue
-        if (
-            joined.kinds == shape.kinds
-        ):  # it has been of several kinds; is it so in this reply, too?
+        was_mixed = len(joined.kinds) > 1 and joined.kinds == shape.kinds
+        if was_mixed:  # is it so in this reply, too?
             shape = NULL
-            if len(observe(values).kinds) < 2:
-                continue
+        if len(joined.kinds if not was_mixed else observe(values).kinds) < 2:
+            continue
         for index, value in enumerate(values):
             here = observe([value])
             after = shape.join(here)
             if len(after.kinds) > 1 and after.kinds != shape.kinds:
                 stays = f"it stays {joined.sql}"
-                change = stays if shape.sql == joined.sql else f"{shape.sql} → {joined.sql}"
+                change = (
+                    stays if was_mixed or shape.sql == joined.sql else f"{shape.sql} → {joined.sql}"
+                )
                 what = f"{name} is {here.words} here and was {shape.words} before: {change}"
                 yield rows.fault("type-flips", what, index, name)
                 break
