@@ -33,11 +33,12 @@ def test_the_right_credentials_and_no_others(
 ) -> None:
     value = made_up("apiToken")
     with serve(auth=auth) as client:
-        for given in ({}, {"Authorization": "Digest x"}, dict.fromkeys(headers, "wrong")):
+        for given in ({}, {"Authorization": value}, dict.fromkeys(headers, "wrong")):
             client.headers = dict(given)
             message = client.refusal()
             assert message.startswith("sample.toml line 3")
             assert wanted in message
+            assert value not in message
             assert "change [auth] there or auth= in fetch.py" in message
             challenge = client.get().headers["WWW-Authenticate"]
             assert challenge.startswith(scheme)
@@ -46,21 +47,11 @@ def test_the_right_credentials_and_no_others(
         assert client.sample.checks
 
 
-def test_the_wrong_scheme_is_named_and_no_value_is(serve: Serve) -> None:
-    with serve(auth={"kind": "token", "secrets": ONE}) as client:
-        value = client.sample.secrets()["apiToken"]
-        client.headers["Authorization"] = f"Bearer {value}"
-        assert "the request has Authorization: Bearer:" in client.refusal()
-        for response in (client.get(f"/{value}"), client.get(**{value: "2026-01-01"})):
-            assert response.status_code in (401, 404)
-            assert value not in response.text
-
-
 def test_oauth_tokens_are_issued_and_wanted(serve: Serve) -> None:
     auth = {"kind": "oauth2_client_credentials", "secrets": ["id", "secret"], "token_path": "/t"}
     with serve(auth=auth) as client:
         url, form = f"{client.server.url}/t", {"grant_type": "client_credentials"}
-        assert requests.post(url, {}, timeout=5).json()["error"] == "invalid_request"
+        assert requests.post(url, {}, timeout=5).json()["error"] == "unsupported_grant_type"
         refused = requests.post(url, form, timeout=5)
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
         names = {"client_id": made_up("id"), "client_secret": made_up("secret")}
@@ -69,5 +60,5 @@ def test_oauth_tokens_are_issued_and_wanted(serve: Serve) -> None:
             client.headers["Authorization"] = f"Bearer {token['access_token']}"
             assert client.get().status_code == 200
         client.headers["Authorization"] = "Bearer other"
-        assert "not issued here" in client.refusal()
+        assert "a token of POST /t" in client.refusal()
         assert client.get().headers["WWW-Authenticate"].startswith("Bearer")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from harness.errors import SampleError, UsageError
-from harness.sample import Faults, OwnApp, load, made_up
+from harness.sample import OwnApp, load, made_up
 
 from .conftest import ENTITY, RECORD, written
 from .test_spec import PAGE
@@ -50,7 +50,7 @@ def test_the_app_that_the_file_names_is_served_anew_each_time(project: Path) -> 
         with sample.fewer(10).serve() as server:
             assert requests.post(f"{server.url}/a?b=c", "body", timeout=5).text == "1 7 body"
             assert server.requests[0].parameters == {"b": "c"}
-            assert (server.requests[0].entity, server.requests[0].query) == ("", "b=c")
+            assert server.requests[0].entity == ""
     assert others == {n: m for n, m in sys.modules.items() if n.startswith("tests")}
 
 
@@ -62,18 +62,12 @@ def test_an_app_that_raises_answers_with_its_line(project: Path) -> None:
         assert server.requests[0].problem == response.text
 
 
-def test_faults_reach_an_app(project: Path) -> None:
-    with load(project).serve(faults=Faults.after_first_page(502)) as server:
-        statuses = [requests.get(f"{server.url}/x", timeout=5).status_code for _ in range(3)]
-        assert statuses == [200, 502, 502]
-
-
 @pytest.mark.parametrize(
     ("upstream", "message"),
     [
         ("upstream", "must be MODULE:APP"),
-        ("tests.other:app", "there is no tests/other.py"),
-        ("tests.upstream:nothing", "tests/upstream.py has no nothing"),
+        ("tests.other:app", "No module named .tests.other"),
+        ("tests.upstream:nothing", "has no attribute .nothing"),
         ("tests.broken:app", r"ZeroDivisionError: .* \(broken.py, line 1\)"),
     ],
 )
@@ -130,9 +124,9 @@ def test_the_command_prints_its_address_and_secrets(tmp_path: Path) -> None:
     )
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        url = re.findall(r"UPSTREAM_BASE_URL=(\S+)", lines[1])[0]
-        assert lines[2].endswith(f"apiToken = {made_up('apiToken')}\n")
+        lines = [process.stdout.readline() for _ in range(2)]
+        url = re.findall(r"UPSTREAM_BASE_URL=(\S+)", lines[0])[0]
+        assert lines[1] == f"apiToken={made_up('apiToken')}\n"
         headers = {"Authorization": f"Token {made_up('apiToken')}"}
         assert requests.get(f"{url}/orders", headers=headers, timeout=5).status_code == 200
     finally:

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import LINES, Serve
+from .conftest import Serve
 
 # sample.toml of these tests: [auth] is line 2, [entity.order] line 3, its path line 4.
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"updated_after": "2026-01-05T08:30:00Z"}, ["line 9", 'since = "updated_after"']),
     ({"changed": "1767601800"}, ["line 9", 'since = "changed"']),
     ({"jql": "updated >= '2026-01-05'"}, ["line 3", "jql", "WSGI app"]),
-    ({"after": "WzE3LDFd"}, ["[entity.order]", 'token = "after"']),
+    ({"after": "after:17:1"}, ["[entity.order]", 'token = "after"']),
     ({"limit": "0"}, ["line 8", "limit is '0'", "from 1 on"]),
-    ({"limit": "ten"}, ["limit is 'ten'", "change fetch.py or size at sample.toml line 8"]),
+    ({"limit": "ten"}, ["limit is 'ten'", "sample.toml line 8", "change fetch.py or size there"]),
     ({"cursor": "nonsense"}, ["cursor is not a token"]),
     ({"updated_since": "yesterday"}, ["line 9", "'yesterday'", "ISO 8601"]),
     ({"updated_since": "2026-01-05", "updated_until": "2026-02-01"}, ['until = "updated_until"']),
@@ -32,6 +32,7 @@ def test_a_parameter_is_refused_with_the_line_to_change(
         message = client.refusal(**params)
         for word in words:
             assert word.replace("[entity.order]", "line 3") in message
+        assert not re.search("also|ignore|accept", message), "no advice ignores a filter"
 
 
 def test_a_number_that_changes_is_a_page(serve: Serve) -> None:
@@ -46,14 +47,7 @@ def test_a_number_that_changes_is_a_page(serve: Serve) -> None:
 def test_a_filter_by_time_needs_a_cursor_first(serve: Serve) -> None:
     with serve(since=None, cursor=None) as client:
         message = client.refusal(updated_since="2026-01-05")
-        assert "cursor and since" in message
-
-
-def test_no_advice_lets_the_sample_ignore_a_filter(serve: Serve) -> None:
-    """Each refusal names a key that gives the parameter its meaning, or a WSGI app."""
-    for params, _ in REFUSED:
-        with serve() as client:
-            assert not re.search("also|ignore|accept", client.refusal(**params))
+        assert 'since = "updated_since" and cursor' in message
 
 
 def test_an_unknown_path_shows_what_there_is_and_what_to_write(serve: Serve) -> None:
@@ -81,14 +75,7 @@ def test_another_method(serve: Serve) -> None:
         assert 'method = "POST"' in response.json()["message"]
 
 
-def test_a_post_without_an_object_and_a_parameter_that_comes_twice(serve: Serve) -> None:
+def test_a_post_without_an_object(serve: Serve) -> None:
     with serve(method="POST") as client:
         response = requests.post(f"{client.server.url}/orders", b"[1]", timeout=5)
         assert "JSON object" in response.json()["message"]
-    with serve() as client:
-        assert "twice" in client.refusal("/orders?limit=1&limit=2")
-
-
-def test_what_is_inside_has_no_path(serve: Serve) -> None:
-    with serve(lines=LINES) as client:
-        assert "GET /orders" in client.refusal("/lines")

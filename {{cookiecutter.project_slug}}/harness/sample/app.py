@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-import traceback
+import secrets
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,17 +16,19 @@ from werkzeug import Request, Response
 
 from harness import codec
 from harness.sample import pages
-from harness.sample.auth import Guard
+from harness.sample.pages import SHOWN, Refused
 from harness.sample.records import Store
-from harness.sample.spec import Entity, Spec, keys_of, put
+from harness.sample.spec import Auth, Entity, Spec, put
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
+_OAUTH = "oauth2_client_credentials"
 _A_TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4}|\d{4}/\d\d?/\d\d?|^1\d{9}(\d{3})?(\.\d+)?$"
 )
-_SHOWN = 30  # characters of a value
+
+
+def made_up(name: str) -> str:
+    """The value that stands in for the secret of this name; the same in every process."""
+    return "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 class Asked(NamedTuple):
@@ -36,13 +39,16 @@ class Asked(NamedTuple):
     query: list[tuple[str, str]]  # without an API key
 
 
-class Refused(Exception):
-    """A request gets an error, whose text (200 characters are quoted) names the line to change."""
-
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.headers = headers
+def read(spec: Spec, request: Request) -> Asked:
+    """What a request asks for; it is not checked."""
+    entities = spec.entities.values()
+    entity = next((e for e in entities if e.path and e.path == request.path), None)
+    hidden = spec.auth.param if spec.auth.kind == "api_key_query" else None
+    query = [(n, v) for n, v in request.args.items(multi=True) if n != hidden]
+    values = dict(query)
+    if entity is not None and entity.method == "POST":
+        values.update(_flat(_body_of(request) or {}, ""))
+    return Asked(entity, {name: value for name, value in values.items() if value}, query)
 
 
 class App:
@@ -51,122 +57,128 @@ class App:
     def __init__(self, spec: Spec, stores: Mapping[str, Store]) -> None:
         self._spec = spec
         self._stores = stores
-        self._guard = Guard(spec.auth)
-        self._by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
+        self._guard = _Guard(spec.auth)
         self._numbers: dict[tuple[str, str], str] = {}
 
-    def read(self, request: Request) -> Asked:
-        """What the request asks for; it is not checked."""
-        entity = self._by_path.get(request.path)
-        auth = self._spec.auth
-        hidden = auth.param if auth.kind == "api_key_query" else None
-        query = [(n, v) for n, v in request.args.items(multi=True) if n != hidden]
-        values = dict(query)
-        if entity is not None and entity.method == "POST":
-            values.update(_flat(_body_of(request) or {}, ""))
-        return Asked(entity, {name: value for name, value in values.items() if value}, query)
-
     def answer(self, request: Request, asked: Asked) -> Response:
-        """The page that is asked for, or what is wrong with the request."""
-        try:
-            return self._answer(request, asked)
-        except Refused as refused:
-            text = str(refused)
-            for value in self._guard.secrets.values():
-                text = text.replace(value, "[secret]")
-            return _json({"message": text}, refused.status, refused.headers)
-
-    def _answer(self, request: Request, asked: Asked) -> Response:
-        spec, entity = self._spec, asked.entity
-        takes_tokens = spec.auth.kind == "oauth2_client_credentials"
-        if takes_tokens and request.path == spec.auth.token_path and request.method == "POST":
-            status, body = self._guard.grant(request)
-            return _json(body, status, {"WWW-Authenticate": "Basic"} if status == 401 else None)
+        """The page that is asked for; or what is wrong, with the line to change."""
+        spec, entity, auth = self._spec, asked.entity, self._spec.auth
+        if request.method == "POST" and request.path == auth.token_path and auth.kind == _OAUTH:
+            return self._guard.grant(request)
         if entity is None:
-            raise self._not_found(request)
-        where = f"entity.{entity.name}"
+            return self._not_found(request)
+        table = f"entity.{entity.name}"
         if request.method != entity.method:
-            raise Refused(
-                405,
-                f"{spec.at(where, 'method')}: {entity.path} takes {entity.method}; write method = "
-                f'"{request.method}" there if that is what your API takes',
-                {"Allow": entity.method},
+            text = (
+                f"{spec.at(table, 'method')}: {entity.path} takes {entity.method}; write method = "
+                f'"{request.method}" there if that is what your API takes'
             )
-        if why := self._guard.refusal(request):
-            raise Refused(
-                401,
-                f"{spec.at('auth', 'kind')} wants {self._guard.wanted}, but {why}: change [auth] "
-                "there or auth= in fetch.py",
-                {"WWW-Authenticate": self._guard.challenge},
+            return _message(405, text, Allow=entity.method)
+        if not self._guard.admits(request):
+            text = (
+                f"{spec.at('auth', 'kind')} wants {self._guard.wanted}, but the request has "
+                "no such credentials: change [auth] there or auth= in fetch.py"
             )
-        self._check_parameters(request, entity, asked.parameters)
+            return _message(401, text, WWW_Authenticate=f'{self._guard.scheme} realm="sample"')
         try:
+            if entity.method == "POST" and _body_of(request) is None:
+                raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
+            for name, value in asked.parameters.items():
+                if name not in (entity.since, entity.until, entity.token, entity.size):
+                    self._check_unknown(asked, entity, name, value)
             page = pages.read(self._stores[entity.name], asked.parameters)
-        except pages.BadParameter as bad:
-            place = spec.at(where, bad.key)
-            raise Refused(400, f"{bad}: change fetch.py or {bad.key} at {place}") from None
-        except pages.PastTheEnd:
-            raise Refused(404, "there is no such page: the last one is before it") from None
+        except Refused as refused:
+            place = f"{spec.at(table, refused.key)}: " if refused.key else ""
+            return _message(refused.status, f"{place}{refused}")
         return _page(request.host_url.rstrip("/") + entity.path, asked.query, entity, page)
 
-    def _not_found(self, request: Request) -> Refused:
-        spec = self._spec
-        asked = f"{request.method} {request.path}"
+    def _not_found(self, request: Request) -> Response:
+        spec, asked = self._spec, f"{request.method} {request.path}"
         if "grant_type" in request.form:
-            kind = "oauth2_client_credentials"
-            return Refused(
+            return _message(
                 404,
-                f"there is no {asked}: write token_path = {_quoted(request.path)} in [auth] of "
-                f"{spec.at('auth', 'token_path')}"
-                + (f' and kind = "{kind}"' if spec.auth.kind != kind else ""),
+                f"there is no {asked}: write token_path = {_quoted(request.path)} and "
+                f'kind = "{_OAUTH}" in [auth] of {spec.at("auth", "token_path")}',
             )
-        paths = get_close_matches(request.path, list(self._by_path), len(self._by_path), 0)
-        nearest = self._by_path[paths[0]]
-        others = f", {len(paths) - 1} more" if len(paths) > 1 else ""
-        return Refused(
+        by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
+        path, *others = get_close_matches(request.path, list(by_path), len(by_path), 0)
+        nearest = by_path[path]
+        more = f", {len(others)} more" if others else ""
+        return _message(
             404,
-            f"the sample has no {asked} but {nearest.method} {paths[0]}{others}: "
+            f"the sample has no {asked} but {nearest.method} {path}{more}: "
             f"{spec.at(f'entity.{nearest.name}', 'path')} or a new [entity.…] needs path = "
             f"{_quoted(request.path)}",
         )
 
-    def _check_parameters(
-        self, request: Request, entity: Entity, parameters: Mapping[str, str]
-    ) -> None:
-        if entity.method == "POST" and _body_of(request) is None:
-            raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
-        for name, value in parameters.items():
-            if name not in entity.parameters:
-                self._check_unknown(entity, name, value)
-            elif len(request.args.getlist(name)) > 1:
-                raise Refused(400, f"fetch.py: send {name} once, it came twice")
-
-    def _check_unknown(self, entity: Entity, name: str, value: str) -> None:
+    def _check_unknown(self, asked: Asked, entity: Entity, name: str, value: str) -> None:
         """Refuse a parameter that chooses records or a page; one that stays the same is fine."""
-        place = self._spec.at(f"entity.{entity.name}")
+        key = ""
         if (time := _A_TIME.search(value)) and "version" not in name:
-            if time.start() or entity.cursor is None:
-                lacks = "cursor and since for" if entity.cursor is None else "key for"
-                todo = "add both" if entity.cursor is None else "it needs a WSGI app"
-                raise Refused(
-                    400,
-                    f"{place} has no {lacks} the filter {name}={value[:_SHOWN]} of fetch.py: "
-                    f"{todo}, see docs/sample.md",
-                )
-            is_until = entity.since and re.search("until|before|end|_to$|lt", name)
-            self._refuse(entity, "until" if is_until else "since", name, value)
+            if time.start():
+                place = self._spec.at(f"entity.{entity.name}")
+                text = f"{place}: no key describes the filter {name}={value[:SHOWN]} of fetch.py"
+                raise Refused(400, f"{text}: it needs a WSGI app, see docs/sample.md")
+            key = "until" if entity.since in asked.parameters else "since"
         first = self._numbers.setdefault((entity.name, name), value) if value.isdigit() else value
-        if first != value or pages.is_token(value):
-            self._refuse(entity, "token", name, value)
-
-    def _refuse(self, entity: Entity, key: str, name: str, value: str) -> NoReturn:
-        known = getattr(entity, key)
-        has = f"has {key} = {_quoted(known)}" if known else f"has no {key}"
-        raise Refused(
-            400,
-            f"{self._spec.at(f'entity.{entity.name}', key)} {has}, but fetch.py sent "
-            f"{name}={value[:_SHOWN]}: write {key} = {_quoted(name)} there",
+        if not key and (first != value or pages.is_token(value)):
+            key = "token"
+        if not key:
+            return
+        has = (
+            f"has {key} = {_quoted(known)}" if (known := getattr(entity, key)) else f"has no {key}"
         )
+        cursor = " and cursor" if key != "token" and not entity.cursor else ""
+        todo = f"write {key} = {_quoted(name)}{cursor} there"
+        text = f"{has}, but fetch.py sent {name}={value[:SHOWN]}: {todo}"
+        raise Refused(400, text, key)
+
+
+class _Guard:
+    """Accepts the made-up credentials of one upstream and no others."""
+
+    def __init__(self, auth: Auth) -> None:
+        self._auth = auth
+        self._values = [made_up(name) for name in auth.secrets]
+        self._tokens: set[str] = set()
+        value, name = ":".join(self._values), ":".join(f"<{name}>" for name in auth.secrets)
+        coded = base64.b64encode(value.encode()).decode()
+        # The scheme of a challenge, what the request must carry, and how that is shown:
+        self.scheme, self._value, shown = {
+            "bearer": ("Bearer", f"Bearer {value}", f"Bearer {name}"),
+            "token": ("Token", f"Token {value}", f"Token {name}"),
+            "basic": ("Basic", f"Basic {coded}", f"Basic with {name} in base64"),
+            "api_key_header": ("ApiKey", f"{auth.prefix}{value}", f"{auth.prefix}{name}"),
+            "api_key_query": ("ApiKey", value, ""),
+            _OAUTH: ("Bearer", "", f"Bearer with a token of POST {auth.token_path}"),
+            "none": ("", "", ""),
+        }[auth.kind]
+        self._header = auth.header if auth.kind == "api_key_header" else "Authorization"
+        is_query = auth.kind == "api_key_query"
+        self.wanted = f"?{auth.param}={name}" if is_query else f"{self._header}: {shown}"
+
+    def admits(self, request: Request) -> bool:
+        """Whether a request carries the right credentials in the right place."""
+        sent = request.headers.get(self._header, "")
+        if self._auth.kind == "api_key_query":
+            sent = request.args.get(self._auth.param, "")
+        if self._auth.kind == _OAUTH:
+            return sent.partition("Bearer ")[2] in self._tokens
+        return self._auth.kind == "none" or sent == self._value
+
+    def grant(self, request: Request) -> Response:
+        """The response of the token endpoint (RFC 6749, 4.4 and 5.2)."""
+        sent, form = request.authorization, request.form
+        client = [form.get("client_id"), form.get("client_secret")]
+        if sent is not None and sent.type == "basic":
+            client = [sent.username, sent.password]
+        if form.get("grant_type") != "client_credentials":
+            return _json({"error": "unsupported_grant_type"}, 400)
+        if client != self._values:
+            return _json({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
+        token = secrets.token_urlsafe(24)
+        self._tokens.add(token)
+        return _json({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
 
 def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.Page) -> Response:
@@ -178,40 +190,19 @@ def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.P
     rows = _list(item.body for item in page.items if not item.deleted)
     body: Any = {} if entity.rows else rows
     if entity.rows:
-        put(body, keys_of(entity.rows), rows)
+        put(body, entity.rows, rows)
     if entity.deleted:
-        deleted = _list(item.body for item in page.items if item.deleted)
-        put(body, keys_of(entity.deleted), deleted)
+        put(body, entity.deleted, _list(item.body for item in page.items if item.deleted))
     if entity.next and (page.token or entity.last != "absent"):
-        end = "" if entity.last == "empty" else None
         following = page.token if entity.pagination == "cursor" else url(page.token)
-        put(body, keys_of(entity.next), following if page.token else end)
+        end = "" if entity.last == "empty" else None
+        put(body, entity.next, following if page.token else end)
     if entity.more:
-        put(body, keys_of(entity.more), page.more)
+        put(body, entity.more, page.more)
     if entity.pagination != "link_header":
         return _json(body)
     following = f', <{url(page.token)}>; rel="next"' if page.token else ""
     return _json(body, headers={"Link": f'<{url("")}>; rel="first"{following}'})
-
-
-class Wsgi:
-    """A WSGI app of the project's, of which nothing is known."""
-
-    def __init__(self, app: WSGIApplication, name: str) -> None:
-        self._app = app
-        self._name = name
-
-    def read(self, request: Request) -> Asked:
-        """Only the query."""
-        query = list(request.args.items(multi=True))
-        return Asked(None, dict(query), query)
-
-    def answer(self, request: Request, asked: Asked) -> Response:
-        """What the app answers; where it raises, a 500 that names the line."""
-        try:
-            return Response.from_app(self._app, request.environ, buffered=True)
-        except Exception as error:
-            return Response(f"{self._name}: {raised(error)}", 500, mimetype="text/plain")
 
 
 def _list(bodies: Iterator[bytes]) -> msgspec.Raw:
@@ -233,18 +224,17 @@ def _flat(body: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         elif value is not None:
-            yield f"{prefix}{key}", value if isinstance(value, str) else str(value)
+            yield f"{prefix}{key}", str(value)
 
 
 def _quoted(text: str) -> str:
     return codec.encode(text).decode("utf-8", "replace")
 
 
+def _message(status: int, text: str, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return _json({"message": text}, status, named)
+
+
 def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(codec.encode(body), status, headers, mimetype="application/json")
-
-
-def raised(error: Exception) -> str:
-    """What an exception of the project's says, and the line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from werkzeug import Response
 
@@ -14,15 +13,8 @@ from harness.sample.app import Asked
 from harness.sample.spec import Entity
 
 Change = Callable[[Entity, list[int], int], Counter[str]]  # counts to change, and a seed
-SLOW_SECONDS = 0.05
-_KINDS = ("429", "500", "reset", "slow", "expired")
+_KINDS = ("429", "500", "reset", "expired")
 _EXPIRING = ("cursor", "link_header", "next_url")  # positions do not expire
-_WORDS = {
-    429: '{"message": "a fault of the sample: too many requests"}',
-    500: "<h1>a fault of the sample: internal server error</h1>",
-    410: '{"message": "a fault of the sample: this page token has expired"}',
-    400: '{"message": "a fault of the sample: this page token is no longer valid"}',
-}
 
 
 class Faults:
@@ -32,8 +24,8 @@ class Faults:
     so the threads of a function change nothing.
 
     Args:
-        seed: Says what goes wrong and how often: 429, 500, broken connections, slow responses,
-            expired page tokens, records that change while they are read.
+        seed: Says what goes wrong and how often: 429, 500, broken connections, expired page
+            tokens, records that change while they are read.
 
     Attributes:
         quiet: True from when all goes well; tokens that have expired stay expired until their walk
@@ -68,30 +60,33 @@ class Faults:
         return plan
 
     def answer(
-        self,
-        path: str,
-        asked: Asked,
-        change: Change,
-        go_on: Callable[[], Response],
-    ) -> Response | None:
-        """The faulty response to a request, None where it goes well; records may change first."""
-        entity = asked.entity
+        self, path: str, asked: Asked, change: Change, go_on: Callable[[], Response]
+    ) -> Response:
+        """The response to a request, faulty or as it should be; records may change before it."""
         with self._lock:
             number = self._asked[path]
             self._asked[path] += 1
-            if self._statuses:
-                kind = self._in_turn(number, entity)
-                chance = random.Random(0)
-            else:
+            kind = self._in_turn(number, asked.entity) if self._statuses else ""
+            if not self._statuses:
                 chance = random.Random(f"{self._seed} {path} {number}")
-                if not self.quiet and entity:
-                    seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
-                    if chance.random() < self._changing:
-                        self.done += change(entity, counts, seed)
-                kind = self._kind(entity, asked.parameters, chance)
+                seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
+                changes = chance.random() < self._changing
+                if asked.entity and changes and not self.quiet:
+                    self.done += change(asked.entity, counts, seed)
+                kind = self._by_chance(asked, chance)
             if kind:
                 self.done[kind] += 1
-        return _response(kind, chance, go_on) if kind else None
+        if kind == "expired":
+            return _refusal(410 if number % 2 else 400)
+        if kind.isdigit():
+            return _refusal(int(kind))
+        response = go_on()
+        if kind == "reset":
+            body = response.get_data()
+            response.set_data(body[: len(body) // 2])
+            # The server closes the connection after a body that is shorter than announced.
+            response.headers["Content-Length"] = str(len(body) or 1)
+        return response
 
     def _in_turn(self, number: int, entity: Entity | None) -> str:
         first = 0 if entity and entity.pagination == "none" else 1
@@ -99,15 +94,13 @@ class Faults:
             return ""
         return str(self._statuses[(number - first) % len(self._statuses)])
 
-    def _kind(
-        self, entity: Entity | None, parameters: Mapping[str, str], chance: random.Random
-    ) -> str:
+    def _by_chance(self, asked: Asked, chance: random.Random) -> str:
         """What is wrong with this request; "" for nothing."""
         fails = chance.random() < self._failing
         kind = chance.choices(_KINDS, self._weights)[0]
-        token = parameters.get(entity.token) if entity else None
-        expiring = entity is not None and entity.pagination in _EXPIRING
-        if entity and expiring:
+        entity, token = asked.entity, None
+        if entity and entity.pagination in _EXPIRING:
+            token = asked.parameters.get(entity.token)
             expired = self._expired.setdefault(entity.name, set())
             if token is None:
                 expired.clear()  # a walk begins again: its tokens are new
@@ -115,35 +108,15 @@ class Faults:
                 return "expired"
         if self.quiet or not fails:
             return ""
-        if kind != "expired":
-            return kind
-        # Without a primary key, a walk that starts over appends its rows twice, by the protocol.
-        if not entity or not expiring or token is None or not entity.primary_key:
-            return ""
-        self._expired[entity.name].add(token)
+        if kind == "expired":
+            # Without a primary key, a walk that starts over appends its rows twice, by protocol.
+            if not entity or token is None or not entity.primary_key:
+                return ""
+            self._expired[entity.name].add(token)
         return kind
 
 
-def _response(kind: str, chance: random.Random, go_on: Callable[[], Response]) -> Response:
-    """The response with this fault."""
-    if kind == "429":
-        return _refusal(429, {"Retry-After": chance.choice("01")})
-    if kind == "expired":
-        return _refusal(chance.choice((410, 400)))
-    if kind.isdigit():
-        return _refusal(int(kind))
-    if kind == "slow":
-        time.sleep(SLOW_SECONDS)
-    response = go_on()
-    if kind == "reset":
-        body = response.get_data()
-        response.set_data(body[: len(body) // 2])
-        # The server closes the connection after a body that is shorter than announced.
-        response.headers["Content-Length"] = str(len(body) or 1)
-    return response
-
-
-def _refusal(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    words = _WORDS.get(status, '{"message": "a fault of the sample"}')
-    kind = "text/html" if words.startswith("<") else "application/json"
-    return Response(words, status, headers, mimetype=kind)
+def _refusal(status: int) -> Response:
+    headers = {"Retry-After": "1"} if status == 429 else {}
+    body = f'{{"message": "a fault of the sample: {status}"}}'
+    return Response(body, status, headers, mimetype="application/json")

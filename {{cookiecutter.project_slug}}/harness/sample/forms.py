@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -11,21 +11,20 @@ FORMS = (
     "an ISO 8601 text (2026-01-05T08:30:00Z, with an offset or without), a date, a number of "
     "seconds, milliseconds or microseconds since 1970, or an ever growing whole number"
 )
-NANO = 10**9
+SECOND = 10**6
+_DAY = 86400 * SECOND
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)"
-    r"(?:([T ])(\d\d:\d\d)(:\d\d)?(?:([.,])(\d+))?( ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?)?"
+    r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(:\d\d)?(?:\.(\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?"
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_EPOCH = datetime(1970, 1, 1)
-_EXAMPLE = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
-_UNITS = {"epoch": NANO, "epoch_ms": 10**6}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {SECOND: "epoch", 1000: "epoch_ms"}
 
 
 class Form:
     """How cursor values are written: as one example is.
 
-    A value is counted in nanoseconds since 1970, or as it is where it counts no time.
+    A value is counted in microseconds since 1970, or as it is where it counts no time.
 
     Attributes:
         is_time: False where the number only grows and counts no time (a sequence).
@@ -39,12 +38,14 @@ class Form:
     def __init__(self, example: Any) -> None:
         text = str(example)
         self._is_text = isinstance(example, str)
-        self._iso = _ISO.fullmatch(text)
-        self.is_time, self._places, self.unit = True, 0, 1
-        if self._iso is not None and self._is_text:
-            _, between, _, second, _, fraction, _ = self._iso.groups()
-            seconds = 1 if second else 60 if between else 86400
-            self.unit = max(seconds * NANO // 10 ** len(fraction or ""), 1)
+        self._iso = _ISO.fullmatch(text) if self._is_text else None
+        self._zone: tzinfo = UTC
+        self._places, self.is_time = 0, True
+        if self._iso is not None:
+            self._zone = datetime.fromisoformat(text).tzinfo or UTC
+            between, second, fraction, _ = self._iso.groups()
+            step = SECOND if second else 60 * SECOND if between else _DAY
+            self.unit: int = max(step // 10 ** len(fraction or ""), 1)
         elif isinstance(example, bool) or not _NUMBER.fullmatch(text):
             raise ValueError(f"{example!r} is not {FORMS}")
         else:
@@ -61,24 +62,21 @@ class Form:
 
         Without an offset it has the example's. ValueError, OverflowError: it is not written so.
         """
-        is_number = _NUMBER.fullmatch(text) is not None
-        if since_as in _UNITS and (not is_number or _scale(Decimal(text)) != _UNITS[since_as]):
-            raise ValueError("another unit")
-        if since_as == "iso" and is_number:
-            raise ValueError("not ISO 8601")
-        if since_as and since_as != "iso" and since_as not in _UNITS:
-            text, is_number = datetime.strptime(text, since_as).isoformat(), False
-        if is_number:
-            return int(Decimal(text) * (_scale(Decimal(text)) if self.is_time else 1))
-        iso = _ISO.fullmatch(text)
-        if iso is None or not self.is_time:
-            raise ValueError(f"{text!r} is not {FORMS}")
-        day, _, minute, second, _, fraction, offset = iso.groups()
-        if offset is None and self._iso is not None:
-            offset = self._iso[7]
-        local = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ''}")
-        seconds = (local - _EPOCH) // timedelta(seconds=1) - _seconds_of(offset)
-        return seconds * NANO + int(f"{fraction or ''}000000000"[:9])
+        if since_as in (None, "iso", *_UNITS.values()):
+            if _NUMBER.fullmatch(text):
+                scale = _scale(Decimal(text))
+                if since_as and _UNITS.get(scale) != since_as:
+                    raise ValueError("another form")
+                return int(Decimal(text) * (scale if self.is_time else 1))
+            if not self.is_time or since_as not in (None, "iso"):
+                raise ValueError("another form")
+            moment = datetime.fromisoformat(text)
+        else:
+            moment = datetime.strptime(text, str(since_as))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._zone)
+        microseconds: int = (moment - _EPOCH) // timedelta(microseconds=1)
+        return microseconds
 
     def floor(self, moment: int) -> int:
         """The last value that the form can show and that is not after a moment."""
@@ -89,38 +87,18 @@ class Form:
         if self._iso is None:
             number = Decimal(value // self.unit).scaleb(-self._places)
             return str(number) if self._is_text else number if self._places else int(number)
-        _, between, _, second, point, fraction, offset = self._iso.groups()
-        seconds, rest = divmod(value, NANO)
-        local = _EPOCH + timedelta(seconds=seconds + _seconds_of(offset))
+        between, second, fraction, offset = self._iso.groups()
+        local = (_EPOCH + timedelta(microseconds=value)).astimezone(self._zone)
         if between is None:
             return local.date().isoformat()
-        text = local.isoformat(between, "seconds" if second else "minutes")
+        text = local.strftime(f"%Y-%m-%d{between}%H:%M{':%S' if second else ''}")
         if fraction:
-            text += f"{point}{f'{rest:09}'.ljust(len(fraction), '0')[: len(fraction)]}"
+            text += "." + f"{local.microsecond:06}".ljust(len(fraction), "0")[: len(fraction)]
         return text + (offset or "")
 
 
-def is_since_form(form: str) -> bool:
-    """Whether bounds can be written so: a word of `since_as()`, or a strftime text."""
-    if form == "iso" or form in _UNITS:
-        return True
-    try:
-        datetime.strptime(_EXAMPLE.strftime(form), form)
-    except ValueError:
-        return False
-    return "%" in form.replace("%%", "")
-
-
 def _scale(number: Decimal) -> int:
-    """Nanoseconds that a number since 1970 counts, by its size; 0 where it counts no time."""
+    """Microseconds that a number since 1970 counts, by its size; 0 where it counts no time."""
     if number < 10**8:  # 1973, in seconds
         return 0
-    return next((NANO // n for n in (1, 10**3, 10**6) if number < 10**11 * n), 1)
-
-
-def _seconds_of(offset: str | None) -> int:
-    if offset is None or offset.strip() in ("Z", "UTC"):
-        return 0
-    digits = offset.strip()[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
-    return -seconds if "-" in offset else seconds
+    return SECOND if number < 10**11 else 1000 if number < 10**14 else 1

@@ -14,31 +14,28 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from harness import codec
-from harness.sample.forms import NANO, Form
-from harness.sample.spec import Entity, keys_of, put, value_at
+from harness.sample.forms import SECOND, Form
+from harness.sample.spec import Entity, put, value_at
 
-_HOUR = 3600 * NANO
-_YEAR = 365 * 86400 * NANO
-_BASE = 1_700_000_000 * NANO  # where years of made-up times begin
+_HOUR = 3600 * SECOND
+_YEAR = 365 * 86400 * SECOND
+_BASE = 1_700_000_000 * SECOND  # where years of made-up times begin
 _PARTS = 3  # a composite key counts its last column up to this
 _INNER = 4  # less than so many records stand inside one
 _LOG_ROOM = 1000  # units between the newest key of a log and now, for what is inserted later
 _PROSE = (
+    None,
     "Zoë Núñez",
     "東京 駅前",
     "naïve façade",
-    "Ωμέγα και άλφα",
-    "Łódź–Kraków",
     "مرحبا بالعالم",
     "two\nlines",
     'said "yes" \\ left',
     "O'Brien & Søn",
     "<b>bold</b> 🚚",
-    "family 👩‍👩‍👧",
 )
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _COUNTED = re.compile(r"(.*?)(\d+)", re.DOTALL)
-_Make = Callable[[int], Any]
 
 
 class Item(NamedTuple):
@@ -67,7 +64,7 @@ class Store:
         self.entity = entity
         self.form = Form(value_at(entity.record, entity.cursor)) if entity.cursor else None
         self._maker = Maker(entity)
-        self._inside = [(keys_of(str(inner.inside))[1:], Maker(inner)) for inner in inside]
+        self._inside = [(str(e.inside).partition(".")[2], Maker(e)) for e in inside]
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
         made = (repr((entity, inside)), count)
@@ -75,8 +72,8 @@ class Store:
             moments = enumerate(self._first_moments(count))
             _MADE[made] = [self._item(number, 0, moment) for number, moment in moments]
         self._created = dict(enumerate(_MADE[made]))
-        least = self.form.first - self.form.unit if self.form else 0
-        self._highest: int = max((item.moment for item in _MADE[made]), default=least)
+        first = self.form.first if self.form else 0
+        self._highest: int = max((item.moment for item in _MADE[made]), default=first)
         self._numbers: dict[str, int] = {}
         self._next = count
         self._sort()
@@ -100,7 +97,6 @@ class Store:
         """
         chance = random.Random(crc32(f"{seed}.{self.entity.name}".encode()))
         with self._lock:
-            now = time.time_ns()
             live = [item for item in self.by_creation if not item.deleted]
             picked = chance.sample(live, min(delete + update, len(live)))
             deleted, changed = picked[:delete], [] if self._is_log else picked[delete:]
@@ -108,12 +104,12 @@ class Store:
                 if self.entity.deleted is None:
                     del self._created[item.number]
                 else:
-                    self._created[item.number] = self._tombstone(item.number, now)
+                    self._created[item.number] = self._tombstone(item.number)
             for item in changed:
-                moment = self._next_moment(now)
-                self._created[item.number] = self._item(item.number, item.revision + 1, moment)
+                new = self._item(item.number, item.revision + 1, self._next_moment())
+                self._created[item.number] = new
             for _ in range(insert):
-                self._created[self._next] = self._item(self._next, 0, self._next_moment(now))
+                self._created[self._next] = self._item(self._next, 0, self._next_moment())
                 self._next += 1
             self._sort()
         return +Counter(inserted=insert, updated=len(changed), deleted=len(deleted))
@@ -123,47 +119,46 @@ class Store:
         self.by_change = sorted(self.by_creation)
 
     def _item(self, number: int, revision: int, moment: int) -> Item:
-        cursor = self.form.write(moment) if self.form else None
-        record = self._maker.make(number, revision, cursor)
-        for keys, maker in self._inside:
+        record = self._maker.make(number, revision)
+        if self.form and self.entity.cursor:
+            put(record, self.entity.cursor, self.form.write(moment))
+        for path, maker in self._inside:
             count = (number * 7 + 2) % _INNER  # also none; a change keeps it
-            inner = [maker.inside(record, number, revision, index) for index in range(count)]
-            put(record, keys, inner)
+            put(record, path, [maker.inside(record, number, revision, i) for i in range(count)])
         return Item(moment, number, revision, record, codec.encode(record))
 
-    def _tombstone(self, number: int, now: int) -> Item:
-        moment = self._next_moment(now)
-        record = self._maker.keys(number)
-        if self.form:
-            put(record, self._maker.cursor, self.form.write(moment))
+    def _tombstone(self, number: int) -> Item:
+        moment, record = self._next_moment(), self._maker.keys(number)
+        if self.form and self.entity.cursor:
+            put(record, self.entity.cursor, self.form.write(moment))
         return Item(moment, number, 0, record, codec.encode(record), deleted=True)
 
     def _first_moments(self, count: int) -> list[int]:
         form = self.form
         if form is None:
             return [0] * count
-        if not form.is_time:
-            return [form.first + number for number in range(count)]
-        now = form.floor(time.time_ns())
-        if self._is_log:
-            return [now + (number - count - _LOG_ROOM) * form.unit for number in range(count)]
+        now = form.floor(time.time_ns() // 1000)
+        if self._is_log or not form.is_time:
+            first = now - (count + _LOG_ROOM) * form.unit if form.is_time else form.first
+            return [first + number * form.unit for number in range(count)]
         latest = now - max(_HOUR, form.unit)
         return [form.floor(latest - (latest - _moment(n)) % _YEAR) for n in range(count)]
 
-    def _next_moment(self, now: int) -> int:
+    def _next_moment(self) -> int:
         """The cursor of what changes now; it never goes backwards."""
         if self.form is None:
             return 0
-        counts = self._is_log or not self.form.is_time
-        later = self._highest + self.form.unit if counts else self.form.floor(now)
-        self._highest = max(self._highest, later)
+        if self._is_log or not self.form.is_time:
+            self._highest += self.form.unit
+        else:
+            self._highest = max(self._highest, self.form.floor(time.time_ns() // 1000))
         return self._highest
 
 
 def _moment(number: int) -> int:
-    """When a record was changed, in nanoseconds of some year; some are changed many at once."""
+    """When a record was changed, in microseconds of some year; some are changed many at once."""
     together = number - number % 40 if number % 400 < 40 else number
-    return crc32(b"%d" % together) * 7_342_003 % _YEAR
+    return _draw(together, 0) * 7_342 % _YEAR
 
 
 class Maker:
@@ -174,32 +169,24 @@ class Maker:
         self._parent = {c: path for c, path in entity.parent.items() if c in entity.record}
         self._key = [column for column in entity.primary_key if column not in entity.parent]
         self._counts_inside = len(self._key) < len(entity.primary_key)
-        cursor = entity.cursor or ""
-        self.cursor = [cursor] if cursor in entity.record else cursor.split(".")
         self._makes = {
             column: _make(value, crc32(f"{entity.name}.{column}".encode()))
             for column, value in entity.record.items()
-            if column not in (*self._key, *self._parent, entity.cursor)
+            if column not in (*self._key, *self._parent)
         }
-        self._nullable = [column for column in self._makes if _is_prose(entity.record[column])]
 
-    def make(self, number: int, revision: int, cursor: Any) -> dict[str, Any]:
-        """A record: which creation, which change of it, and its cursor (None without one)."""
+    def make(self, number: int, revision: int) -> dict[str, Any]:
+        """A record: which creation, and which change of it."""
         record = {**self._example, **self.keys(number)}
         if seed := number * 1009 + revision:
             record |= {column: make(seed) for column, make in self._makes.items()}
-            for column in self._nullable:
-                if _draw(seed, crc32(column.encode())) % 11 == 0:
-                    record[column] = None
-        if cursor is not None:
-            put(record, self.cursor, cursor)
         return record
 
     def inside(
         self, outer: dict[str, Any], number: int, revision: int, index: int
     ) -> dict[str, Any]:
         """A record that stands inside another one, at an index from 0."""
-        record = self.make(number * _INNER + index, revision, None)
+        record = self.make(number * _INNER + index, revision)
         if self._counts_inside:
             record |= self.keys(index)
         return record | {column: value_at(outer, path) for column, path in self._parent.items()}
@@ -207,13 +194,15 @@ class Maker:
     def keys(self, number: int) -> dict[str, Any]:
         """The primary key of a record."""
         number, part = divmod(number, _PARTS) if len(self._key) > 1 else (number, number)
-        numbers = [*[number] * (len(self._key) - 1), part]
-        pairs = zip(self._key, numbers, strict=False)
-        return {column: _numbered(self._example[column], number) for column, number in pairs}
+        last = len(self._key) - 1
+        return {
+            column: _numbered(self._example[column], part if index == last else number)
+            for index, column in enumerate(self._key)
+        }
 
 
 def _numbered(example: Any, number: int) -> Any:
-    if isinstance(example, int):
+    if not isinstance(example, str):
         return example + number
     if _UUID.fullmatch(example):
         return str(uuid.UUID(int=(uuid.UUID(example).int + number) % 2**128))
@@ -227,61 +216,38 @@ def _draw(seed: int, salt: int) -> int:
     return crc32(b"%d" % seed, salt)
 
 
-def _is_prose(example: Any) -> bool:
-    return isinstance(example, str) and " " in example and _form(example) is None
-
-
-def _form(example: str) -> Form | None:
-    try:
-        form = Form(example)
-    except ValueError:
-        return None
-    return form if "-" in example[1:] else None
-
-
-def _make(example: Any, salt: int) -> _Make:
-    """What makes values like the example."""
+def _make(example: Any, salt: int) -> Callable[[int], Any]:
+    """What makes values like the example; a word stays as it is."""
     if isinstance(example, bool):
         return lambda seed: _draw(seed, salt) % 2 == 0
     if isinstance(example, int):
-        return lambda seed: _near(example, seed, salt)
+        return lambda seed: example - _draw(seed, salt) % (abs(example) + 1)
     if isinstance(example, Decimal):
         places = int(example.as_tuple().exponent)
-        whole = int(example.scaleb(-places))
-        return lambda seed: Decimal(_near(whole, seed, salt)).scaleb(places)
+        whole = _make(int(example.scaleb(-places)), salt)
+        return lambda seed: Decimal(whole(seed)).scaleb(places)
     if isinstance(example, dict):
         makes = {key: _make(value, crc32(key.encode(), salt)) for key, value in example.items()}
         return lambda seed: {key: make(seed) for key, make in makes.items()}
     if isinstance(example, list):
-        items = [_make(value, crc32(b"[]", salt + index)) for index, value in enumerate(example)]
+        items = [_make(value, salt + index) for index, value in enumerate(example)]
         return lambda seed: [
-            items[index % len(items)](seed * 7 + index)
-            for index in range(_draw(seed, salt) % (len(items) + 2) if items else 0)
+            make(seed + place) for place in range(_draw(seed, salt) % 3) for make in items
         ]
-    return _text(example, salt)
+    if isinstance(example, str) and re.match(r"\d{4}-\d\d-\d\d", example):
+        try:
+            form = Form(example)
+        except ValueError:
+            return lambda seed: example
+        return lambda seed: form.write(_BASE + _draw(seed, salt) * 7_342 % _YEAR)
+    if isinstance(example, str) and " " in example:
+        return lambda seed: _prose(_draw(seed, salt))
+    if isinstance(example, str) and (counted := _COUNTED.fullmatch(example)):
+        prefix, digits = counted.groups()
+        return lambda seed: f"{prefix}{_draw(seed, salt) % 10 ** len(digits):0{len(digits)}d}"
+    return lambda seed: example
 
 
-def _near(example: int, seed: int, salt: int) -> int:
-    reach = min(abs(example), 2**31)
-    return example + _draw(seed, salt) % (2 * reach + 1) - reach
-
-
-def _text(example: str, salt: int) -> _Make:
-    form = _form(example)
-    if form is not None:
-        return lambda seed: form.write(_BASE + _draw(seed, salt) * 7_342_003 % _YEAR)
-    if _UUID.fullmatch(example):
-        return lambda seed: str(uuid.UUID(int=_draw(seed, salt) << 96 | seed, version=4))
-    if re.fullmatch(r"-?\d+\.\d+", example):
-        number = _make(Decimal(example), salt)
-        return lambda seed: str(number(seed))
-    if re.fullmatch(r"\S+@\S+", example):
-        name, host = example.rsplit("@", 1)
-        return lambda seed: f"{name}.{_draw(seed, salt) % 10_000}@{host}"
-    if " " in example:
-        return lambda seed: f"{_PROSE[_draw(seed, salt) % len(_PROSE)]} {_draw(seed, salt) % 1000}"
-    counted = _COUNTED.fullmatch(example)
-    if counted is None:
-        return lambda seed: example
-    prefix, digits = counted.groups()
-    return lambda seed: f"{prefix}{_draw(seed, salt) % 10 ** len(digits):0{len(digits)}d}"
+def _prose(number: int) -> str | None:
+    text = _PROSE[number % len(_PROSE)]
+    return text and f"{text} {number % 1000}"
