@@ -23,15 +23,10 @@ class Difference:
     """Where a table differs: its first record, and how many there are.
 
     Attributes:
-        table: The table.
         key: Primary key of the first record that differs; all of the row where there is no key.
         column: The column that differs, None where the record is in one of the two alone.
-        found: The value that is there, None for null.
-        expected: The value that should be there, None for null.
         what: What the record is, where no column differs: `missing`, `one too many`.
-        missing: How many records are missing.
-        surplus: How many are there and should not be.
-        changed: How many have another value.
+        missing: How many records are missing; `surplus` are too many, `changed` differ in a value.
     """
 
     table: str

@@ -95,13 +95,7 @@ class TableInfo:
 class Load:
     """Applies one reply in the open transaction of a store.
 
-    Args:
-        store: The tables.
-        privacy: What is blocked and hashed.
-        early: Faults of tables that had deletes before rows, until the sync ends.
-        salt: Of hashes.
-        batch: Number of the reply.
-        stamp: When it is applied, in microseconds since the epoch.
+    `early` has the faults of tables that had deletes before rows, until the sync ends.
     """
 
     def __init__(

@@ -165,11 +165,7 @@ def older(store: Store, table: Table, rows: Rows, state: Any) -> Iterator[Fault]
 def new_keys(store: Store, reply: Reply, replaced: Sequence[str], stamp: int) -> Iterator[Fault]:
     """At the end of a sync: tables whose rows all came again, each under another key.
 
-    Args:
-        store: After the reply.
-        reply: It.
-        replaced: Tables of which it replaced rows.
-        stamp: When it was applied.
+    `replaced` are the tables of which this reply replaced rows, `stamp` is when.
     """
     sync = json.loads(store.get("sync") or "{}") or {"began": stamp, "replaced": []}
     sync["replaced"] = sorted({*sync["replaced"], *replaced})

@@ -43,11 +43,7 @@ class Privacy:
         return (table, column) in self._hashed
 
     def unmatched(self, columns: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-        """`blocked` or `hashed` and the entry, for each that hides nothing.
-
-        Args:
-            columns: By table: all columns that ever came, blocked ones too; none where no row came.
-        """
+        """`blocked` or `hashed` and the entry, for each that hides none of the columns by table."""
         for kind, places in (("blocked", self._blocked), ("hashed", self._hashed)):
             for (table, column), entry in places.items():
                 seen = columns.get(table)

@@ -19,19 +19,11 @@ MOST_RUNS = 20  # that are stored
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call.
+    """One call: its number in the run, when it was sent (seconds from the start), what it brought.
 
     Attributes:
-        number: In its run, from 1; a try that is repeated counts again.
-        at: When it was sent, in seconds from the start of the run.
-        seconds: How long it took.
         status: HTTP status, 0 where the reply is lost.
-        request_bytes: Size of the request.
-        reply_bytes: Size of the reply.
-        rows: Records in `insert`.
-        deleted: Records in `delete`.
         marked: Tables in `softDelete`.
-        has_more: As in the reply.
         error: What was wrong, "" where nothing was.
         waited: How long was waited before it, in seconds.
     """
@@ -63,19 +55,14 @@ class FindingRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run.
+    """One run, with its calls and findings in the order made.
 
     Attributes:
-        id: Its number, from 1.
-        command: `test`, `sync`, `resync`, …
-        target: What was called.
         began: When, in UTC.
         seconds: How long it took; 0 while it runs, or where it was killed.
         ended: Why it ended: `done`, `calls`, `failed`, …; "" while it runs, or where it was killed.
         error: What ended it early, "" where nothing did.
         unseen: Rows by table that a re-sync did not bring again.
-        calls: In the order made.
-        findings: In the order added.
     """
 
     id: int
@@ -91,11 +78,7 @@ class RunRecord:
 
 
 class Runs:
-    """The records of the last runs.
-
-    Args:
-        warehouse: Has them in its file; open.
-    """
+    """The records of the last runs, in the file of an open warehouse."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
