@@ -99,13 +99,6 @@ def test_lines_stand_inside_their_orders(serve: Serve) -> None:
         assert "order_id" not in client.rows()[0]["lines"][0]
 
 
-def test_a_line_with_its_order_s_key_has_it_in_the_response_too(serve: Serve) -> None:
-    lines = {**LINES, "record": {"order_id": 0, **LINES["record"]}}  # type: ignore[dict-item]
-    with serve(lines=lines) as client:
-        for order in client.rows():
-            assert all(line["order_id"] == order["id"] for line in order["lines"])
-
-
 def test_lines_change_with_their_order_and_go_only_where_both_may(serve: Serve) -> None:
     with serve(lines=LINES, deleted="gone") as client:
         server = client.server

@@ -85,17 +85,20 @@ class Sample:
         Raises:
             UsageError: The port is taken.
         """
+        with self._server(faults).listening(port) as server:
+            yield server
+
+    def _server(self, faults: Faults | None) -> Server:
         spec = self.spec
         stores = {
             name: Store(entity, spec.inside(name), spec.records)
             for name, entity in spec.entities.items()
             if not entity.inside
         }
-        with Server(spec, stores, App(spec, stores).answer, faults).listening(port) as server:
-            yield server
+        return Server(spec, stores, App(spec, stores).answer, faults)
 
 
-class OwnApp:
+class OwnApp(Sample):
     """A WSGI app of the project's that stands in for the upstream, not yet running.
 
     Args:
@@ -104,28 +107,23 @@ class OwnApp:
         secrets: Names of the secrets that the function is sent.
     """
 
-    entities: list[str] | None = None  # not known, nor whom it refuses
-    checks = False
-    spec = Spec()
-
     def __init__(self, app: WSGIApplication, name: str, secrets: Iterable[str]) -> None:
-        self.name = self.fingerprint = name
+        super().__init__(Spec(), secrets)
+        self.entities = None  # not known
+        self.name = name
         self._app = app
-        self._names = tuple(secrets)
 
-    def secrets(self) -> dict[str, str]:
-        """A made-up value for each secret."""
-        return {name: made_up(name) for name in self._names}
+    @property
+    def fingerprint(self) -> str:
+        """Its name."""
+        return self.name
 
     def fewer(self, records: int) -> OwnApp:
         """The same: its records are the project's."""
         return self
 
-    @contextmanager
-    def serve(self, port: int = 0, faults: Faults | None = None) -> Iterator[Server]:
-        """The running app; see `Sample.serve`."""
-        with Server(self.spec, {}, self._answer, faults).listening(port) as server:
-            yield server
+    def _server(self, faults: Faults | None) -> Server:
+        return Server(self.spec, {}, self._answer, faults)
 
     def _answer(self, request: Request, asked: Asked) -> Response:
         try:
