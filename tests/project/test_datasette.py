@@ -162,7 +162,7 @@ def test_every_row_of_a_real_api_arrives_and_changes_follow(
     schema = json.loads((project / "connection.json").read_text(encoding="utf-8"))["schema"]
 
     first = sync(project, upstream)
-    assert first["inserted"] == {"reading": ROWS}
+    assert first["rows"] == ROWS
     assert int(str(first["calls"])) > 3, "the byte budget cuts the sync into calls"
     assert synced_rows(project, schema) == source_rows(database)
 
@@ -174,5 +174,5 @@ def test_every_row_of_a_real_api_arrives_and_changes_follow(
         db.execute("INSERT INTO reading VALUES (9001, '2026-01-15T11:00:00Z', 'new', 1.5, 1, NULL)")
     db.close()
     second = sync(project, upstream)
-    assert second["inserted"]["reading"] < 100  # type: ignore[index]
+    assert int(str(second["rows"])) < 100
     assert synced_rows(project, schema) == source_rows(database)

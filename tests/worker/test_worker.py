@@ -62,7 +62,7 @@ def test_a_sync_of_several_calls_brings_every_row(deploy: Deploy, answers: dict[
     deployed = deploy(answers, CONNECTOR_CALL_BYTES="150000")
     synced = deployed.harness("sync")
     assert synced["calls"] > 3
-    assert synced["inserted"] == {"transaction": 2500}
+    assert synced["rows"] == 2500
     assert rows(deployed.project, "id, note") == upstreams(deployed)
 
 
@@ -89,13 +89,13 @@ def test_a_wrong_secret_is_reported_and_mended(deploy: Deploy) -> None:
     assert "401" in error and "apiToken" in error
     assert "token-that-is-wrong" not in error + deployed.front.log_file.read_text("utf-8")
     connect(deployed.project, right["secrets"])
-    assert deployed.harness("sync")["inserted"] == {"transaction": 2500}
+    assert deployed.harness("sync")["rows"] == 2500
 
 
 def test_a_wrong_function_key_is_refused(deploy: Deploy) -> None:
     """The harness says that the key is wrong; the function is never called."""
     deployed = deploy()
-    refused = deployed.harness("sync", key="some-other-key", code=3)
+    refused = deployed.harness("sync", key="some-other-key", code=2)
     assert "401" in refused["error"]["message"]
     assert deployed.upstream.requests == []
 
@@ -193,7 +193,7 @@ def test_two_connections_at_once_do_not_meet(bake: Bake, front: Fronts, tmp_path
         said = {tenant: process.communicate()[0] for tenant, process in running.items()}
         log = app.log()
     for tenant, project in projects.items():
-        assert json.loads(said[tenant])["inserted"] == {"transaction": tenants.ROWS}
+        assert json.loads(said[tenant])["rows"] == tenants.ROWS
         assert rows(project, "owner") == {(tenant,)}
     syncs = {json.loads(text)["sync_id"] for text in said.values()}
     calls = [
