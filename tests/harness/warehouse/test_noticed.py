@@ -182,3 +182,10 @@ def test_a_delete_of_a_table_that_never_comes_is_noticed_when_the_sync_ends(desk
         delete={"itme": [{"id": 1}], "x": []}, schema={"itme": {"primary_key": ["id"]}}
     )
     assert found(noticed, "delete-of-nothing") == [(None, "no row ever came for itme")]
+
+
+def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:
+    desk.open(blocked=["item.a"], hashed=["item.b"])
+    (fault,) = desk.insert({"id": 1, "a": 1, "A": 2, "b": "hidden", "B": "too"}).faults
+    assert "column b" in fault.what and "hidden" not in str(fault)
+    assert [desk.send(key=None, insert={"a\ud800": [{"b\ud800": 1}]}).faults] == [[]]
