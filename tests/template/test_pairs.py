@@ -1,6 +1,7 @@
 """Every pair of option values, baked and used: what was never baked is what breaks."""
 
 import ast
+import json
 import subprocess
 from collections.abc import Callable
 from itertools import combinations
@@ -103,19 +104,30 @@ def test_each_pair_bakes_clean(bake: Bake, answers: dict[str, str]) -> None:
 
 
 @each_pair
-def test_each_pair_passes_its_own_tests(project: Bake, run: Run, answers: dict[str, str]) -> None:
-    """The generated tests, the conformance suite among them, pass in the baked folder, offline.
-
-    Each has a seed of chaos of its own; the suite's own three run in tests/project.
-    """
+def test_each_pair_passes_its_step_s_tests_and_syncs(
+    project: Bake, run: Run, answers: dict[str, str]
+) -> None:
+    """The tests of fetch.py pass, and one small sync of the sample brings every record over."""
     folder = project(**answers)
-    suite = folder / "tests" / "test_function.py"
-    seeded = f"{suite.read_text(encoding='utf-8')}\n    chaos = ({PAIRS.index(answers)},)\n"
-    suite.write_text(seeded, encoding="utf-8")
     sample = folder / "sample.toml"
     fewer = sample.read_text(encoding="utf-8").replace("records = 2500", "records = 250")
     sample.write_text(fewer, encoding="utf-8")
-    done = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    tested = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_fetch.py")
+    assert tested.returncode == 0, tested.stdout[-4000:] + tested.stderr[-2000:]
+    synced = run(folder, "-m", "harness", "sync", "--sample", "--port", "0", "--json")
+    assert synced.returncode == 0, synced.stdout[-4000:] + synced.stderr[-2000:]
+    result = json.loads(synced.stdout)
+    assert result["rows"] == 250
+    found = [finding["rule"] for finding in result["findings"]]
+    assert found == ([] if answers["primary_key"] else ["no-primary-key"])
+
+
+@pytest.mark.parametrize("answers", FEWEST, ids=map(label, FEWEST))
+def test_each_value_passes_the_whole_suite(
+    project: Bake, run: Run, answers: dict[str, str]
+) -> None:
+    """The generated tests, the conformance suite among them, pass in the baked folder, offline."""
+    done = run(project(**answers), "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
@@ -126,7 +138,7 @@ def test_each_value_does_what_the_readme_says(
     """`python -m harness sync --sample` brings all 2,500 records over; a second one works too."""
     folder = project(**answers)
     for _ in range(2):
-        done = run(folder, "-m", "harness", "sync", "--sample")
+        done = run(folder, "-m", "harness", "sync", "--sample", "--port", "0")
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
         assert "2,500" in done.stdout
 

@@ -141,15 +141,21 @@ class Stage:
             self._fill(expected, tables)
             if not self.entities and not any(table.rows for table in expected.tables()):
                 fail(f"an undisturbed sync brought no row: does {self.sample.name} have records?")
-            keyed = {table.name for table in tables.tables() if table.primary_key}
-            entities = [e for e in self.entities if exactly or e in keyed]
-            appended = [] if exactly else [e for e in self.entities if e not in keyed]
-            known = entities if self.entities else None
-            differs = difference(tables, expected, entities=known, appended=appended)
+            differs = self._difference(tables, expected, exactly=exactly)
         if differs:
             known_cause = [describe(f) for f in self.findings if f.rule.id == TRUNCATED]
             usual = [hint or _todo(differs)] if self.entities else []
             fail("\n".join([str(differs), *(known_cause or usual)]))
+
+    def _difference(
+        self, tables: Warehouse, expected: Warehouse, *, exactly: bool = False
+    ) -> Difference | None:
+        if not self.entities:
+            return difference(tables, expected)
+        keyed = {table.name for table in tables.tables() if table.primary_key}
+        entities = [e for e in self.entities if exactly or e in keyed]
+        appended = [] if exactly else [e for e in self.entities if e not in keyed]
+        return difference(tables, expected, entities=entities, appended=appended)
 
     def check_bounds(self, first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.
@@ -209,7 +215,7 @@ class Stage:
                             f"{', '.join(names) or 'nothing'}: an entity has the same name in "
                             "fetch.py and in [entity.…] of sample.toml"
                         )
-                differs = difference(tables, expected, entities=few.entities or None)
+                differs = few._difference(tables, expected)
             return problem or f"{differs}\n{_todo(differs)}" if differs else ""
 
     def text(self, error: HarnessError) -> str:
