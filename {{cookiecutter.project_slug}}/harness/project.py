@@ -26,7 +26,7 @@ EXAMPLE = "connection.example.json"
 HOME = ".fivetran"
 _KEYS = ("schema", "secrets", "customPayload", "blocked", "hashed")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]*")
-_RESERVED = ("information_schema", "pg_catalog", "main", "temp", "system", "_harness")
+_RESERVED = ("information_schema", "pg_catalog", "_harness", "_harness_texts")
 _NOT_THE_FUNCTIONS = ("harness", "tests", "conftest")
 
 

@@ -24,7 +24,7 @@ _LET_IN = (
     "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
     "header x-functions-key, and no other login); a firewall in front of it may answer so too"
 )
-_TODO = {  # what to do about a status, wherever the function runs
+_ADVICE = {  # what to do about a status, wherever the function runs
     201: "answer with status 200 exactly, whatever the call has created",
     401: _LET_IN,
     403: _LET_IN,
@@ -248,7 +248,7 @@ def _trace(trace: Any) -> Iterator[str]:
 def _status(answer: Answer) -> Fault:
     text = answer.failure.strip().rpartition("\n")[2] or readable(answer.body)
     what = f": {text}" if text else " with an empty body"
-    todo = "" if answer.status == 500 and text else _TODO.get(answer.status, "")
+    todo = "" if answer.status == 500 and text else _ADVICE.get(answer.status, "")
     return Fault("http-status", f"the function answered HTTP {answer.status}{what}", todo=todo)
 
 

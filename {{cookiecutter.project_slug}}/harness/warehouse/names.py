@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -24,7 +25,8 @@ def to_name(source: str, table: bool = False) -> str:
         source: The name in the reply.
         table: Whether it is a table's: leading underscores before a letter are removed.
     """
-    name = _OTHER.sub("_", _HUMP.sub("_", anyascii(source))).lower()
+    ascii_name = anyascii(unicodedata.normalize("NFC", source))
+    name = _OTHER.sub("_", _HUMP.sub("_", ascii_name)).lower()
     if table:
         name = _LEADING.sub("", name)
     return f"_{name}" if not name or name[0].isdigit() else name
