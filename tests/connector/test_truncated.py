@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from connector import Fetch, Page
+from connector.sync.handler import handle
 from connector.testing import HeldClock, Reply
 
 from .play import Player
@@ -77,6 +78,13 @@ def test_a_full_last_page_is_logged_unless_it_says_that_it_is_the_last(
 ) -> None:
     last_page({"data": ROWS, **more}, page_size).sync()
     assert len(logged(caplog, "maybe_truncated")) == count
+
+
+def test_it_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = stepping(lambda fetch: Page(fetch.get("/thing").rows("data")), page_size=3)
+    body = b'{"agent": "test", "state": {}, "secrets": {"apiToken": "made-up-token-1"}}'
+    assert handle(source, body, Upstream(lambda asked: {"data": ROWS}))[0] == 200
+    assert sum("event=maybe_truncated" in line for line in caplog.messages) == 1
 
 
 def test_a_link_header_with_a_next_page_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -229,16 +229,7 @@ class Walk:
             "ms": round(seconds * 1000),
             "more": str(page.next_token is not None).lower(),
         }
-        if walk.rehearsing:
-            return self._rehearsed(walk, found)
-        why = (
-            why_truncated(traffic.response, page.rows, walk.page_size)
-            if found.after.walk is None and not page.next_token
-            else ""
-        )
-        if why:
-            context.log("maybe_truncated", entity.name, page=walk.page + 1, why=why)
-        return found
+        return self._rehearsed(walk, found) if walk.rehearsing else found
 
     def _checked(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkPage:
         """The page, if nothing is wrong with it, and where the entity stands after it."""
