@@ -150,6 +150,14 @@ def test_no_secret_stands_in_the_page(project: Make, reported: Report) -> None:
     assert SECRET.encode() in (folder / ".fivetran/warehouse.duckdb").read_bytes(), "as delivered"
 
 
+def test_a_secret_that_would_be_cut_is_masked_first(project: Make, reported: Report) -> None:
+    project(
+        "return reply({'state': {}, 'hasMore': False, 'schema': {'thing': {'primary_key': ['id']}},"
+        "'insert': {'thing': [{'id': 1, 'text': 'x' * 112 + secret}]}})"
+    )
+    assert SECRET[:6] not in reported("sync").source
+
+
 def test_the_page_needs_nothing_else_and_forbids_scripts(project: Make, reported: Report) -> None:
     project()
     page = reported("sync")

@@ -22,6 +22,7 @@ from harness.command import Work
 from harness.console import counted, duration, size
 from harness.errors import UsageError
 from harness.protocol.rules import ERROR, RULES, SEVERITIES
+from harness.redact import Redactor
 from harness.warehouse import TableInfo
 from harness.warehouse.names import to_name
 from harness.warehouse.runs import CallRecord, RunRecord, Runs
@@ -109,7 +110,7 @@ def _environment(work: Work) -> jinja2.Environment:
         "ending": _ending,
         "severities": _severities,
         "lanes": _lanes,
-        "cell": _cell,
+        "cell": lambda value: _cell(value, work.console.redactor),
         "is_number": _is_number,
     }
     return environment
@@ -200,13 +201,13 @@ def _words(group: Sequence[CallRecord]) -> str:
     return "\n".join(parts)
 
 
-def _cell(value: Any) -> str | None:
-    """A value as text, cut where it is long; None for null."""
+def _cell(value: Any, redactor: Redactor) -> str | None:
+    """A value as text, masked and then cut where it is long; None for null."""
     if value is None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
-    text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
+    text = redactor.text(value.isoformat(" ") if isinstance(value, datetime) else str(value))
     return f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
 
 
