@@ -1,6 +1,6 @@
 """Where requests go: base_url, paths, links by RFC 3986, redirects, other hosts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,12 +19,6 @@ from .scripted import source as scripted
 
 TOKEN = "Bearer " + SECRETS["apiToken"]
 API = "https://api.example.com"
-
-
-@pytest.fixture
-def server() -> Iterator[Faults]:
-    with Faults() as faults:
-        yield faults
 
 
 class Watched(Upstream):
