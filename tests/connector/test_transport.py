@@ -44,7 +44,7 @@ def test_a_packed_body_that_is_cut_anywhere_is_an_error(
         assert "body ended early" in error(made), cut
 
 
-def test_a_json_body_that_only_lacks_the_end_mark_is_taken_and_no_byte_is_no_body(
+def test_a_json_body_that_lacks_only_its_end_mark_is_taken_and_logged(
     server: Faults,
 ) -> None:
     with listening() as lines:
