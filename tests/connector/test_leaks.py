@@ -138,9 +138,7 @@ def test_a_secret_in_a_row_is_delivered_and_logged() -> None:
 # ---- logs and error reports
 
 
-@pytest.mark.parametrize(
-    "forged", ["x\nevent=call rows=1", "setup-test\n", "\u2028{}", "\x1b[31m{}"]
-)
+@pytest.mark.parametrize("forged", ["x\nevent=call rows=1", "\u2028{}", "\x1b[31m{}"])
 def test_a_forged_sync_id_or_agent_forges_no_line_and_shows_nothing(
     server: Faults, forged: str
 ) -> None:
