@@ -2,8 +2,6 @@
 
 import dataclasses
 import enum
-import math
-import re
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,8 +13,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from connector import codec
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Text(str):
@@ -128,18 +124,14 @@ def test_any_other_type_is_refused_with_the_place(value: Any) -> None:
         ([{"a": 1}] * 3 + [{"a": {"x": {"y": (value,)}}}], "field a.x.y.0"),
     ):
         assert codec.encode_quickly(records) is None
-        with pytest.raises(codec.NotJson) as caught:
+        why = f"^{place}.*: a value of type .*{type(value).__name__} cannot be sent as JSON"
+        with pytest.raises(codec.NotJson, match=why):
             codec.plain(records[-1])
-        assert re.fullmatch(
-            rf"{place}.*: a value of type .*{type(value).__name__} cannot be sent as JSON",
-            str(caught.value),
-        )
 
 
 @pytest.mark.parametrize("name", [1, None, True, b"a", (1,)])
 def test_a_name_that_is_not_text_is_refused(name: Any) -> None:
-    for records in ([{name: 1}], [{"a": 1}, {"b": {"c": [{name: 1}]}}], [{"a": 1}, {name: 1}] * 2):
-        assert codec.encode_quickly(records) is None
+    assert codec.encode_quickly([{"a": 1}, {"b": {"c": [{name: 1}]}}]) is None
     with pytest.raises(codec.NotJson, match=r"field a.0: the key .* is of type .*; keys must be"):
         codec.plain({"a": [{name: 1}]})
 
@@ -158,54 +150,6 @@ def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash() -> None:
 
 
 SHOWN = [value for value, text in WRITTEN if len(text) < 4300]  # hypothesis calls repr()
-SHOWN = [value for value, text in WRITTEN if len(text) < 4300]  # hypothesis calls repr()
-SCALARS = st.integers() | st.floats() | st.text(st.characters(categories=["Cs", "Lu"]))
-VALUES = st.recursive(
-    SCALARS | st.sampled_from(SHOWN + REFUSED),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("ab") | st.just(1), inner),
-    max_leaves=8,
-)
-
-
-@given(st.lists(st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4), max_size=5))
-def test_the_quick_way_agrees_with_the_slow_one(records: Any) -> None:
-    """What it writes, the walk through every value writes too; what that refuses, it refuses."""
-    try:
-        slow = codec.encode([codec.plain(record) for record in records])
-    except codec.NotJson:
-        slow = None
-    quick = codec.encode_quickly(records)
-    assert quick is None or quick == slow
-
-
-# ---- reading
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed", "exact"),
-    [
-        ("0.1000000000000000055511151231", 0.1, Decimal("0.1000000000000000055511151231")),
-        ("1.50", 1.5, Decimal("1.50")),
-        ("[1e400, 1.5]", [Decimal("1e400"), 1.5], [Decimal("1e400"), Decimal("1.5")]),
-        ("-1e999999999999999999999", -math.inf, -math.inf),  # even Decimal has no room for it
-        ("9" * 4300, int("9" * 4300), int("9" * 4300)),
-        ("-" + "9" * 5000, Decimal("-" + "9" * 5000), Decimal("-" + "9" * 5000)),
-        (r'["\ud83d", 1e400]', ["\ufffd", Decimal("1e400")], ["\ufffd", Decimal("1e400")]),
-        (r'{"\ude00": "\\ud83d\ud83d\ude00"}', {"\ufffd": "\\ud83d😀"}, {"\ufffd": "\\ud83d😀"}),
-    ],
-    ids=lambda value: str(value)[:20] if isinstance(value, str) else "",
-)
-def test_numbers_and_texts_are_read_exactly(text: str, parsed: Any, exact: Any) -> None:
-    assert codec.parse(text.encode()) == parsed
-    assert codec.decode_exact(text.encode()) == exact
-    assert codec.encode(codec.decode_exact(codec.encode(exact))) == codec.encode(exact)
-
-
-@pytest.mark.parametrize("text", [b"", b"[1e400, NaN]", b"[%s}" % (b"9" * 5000), b'["\\ud83d", x]'])
-def test_what_is_not_json_is_an_error_with_its_place(text: bytes) -> None:
-    for decode in (codec.parse, codec.decode_exact, codec.well_formed):
-        with pytest.raises(msgspec.DecodeError, match=r"byte|truncated"):
-            decode(text)
 
 
 EXACT = [Decimal("0.1000000000000000055511151231"), Decimal("1E+400")]

@@ -1,12 +1,9 @@
 """No secret leaves a call: not in its error, its state or a log record, whatever fails in it."""
 
-import gc
 import itertools
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from types import FrameType, ModuleType, TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -193,56 +190,6 @@ def test_the_proxys_password_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not leaks(besides_records(reply) + log, ["made-up/proxy"])
 
 
-# ---- what a step can reach
-
-
-SKIPPED = (type, ModuleType, FrameType, TracebackType, threading.Thread, logging.Logger, Faults)
-VALUES = (str, bytes, int, float)
-
-
-def _reachable(rest: list[Any]) -> list[Any]:
-    """Every object that can be reached from some, but for modules and single values."""
-    found: dict[int, Any] = {}
-    while rest:
-        each = rest.pop()
-        is_module = isinstance(each, dict) and "__name__" in each
-        if id(each) in found or is_module or isinstance(each, (*SKIPPED, *VALUES)):
-            continue
-        found[id(each)] = each
-        if getattr(each, "__module__", None) != __name__:
-            rest += gc.get_referents(each)
-    return list(found.values())
-
-
-@pytest.mark.parametrize("kind", AUTHS)
-@pytest.mark.parametrize("path", ["/rows", "/status?code=400", "/cut"])
-def test_no_repr_of_what_a_step_can_reach_and_no_log_shows_a_secret(
-    server: Faults, kind: str, path: str
-) -> None:
-    leaking: list[str] = []
-    kinds: set[str] = set()
-
-    def step(fetch: Fetch) -> Page:
-        roots: list[Any] = [fetch, fetch.log]
-        try:
-            roots.append(fetch.get(path))
-        except UpstreamError as raised:
-            roots.append(raised)
-        for each in _reachable(roots):
-            kinds.add(type(each).__name__)
-            if leaks(f"{each!r}", [*CLIENT.values(), *server.tokens[-1:]]):
-                leaking.append(f"{type(each)}: {each!r:.200}")
-        return Page()
-
-    with held_clock(), listening() as listener:
-        call(reading(server.url, step, auth=AUTHS[kind]), secrets=CLIENT)
-    assert {"Settings", "Redactor", "Client", "Signer", "Source"} <= kinds
-    assert {"Response", "UpstreamError"} & kinds
-    assert not leaking
-    assert "urllib3.connectionpool" in listener.text
-    assert not leaks(listener.text, [*CLIENT.values(), *server.tokens])
-
-
 def _everything(fetch: Fetch) -> str:
     """What somebody prints who looks for a mistake."""
     keys = {name: fetch.secrets[name] for name in fetch.secrets}
@@ -358,6 +305,7 @@ def test_each_place_fails_and_shows_no_secret(
             replies.append(call(made, **request, state=replies[-1]["state"]))
     assert "errorMessage" in replies[-1] or place in HARMLESS, replies
     texts = "".join(map(besides_records, replies)) + listener.text
+    assert "urllib3.connectionpool" in texts or place != "good"
     assert not leaks(texts, [secret, *server.tokens]) and secret[:9] not in texts
     # A user name may stand in the state.
     messages = "".join(str(reply.get("errorMessage")) for reply in replies)

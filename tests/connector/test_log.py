@@ -5,7 +5,6 @@ import json
 import logging
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -197,19 +196,6 @@ def test_what_a_redactor_learns_later_counts_and_secrets_of_two_that_overlap_are
     first.add("AAAAAABBBBBB")
     second.add_passing("BBBBBBCCCCCC")
     assert redacted("AAAAAABBBBBBCCCCCC") == "[secret]"
-
-
-def test_threads_may_log_while_others_learn_secrets() -> None:
-    def learn(thread: int) -> None:
-        for number in range(60):
-            redactor = Redactor([f"made-up-{thread}-{number}"])
-            log.guard(redactor)
-            redactor.add_passing(f"passing-{thread}-{number}")
-            text = f"made-up-{thread}-{number} passing-{thread}-{number}"
-            assert redacted(text) == redactor.redact(text) == "[secret] [secret]"
-
-    with ThreadPoolExecutor(4) as pool:
-        assert [*pool.map(learn, range(4))] == [None] * 4
 
 
 def test_a_line_cannot_be_forged() -> None:

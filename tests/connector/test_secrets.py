@@ -37,17 +37,14 @@ SECRETS = {
 Encode = Callable[[str], Any]
 
 # Characters that some encoding or other writes differently, beside those of ordinary keys.
-CHARACTERS = st.one_of(
-    st.sampled_from("abcXYZ019-_.~"),
-    st.sampled_from("abcXYZ019-_.~ +%&=?#/\\\"'<>:;@!$()*,[]{}|^`"),
-    st.sampled_from("äöüß€ñ日本語ключ😀🔑\u0301\u2028\t\n\r\x00\x07\x1b\x7f"),
+CHARACTERS = st.sampled_from("abcXYZ019-_.~") | st.sampled_from(
+    "a +%&=?#/\\\"'<>:;@!$()*,[]{}|^`äß€ñ日本語ключ😀🔑\u0301\u2028\t\n\r\x00\x07\x1b\x7f"
 )
 # Not so plain that they stand in a text by chance.
-secret_texts = st.text(CHARACTERS, min_size=8, max_size=24).filter(
+SECRET = st.text(CHARACTERS, min_size=8, max_size=24).filter(
     lambda text: len(set(text.strip())) >= 5 and len(text.strip()) >= 8
 )
-surroundings = st.text(CHARACTERS, max_size=12)
-encodings = st.sampled_from([*ENCODINGS.values()])
+AROUND = st.text(CHARACTERS, max_size=40)
 
 
 # ---- masked in every single encoding, withheld where only decoding shows it
@@ -67,29 +64,19 @@ def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(secret: 
         assert not leaks(clean, [secret])
 
 
-@settings(max_examples=100, deadline=None)
-@given(secret=secret_texts, before=surroundings, after=surroundings, encode=encodings)
-def test_no_encoding_in_any_surroundings_shows_a_secret(
+@settings(max_examples=200, deadline=None)
+@given(SECRET, AROUND, AROUND, st.sampled_from([*ENCODINGS.values()]))
+def test_no_surroundings_show_a_secret_and_a_text_without_one_stays(
     secret: str, before: str, after: str, encode: Encode
 ) -> None:
     redactor = Redactor([secret])
     for text in (encode(before + secret + after), f"{before}|{encode(secret)}|{after}"):
         clean = redactor.redact(text)
-        assert MASK in clean or clean == WITHHELD
-        assert not leaks(clean, [secret])
-
-
-@settings(max_examples=100, deadline=None)
-@given(secret=secret_texts, text=st.text(CHARACTERS, max_size=80), encode=encodings)
-def test_a_text_without_a_secret_comes_back_unchanged(
-    secret: str, text: str, encode: Encode
-) -> None:
-    text = encode(text)
-    secrets = (secret, secret.strip())
+        assert (MASK in clean or clean == WITHHELD) and not leaks(clean, [secret])
+    text, secrets = encode(before + after), (secret, secret.strip())
     assume(not leaks(text, secrets))
     # What leaves "%" as it is cannot be decoded.
     assume(not any(ENCODINGS["as requests"](each) in text for each in secrets))
-    redactor = Redactor([secret])
     assert redactor.redact(text) == redactor.shorten(text, 10_000) == text
     assert not redactor.blocks([text, {text: [text]}])
 
@@ -273,25 +260,6 @@ def test_what_auth_put_on_the_wire_does_not_block_where_it_identifies() -> None:
     assert redactor.blocks("the-client-id")
 
 
-def test_in_a_header_a_short_secret_counts_as_a_word() -> None:
-    redactor = Redactor(["abc", "a/!", "p4ss+w", "made-up-token-1"])
-    redactor.add("me", "the-client-id", identifying=True)
-    for header in ("abc", "Key abc", "k=abc; x", "a/!", "xp4ss+wx", "Bearer made-up-token-1"):
-        assert redactor.in_header(header)
-    for header in ("abcd", "Key xabc", "p4ss+", "the-client-id me", ""):
-        assert not redactor.in_header(header)
-
-
-def test_in_a_page_a_secret_is_found_as_json_writes_it() -> None:
-    redactor = Redactor([PASSWORD, "123456"])
-    redactor.add("the-client-id", identifying=True)
-    for ascii_only in (True, False):
-        page = json.dumps([{"note": f"x {PASSWORD} y"}], ensure_ascii=ascii_only).encode()
-        assert redactor.in_bytes(page)
-    assert redactor.in_bytes(b'[{"pin":"123456"}]')
-    assert not redactor.in_bytes(b'[{"id":123456,"at":"1234567890","by":"the-client-id"}]')
-
-
 # ---- where secrets come from
 
 
@@ -301,23 +269,22 @@ def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
 ) -> None:
     monkeypatch.setenv("apiToken", "of-the-settings")
     monkeypatch.setenv("OTHER", "of-the-settings")
-
-    def found(sent: dict[str, Any], settings: bool = True) -> Settings:
-        return secrets_of(["apiToken"], sent, settings=settings)
-
-    assert found({"apiToken": "typed"})["apiToken"] == "typed"
-    assert found({})["apiToken"] == found({"apiToken": blank})["apiToken"] == "of-the-settings"
-    assert found({"more": "undeclared"})["more"] == "undeclared"
+    for sent, found in (("typed", "typed"), (blank, "of-the-settings")):
+        got = secrets_of(["apiToken"], {"apiToken": sent, "more": "undeclared"}, settings=True)
+        assert (got["apiToken"], got["more"]) == (found, "undeclared")
     payload = payload_of({"start": "2026-01-01", "folder": ""}, {"start": blank, "more": "x"})
     assert (payload["start"], payload["folder"], payload["more"]) == ("2026-01-01", "", "x")
     assert payload_of({"start": "2026-01-01"}, {"start": "2026-02-02"})["start"] == "2026-02-02"
     for mapping, name in (
-        (found({}), "OTHER"),
-        (found({"apiToken": blank}, settings=False), "apiToken"),
+        (got, "OTHER"),
+        (secrets_of(["apiToken"], {"apiToken": blank}, settings=False), "apiToken"),
         (payload_of({}, {"n": blank}), "n"),
     ):
         with pytest.raises(MissingSetting, match=f"{name!r} is missing or blank"):
             mapping[name]
+
+
+BLANK = "the secret 'key' is missing or blank: type it in Fivetran's setup form under secrets, "
 
 
 @pytest.mark.parametrize(
@@ -325,32 +292,25 @@ def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
     [
         (
             Settings("secret", {}),
-            "the secret 'key' is missing or blank: {} secrets, set it as an app setting of the "
-            "same name, or write it in connection.json under secrets",
-        ),
-        (
-            Settings("secret", {"key": " "}, app_settings=False),
-            "the secret 'key' is missing or blank: {} secrets, or write it in connection.json "
+            f"{BLANK}set it as an app setting of the same name, or write it in connection.json "
             "under secrets",
         ),
         (
-            Settings("payload key", {}),
-            "the payload key 'key' is missing or blank: {} custom payload, or in connection.json "
-            "under customPayload",
+            Settings("secret", {"key": " "}, app_settings=False),
+            f"{BLANK}or write it in connection.json under secrets",
         ),
+        (Settings("payload key", {}), "under custom payload, or in connection.json under customP"),
         (
             Settings("secret", {"key": " @Microsoft.KeyVault(SecretUri=https://v.example/key)"}),
-            "the secret 'key' is a Key Vault reference that Azure could not resolve: {} secrets; "
-            "or check that the vault has it and that the app's identity may read it",
+            "'key' is a Key Vault reference that Azure could not resolve: type it in Fivetran's",
         ),
     ],
 )
 def test_an_error_names_every_place_where_a_setting_can_be_entered(
     settings: Settings, message: str
 ) -> None:
-    with pytest.raises(MissingSetting) as raised:
+    with pytest.raises(MissingSetting, match=re.escape(message)):
         settings["key"]
-    assert str(raised.value) == message.format("type it in Fivetran's setup form under")
 
 
 def test_no_repr_shows_a_value() -> None:

@@ -91,7 +91,7 @@ def test_a_step_of_several_requests_gets_several_replies() -> None:
 @pytest.mark.parametrize(
     ("entity", "payload", "bounds"),
     [
-        ({"cursor": "at", "start": Payload("x", "2025")}, {}, ("2025", None)),
+        ({"cursor": "at", "start": Payload("x", "2025-01-01")}, {}, ("2025-01-01", None)),
         ({"cursor": "at", "start": Payload("from")}, {}, (None, None)),
         ({"cursor": "at", "start": Payload("from")}, {"from": "2025-03-01"}, ("2025-03-01", None)),
         (

@@ -310,34 +310,3 @@ def test_a_wait_on_the_first_call_reaches_the_state_before_the_error_is_shown(
     assert [reply["hasMore"] for reply in sync.replies] == [True]
     assert "50 minutes" in sync.error
     assert "50 minutes" in player.call()["errorMessage"] and len(upstream.asked) == 1
-
-
-@pytest.mark.parametrize("seconds", [0, 60, 400])
-def test_an_export_job_is_created_once_and_polled_until_it_is_ready(
-    clock: HeldClock, seconds: float
-) -> None:
-    """Then downloaded in parts; a job of 400 s ends no sync, though it waits in every call."""
-    created: list[float] = []
-
-    def step(fetch: Fetch) -> Page:
-        if fetch.token is None:
-            job = fetch.post("/exports", json={"since": fetch.since}).value("id")
-            return Page(next_token={"job": job, "part": 0})
-        job, part = fetch.token["job"], fetch.token["part"]
-        if fetch.get(f"/exports/{job}").value("state") != "ready":
-            raise RetryLater(20, f"export {job} is running")
-        rows = fetch.get(f"/exports/{job}/parts/{part}").rows()
-        return Page(rows, {"job": job, "part": part + 1} if part < 1 else None)
-
-    def answers(asked: Asked) -> Any:
-        if asked.method == "POST":
-            created.append(clock.time)
-            return {"id": f"job{len(created)}"}
-        if asked.path == "/exports/job1":
-            return {"state": "ready" if clock.time >= created[0] + seconds else "running"}
-        part = int(asked.path[-1])
-        return [{"id": part, "at": iso(-60 + part)}]
-
-    player = Player(stepping(step, cursor="at"), Upstream(answers), state={"thing": iso(-600)})
-    assert (player.sync().error, sorted(player.alive())) == ("", [0, 1])
-    assert player.state == {"thing": iso(-59)} and len(created) == 1
