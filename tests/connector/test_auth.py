@@ -33,9 +33,7 @@ def who(server: Faults, auth: Any, secrets: Mapping[str, Any], path: str = "/who
 
 @pytest.mark.parametrize("space", [("", ""), ("  ", "\n"), ("\t", "\r\n")])
 @pytest.mark.parametrize("key", ["a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë"])
-def test_a_secret_is_sent_as_it_was_typed_without_the_space_around_it(
-    server: Faults, key: str, space: tuple[str, str]
-) -> None:
+def test_a_secret_is_sent_as_it_was_typed(server: Faults, key: str, space: tuple[str, str]) -> None:
     secrets = {"key": key.join(space)}
     headers = who(server, BearerToken("key"), secrets)["headers"]
     assert headers["Authorization"] == f"Bearer {key}"
@@ -51,7 +49,7 @@ def test_a_secret_is_sent_as_it_was_typed_without_the_space_around_it(
         ("/who?api+key%5b%5D=an-old-key&my[]=2", {"my[]": "2"}),
     ],
 )
-def test_an_api_key_goes_into_a_parameter_of_its_own_and_replaces_an_older_one(
+def test_an_api_key_replaces_an_older_one(
     server: Faults, path: str, others: dict[str, str]
 ) -> None:
     key = "a b+c/d=e&f%41#g?h 10 €"
@@ -61,7 +59,7 @@ def test_an_api_key_goes_into_a_parameter_of_its_own_and_replaces_an_older_one(
 
 
 @pytest.mark.parametrize("password", ["with:colon", "Zoë €", "a b", None])
-def test_basic_auth_sends_user_and_password_or_a_blank_one(
+def test_basic_auth_sends_user_and_password_or_a_blank(
     server: Faults, password: str | None
 ) -> None:
     auth = BasicAuth("user", "word") if password else BasicAuth("user")
@@ -72,9 +70,7 @@ def test_basic_auth_sends_user_and_password_or_a_blank_one(
 
 @pytest.mark.parametrize("typed", ["made-up\ntoken-1", "made-up\r\nX-Other: 1", "made-up–dash-1"])
 @pytest.mark.parametrize("auth", [BearerToken("key"), ApiKey("key", header="X-Api-Key")])
-def test_a_secret_that_no_header_can_hold_is_a_clear_error_at_once(
-    server: Faults, clock: HeldClock, auth: Any, typed: str
-) -> None:
+def test_what_no_header_can_hold(server: Faults, clock: HeldClock, auth: Any, typed: str) -> None:
     """A line break in the middle, or the long dash that a word processor made."""
     message = error(reading(server.url, "/who", auth=auth), secrets={"key": typed})
     assert "a header cannot be sent: was the wrong text pasted as a secret?" in message
@@ -96,9 +92,7 @@ URLS = ["http://login.example.com/t", "ftp://login.example.com/t", "https://{ten
         lambda: OAuth2ClientCredentials("/t", "id", "secret", "scope", "audience"),  # type: ignore
     ],
 )
-def test_what_is_unclear_or_must_not_be_sent_is_refused_where_it_is_declared(
-    declare: Any,
-) -> None:
+def test_what_is_unclear_or_unsafe_is_refused_where_it_is_declared(declare: Any) -> None:
     with pytest.raises((SourceError, TypeError)):
         declare()
 
@@ -117,9 +111,7 @@ def signature(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> 
     request.headers["Accept"] = "application/vnd.acme+json"
 
 
-def test_a_function_signs_each_request_as_it_is_sent_at_each_attempt_and_each_hop(
-    server: Faults, clock: HeldClock
-) -> None:
+def test_a_function_signs_each_attempt_and_each_hop(server: Faults, clock: HeldClock) -> None:
     def step(fetch: Fetch) -> Page:
         fetch.get("/hop?to=/status?code=500%26times=1", params={"page": 1})
         fetch.post("/who", json={"page": 2})
@@ -141,9 +133,7 @@ def test_a_function_signs_each_request_as_it_is_sent_at_each_attempt_and_each_ho
         (None, 10),
     ],
 )
-def test_what_a_function_puts_into_headers_and_query_stays_in_no_text(
-    server: Faults, header: str | None, length: int
-) -> None:
+def test_what_a_function_adds_is_not_shown(server: Faults, header: str | None, length: int) -> None:
     """The upstream says it back without the words around it; a time beside it is no secret."""
     made_up = coded(b"")[:length]
 
@@ -203,9 +193,7 @@ def test_auth_false_leaves_them_off_and_gets_no_token(server: Faults) -> None:
 
 
 @pytest.mark.parametrize("path", ["/who?key=sort&z=1", "/hop?to=/who?key=sort%26z=1"])
-def test_a_parameter_of_the_api_keys_name_is_the_steps_own_where_nothing_is_signed(
-    server: Faults, path: str
-) -> None:
+def test_without_auth_a_parameter_of_its_name_is_the_steps_own(server: Faults, path: str) -> None:
     def step(fetch: Fetch) -> Page:
         return Page(fetch.get(path, auth=False).rows("data"))
 

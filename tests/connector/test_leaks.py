@@ -136,9 +136,7 @@ def test_a_secret_in_a_row_is_delivered_and_logged() -> None:
 
 
 @pytest.mark.parametrize("forged", ["x\nevent=call rows=1", "\u2028{}", "\x1b[31m{}"])
-def test_a_forged_sync_id_or_agent_forges_no_line_and_shows_nothing(
-    server: Faults, forged: str
-) -> None:
+def test_a_forged_sync_id_forges_no_line_and_shows_nothing(server: Faults, forged: str) -> None:
     forged = forged.format(PASSWORD)
     request = {"sync_id": forged, "agent": forged, "secrets": {"apiToken": PASSWORD}}
     with listening() as listener:
@@ -279,9 +277,7 @@ HARMLESS = {"good", "echo redirect", "echo token", "echo next", "log all", "key 
 
 @pytest.mark.parametrize(("place", "kind"), [*zip(PLACES, itertools.cycle(AUTHS))])
 @pytest.mark.parametrize("refused", [False, True])
-def test_each_place_fails_and_shows_no_secret(
-    server: Faults, place: str, kind: str, refused: bool
-) -> None:
+def test_no_place_shows_a_secret(server: Faults, place: str, kind: str, refused: bool) -> None:
     """With each kind of auth in turn; a server that knows another secret refuses this one."""
     secret, user = "made-up/pass+word&'%-_~0815", "the client's id/é?"
     server.clients = {user: "x" if refused else secret}

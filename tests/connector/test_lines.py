@@ -42,9 +42,7 @@ def _columns(found: list[dict[str, str]], *names: str) -> list[tuple[str | None,
     return [tuple(line.get(name) for name in names) for line in found]
 
 
-def test_a_call_has_a_line_for_each_request_and_page_and_one_for_itself(
-    server: Faults, lines: Lines
-) -> None:
+def test_a_call_has_a_line_for_each_request_and_page(server: Faults, lines: Lines) -> None:
     oauth = OAuth2ClientCredentials("/oauth/token", "id", "secret")
     secrets = {"id": "the-client-id", "secret": "the-client-secret"}
     found = lines(reading(server.url, "/hop?to=/guarded", auth=oauth), secrets=secrets)
@@ -59,9 +57,7 @@ def test_a_call_has_a_line_for_each_request_and_page_and_one_for_itself(
     assert all("ms" in line and "bytes" in line for line in found)
 
 
-def test_a_setup_test_has_a_line_for_each_page_and_one_for_itself(
-    server: Faults, lines: Lines
-) -> None:
+def test_a_setup_test_has_a_line_for_each_page(server: Faults, lines: Lines) -> None:
     made = reading(server.url, "/rows")
     made.entity("other", primary_key=["id"])(lambda fetch: Page([{"id": 1}], "more"))
     found = lines(made, setup_test=True, sync_id="setup-test")

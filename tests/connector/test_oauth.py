@@ -65,9 +65,7 @@ def test_the_form_is_that_of_rfc_6749_and_what_is_declared(
 
 
 @pytest.mark.parametrize("typed", [" the-client-secret\n", "a+b/c=d&e%41:f g~"])
-def test_credentials_are_form_encoded_in_the_header_and_stripped(
-    server: Faults, typed: str
-) -> None:
+def test_credentials_are_form_encoded_and_stripped(server: Faults, typed: str) -> None:
     server.clients["an id:+"] = typed.strip()
     assert rows(guarded(server), secrets={"id": "an id:+", "secret": typed}) == ROWS
     coded = server.visits[0].headers["Authorization"].removeprefix("Basic ")
@@ -81,7 +79,7 @@ def test_credentials_are_form_encoded_in_the_header_and_stripped(
     ("lives", "used"),
     [("3600", 3540), *((lives, 240) for lives in (None, 0, "soon", "inf", [1])), (100, 50)],
 )
-def test_a_token_is_renewed_before_it_expires(
+def test_a_token_is_renewed_in_time(
     server: Faults, clock: HeldClock, lives: Any, used: int
 ) -> None:
     server.lives = lives

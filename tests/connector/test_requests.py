@@ -68,9 +68,7 @@ VALUES: list[tuple[Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("value", "written"), VALUES)
-def test_values_are_written_alike_in_params_headers_and_forms(
-    value: Any, written: list[str]
-) -> None:
+def test_values_are_written_alike_wherever_they_stand(value: Any, written: list[str]) -> None:
     fields = {"x": value, "y": 1}
     headers = fields if str(value).isascii() else {}
 
@@ -186,7 +184,7 @@ def test_a_presigned_url_may_be_a_token() -> None:
 # ---- settings
 
 
-def test_where_the_caller_chooses_the_host_secrets_come_from_the_request_only(
+def test_where_the_caller_chooses_the_host_it_sends_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else anybody with the function's key could have the app's own secret sent to his host."""

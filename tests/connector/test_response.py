@@ -69,9 +69,7 @@ def test_rows_take_a_default_for_a_path_that_is_left_out(default: Any) -> None:
         ("data", {"data": "none"}, ['starts "none"']),
     ],
 )
-def test_what_is_not_a_list_is_quoted_and_one_object_shows_how_to_wrap_it(
-    path: str, body: Any, texts: list[str]
-) -> None:
+def test_what_is_not_a_list_is_quoted(path: str, body: Any, texts: list[str]) -> None:
     message = refused(body, lambda response: response.rows(path))
     for text in texts:
         assert text in message
@@ -124,9 +122,7 @@ def test_value_takes_a_default_for_what_is_left_out_on_the_last_page(default: An
     ],
 )
 @pytest.mark.parametrize("look", ["value", "rows"])
-def test_a_missing_path_shows_what_is_there_and_what_to_write(
-    body: Any, path: str, text: str, look: str
-) -> None:
+def test_a_missing_path_shows_what_is_there(body: Any, path: str, text: str, look: str) -> None:
     message = refused(body, lambda response: getattr(response, look)(path))
     assert f"the response to GET https://api.example.com/thing has no {path!r}: " in message
     assert text in message and codec.encode(body)[:200].decode() in message
@@ -154,9 +150,7 @@ def test_a_list_that_a_graphql_response_lacks_is_an_error_with_its_errors(path: 
         (lambda r: (r.value("meta.a"), r.value("meta.b")), 1),
     ],
 )
-def test_the_body_is_parsed_once_however_many_questions_are_asked(
-    monkeypatch: pytest.MonkeyPatch, look: Any, times: int
-) -> None:
+def test_the_body_is_parsed_once(monkeypatch: pytest.MonkeyPatch, look: Any, times: int) -> None:
     parsed: list[int] = []
     for name in ("parse", "members", "well_formed", "items"):
         decode = getattr(codec, name)
@@ -212,9 +206,7 @@ BAD = b'{"data": [{"id": "' + b"x" * 500 + b'\xff"}]}'
     ids=["NaN", "cut off", "short", "html", "two", "deep", "not text"],
 )
 @pytest.mark.parametrize("look", [lambda r: r.rows("data"), lambda r: r.json()])
-def test_broken_json_is_quoted_around_the_place_where_it_breaks(
-    look: Any, body: Any, texts: list[str]
-) -> None:
+def test_broken_json_is_quoted_where_it_breaks(look: Any, body: Any, texts: list[str]) -> None:
     message = refused(body if isinstance(body, bytes) else body.encode(), look)
     assert message.startswith("GET https://api.example.com/thing answered 200 with application/j")
     for text in texts:

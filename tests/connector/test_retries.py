@@ -31,9 +31,7 @@ def test_what_passes_is_tried_again(server: Faults, clock: HeldClock, path: str)
         ("/status?code=522", "answered 522: "),
     ],
 )
-def test_what_does_not_pass_is_tried_five_times(
-    server: Faults, clock: HeldClock, path: str, reason: str
-) -> None:
+def test_five_attempts_are_made(server: Faults, clock: HeldClock, path: str, reason: str) -> None:
     message = error(reading(server.url, path))
     assert reason in message and f"GET {server.url}{path}" in message
     assert len(server.visits) == 5
@@ -59,9 +57,7 @@ def test_what_another_attempt_cannot_change_is_asked_once(server: Faults, code: 
     assert len(server.visits) == 1
 
 
-def test_a_later_page_that_is_not_found_is_not_about_base_url(
-    server: Faults, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_later_page_that_is_not_found(server: Faults, caplog: pytest.LogCaptureFixture) -> None:
     """It is past the last one, or its token has expired."""
 
     def step(fetch: Fetch) -> Page:
@@ -103,8 +99,6 @@ def test_a_post_may_have_created_something(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
-def test_every_other_method_counts_as_a_reading(
-    server: Faults, clock: HeldClock, method: str
-) -> None:
+def test_every_other_method_is_retried(server: Faults, clock: HeldClock, method: str) -> None:
     asked(server.url, lambda fetch: fetch.request(method, "/status?code=500&times=1"))
     assert [visit.method for visit in server.visits] == [method] * 2

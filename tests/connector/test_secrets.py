@@ -66,9 +66,7 @@ def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(secret: 
 
 @settings(max_examples=200, deadline=None)
 @given(SECRET, AROUND, AROUND, st.sampled_from([*ENCODINGS.values()]))
-def test_no_surroundings_show_a_secret_and_a_text_without_one_stays(
-    secret: str, before: str, after: str, encode: Encode
-) -> None:
+def test_no_surroundings_show_it(secret: str, before: str, after: str, encode: Encode) -> None:
     redactor = Redactor([secret])
     for text in (encode(before + secret + after), f"{before}|{encode(secret)}|{after}"):
         clean = redactor.redact(text)
@@ -121,7 +119,7 @@ OVERLAPPING = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD", "made-up", "made-
         ([PASSWORD], "&#99999999999999;&#xffffffff;\\uD800\\U99999999\\x%zz%ff&;\\ ==", None),
     ],
 )
-def test_a_text_is_masked_where_secrets_stand_and_nowhere_else(
+def test_a_text_is_masked_and_nowhere_else(
     secrets: list[str], text: str, clean: str | None
 ) -> None:
     for order in (secrets, secrets[::-1]):
@@ -264,9 +262,7 @@ def test_what_auth_put_on_the_wire_does_not_block_where_it_identifies() -> None:
 
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
-def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
-    monkeypatch: pytest.MonkeyPatch, blank: Any
-) -> None:
+def test_the_request_comes_before_settings(monkeypatch: pytest.MonkeyPatch, blank: Any) -> None:
     monkeypatch.setenv("apiToken", "of-the-settings")
     monkeypatch.setenv("OTHER", "of-the-settings")
     for sent, found in (("typed", "typed"), (blank, "of-the-settings")):
@@ -306,9 +302,7 @@ BLANK = "the secret 'key' is missing or blank: type it in Fivetran's setup form 
         ),
     ],
 )
-def test_an_error_names_every_place_where_a_setting_can_be_entered(
-    settings: Settings, message: str
-) -> None:
+def test_an_error_names_every_place_for_a_setting(settings: Settings, message: str) -> None:
     with pytest.raises(MissingSetting, match=re.escape(message)):
         settings["key"]
 

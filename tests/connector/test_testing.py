@@ -125,9 +125,7 @@ def test_what_is_wrong_comes_out(step: Any, passed: Any, error: Any, text: str) 
 
 
 @pytest.mark.parametrize("status", [500, 429])
-def test_nothing_sleeps_whether_somebody_holds_the_clock_or_not(
-    monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
+def test_nothing_sleeps(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     class Sleepless(clocks.SystemClock):
         sleep = None  # type: ignore[assignment]
 

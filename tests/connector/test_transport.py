@@ -33,9 +33,7 @@ def test_records_are_the_same_however_the_body_is_packed(server: Faults, kind: s
 
 
 @pytest.mark.parametrize("kind", ["gzip", "deflate", "raw-deflate", "members"])
-def test_a_packed_body_that_is_cut_anywhere_is_an_error(
-    server: Faults, clock: HeldClock, kind: str
-) -> None:
+def test_a_packed_body_that_is_cut_is_an_error(server: Faults, clock: HeldClock, kind: str) -> None:
     """With right framing, read as text: half of the rows must not pass for all of them."""
     for cut in (1, 60, 200):
         path = f"/packed?as={kind}&cut={cut}&csv=1"
@@ -51,9 +49,7 @@ def test_a_json_body_that_lacks_only_its_end_mark_is_taken_and_logged(server: Fa
 
 
 @pytest.mark.parametrize("path", ["/big?mb=300", "/big?mb=300&announced=1", "/bomb?mb=300"])
-def test_a_body_of_300_mb_is_refused_by_a_limit_and_not_by_the_memory(
-    server: Faults, path: str
-) -> None:
+def test_a_body_of_300_mb_is_refused_by_a_limit(server: Faults, path: str) -> None:
     if "bomb" in path:
         packed(300)  # so that what is measured is the unpacking
     tracemalloc.start()
@@ -88,9 +84,7 @@ def test_a_response_that_is_not_complete_in_time_ends_with_the_call(
 # ---- connections, cookies, the environment
 
 
-def test_a_connection_outlives_calls_and_secrets_and_is_free_again_after_an_error(
-    server: Faults, clock: HeldClock
-) -> None:
+def test_a_connection_outlives_calls_errors_and_secrets(server: Faults, clock: HeldClock) -> None:
     made = reading(server.url, "/who")
     for n in range(2):
         (seen,) = rows(made, secrets={"apiToken": f"made-up-token-{n}"})

@@ -116,9 +116,7 @@ LIMITS: list[tuple[int, Any]] = [
 
 
 @pytest.mark.parametrize(("status", "body"), LIMITS)
-def test_a_rate_limit_that_names_no_time_is_waited_out(
-    clock: HeldClock, status: int, body: Any
-) -> None:
+def test_a_limit_without_a_time_is_waited_out(clock: HeldClock, status: int, body: Any) -> None:
     limit = Reply(json=body, status=status, headers=LEFT)
     upstream = Upstream(lambda _: GOOD if clock.time >= START + 60 else limit)
     sync = Player(one(), upstream).sync()
@@ -126,9 +124,7 @@ def test_a_rate_limit_that_names_no_time_is_waited_out(
     assert 6 < len(upstream.asked) < 15
 
 
-def test_a_rate_limit_without_end_is_asked_again_by_later_calls_and_shown_to_its_point(
-    clock: HeldClock,
-) -> None:
+def test_a_rate_limit_without_end_is_asked_again_by_later_calls(clock: HeldClock) -> None:
     """Though the body begins with something long."""
     body = {"documentation_url": "https://docs.example.com/" + "x" * 180, "message": SECONDARY}
     upstream = Upstream(lambda _: Reply(json=body, status=403, headers=LEFT))
@@ -150,9 +146,7 @@ def test_a_403_that_is_no_rate_limit_is_an_error_at_once(clock: HeldClock, body:
 @pytest.mark.parametrize(
     ("body", "headers"), [({}, {"RateLimit": '"api";r=0;t=9'}), (SPEAKING, {"Retry-After": "9"})]
 )
-def test_a_403_that_is_a_rate_limit_is_no_answer_for_steps_that_expect_a_403(
-    clock: HeldClock, body: Any, headers: dict[str, str]
-) -> None:
+def test_a_403_in_ok_may_be_a_limit(clock: HeldClock, body: Any, headers: dict[str, str]) -> None:
     """Else a limit would look like a project that may not be read, and its rows were left out."""
     statuses: list[int] = []
 
@@ -182,9 +176,7 @@ class Together(HeldClock):
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "60"}, {}])
-def test_a_429_cools_down_every_worker_of_that_host(
-    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
-) -> None:
+def test_a_429_cools_every_worker(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
     """The second worker was not refused itself; it waits all the same."""
     clock = Together(START)
     monkeypatch.setattr(clocks, "current", clock)
@@ -232,9 +224,7 @@ def test_a_wait_that_fits_into_the_call_is_waited_for(clock: HeldClock) -> None:
 @pytest.mark.parametrize("seconds", [0, 3, 100])
 @pytest.mark.parametrize("soft_delete", [False, True])
 @pytest.mark.usefixtures("clock")
-def test_a_walk_that_waits_until_the_time_is_over_says_for_what(
-    seconds: float, soft_delete: bool
-) -> None:
+def test_a_walk_that_waits_to_the_end_says_for_what(seconds: float, soft_delete: bool) -> None:
     """Each wait fits into the call, and the job is never done."""
 
     def step(fetch: Fetch) -> Page:
@@ -280,9 +270,7 @@ def test_a_wait_that_does_not_fit_ends_the_call_and_keeps_the_token(clock: HeldC
 
 
 @pytest.mark.parametrize("state", [{"thing": "committed"}, {}])
-def test_a_wait_of_40_minutes_pauses_a_sync_that_delivered_something(
-    clock: HeldClock, state: dict[str, str]
-) -> None:
+def test_a_wait_of_40_minutes_pauses_a_sync(clock: HeldClock, state: dict[str, str]) -> None:
     """A first sync must not look complete: its pause is an error."""
     player, tokens = waiting(2400, state=state)
     first = player.sync()
@@ -300,9 +288,7 @@ def test_a_wait_of_40_minutes_pauses_a_sync_that_delivered_something(
 
 @pytest.mark.parametrize("soft_delete", [False, True])
 @pytest.mark.usefixtures("clock")
-def test_a_wait_on_the_first_call_reaches_the_state_before_the_error_is_shown(
-    soft_delete: bool,
-) -> None:
+def test_a_wait_on_the_first_call_reaches_the_state_first(soft_delete: bool) -> None:
     """And the retry that follows an error asks nothing."""
     upstream = Upstream(lambda _: Reply(json={}, status=429, headers={"Retry-After": "3000"}))
     player = Player(one(cursor=None, soft_delete=soft_delete), upstream)
