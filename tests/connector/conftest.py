@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from connector import testing
+from connector import auth, testing
 
+from .faults import Faults
 from .scripted import START
 
 
@@ -13,6 +14,14 @@ def clock() -> Iterator[testing.HeldClock]:
     """Nothing sleeps, and a call takes the time that the test lets pass."""
     with testing.held_clock(START) as held:
         yield held
+
+
+@pytest.fixture
+def server() -> Iterator[Faults]:
+    """A real upstream. Ports are used again: a token of another test's server is forgotten."""
+    auth._slots.clear()
+    with Faults() as faults:
+        yield faults
 
 
 @pytest.fixture

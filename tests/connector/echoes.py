@@ -22,7 +22,6 @@ def _raw(text: str) -> bytes:
 # How a text is encoded once, by name. The text may be a secret, or longer and hold one.
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "raw": lambda text: text,
-    "quote": lambda text: quote(_raw(text)),
     "quote all": lambda text: quote(_raw(text), safe=""),
     "quote_plus": lambda text: quote_plus(_raw(text)),
     "quote in lower case": lambda text: _lower(quote(_raw(text), safe="")),
@@ -34,8 +33,6 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "json in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     "json as PHP": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
     "html": html.escape,
-    "html without quotes": lambda text: html.escape(text, quote=False),
-    "html as PHP": lambda text: html.escape(text).replace("&#x27;", "&#039;"),
     "html as Ruby": lambda text: html.escape(text).replace("&#x27;", "&#39;"),
     "html as Go": lambda t: html.escape(t).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
     "repr": lambda text: repr(text)[1:-1],
@@ -85,7 +82,6 @@ ECHOES: dict[str, Callable[[Visit, str], None]] = {
     "body": lambda visit, text: _error(visit, text, _TEXT),
     "json": lambda visit, text: _error(visit, json.dumps({"you sent": text})),
     "html": lambda visit, text: _error(visit, f"<html>{html.escape(text)}</html>", "text/html"),
-    "header": lambda visit, text: visit.reply(b"", 400, X_Was=re.sub(r"[\r\n]", " ", text)),
     "content-type": lambda visit, text: visit.reply(b"<", Content_Type=f"text/x; a={quote(text)}"),
     "redirect": lambda visit, text: visit.reply(
         b"", 302, Location=f"{visit.server.elsewhere}/rows?was={quote_plus(text)}"
@@ -94,7 +90,6 @@ ECHOES: dict[str, Callable[[Visit, str], None]] = {
     "next": lambda visit, text: _token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
     "keys": lambda visit, text: visit.reply(json.dumps({text: 1})),
     "far-on": lambda visit, text: _error(visit, "x" * 180 + text, _TEXT),
-    "far-on-json": lambda visit, text: _error(visit, json.dumps({"message": "x" * 180 + text})),
     "many": lambda visit, text: _error(visit, " ".join([text] * 2000), _TEXT),
     "all": lambda visit, text: _error(
         visit, "\n".join(encode(text) for encode in ALL_ENCODINGS.values()), _TEXT

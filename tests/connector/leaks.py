@@ -29,16 +29,15 @@ def _unescaped(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _read_again(text: str) -> str:
-    """Text whose UTF-8 was read as Latin-1."""
-    return text.encode("latin-1", "ignore").decode("utf-8", "ignore")
-
-
 def _decoded(text: str, rounds: int = 2) -> set[str]:
     """The text, and all that it says once it is decoded, more than once too."""
+
+    def read_again(text: str) -> str:  # UTF-8 that was read as Latin-1
+        return text.encode("latin-1", "ignore").decode("utf-8", "ignore")
+
     found = {text}
     for _ in range(rounds):
-        for decode in (unquote, unquote_plus, html.unescape, _unescaped, _read_again):
+        for decode in (unquote, unquote_plus, html.unescape, _unescaped, read_again):
             found |= {decode(each) for each in found}
     return found
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import pytest
-from connector import BearerToken, Fetch, Page, Payload, Source
+from connector import Fetch, Page, Payload
 from connector.testing import Reply
 
 from .leaks import listening
@@ -48,10 +48,6 @@ class Kind(Enum):
     OPEN = "open"
 
 
-class Word(StrEnum):
-    OPEN = "open"
-
-
 MOMENT = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
 VALUES: list[tuple[Any, list[str]]] = [
     (None, []),
@@ -59,16 +55,12 @@ VALUES: list[tuple[Any, list[str]]] = [
     ("a b&c=é", ["a b&c=é"]),
     (True, ["true"]),
     (False, ["false"]),
-    (0, ["0"]),
     (1.5, ["1.5"]),
     (Decimal("1.50"), ["1.50"]),
-    (10**30, [str(10**30)]),
     (date(2026, 1, 5), ["2026-01-05"]),
     (MOMENT, ["2026-01-05T08:30:00Z"]),
     (UUID(int=7), [str(UUID(int=7))]),
     (Kind.OPEN, ["open"]),
-    (Word.OPEN, ["open"]),
-    (b"raw", ["raw"]),
     ([1, None, True], ["1", "true"]),
     ((date(2026, 1, 5), "x"), ["2026-01-05", "x"]),
     ([], []),
@@ -76,47 +68,38 @@ VALUES: list[tuple[Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("value", "written"), VALUES)
-def test_values_are_written_alike_in_params_headers_and_forms(
-    value: Any, written: list[str]
-) -> None:
-    ascii_only = "é" not in str(value)
+def test_values_are_written_alike_wherever_they_stand(value: Any, written: list[str]) -> None:
     fields = {"x": value, "y": 1}
-    _, upstream = run(
-        lambda fetch: (
-            fetch.get("/a?fixed=1", params=fields, headers=fields if ascii_only else None),
-            fetch.post("/b", data=fields),
-        ),
-        None,
-    )
+    headers = fields if str(value).isascii() else {}
+
+    def look(fetch: Fetch) -> None:
+        fetch.get("/a?fixed=1", params=fields, headers=headers)
+        fetch.post("/b", data=fields)
+
+    _, upstream = run(look, None)
     first, second = upstream.asked
     expected = [*(("x", text) for text in written), ("y", "1")]
     query = parse_qsl(urlsplit(upstream.urls[0]).query, keep_blank_values=True)
     assert query == [("fixed", "1"), *expected]
     assert parse_qsl(second.body.decode(), keep_blank_values=True) == expected
-    if ascii_only:
+    if headers:
         assert first.headers.get("x") == (", ".join(written) if written else None)
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        ({"updated_at": {"gte": 1}}, "a dict cannot be sent as one value"),
-        ([[1]], "a list within a list"),
-        ({1, 2}, "a value of type set"),
-        (object(), "a value of type object"),
-    ],
-)
-@pytest.mark.parametrize("kind", ["params", "headers", "data"])
-def test_what_cannot_be_written_is_refused_with_words(kind: str, value: Any, why: str) -> None:
-    message = error(lambda fetch: fetch.post("/thing", **{kind: {"filter": value}}))
-    assert f"POST https://api.example.com/thing: {kind}['filter']: {why}" in message
 
 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
+        *(
+            ({kind: {"f": {"at": {"gte": 1}}}}, f"{kind}['f']: a dict cannot be sent as one value")
+            for kind in ("params", "headers", "data")
+        ),
+        (
+            {"params": {"f": [[1]]}},
+            "POST https://api.example.com/thing: params['f']: a list within a list",
+        ),
+        ({"headers": {"f": {1, 2}}}, "headers['f']: a value of type set"),
+        ({"data": {"f": object()}}, "data['f']: a value of type object"),
         ({"params": [("a", 1)]}, "params must be a dict, not a list"),
-        ({"params": "a=1"}, "params must be a dict, not a str"),
         ({"headers": ["a"]}, "headers must be a dict, not a list"),
         ({"data": iter([b"x"])}, "data must be text, bytes or a form"),
         ({"data": [("a", 1)]}, "data must be text, bytes or a form"),
@@ -125,10 +108,8 @@ def test_what_cannot_be_written_is_refused_with_words(kind: str, value: Any, why
         ({"headers": {"X-Mine": "a\r\nX-Injected: 1"}}, "in header value"),
     ],
 )
-def test_what_is_no_request_is_refused_before_it_is_asked(
-    options: dict[str, Any], why: str
-) -> None:
-    message = error(lambda fetch: fetch.request("POST", "/search", **options))
+def test_what_is_no_request_is_refused_before_it_is_asked(options: Any, why: str) -> None:
+    message = error(lambda fetch: fetch.post("/thing", **options))
     assert "entity thing, page 1" in message and why in message
 
 
@@ -167,17 +148,6 @@ def test_headers_are_the_sources_and_then_the_steps_whatever_their_case() -> Non
     assert second.headers["content-type"] == "application/graphql+json"
 
 
-@pytest.mark.parametrize("status", [200, 204, 404, 410, 302, 429])
-def test_a_status_listed_in_ok_is_given_to_the_step(status: int) -> None:
-    statuses = []
-    reply = Reply(body=b"", status=status, headers={"Location": "https://cdn.example.com/x"})
-    asked(
-        lambda fetch: statuses.append(fetch.get("/thing", ok=(404, 410, 302, 429)).status_code),
-        reply,
-    )
-    assert statuses == [status]
-
-
 def test_the_log_has_a_line_for_each_request_without_the_query_of_an_allowed_host() -> None:
     """It opens the file for whoever has it."""
     url = "https://files.example.com/f1?sig=c2lnbmF0dXJl&part=1"
@@ -193,16 +163,20 @@ def test_the_log_has_a_line_for_each_request_without_the_query_of_an_allowed_hos
         assert upstream.urls[1] == url
 
 
+@pytest.mark.parametrize("status", [200, 204, 404, 302, 429])
+def test_a_status_listed_in_ok_is_given_to_the_step(status: int) -> None:
+    found = []
+    reply = Reply(body=b"", status=status, headers={"Location": "https://cdn.example.com/x"})
+    asked(lambda f: found.append(f.get("/thing", ok=(404, 302, 429)).status_code), reply)
+    assert found == [status]
+
+
 def test_a_presigned_url_may_be_a_token() -> None:
     url = "https://files.example.com/f1?sig=c2lnbmF0dXJl"
     made = source(allowed_hosts=["files.example.com"])
-
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        if fetch.token is None:
-            return Page([{"id": 0}], next_token=url)
-        return Page(fetch.get(fetch.token).rows("data"))
-
+    made.entity("thing", primary_key=["id"])(
+        lambda f: Page(f.get(f.token).rows("data")) if f.token else Page([{"id": 0}], url)
+    )
     sync = Player(made, Upstream(lambda _: {"data": [{"id": 1}]})).sync()
     assert (sync.error, sync.ids()) == ("", [0, 1])
 
@@ -210,41 +184,36 @@ def test_a_presigned_url_may_be_a_token() -> None:
 # ---- settings
 
 
-def test_where_the_caller_chooses_the_host_secrets_come_from_the_request_only(
+def test_where_the_caller_chooses_the_host_it_sends_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else anybody with the function's key could have the app's own secret sent to his host."""
     monkeypatch.setenv("apiToken", "from-the-settings")
-    made = Source(base_url="https://{subdomain}.example.com", auth=BearerToken("apiToken"))
+    made = source(base_url="https://{subdomain}.example.com")
     made.entity("thing", primary_key=["id"])(lambda fetch: Page(fetch.get("/thing").rows()))
     upstream = Upstream(lambda _: [])
     player = Player(made, upstream, secrets={}, customPayload={"subdomain": "evil"})
     message = player.sync().error
-    assert "'apiToken'" in message and "app setting" not in message
-    assert upstream.asked == []
+    assert "'apiToken'" in message and "app setting" not in message and not upstream.asked
 
 
 def test_payload_keys_may_have_a_default() -> None:
     """It counts for base_url, for fetch.payload, and in the setup test."""
-    made = Source(
-        base_url="https://{tenant}.example.com",
-        auth=BearerToken("apiToken"),
-        payload=[Payload("tenant", default="acme"), Payload("region", default="eu"), "team"],
-    )
     seen = []
 
-    @made.entity("thing", primary_key=["id"])
-    def thing(fetch: Fetch) -> Page:
-        seen.append(dict(fetch.payload))
+    def step(fetch: Fetch) -> Page:
+        seen.append({**fetch.payload})
         return Page(fetch.get("/thing").rows())
 
+    payload = [Payload("tenant", default="acme"), Payload("region", default="eu"), "team"]
+    made = source(base_url="https://{tenant}.example.com", payload=payload)
+    made.entity("thing", primary_key=["id"])(step)
     upstream = Watched(lambda _: [])
-    assert Player(made, upstream, customPayload={"team": "t", "region": " "}).sync().error == ""
-    assert Player(made, upstream, customPayload={"team": "t", "tenant": "b"}).sync().error == ""
+    for sent in ({"region": " "}, {"tenant": "b"}):
+        assert Player(made, upstream, customPayload={"team": "t", **sent}).sync().error == ""
     assert upstream.urls == ["https://acme.example.com/thing", "https://b.example.com/thing"]
     assert seen[0] == {"tenant": "acme", "region": "eu", "team": "t"}
-    request = {"state": {}, "setup_test": True, "secrets": SECRETS, "customPayload": {}}
-    message = Player(made, upstream, **request).call()["errorMessage"]
+    message = Player(made, upstream, customPayload={}, setup_test=True).call()["errorMessage"]
     assert "'team'" in message and "tenant" not in message and "region" not in message
 
 

@@ -59,11 +59,8 @@ WHOLE = [{"id": 1, "n": HUGE}, {"id": 2}]
     [
         lambda rows: operator.add(rows, [{"id": 9}]),
         lambda rows: operator.add([{"id": 9}], rows),
-        lambda rows: operator.add(rows, rows),
         lambda rows: rows.sort(key=lambda row: -row["id"]) or rows,
-        lambda rows: rows.reverse() or rows,
         lambda rows: rows[1:],
-        lambda rows: rows[-1],
         lambda rows: rows.insert(0, {"id": 0}) or rows,
         lambda rows: rows.append({"id": 3}) or rows.extend([{"id": 4}]) or rows,
         lambda rows: operator.delitem(rows, 0) or rows,
@@ -72,7 +69,6 @@ WHOLE = [{"id": 1, "n": HUGE}, {"id": 2}]
         lambda rows: [row.pop("n", None) for row in rows],
         lambda rows: rows.pop() in rows,
         lambda rows: rows == [*WHOLE] and rows != WHOLE[:1] and rows != 7,
-        lambda rows: len(rows),
     ],
 )
 def test_rows_behave_as_the_list_they_are(change: Any) -> None:
@@ -81,41 +77,20 @@ def test_rows_behave_as_the_list_they_are(change: Any) -> None:
     assert found == change(json.loads(json.dumps(WHOLE)))
 
 
-def test_rows_that_are_asked_for_twice_are_the_same_ones() -> None:
-    """A step may change them in a loop and name them once more in its Page."""
-
-    def look(response: Response) -> Any:
-        for row in response.rows("data"):
-            row["x"] = 1
-        return response.rows("data")
-
-    assert asked({"data": [{"id": 1}]}, look) == [{"id": 1, "x": 1}]
-
-
-# ---- numbers and texts
-
-
 WIDE = b'{"data": [{"id": 1, "huge": 1e400, "f": 1.5, "n": %d, "long": %s}]}' % (HUGE, b"9" * 5000)
 
 
 @pytest.mark.parametrize(
     "look",
-    [
-        lambda r: r.rows("data")[-1],
-        lambda r: r.json()["data"][0],
-        lambda r: r.value("data")[0],
-    ],
+    [lambda r: r.rows("data")[-1], lambda r: r.json()["data"][0], lambda r: r.value("data")[0]],
 )
 def test_a_number_that_no_float_or_int_can_hold_is_read_exactly(look: Any) -> None:
     row = asked(WIDE, look)
     assert row["huge"] == Decimal("1e400") and row["long"] == Decimal("9" * 5000)
     assert (row["f"], type(row["f"]), row["n"]) == (1.5, float, HUGE)
-
-
-HALVES = [rb"\ud83d", rb"\ude00", rb"x\ud83d\u0041", rb"\ude00\ud83d", rb"\uD83D\uD83D\uDE00"]
-
-
-# ---- what arrives
+    reply = delivered(WIDE, lambda r: look(r) and r.rows("data"))
+    (row,) = json.loads(reply, parse_int=Decimal, parse_float=Decimal)["insert"]["thing"]
+    assert (row["huge"], row["long"]) == (Decimal("1e400"), Decimal("9" * 5000))
 
 
 def test_records_that_nobody_reads_arrive_byte_for_byte_over_several_pages() -> None:
@@ -139,7 +114,6 @@ BODY = b'{"data": [{"id": 1, "n": 123456789012345678901234567890, "x": "a"}, {"i
     [
         lambda r: [{**row, "x": 1} for row in r.json()["data"]],
         lambda r: ({**row, "x": 1} for row in r.rows("data")),
-        lambda r: tuple({**row, "x": 1} for row in r.rows("data")),
         lambda r: [{**row, "x": 1} for row in r.rows("data")[:]],
         lambda r: {row["id"]: {**row, "x": 1} for row in r.value("data")}.values(),
         lambda r: [row.update(x=1) for row in r.rows("data")] and r.rows("data"),
@@ -151,15 +125,7 @@ def test_what_a_step_changed_is_delivered_as_changed(look: Any) -> None:
     assert reply["insert"]["thing"] == [{"id": 1, "n": HUGE, "x": 1}, {"id": 2, "x": 1}]
 
 
-@pytest.mark.parametrize("look", [lambda r: r.rows("data"), lambda r: r.rows("data")[:]])
-def test_numbers_that_python_cannot_hold_arrive_exactly(look: Any) -> None:
-    long = "9" * 5000
-    reply = delivered(f'{{"data": [{{"id": 1, "a": 1e400, "b": {long}}}]}}'.encode(), look)
-    (row,) = json.loads(reply, parse_int=Decimal, parse_float=Decimal)["insert"]["thing"]
-    assert (row["a"], row["b"]) == (Decimal("1e400"), Decimal(long))
-
-
-@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("half", [rb"x\ud83d\u0041", rb"\ude00\ud83d", rb"\uD83D\uD83D\uDE00"])
 def test_half_an_emoji_stops_no_sync(half: bytes) -> None:
     """Wherever it stands: unread, in a key, in a cursor, in a token."""
     bodies = {

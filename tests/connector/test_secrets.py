@@ -31,82 +31,64 @@ SECRETS = {
     "password": PASSWORD,
     "other scripts": "日本語 ключ\n€😀 日本",
     "quotes": "a'b\"c\\d\\\\e-f",
-    "apostrophe": "it's\x07made up",
-    "percent": "50%25 off & 10%",
     "half a pair": "made-\ud83d-up",
     "tilde": "~made~up~*key*[x]=#?$",
 }
 Encode = Callable[[str], Any]
 
 # Characters that some encoding or other writes differently, beside those of ordinary keys.
-CHARACTERS = st.one_of(
-    st.sampled_from("abcXYZ019-_.~"),
-    st.sampled_from("abcXYZ019-_.~ +%&=?#/\\\"'<>:;@!$()*,[]{}|^`"),
-    st.sampled_from("äöüß€ñ日本語ключ😀🔑\u0301\u2028\t\n\r\x00\x07\x1b\x7f"),
+CHARACTERS = st.sampled_from("abcXYZ019-_.~") | st.sampled_from(
+    "a +%&=?#/\\\"'<>:;@!$()*,[]{}|^`äß€ñ日本語ключ😀🔑\u0301\u2028\t\n\r\x00\x07\x1b\x7f"
 )
 # Not so plain that they stand in a text by chance.
-secret_texts = st.text(CHARACTERS, min_size=8, max_size=24).filter(
+SECRET = st.text(CHARACTERS, min_size=8, max_size=24).filter(
     lambda text: len(set(text.strip())) >= 5 and len(text.strip()) >= 8
 )
-surroundings = st.text(CHARACTERS, max_size=12)
-encodings = st.sampled_from([*ENCODINGS.values()])
+AROUND = st.text(CHARACTERS, max_size=40)
 
 
 # ---- masked in every single encoding, withheld where only decoding shows it
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
-def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(
-    secret: str, name: str
-) -> None:
-    encoded = ENCODINGS[name](secret)
-    clean = Redactor([secret]).redact(f"GET /x?a=1: <{encoded}> and\n{encoded}")
-    if name in ("base64 in Basic", "base64 in text"):
-        # Only the digits that the secret decides are masked; what is left says nothing of it.
-        assert re.fullmatch(r"GET /x\?a=1: <.{0,7}\[secret].{0,6}> and\n.+", clean)
-    else:
-        assert clean == f"GET /x?a=1: <{MASK}> and\n{MASK}"
-    assert not leaks(clean, [secret])
-
-
-@settings(max_examples=300, deadline=None)
-@given(secret=secret_texts, before=surroundings, after=surroundings, encode=encodings)
-def test_no_encoding_in_any_surroundings_shows_a_secret(
-    secret: str, before: str, after: str, encode: Encode
-) -> None:
+def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(secret: str) -> None:
     redactor = Redactor([secret])
-    for text in (encode(before + secret + after), f"{before}|{encode(secret)}|{after}"):
-        clean = redactor.redact(text)
-        assert MASK in clean or clean == WITHHELD
+    for name, encode in ENCODINGS.items():
+        encoded = encode(secret)
+        clean = redactor.redact(f"GET /x?a=1: <{encoded}> and\n{encoded}")
+        if name in ("base64 in Basic", "base64 in text"):
+            # Only the digits that the secret decides are masked; what is left says nothing of it.
+            assert re.fullmatch(r"GET /x\?a=1: <.{0,7}\[secret].{0,6}> and\n.+", clean)
+        else:
+            assert clean == f"GET /x?a=1: <{MASK}> and\n{MASK}", name
         assert not leaks(clean, [secret])
 
 
-@settings(max_examples=300, deadline=None)
-@given(secret=secret_texts, text=st.text(CHARACTERS, max_size=80), encode=encodings)
-def test_a_text_without_a_secret_comes_back_unchanged(
-    secret: str, text: str, encode: Encode
-) -> None:
-    text = encode(text)
-    secrets = (secret, secret.strip())
+@settings(max_examples=200, deadline=None)
+@given(SECRET, AROUND, AROUND, st.sampled_from([*ENCODINGS.values()]))
+def test_no_surroundings_show_it(secret: str, before: str, after: str, encode: Encode) -> None:
+    redactor = Redactor([secret])
+    for text in (encode(before + secret + after), f"{before}|{encode(secret)}|{after}"):
+        clean = redactor.redact(text)
+        assert (MASK in clean or clean == WITHHELD) and not leaks(clean, [secret])
+    text, secrets = encode(before + after), (secret, secret.strip())
     assume(not leaks(text, secrets))
     # What leaves "%" as it is cannot be decoded.
     assume(not any(ENCODINGS["as requests"](each) in text for each in secrets))
-    redactor = Redactor([secret])
     assert redactor.redact(text) == redactor.shorten(text, 10_000) == text
     assert not redactor.blocks([text, {text: [text]}])
 
 
 @pytest.mark.parametrize("outer", ALL_ENCODINGS)
-@pytest.mark.parametrize("inner", ALL_ENCODINGS)
-def test_what_was_encoded_twice_is_not_shown_and_not_stored(inner: str, outer: str) -> None:
-    for name in ("password", "plain", "quotes", "other scripts"):
-        redactor = Redactor([SECRETS[name]])
-        text = ALL_ENCODINGS[outer](f"<{ALL_ENCODINGS[inner](f'a {SECRETS[name]} b')}>")
-        clean = redactor.redact(f"200 OK {text}, and more")
-        assert clean == WITHHELD or MASK in clean
-        assert not leaks(clean, [SECRETS[name]])
-        assert redactor.blocks({"next": text})
+def test_what_was_encoded_twice_is_not_shown_and_not_stored(outer: str) -> None:
+    for secret in (PASSWORD, SECRETS["plain"], SECRETS["other scripts"]):
+        redactor = Redactor([secret])
+        for inner in ALL_ENCODINGS.values():
+            text = ALL_ENCODINGS[outer](f"<{inner(f'a {secret} b')}>")
+            clean = redactor.redact(f"200 OK {text}, and more")
+            assert clean == WITHHELD or MASK in clean
+            assert not leaks(clean, [secret])
+            assert redactor.blocks({"next": text})
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\\\\n", " ", "\n    ", "%0D%0A"])
@@ -130,8 +112,6 @@ OVERLAPPING = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD", "made-up", "made-
         (["abcde", "", " abc  ", " \n  "], "abcde in a text of    space", None),
         (OVERLAPPING, "AAAAAABBBBBBCCCCCC", MASK),
         (OVERLAPPING, "<AAAAAABBBBBBCCCCCC AAAAAABBBBBB>", f"<{MASK} {MASK}>"),
-        (OVERLAPPING, "AAAAAABBBBBBAAAAAABBBBBB", MASK * 2),
-        (OVERLAPPING, "AAAAAAxBBBBBBCCCCCCx", f"AAAAAAx{MASK}x"),
         (OVERLAPPING, "xyxyxyxyxyx", MASK),
         (OVERLAPPING, "a made-up-1 b made-up c", f"a {MASK} b {MASK} c"),
         # What decodes to no secret, or not at all; a part of the mask is not found in it.
@@ -139,28 +119,17 @@ OVERLAPPING = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD", "made-up", "made-
         ([PASSWORD], "&#99999999999999;&#xffffffff;\\uD800\\U99999999\\x%zz%ff&;\\ ==", None),
     ],
 )
-def test_a_text_is_masked_where_secrets_stand_and_nowhere_else(
+def test_a_text_is_masked_and_nowhere_else(
     secrets: list[str], text: str, clean: str | None
 ) -> None:
     for order in (secrets, secrets[::-1]):
         assert Redactor(order).redact(text) == (text if clean is None else clean)
 
 
-@pytest.mark.parametrize("name", ["quote all", "json", "html", "repr"])
-def test_a_text_that_was_encoded_five_times_is_withheld(name: str) -> None:
-    text = f"x {PASSWORD} y"
-    for _ in range(5):
-        text = ENCODINGS[name](text)
-    assert Redactor([PASSWORD]).redact(f"see: {text}") == WITHHELD
-
-
 def test_what_auth_makes_anew_for_each_request_counts_for_the_latest_forty() -> None:
     redactor = Redactor(["made-up-token-1"])
     for number in range(200):
         redactor.add_passing(f"made-up-signature-{number}-end", "made-up-for-all", "short")
-    table = redactor.table
-    redactor.add_passing("made-up-for-all")
-    assert redactor.table is table, "a table was built for nothing"
     found = [n for n in range(200) if redactor.blocks(f"made-up-signature-{n}-end")]
     assert found == [*range(161, 200)]
     assert redactor.blocks("made-up-token-1") and redactor.blocks("made-up-for-all")
@@ -183,47 +152,28 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret: str) -> None:
             assert not leaks(redactor.shorten(f"{twice}...", 100), [secret[:9]])
 
 
-class _Long(str):
-    """Says that it has 30 million characters, and returns only slices of its start."""
-
-    def __len__(self) -> int:
-        return 30_000_000
-
-    def __getitem__(self, part: Any) -> str:
-        assert part.start in (None, 0) and 0 <= part.stop < 100_000
-        return "made-up %25 &lt;\\" * (part.stop // 16)
-
-    def __iter__(self) -> Any:
-        raise AssertionError("all of a long text was looked at")
-
-    __contains__ = find = translate = encode = split = replace = __iter__  # type: ignore[assignment]
-
-
 def test_of_a_long_text_only_the_start_is_looked_at() -> None:
     redactor = Redactor([PASSWORD, "abcdef"])
-    assert redactor.shorten(_Long(), 200) == ("made-up %25 &lt;\\" * 20)[:200]
-    clean = redactor.redact(_Long())
-    assert len(clean) == LONGEST_TEXT and clean.endswith("… (cut, 30000000 characters)")
+    text = "made-up %25 &lt;\\" * 2_000_000
+    tracemalloc.start()
+    try:
+        shown, clean = redactor.shorten(text, 200), redactor.redact(text)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert shown == text[:200]
+    assert len(clean) == LONGEST_TEXT and clean.endswith(f"… (cut, {len(text)} characters)")
     assert redactor.redact("abcdef" * 5_000) == MASK * 5_000
-    assert 200 + len(quote(PASSWORD)) < redactor.window(200) < 2000
-    without_secrets = "x%20%2525&amp;\\\\n" * 100_000
-    assert Redactor().redact(without_secrets) is without_secrets
+    assert Redactor().redact(text[:100_000]) == text[:100_000]
 
 
-HOSTILE = {
-    "backslashes": "\\" * 6_000,
-    "percent": "%25" * 20_000,
-    "percent forty times": f"%{'25' * 40}" * 800,
-    "entities": "&amp;" * 13_000,
-    "open entities": "&" * 65_000,
-    "escapes": "\\u005c" * 11_000,
-    "angles": "<" * 65_000,
-    "base64 of base64": "V" * 65_000,
-    "short runs": "AAAAAAAAA " * 6_500,
-}
+HOSTILE = [
+    *("\\" * 6_000, "%25" * 20_000, f"%{'25' * 40}" * 800, "&amp;" * 13_000, "&" * 65_000),
+    *("\\u005c" * 11_000, "<" * 65_000, "V" * 65_000, "AAAAAAAAA " * 6_500),
+]
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE)
 def test_decoding_takes_little_memory(text: str) -> None:
     redactor = Redactor([text[:60], text[:60] + "z", PASSWORD, "\ufffdé" * 20])
     tracemalloc.start()
@@ -253,15 +203,12 @@ WHOLE: dict[str, Encode] = {
     "name in an object": lambda value: {value: 1},
     "parameter": lambda value: f"https://a.example/x?a=1&k={quote(value, '')}&b=2",
     "only parameter": lambda value: f"/x?k={quote(value, '')}#top",
-    "parameter of a form": lambda value: f"k={ENCODINGS['quote_plus'](value)};n=1",
     "path segment": lambda value: f"https://a.example/v1/{quote(value, '')}/x?a=1",
-    "last path segment": lambda value: f"/v1/{quote(value, '')}?a=1",
     "text in JSON": lambda value: json.dumps({"after": value, "n": 1}),
     "in base64": lambda value: base64.b64encode(value.encode()).decode(),
 }
 INSIDE: dict[str, Encode] = {
     "in a word": lambda value: f"x{value}x",
-    "in a parameter": lambda value: f"https://a.example/x?k=9{value}9",
     "in a path segment": lambda value: f"/v1/9{quote(value, '')}9/x",
     "in a sentence": lambda value: ["after", f"after {value} comes more"],
     "in base64 of more": lambda value: base64.b64encode(f"x{value}x".encode()).decode(),
@@ -311,51 +258,29 @@ def test_what_auth_put_on_the_wire_does_not_block_where_it_identifies() -> None:
     assert redactor.blocks("the-client-id")
 
 
-def test_in_a_header_a_short_secret_counts_as_a_word() -> None:
-    redactor = Redactor(["abc", "a/!", "p4ss+w", "made-up-token-1"])
-    redactor.add("me", "the-client-id", identifying=True)
-    for header in ("abc", "Key abc", "k=abc; x", "a/!", "xp4ss+wx", "Bearer made-up-token-1"):
-        assert redactor.in_header(header)
-    for header in ("abcd", "Key xabc", "p4ss+", "the-client-id me", ""):
-        assert not redactor.in_header(header)
-
-
-def test_in_a_page_a_secret_is_found_as_json_writes_it() -> None:
-    redactor = Redactor([PASSWORD, "123456"])
-    redactor.add("the-client-id", identifying=True)
-    for ascii_only in (True, False):
-        page = json.dumps([{"note": f"x {PASSWORD} y"}], ensure_ascii=ascii_only).encode()
-        assert redactor.in_bytes(page)
-    assert redactor.in_bytes(b'[{"pin":"123456"}]')
-    assert not redactor.in_bytes(b'[{"id":123456,"at":"1234567890","by":"the-client-id"}]')
-
-
 # ---- where secrets come from
 
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
-def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
-    monkeypatch: pytest.MonkeyPatch, blank: Any
-) -> None:
+def test_the_request_comes_before_settings(monkeypatch: pytest.MonkeyPatch, blank: Any) -> None:
     monkeypatch.setenv("apiToken", "of-the-settings")
     monkeypatch.setenv("OTHER", "of-the-settings")
-
-    def found(sent: dict[str, Any], settings: bool = True) -> Settings:
-        return secrets_of(["apiToken"], sent, settings=settings)
-
-    assert found({"apiToken": "typed"})["apiToken"] == "typed"
-    assert found({})["apiToken"] == found({"apiToken": blank})["apiToken"] == "of-the-settings"
-    assert found({"more": "undeclared"})["more"] == "undeclared"
+    for sent, found in (("typed", "typed"), (blank, "of-the-settings")):
+        got = secrets_of(["apiToken"], {"apiToken": sent, "more": "undeclared"}, settings=True)
+        assert (got["apiToken"], got["more"]) == (found, "undeclared")
     payload = payload_of({"start": "2026-01-01", "folder": ""}, {"start": blank, "more": "x"})
     assert (payload["start"], payload["folder"], payload["more"]) == ("2026-01-01", "", "x")
     assert payload_of({"start": "2026-01-01"}, {"start": "2026-02-02"})["start"] == "2026-02-02"
     for mapping, name in (
-        (found({}), "OTHER"),
-        (found({"apiToken": blank}, settings=False), "apiToken"),
+        (got, "OTHER"),
+        (secrets_of(["apiToken"], {"apiToken": blank}, settings=False), "apiToken"),
         (payload_of({}, {"n": blank}), "n"),
     ):
         with pytest.raises(MissingSetting, match=f"{name!r} is missing or blank"):
             mapping[name]
+
+
+BLANK = "the secret 'key' is missing or blank: type it in Fivetran's setup form under secrets, "
 
 
 @pytest.mark.parametrize(
@@ -363,32 +288,23 @@ def test_a_value_of_the_request_comes_before_app_settings_and_defaults(
     [
         (
             Settings("secret", {}),
-            "the secret 'key' is missing or blank: {} secrets, set it as an app setting of the "
-            "same name, or write it in connection.json under secrets",
-        ),
-        (
-            Settings("secret", {"key": " "}, app_settings=False),
-            "the secret 'key' is missing or blank: {} secrets, or write it in connection.json "
+            f"{BLANK}set it as an app setting of the same name, or write it in connection.json "
             "under secrets",
         ),
         (
-            Settings("payload key", {}),
-            "the payload key 'key' is missing or blank: {} custom payload, or in connection.json "
-            "under customPayload",
+            Settings("secret", {"key": " "}, app_settings=False),
+            f"{BLANK}or write it in connection.json under secrets",
         ),
+        (Settings("payload key", {}), "under custom payload, or in connection.json under customP"),
         (
             Settings("secret", {"key": " @Microsoft.KeyVault(SecretUri=https://v.example/key)"}),
-            "the secret 'key' is a Key Vault reference that Azure could not resolve: {} secrets; "
-            "or check that the vault has it and that the app's identity may read it",
+            "'key' is a Key Vault reference that Azure could not resolve: type it in Fivetran's",
         ),
     ],
 )
-def test_an_error_names_every_place_where_a_setting_can_be_entered(
-    settings: Settings, message: str
-) -> None:
-    with pytest.raises(MissingSetting) as raised:
+def test_an_error_names_every_place_for_a_setting(settings: Settings, message: str) -> None:
+    with pytest.raises(MissingSetting, match=re.escape(message)):
         settings["key"]
-    assert str(raised.value) == message.format("type it in Fivetran's setup form under")
 
 
 def test_no_repr_shows_a_value() -> None:

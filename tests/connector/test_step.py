@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from connector import Fetch, Page
+from connector import Page
 from connector.errors import StepError
 from connector.testing import call_step
 
@@ -12,15 +12,10 @@ from .scripted import source
 
 def since_as(since: Any, form: str, **options: Any) -> Any:
     """What a step gets that asks for its lower bound in this form."""
-    found: list[Any] = []
-
-    @source().entity("thing", primary_key=["id"], cursor="at", **options)
-    def thing(fetch: Fetch) -> Page:
-        found.append(fetch.since_as(form))
-        return Page()
-
-    call_step(thing, {}, since=since)
-    return found[0]
+    declare = source().entity("thing", primary_key=["id"], cursor="at", **options)
+    step = declare(lambda fetch: Page([{"is": fetch.since_as(form)}]))
+    (row,) = call_step(step, {}, since=since).rows
+    return row["is"]
 
 
 @pytest.mark.parametrize(
@@ -32,14 +27,11 @@ def since_as(since: Any, form: str, **options: Any) -> Any:
         ("2026-11-27T18:36:47.000-0800", {}, "%Y/%m/%d %H:%M", "2026/11/27 18:36"),
         (1767211200750, {"cursor_type": "epoch_ms"}, "epoch", 1767211200),
         ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "epoch", 1767236400),
-        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "%H:%M", "20:00"),
         ("31.12.2025", {"cursor_type": "%d.%m.%Y", "timezone": "Asia/Tokyo"}, "%b %d", "Dec 31"),
         (None, {}, "iso", None),
     ],
 )
-def test_since_can_be_had_in_another_form(
-    since: Any, options: dict[str, Any], form: str, value: Any
-) -> None:
+def test_since_can_be_had_in_another_form(since: Any, options: Any, form: str, value: Any) -> None:
     found = since_as(since, form, **options)
     assert found == value and type(found) is type(value)
 
@@ -52,9 +44,6 @@ def test_since_can_be_had_in_another_form(
         ("2025-12-31T20:00:00", {}, "timezone="),
     ],
 )
-def test_since_that_has_no_other_form_is_an_error(
-    since: Any, options: dict[str, Any], text: str
-) -> None:
-    with pytest.raises(StepError) as caught:
+def test_since_that_has_no_other_form_is_an_error(since: Any, options: Any, text: str) -> None:
+    with pytest.raises(StepError, match=rf"since_as\('epoch'\).*{text}"):
         since_as(since, "epoch", **options)
-    assert "since_as('epoch')" in str(caught.value) and text in str(caught.value)

@@ -1,8 +1,8 @@
 """Where requests go: base_url, paths, links by RFC 3986, redirects, other hosts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 import requests
@@ -19,12 +19,6 @@ from .scripted import source as scripted
 
 TOKEN = "Bearer " + SECRETS["apiToken"]
 API = "https://api.example.com"
-
-
-@pytest.fixture
-def server() -> Iterator[Faults]:
-    with Faults() as faults:
-        yield faults
 
 
 class Watched(Upstream):
@@ -46,6 +40,10 @@ def synced(
     return sync, upstream, [reply["state"] for reply in sync.replies]
 
 
+def nothing(_: Asked) -> Any:
+    return {}
+
+
 # ---- base_url and paths
 
 
@@ -54,58 +52,41 @@ def synced(
     [
         (API, "/things", f"{API}/things"),
         (f"{API}/v2", "/things", f"{API}/v2/things"),
-        (f"{API}/v2/", "/things", f"{API}/v2/things"),
         (f"{API}/v2", "things", f"{API}/v2/things"),
         (f"{API}/v2", "?page=2", f"{API}/v2?page=2"),
-        (f"{API}/v2", "", f"{API}/v2"),
         (f"{API}/v2", "a:b/c", f"{API}/v2/a:b/c"),
         (f"{API}/v2", f"{API}/x", f"{API}/x"),
         (f"{API}/v2", "http://api.example.com/x", f"{API}/x"),
-        ("http://localhost:8080", "http://localhost:8080/x", "http://localhost:8080/x"),
     ],
 )
-def test_a_path_is_appended_and_a_whole_url_stands_for_itself(
-    base: str, path: str, url: str
-) -> None:
-    _, upstream, _ = synced(
-        lambda fetch: Page(fetch.get(path).rows("d", None)), lambda _: {}, base_url=base
-    )
+def test_a_path_is_appended_and_a_whole_url_is_asked(base: str, path: str, url: str) -> None:
+    _, upstream, _ = synced(lambda f: Page(f.get(path).rows("d", None)), nothing, base_url=base)
     assert upstream.urls == [url]
-
-
-def test_upstream_base_url_replaces_the_declared_one(
-    server: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
-    assert rows(reading(API, "/rows")) == ROWS
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        *("http://api.example.com", "https://", "nonsense", "https://[", "ftp://x", "https:///p"),
-        *("file:///etc", "https://me@x.example", "https://x.example?a", "https://x.example:x"),
+        *("http://api.example.com", "https://", "nonsense", "https://[", "https:///p", "file:///x"),
+        *("https://me@x.example", "https://x.example?a", "https://x.example:x"),
     ],
 )
-def test_a_wrong_upstream_base_url_is_an_error_that_names_the_setting(
-    monkeypatch: pytest.MonkeyPatch, url: str
+def test_upstream_base_url_replaces_the_declared_one_or_is_an_error_that_names_it(
+    server: Faults, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
+    assert rows(reading(API, "/rows")) == ROWS
     monkeypatch.setenv("UPSTREAM_BASE_URL", url)
     assert "UPSTREAM_BASE_URL" in error(reading(API, "/rows"))
 
 
-@pytest.mark.parametrize(
-    "tenant",
-    ["acme-eu", "a/b", "..", "a.b", "a@b", "a:b", "a?b", "", " ", "é", "a b", "x.example/", None],
-)
+@pytest.mark.parametrize("tenant", ["a/b", "..", "a.b", "a@b", "a:b", "a?b", "", " ", "é", None])
 def test_a_payload_key_of_base_url_leads_nowhere_else(server: Faults, tenant: Any) -> None:
     made = reading(server.url + "/{tenant}", "")
-    if tenant == "acme-eu":
-        call(made, customPayload={"tenant": tenant})
-        assert server.paths() == ["/acme-eu"]
-    else:
-        assert "'tenant'" in error(made, customPayload={"tenant": tenant})
-        assert not server.visits
+    assert "'tenant'" in error(made, customPayload={"tenant": tenant})
+    assert not server.visits
+    call(made, customPayload={"tenant": "acme-eu"})
+    assert server.paths() == ["/acme-eu"]
 
 
 # ---- next links, by RFC 3986
@@ -115,21 +96,18 @@ def test_a_payload_key_of_base_url_leads_nowhere_else(server: Faults, tenant: An
     ("root", "path", "link", "following"),
     [
         ("/api/v1", "/items", f"{API}/api/v1/items?page=2", "/api/v1/items?page=2"),
-        ("/api/v1", "/items", "http://api.example.com/items?page=2", "/items?page=2"),
         ("/api/v1", "/items", "http://API.example.com:80/items?page=2", "/items?page=2"),
         ("/api/v1", "/items", "//api.example.com/items?page=2", "/items?page=2"),
-        ("/api/v1", "/items", "/api/v1/items?page=2", "/api/v1/items?page=2"),
         ("/api/v2", "/items", "/api/v3/items?page=2", "/api/v3/items?page=2"),
         ("/api/v1", "/items", "items?page=2", "/api/v1/items?page=2"),
         ("/api/v1", "/items/", "../items?page=2", "/api/v1/items?page=2"),
-        ("/api/v1", "/items/", "?page=2", "/api/v1/items/?page=2"),
-        ("/api/v1", "/items", " ?page=2 ", "/api/v1/items?page=2"),
+        ("/api/v1", "/items/", " ?page=2 ", "/api/v1/items/?page=2"),
         ("/api/v1", "/old", "items?page=2", "/moved/items?page=2"),
         ("/api/v1", "/old", "?page=2", "/moved/to?page=2"),
     ],
 )
 @pytest.mark.usefixtures("clock", "page_by_page")
-def test_a_link_is_resolved_against_the_response_that_carried_it(
+def test_a_link_is_resolved_as_rfc_3986_says(
     root: str, path: str, link: str, following: str
 ) -> None:
     """After redirects, and at once: what the state holds is the whole URL."""
@@ -181,8 +159,7 @@ def test_a_404_of_a_link_says_how_links_are_resolved_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        *("//evil.example/x", "https://evil.example/x", "http://evil.example/x"),
-        *("https://wiki.example.com:8443/x", "https://wiki.example.com.evil.example/x"),
+        *("//evil.example/x", "http://evil.example/x", "https://wiki.example.com:8443/x"),
         *("ftp://wiki.example.com/x", "javascript:alert(1)", "https://["),
         *("https://wiki.example.com@evil.example/x", "https://files.example.com/x"),
     ],
@@ -199,67 +176,51 @@ def test_a_link_elsewhere_is_refused_before_it_is_asked(link: str) -> None:
 
 
 def signs(request: requests.PreparedRequest, secrets: Any) -> None:
-    request.prepare_url(str(request.url), {"sig": secrets["apiToken"][::-1], "ts": "1767225600"})
+    """Signs as APIs do that want the parameters sorted, and spaces as %20."""
+    head, _, query = str(request.url).partition("?")
+    pairs = query.replace("+", "%20").split("&") if query else []
+    pairs += [f"sig={secrets['apiToken'][::-1]}", "ts=1767225600"]
+    request.url = f"{head}?{'&'.join(sorted(pairs))}"
 
 
 @pytest.mark.parametrize("auth", [ApiKey("apiToken", param="api_key"), signs])
-@pytest.mark.parametrize(
-    ("step", "form"),
-    [("follow", "whole"), ("follow", "query"), ("get", "whole"), ("list", "whole"), ("bare", "")],
-)
+@pytest.mark.parametrize("form", [f"{API}/next?%s", "?%s", "list", "%s"])
 @pytest.mark.usefixtures("clock", "page_by_page")
-def test_what_auth_added_to_a_url_is_taken_out_of_tokens_and_added_on_use(
-    auth: Any, step: str, form: str
-) -> None:
-    """Wherever in a token it stands; the upstream repeats all parameters in its next URLs."""
+def test_what_auth_added_to_a_url_is_taken_out_of_tokens(auth: Any, form: str) -> None:
+    """Wherever in a token it stands; the upstream repeats all parameters in its next URLs.
 
-    def thing(fetch: Fetch) -> Page:
-        if step == "follow":
-            response = fetch.follow("/next", params={"x": 1})
-        else:
-            token = fetch.token["to"][0] if isinstance(fetch.token, dict) else fetch.token
-            token = f"/next?{token}" if token and step == "bare" else token
-            response = fetch.get(token or "/next?x=1")
-        link = response.value("next")
-        return Page(response.rows("data"), {"to": [link]} if link and step == "list" else link)
-
-    def answers(ask: Asked) -> Any:
-        query = urlencode({**ask.params, "page": 2})
-        link = {"whole": f"{API}/next?{query}", "query": f"?{query}"}.get(form)
-        last = "page" in ask.params
-        return {"data": [{"id": 2 if last else 1}], "next": None if last else link or query}
-
-    sync, upstream, states = synced(thing, answers, auth=auth)
-    assert sync.ids() == [1, 2]
-    stored = str(states)
-    assert SECRETS["apiToken"] not in stored and SECRETS["apiToken"][::-1] not in stored
-    assert "sig=" not in stored and "api_key=" not in stored and "x=1&page=2" in stored
-    name = "sig=" if auth is signs else "api_key="
-    assert [url.count(name) for url in upstream.urls] == [1, 1]
-
-
-@pytest.mark.usefixtures("clock")
-def test_what_the_step_asks_for_is_not_auths_though_auth_writes_it_anew() -> None:
-    """As signatures do that sort the parameters, and spaces as %20."""
-
-    def auth(request: requests.PreparedRequest, secrets: Any) -> None:
-        head, _, query = str(request.url).partition("?")
-        pairs = sorted([*query.replace("+", "%20").split("&"), "sig=made-up-signature"])
-        request.url = f"{head}?{'&'.join(pairs)}"
+    What the step asks for stays, though a signature sorts the parameters and spaces are %20.
+    """
 
     def step(fetch: Fetch) -> Page:
-        response = fetch.follow("/next", params={"x": "a b", "ids": [2, 1]})
-        return Page(response.rows("data"), response.value("next", default=None))
+        if form == "list":
+            response = fetch.get(fetch.token["to"][0] if fetch.token else "/next?x=a%20b&i=2&i=1")
+        elif form == "%s":
+            response = fetch.get(f"/next?{fetch.token or 'x=a%20b&i=2&i=1'}")
+        else:
+            response = fetch.follow("/next", params={"x": "a b", "i": [2, 1]})
+        link = response.value("next")
+        return Page(response.rows("data"), {"to": [link]} if link and form == "list" else link)
 
     def answers(ask: Asked) -> Any:
+        query = urlsplit(upstream.urls[-1]).query
+        link = form.replace("list", "/next?%s") % f"{query}&page=2"
         last = "page" in ask.params
-        link = f"/next?{urlencode({**ask.params, 'page': 2})}"
-        return {"data": [{"id": int(last)}], "next": None if last else link}
+        return {"data": [{"id": 2 if last else 1}], "next": None if last else link}
 
-    sync, upstream, _ = synced(step, answers, auth=auth)
-    assert sync.ids() == [0, 1]
-    params = {"x": "a b", "ids": "2", "sig": "made-up-signature"}
-    assert [ask.params for ask in upstream.asked] == [params, {**params, "page": "2"}]
+    upstream = Watched(answers)
+    made = scripted(auth=auth)
+    made.entity("thing", primary_key=["id"])(step)
+    sync = Player(made, upstream).sync()
+    assert sync.ids() == [1, 2]
+    stored = str([reply["state"] for reply in sync.replies])
+    assert SECRETS["apiToken"] not in stored and SECRETS["apiToken"][::-1] not in stored
+    assert "sig=" not in stored and "api_key=" not in stored and "page=2" in stored
+    name = "sig" if auth is signs else "api_key"
+    for url in upstream.urls:
+        pairs = parse_qsl(urlsplit(url).query)
+        assert [pair[0] for pair in pairs].count(name) == 1
+        assert {("x", "a b"), ("i", "2"), ("i", "1")} <= {*pairs}
 
 
 @pytest.mark.parametrize(
@@ -275,39 +236,36 @@ def test_other_tokens_stay_as_they_are(token: Any) -> None:
 
     def step(fetch: Fetch) -> Page:
         seen.append(fetch.token)
-        fetch.get("/thing")
+        fetch.get("/x")
         return Page([{"id": len(seen)}], None if fetch.token else token)
 
-    sync, _, _ = synced(step, lambda _: {}, auth=ApiKey("apiToken", param="api_key"))
+    sync, _, _ = synced(step, nothing, auth=ApiKey("apiToken", param="api_key"))
     assert (sync.error, seen) == ("", [None, token])
 
 
-@pytest.mark.parametrize("step", ["follow", "get", "list"])
-@pytest.mark.parametrize("user", ["me", "me:made-up-pw", "me@x.example:made-up-pw", ""])
+@pytest.mark.parametrize("user", ["me", "me@x.example:made-up-pw", ""])
 @pytest.mark.usefixtures("clock")
-def test_a_user_name_in_a_next_url_is_refused(step: str, user: str) -> None:
+def test_a_user_name_in_a_next_url_is_refused(user: str) -> None:
     link = f"https://{user}@api.example.com/x?page=2"
-
-    def thing(fetch: Fetch) -> Page:
-        fetch.follow("/x") if step == "follow" else fetch.get("/x")
-        return Page([{"id": 1}], [{"to": link}] if step == "list" else link)
-
-    sync, upstream, _ = synced(thing, lambda _: {})
-    assert "user name" in sync.error and "made-up-pw" not in sync.error
-    assert len(upstream.asked) == 1
+    for token in (link, [{"to": link}]):
+        sync, upstream, _ = synced(
+            lambda f, token=token: Page([{"id": f.get("/x").status_code}], token), nothing
+        )
+        assert "user name" in sync.error and "made-up-pw" not in sync.error
+        assert len(upstream.asked) == 1
+    message, _ = followed(link.replace("api.", "wiki."))
+    assert "user name" in message and "made-up-pw" not in message
 
 
 @pytest.mark.usefixtures("clock")
 def test_the_user_name_of_auth_may_stand_in_the_query_of_a_next_url() -> None:
+    links = ["?account=bob@example.com&page=2", None]
+
     def step(fetch: Fetch) -> Page:
-        response = fetch.follow("/x")
-        return Page([{"id": 1 if fetch.token else 0}], response.value("next"))
+        return Page([{"id": len(links)}], fetch.follow("/x").value("next"))
 
-    def answers(ask: Asked) -> Any:
-        return {"next": None if ask.params else "?account=bob@example.com&page=2"}
-
-    sync, _, _ = synced(step, answers, auth=BasicAuth("user", "apiToken"))
-    assert (sync.error, sync.ids()) == ("", [0, 1])
+    sync, _, _ = synced(step, lambda _: {"next": links.pop(0)}, auth=BasicAuth("user", "apiToken"))
+    assert (sync.error, sync.ids()) == ("", [2, 1])
 
 
 # ---- redirects
@@ -320,61 +278,44 @@ def test_a_redirect_loop_ends_and_five_redirects_are_no_loop(server: Faults) -> 
     path = "/rows"
     for _ in range(5):
         path = f"/hop?{urlencode({'to': path})}"
-    assert rows(reading(server.url, path)) == ROWS
-    url = asked(server.url, lambda fetch: fetch.get("/hop?to=/rows").url)
+    url = asked(server.url, lambda fetch: fetch.get(path).url)
     assert url == server.url + "/rows", "the response shows where it came from"
 
 
-@pytest.mark.parametrize("to", ["/who", "who", "?to=/who", "{url}/who", "//{host}/who"])
+@pytest.mark.parametrize("to", ["who", "?to=/who", "{url}/who", "//{host}/who"])
 def test_at_home_a_redirect_is_followed_with_credentials(server: Faults, to: str) -> None:
     to = to.format(url=server.url, host=urlsplit(server.url).netloc)
     path = "/hop?to=" + quote("/hop" + to if to.startswith("?") else to)
-    (seen,) = rows(reading(server.url, path))
-    assert seen["headers"]["Authorization"] == TOKEN
+    for whole in (path, f"HTTP://127.0.0.1:{server.port}/./{path[1:]}"):
+        (seen,) = rows(reading(server.url, whole))
+        assert seen["headers"]["Authorization"] == TOKEN
 
 
-@pytest.mark.parametrize(
-    ("code", "method", "body"),
-    [
-        *((code, "GET", b"") for code in (301, 302, 303)),
-        *((code, "POST", b'{"a":1}') for code in (307, 308)),
-    ],
-)
-def test_a_post_is_redirected_as_browsers_do(
-    server: Faults, code: int, method: str, body: bytes
-) -> None:
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_post_is_redirected_as_browsers_do(server: Faults, code: int) -> None:
     asked(server.url, lambda fetch: fetch.post(f"/hop?to=/rows&code={code}", json={"a": 1}))
-    assert [(visit.method, visit.body) for visit in server.visits[1:]] == [(method, body)]
-    assert ("Content-Type" in server.visits[1].headers) is (method == "POST")
+    (_, seen), again = server.visits, code > 303
+    assert (seen.method, seen.body) == (("POST", b'{"a":1}') if again else ("GET", b""))
+    assert ("Content-Type" in seen.headers) is again
 
 
-def test_a_redirect_to_an_allowed_host_loses_the_credentials_and_one_home_gets_them_back(
-    server: Faults,
-) -> None:
-    away = f"{server.elsewhere}/hop?{urlencode({'to': f'{server.url}/who'})}"
-    made = reading(server.url, f"/hop?{urlencode({'to': away})}", allowed_hosts=["LocalHost"])
-    (seen,) = rows(made)
-    assert seen["headers"]["Authorization"] == TOKEN
+@pytest.mark.parametrize("auth", [BearerToken("apiToken"), ApiKey("apiToken", param="key"), signs])
+def test_a_redirect_to_an_allowed_host_loses_credentials(server: Faults, auth: Any) -> None:
+    options = {"allowed_hosts": ["LocalHost"], "auth": auth}
+    away = f"{server.elsewhere}/hop?{urlencode({'to': f'{server.url}/who?y=2'})}"
+    (seen,) = rows(reading(server.url, f"/hop?{urlencode({'to': away})}", **options))
+    assert seen["params"]["y"] == "2"
+    forms = [SECRETS["apiToken"], SECRETS["apiToken"][::-1]]
+    assert any(form in str(seen) for form in forms)
     (there,) = server.at("localhost")
-    assert "Authorization" not in there.headers
-
-
-@pytest.mark.parametrize("auth", [ApiKey("apiToken", param="api_key"), signs])
-@pytest.mark.parametrize("to", ["home", "elsewhere"])
-def test_a_redirect_that_repeats_what_auth_added_does_not_carry_it_away(
-    server: Faults, auth: Any, to: str
-) -> None:
-    host = server.url if to == "home" else server.elsewhere
-    name, value = ("sig", SECRETS["apiToken"][::-1]) if auth is signs else ("api_key", "")
-    target = f"{host}/who?{name}={value or SECRETS['apiToken']}&y=2"
-    path = f"/hop?{urlencode({'to': target})}"
-    made = reading(server.url, path, auth=auth, allowed_hosts=["localhost"])
-    if to == "home":
-        assert rows(made)[0]["params"]["y"] == "2"
-        assert server.visits[-1].target.count(f"{name}=") == 1
-    else:
-        assert "contains a secret" in error(made)
-        assert not server.at("localhost")
+    assert not any(form in f"{there.headers} {there.target}" for form in forms)
+    # An upstream may repeat in the redirect's URL what auth added.
+    for url in (server.url, server.elsewhere):
+        path = f"/hop?{urlencode({'to': f'{url}/who?key={forms[0]}&sig={forms[1]}'})}"
+        reply = call(reading(server.url, path, **options))
+        refused = "contains a secret" in reply.get("errorMessage", "")
+        assert refused is (url == server.elsewhere)
+    assert len(server.at("localhost")) == 1
 
 
 @pytest.mark.parametrize(
@@ -384,9 +325,7 @@ def test_a_redirect_that_repeats_what_auth_added_does_not_carry_it_away(
         *("ftp://127.0.0.1/rows", "file:///etc/passwd"),
     ],
 )
-def test_a_redirect_elsewhere_or_to_nonsense_is_refused_before_it_is_asked(
-    server: Faults, clock: HeldClock, to: str
-) -> None:
+def test_a_redirect_elsewhere_is_refused(server: Faults, clock: HeldClock, to: str) -> None:
     path = f"/hop?to={quote(to.format(elsewhere=server.elsewhere))}"
     message = error(reading(server.url, path, allowed_hosts=["127.0.0.1"]))
     assert f"GET {server.url}{path} redirects elsewhere: " in message
@@ -400,51 +339,37 @@ def test_a_redirect_elsewhere_or_to_nonsense_is_refused_before_it_is_asked(
 @pytest.mark.parametrize(
     "form",
     [
-        "{elsewhere}/rows",
-        "http://127.0.0.1:1/rows",
-        "https://127.0.0.1:{port}/rows",
+        *(
+            "http://localhost:{port}/rows",
+            "http://127.0.0.1:1/rows",
+            "https://127.0.0.1:{port}/rows",
+        ),
         "http://127.0.0.1:{port}@localhost:{port}/rows",
         "http://127.0.0.1.localhost:{port}/rows",
-        "http://127.0.0.1:{port}.localhost/rows",
         "http://localhost:{port}#@127.0.0.1:{port}/rows",
         r"http://127.0.0.1:{port}\@localhost:{port}/who",
     ],
 )
-def test_a_whole_url_of_another_origin_is_refused_before_it_is_asked(
-    server: Faults, form: str
-) -> None:
+def test_a_whole_url_of_another_origin_is_refused(server: Faults, form: str) -> None:
     """Where the two ways to read a URL differ, it stays at home or is refused."""
-    url = form.format(port=server.port, elsewhere=server.elsewhere)
+    url = form.format(port=server.port)
     call(reading(server.url, lambda fetch: Page(fetch.get(url).rows("data"))))
     assert not server.at("localhost")
     assert "\\" in form or not server.visits
 
 
-@pytest.mark.parametrize("form", ["HTTP://127.0.0.1:{port}/who", "http://127.0.0.1:{port}/./who"])
-def test_a_whole_url_of_base_urls_origin_is_asked_with_credentials(
-    server: Faults, form: str
-) -> None:
-    (seen,) = rows(reading(server.url, form.format(port=server.port)))
-    assert seen["headers"]["Authorization"] == TOKEN
-
-
 def test_an_allowed_host_is_asked_over_https_or_on_this_machine(server: Faults) -> None:
-    options = {"allowed_hosts": ["files.example.com", "LocalHost"]}
+    hosts = ["files.example.com"]
     for url, why in (
         ("http://files.example.com/x", "does not start with https://"),
         ("https://other.example.com/x", 'Source(allowed_hosts=["other.example.com"])'),
     ):
-        assert why in error(reading(server.url, url, **options))
+        assert why in error(reading(server.url, url, allowed_hosts=hosts))
     assert not server.visits
-    (seen,) = rows(reading(server.url, f"{server.elsewhere}/who", **options))
-    assert "Authorization" not in seen["headers"]
 
 
 @pytest.mark.parametrize("way", ["asked", "followed", "redirected"])
-@pytest.mark.parametrize("auth", [None, BearerToken("apiToken")])
-def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(
-    server: Faults, way: str, auth: Any
-) -> None:
+def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(server: Faults, way: str) -> None:
     """Also where the user name is an e-mail address."""
     url = f"http://me@x.example:made-up-pw@127.0.0.1:{server.port}/status?code=400"
 
@@ -455,8 +380,7 @@ def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(
 
     server.routes["/to-me"] = lambda visit: visit.reply(b"", 302, Location=url)
     with listening() as lines:
-        message = error(reading(server.url, step, auth=auth))
+        message = error(reading(server.url, step))
     last = server.visits[-1]
     assert (last.path, last.headers.get("Authorization")) == ("/status", None)
-    assert "127.0.0.1" in message
-    assert "made-up-pw" not in message + lines.text
+    assert "127.0.0.1" in message and "made-up-pw" not in message + lines.text

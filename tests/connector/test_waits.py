@@ -9,19 +9,7 @@ from connector import clock as clocks
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import (
-    START,
-    Asked,
-    Upstream,
-    http_date,
-    iso,
-    one,
-    reading,
-    script,
-    several,
-    source,
-    stepping,
-)
+from .scripted import START, Asked, Upstream, http_date, iso, one, script, several, stepping
 
 NOW = int(START)
 SPEAKING = {"message": "API rate limit exceeded for user ID 7."}
@@ -41,23 +29,18 @@ def limits(*replies: Reply) -> Upstream:
 
 RETRY_AFTER: list[tuple[dict[str, str], float]] = [
     ({"Retry-After": "7"}, 7),
-    ({"Retry-After": " 0.5 "}, 0.5),
     ({"Retry-After": http_date(30)}, 30),
     ({"Retry-After": http_date(3630), "Date": http_date(3600)}, 30),  # by the upstream's clock
-    ({"Retry-After": iso(30)}, 30),
     ({"Retry-After": str(NOW + 2)}, 2),
     ({"Retry-After": str((NOW + 2) * 1000)}, 2),
-    ({"Retry-After": str((NOW + 2) * 10**6)}, 2),
     ({"Retry-After": str(NOW + 3602), "Date": http_date(3600)}, 2),
     ({"retry-after-ms": "1500"}, 1.5),
     ({"retry-after-ms": "1500", "Retry-After": "2"}, 1.5),
 ]
 RESETS: list[tuple[dict[str, str], float]] = [
     ({"X-RateLimit-Reset": "12", **NONE_LEFT}, 12),
-    ({"X-RateLimit-Reset": "12", **NONE_LEFT, "Retry-After": "3"}, 3),
     ({"X-RateLimit-Reset": "12", **NONE_LEFT, "Retry-After": "soon"}, 12),
     ({"X-RateLimit-Reset": f"{NOW + 40}.5", **NONE_LEFT}, 40.5),
-    ({"X-RateLimit-Reset": str((NOW + 40) * 1000)}, 40),
     ({"X-RateLimit-Reset": iso(60, "%Y-%m-%dT%H:%MZ")}, 60),
     ({"X-Rate-Limit-Reset": str(NOW + 9)}, 9),
     ({"RateLimit-Reset": "20", "RateLimit-Remaining": "0"}, 20),
@@ -80,7 +63,7 @@ ODD = ["9" * 65_000 + "x", "r=" * 30_000, "1" + "h1" * 30_000, "x-" * 30_000, "Â
     ("status", "headers", "seconds"),
     [
         *((status, *row) for status in (429, 403, 503) for row in RETRY_AFTER),
-        *((status, *RETRY_AFTER[0]) for status in (500, 408)),
+        (500, *RETRY_AFTER[0]),
         *((status, *row) for status in (429, 403) for row in RESETS),
         *((429, {"Retry-After": text}, 0) for text in NO_WAITS),
         *((429, dict.fromkeys(("RateLimit", "X-RateLimit-Reset", "Date"), o), 0) for o in ODD),
@@ -100,7 +83,7 @@ def test_the_wait_that_a_response_names_is_waited_for_else_our_own(
 
 
 @pytest.mark.parametrize(
-    "after", ["99999999999999", "1e400", "inf", "Fri, 31 Dec 9999 23:59:59 GMT", "3000000", "90000"]
+    "after", ["99999999999999", "1e400", "inf", "Fri, 31 Dec 9999 23:59:59 GMT", "90000"]
 )
 def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock: HeldClock, after: str) -> None:
     """What is kept in the state must be a moment from which a later sync goes on by itself."""
@@ -111,50 +94,37 @@ def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock: HeldClock, after:
 
 
 def test_a_named_wait_that_is_too_short_again_and_again_grows(clock: HeldClock) -> None:
-    """Else a call would ask 15,000 times."""
-    limit = Reply(json={}, status=429, headers={"retry-after-ms": "10"})
+    """Else a call would ask 15,000 times. A 503 that names one is asked more than five times."""
+    limit = Reply(json={}, status=503, headers={"retry-after-ms": "10"})
     upstream = Upstream(lambda _: limit)
     Player(one(), upstream).sync(calls=1)
     assert 6 < len(upstream.asked) < 20
     assert clock.slept[:5] == [0.01] * 5
 
 
-def test_a_named_wait_of_a_503_is_waited_for_more_than_five_times(clock: HeldClock) -> None:
-    busy = Reply(json={}, status=503, headers={"Retry-After": "8"})
-    sync = Player(one(), limits(*[busy] * 7)).sync()
-    assert (sync.error, sync.ids(), clock.slept[:5]) == ("", [1], [8] * 5)
-
-
 # ---- rate limits that name no time
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (429, {}),
-        (403, {"message": SECONDARY}),
-        (403, {"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}),
-        (403, {"error": "Too many requests"}),
-        (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]),
-        (403, {"message": "Request was throttled."}),
-    ],
-)
-def test_a_rate_limit_that_names_no_time_is_waited_out(
-    clock: HeldClock, status: int, body: Any
-) -> None:
-    def answers(_: Asked) -> Any:
-        over = clock.time >= START + 60
-        return GOOD if over else Reply(json=body, status=status, headers=LEFT)
+LIMITS: list[tuple[int, Any]] = [
+    (429, {}),
+    (403, {"message": SECONDARY}),
+    (403, {"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}),
+    (403, {"error": "Too many requests"}),
+    (403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]),
+    (403, {"message": "Request was throttled."}),
+]
 
-    upstream = Upstream(answers)
+
+@pytest.mark.parametrize(("status", "body"), LIMITS)
+def test_a_limit_without_a_time_is_waited_out(clock: HeldClock, status: int, body: Any) -> None:
+    limit = Reply(json=body, status=status, headers=LEFT)
+    upstream = Upstream(lambda _: GOOD if clock.time >= START + 60 else limit)
     sync = Player(one(), upstream).sync()
     assert (sync.error, sync.ids(), len(sync.replies)) == ("", [1], 1)
     assert 6 < len(upstream.asked) < 15
 
 
-def test_a_rate_limit_without_end_is_asked_again_by_later_calls_and_shown_to_its_point(
-    clock: HeldClock,
-) -> None:
+def test_a_rate_limit_without_end_is_asked_again_by_later_calls(clock: HeldClock) -> None:
     """Though the body begins with something long."""
     body = {"documentation_url": "https://docs.example.com/" + "x" * 180, "message": SECONDARY}
     upstream = Upstream(lambda _: Reply(json=body, status=403, headers=LEFT))
@@ -174,16 +144,9 @@ def test_a_403_that_is_no_rate_limit_is_an_error_at_once(clock: HeldClock, body:
 
 
 @pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        ({}, {**NONE_LEFT, "Retry-After": "9"}),
-        ({}, {"RateLimit": '"api";r=0;t=9'}),
-        (SPEAKING, {"Retry-After": "9"}),
-    ],
+    ("body", "headers"), [({}, {"RateLimit": '"api";r=0;t=9'}), (SPEAKING, {"Retry-After": "9"})]
 )
-def test_a_403_that_is_a_rate_limit_is_no_answer_for_steps_that_expect_a_403(
-    clock: HeldClock, body: Any, headers: dict[str, str]
-) -> None:
+def test_a_403_in_ok_may_be_a_limit(clock: HeldClock, body: Any, headers: dict[str, str]) -> None:
     """Else a limit would look like a project that may not be read, and its rows were left out."""
     statuses: list[int] = []
 
@@ -213,9 +176,7 @@ class Together(HeldClock):
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "60"}, {}])
-def test_a_429_cools_down_every_worker_of_that_host(
-    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
-) -> None:
+def test_a_429_cools_every_worker(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
     """The second worker was not refused itself; it waits all the same."""
     clock = Together(START)
     monkeypatch.setattr(clocks, "current", clock)
@@ -252,15 +213,6 @@ def waiting(*seconds: float, **options: Any) -> tuple[Player, list[Any]]:
     return Player(stepping(step), script({}), **options), tokens
 
 
-def never_ready(seconds: float, **options: Any) -> Player:
-    """A player of a step that always asks for a wait."""
-
-    def step(fetch: Fetch) -> Page:
-        raise RetryLater(seconds, "export 17 is not ready")
-
-    return Player(stepping(step, **options), script({}))
-
-
 def test_a_wait_that_fits_into_the_call_is_waited_for(clock: HeldClock) -> None:
     player, tokens = waiting(30, 40, 0)
     sync = player.sync()
@@ -272,11 +224,13 @@ def test_a_wait_that_fits_into_the_call_is_waited_for(clock: HeldClock) -> None:
 @pytest.mark.parametrize("seconds", [0, 3, 100])
 @pytest.mark.parametrize("soft_delete", [False, True])
 @pytest.mark.usefixtures("clock")
-def test_a_walk_that_waits_until_the_time_is_over_says_for_what(
-    seconds: float, soft_delete: bool
-) -> None:
+def test_a_walk_that_waits_to_the_end_says_for_what(seconds: float, soft_delete: bool) -> None:
     """Each wait fits into the call, and the job is never done."""
-    message = never_ready(seconds, soft_delete=soft_delete).sync().error
+
+    def step(fetch: Fetch) -> Page:
+        raise RetryLater(seconds, "export 17 is not ready")
+
+    message = Player(stepping(step, soft_delete=soft_delete), script({})).sync().error
     assert "entity thing, page 1: export 17 is not ready" in message
     assert "CONNECTOR_CALL_SECONDS" not in message
 
@@ -316,9 +270,7 @@ def test_a_wait_that_does_not_fit_ends_the_call_and_keeps_the_token(clock: HeldC
 
 
 @pytest.mark.parametrize("state", [{"thing": "committed"}, {}])
-def test_a_wait_of_40_minutes_pauses_a_sync_that_delivered_something(
-    clock: HeldClock, state: dict[str, str]
-) -> None:
+def test_a_wait_of_40_minutes_pauses_a_sync(clock: HeldClock, state: dict[str, str]) -> None:
     """A first sync must not look complete: its pause is an error."""
     player, tokens = waiting(2400, state=state)
     first = player.sync()
@@ -336,51 +288,11 @@ def test_a_wait_of_40_minutes_pauses_a_sync_that_delivered_something(
 
 @pytest.mark.parametrize("soft_delete", [False, True])
 @pytest.mark.usefixtures("clock")
-def test_a_wait_on_the_first_call_reaches_the_state_before_the_error_is_shown(
-    soft_delete: bool,
-) -> None:
+def test_a_wait_on_the_first_call_reaches_the_state_first(soft_delete: bool) -> None:
     """And the retry that follows an error asks nothing."""
     upstream = Upstream(lambda _: Reply(json={}, status=429, headers={"Retry-After": "3000"}))
-    made = source()
-    reading(made, primary_key=["id"], soft_delete=soft_delete)
-    player = Player(made, upstream)
+    player = Player(one(cursor=None, soft_delete=soft_delete), upstream)
     sync = player.sync()
     assert [reply["hasMore"] for reply in sync.replies] == [True]
     assert "50 minutes" in sync.error
-    again = player.call()
-    assert "50 minutes" in again["errorMessage"] and len(upstream.asked) == 1
-
-
-@pytest.mark.parametrize("seconds", [0, 60, 400])
-def test_an_export_job_is_created_once_and_polled_until_it_is_ready(
-    clock: HeldClock, seconds: float
-) -> None:
-    """Then downloaded in parts; a job of 400 s ends no sync, though it waits in every call."""
-
-    def step(fetch: Fetch) -> Page:
-        if fetch.token is None:
-            job = fetch.post("/exports", json={"since": fetch.since}).value("id")
-            return Page(next_token={"job": job, "part": 0})
-        job, part = fetch.token["job"], fetch.token["part"]
-        status = fetch.get(f"/exports/{job}")
-        if status.value("state") != "ready":
-            raise RetryLater(20, f"export {job} is {status.value('state')}")
-        rows = fetch.get(f"/exports/{job}/parts/{part}").rows()
-        return Page(rows, {"job": job, "part": part + 1} if part < 1 else None)
-
-    created: list[float] = []
-
-    def answers(asked: Asked) -> Any:
-        if asked.method == "POST":
-            created.append(clock.time)
-            return {"id": f"job{len(created)}"}
-        if asked.path.endswith("/exports/job1"):
-            return {"state": "ready" if clock.time >= created[0] + seconds else "running"}
-        part = int(asked.path.rpartition("/")[2])
-        return [{"id": part, "at": iso(-60 + part)}]
-
-    player = Player(stepping(step, cursor="at"), Upstream(answers), state={"thing": iso(-600)})
-    sync = player.sync()
-    assert (sync.error, sorted(player.alive())) == ("", [0, 1])
-    assert player.state == {"thing": iso(-59)}
-    assert len(created) == 1
+    assert "50 minutes" in player.call()["errorMessage"] and len(upstream.asked) == 1
