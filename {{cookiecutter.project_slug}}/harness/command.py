@@ -100,10 +100,6 @@ class Work:
     """What a command works with.
 
     Attributes:
-        command: Its name.
-        options: What was asked for.
-        console: Prints.
-        project: The folder.
         connection: What every request carries.
         result: What `--json` writes.
         findings: Broken rules.

@@ -27,33 +27,19 @@ _CHANGES = 30  # values of a state
 
 @dataclass
 class Look:
-    """What some calls brought.
-
-    Attributes:
-        before: State that the first call was sent.
-        state: State of the last reply.
-        more: `hasMore` of the last reply.
-        exchanges: The calls.
-        requests: What the function logged of its requests.
-        records: Records of `insert`, and of `delete` under `TABLE (delete)`, in their order.
-        marked: Tables of `softDelete`.
-        failed: Why entities failed beside others.
-        lines: What the step logged itself, and what the function warned of.
-        names: All entities and tables that are named in replies or logs.
-        seen: Those of which a page, a record or a mark came, or which failed.
-    """
+    """What some calls brought; `state` and `more` are the last reply's."""
 
     before: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
     more: bool = True
     exchanges: list[Exchange] = field(default_factory=list)
-    requests: list[dict[str, str]] = field(default_factory=list)
-    records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    marked: set[str] = field(default_factory=set)
-    failed: dict[str, str] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
+    requests: list[dict[str, str]] = field(default_factory=list)  # as the function logged them
+    records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by table, see `add`
+    marked: set[str] = field(default_factory=set)  # tables in softDelete
+    failed: dict[str, str] = field(default_factory=dict)  # why, by entity
+    lines: list[str] = field(default_factory=list)  # the step's own, and warnings
+    names: set[str] = field(default_factory=set)  # all entities and tables that are named
+    seen: set[str] = field(default_factory=set)  # those of which something came, or which failed
 
     def on_record(self, event: Event) -> None:
         """A log record of the function."""

@@ -35,12 +35,7 @@ _ENDED = {
 
 
 class Run:
-    """A run of `sync`, `resync` or `test`; a context manager around its calls.
-
-    Args:
-        work: Of the command.
-        tables: Have the record of runs.
-        target: Name of the function.
+    """A run of `sync`, `resync` or `test`, recorded in the tables; used around its calls.
 
     Attributes:
         ended: Why it ended: `stopped` until somebody says more.

@@ -29,7 +29,6 @@ class Network:
         fresh_each_time: A new instance of the function for every call.
 
     Attributes:
-        name: What is called, for people.
         done: What happened, and how often.
     """
 
