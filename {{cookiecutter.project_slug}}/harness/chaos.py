@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def play(
         for _ in range(chance.choice(_SYNCS)):
             before = _happened(network, faults)
             calls = chance.randint(1, 6) if chance.random() < 0.5 else _CALLS
-            ended = _through(
+            ended = sync.through(
                 sync.run(network, connection, redactor, tables, calls=calls, sleep=_no_sleep), take
             )
             if isinstance(ended.error, ProtocolBroken) and ended.error.rule not in _BAD_DAY:
@@ -167,22 +167,11 @@ def to_end(
         on_exchange(exchange)
 
     running = sync.run(function, connection, redactor, tables, calls=CALLS, sleep=_no_sleep)
-    ended = _through(running, take)
+    ended = sync.through(running, take)
     if ended.reason == "calls":
         what = f"the sync has not ended after {CALLS:,} calls"
         return exchanges, ProtocolBroken(what, rule="state-stuck")
     return exchanges, ended.error
-
-
-def _through(
-    running: Generator[Exchange, None, sync.Ended], take: Callable[[Exchange], None]
-) -> sync.Ended:
-    while True:
-        try:
-            take(next(running))
-        except StopIteration as end:
-            ended: sync.Ended = end.value
-            return ended
 
 
 def _no_sleep(seconds: float) -> None:

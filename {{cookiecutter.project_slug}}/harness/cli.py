@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import inspect
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 import typer
 
+from harness import chaos as play
 from harness import peek as looks
 from harness import sync as loop
 from harness.codec import decode, encode
-from harness.command import INTERRUPTED, Ended, Work, opened
+from harness.command import INTERRUPTED, KEY, Ended, Options, Work, execute
+from harness.connect import create, look
 from harness.console import counted, duration, size
 from harness.errors import UsageError
-from harness.exchange import Exchange
-from harness.options import CALLING, KEY, LOOKING, SHARED, Options
+from harness.report import write
 from harness.run import Run
 from harness.sample import Faults
 from harness.target.local import Logs
-from harness.warehouse import Warehouse
 
 _USAGE = 3
 _TYPERS = (1, 2)  # what Typer exits with on wrong usage; here they mean other things
+_LOOKING = ("sample", "upstream", "warehouse", "connection", "json")
+_CALLING = ("url", "key", "sample", "upstream", "port", "warehouse", "connection", "json")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,25 +59,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a function as the command of its name, with shared options besides its own.
+    """Registers a function as the command of its name.
 
     Args:
-        shared: Names in `SHARED`. The function is given what a command works with, and its own.
+        shared: Options besides its own, as named in `Options`; they are in the work that it takes.
     """
 
     def register(do: Callable[..., None]) -> Callable[..., None]:
         def run(**values: Any) -> None:
             options = Options(**{name: values.pop(name) for name in shared})
-            with opened(do.__name__, options) as work:
-                do(work, **values)
+            execute(do.__name__, options, lambda work: do(work, **values))
 
+        hints, only = get_type_hints(Options, include_extras=True), inspect.Parameter.KEYWORD_ONLY
         own = list(inspect.signature(do, eval_str=True).parameters.values())[1:]
-        only = inspect.Parameter.KEYWORD_ONLY
-        options = [
-            inspect.Parameter(name, only, default=getattr(Options, name), annotation=SHARED[name])
+        parameters = [each.replace(kind=only) for each in own]
+        parameters += [
+            inspect.Parameter(name, only, default=getattr(Options, name), annotation=hints[name])
             for name in shared
         ]
-        parameters = [*(each.replace(kind=only) for each in own), *options]
         run.__doc__ = do.__doc__
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         vars(run)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
@@ -86,35 +86,34 @@ def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None
     return register
 
 
-@_command(*CALLING)
+@_command(*_CALLING)
 def test(work: Work) -> None:
     """Run the setup test as Fivetran runs it, with its second try after a failure.
 
     Example: `python -m harness test --sample`
     """
     target = work.target()
-    with Run(work, work.tables(), target.name, tries=1) as run:
+    with Run(work, work.tables(), target.name) as run:
         exchanges = loop.setup_test(target, work.connection, work.console.redactor)
         for exchange in exchanges:
             run.add(exchange)
-        last, error = exchanges[-1], loop.failure(exchanges[-1])
-        work.result |= {"tries": len(exchanges), "warnings": list(run.warnings)}
+        first, last = exchanges[0], exchanges[-1]
+        work.result |= {"tries": len(exchanges), "warnings": run.warnings}
         work.result |= {"seconds": last.seconds, "bytes": last.reply.size}
-        if error is not None:
+        if error := loop.failure(last):
             raise error
         run.ended = "done"
-    if first := loop.failure(exchanges[0]):
-        work.console.warn(f"the first try failed: {first}")
+    if last is not first:
+        work.console.warn(f"the first try failed: {loop.failure(first)}")
     words = f"passed in {duration(last.seconds)}; the reply has {size(last.reply.size)}"
     work.console.say(words, "green")
 
 
-@_command(*CALLING)
+@_command(*_CALLING)
 def peek(
     work: Work,
     entity: Annotated[str | None, typer.Argument(help="Read this entity alone.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of ENTITY, one per call.")] = 1,
-    records: Annotated[int, typer.Option(min=1, help="How many records to show per table.")] = 3,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from an empty state.")] = False,
 ) -> None:
     """Make small calls and show requests, records and the next state; nothing is written.
@@ -123,10 +122,10 @@ def peek(
 
     Example: `python -m harness peek transaction --pages 2 --sample`
     """
-    looks.peek(work, {} if fresh else work.state(), entity, pages, records)
+    looks.peek(work, {} if fresh else work.state(), entity, pages)
 
 
-@_command(*CALLING)
+@_command(*_CALLING)
 def sync(
     work: Work,
     calls: Annotated[
@@ -158,7 +157,7 @@ def sync(
         _chaos(work, chaos)
 
 
-@_command(*CALLING)
+@_command(*_CALLING)
 def resync(work: Work) -> None:
     """Re-sync from an empty state; rows that do not come again are marked as deleted.
 
@@ -167,7 +166,7 @@ def resync(work: Work) -> None:
     _sync(work, None, again=True)
 
 
-@_command(*LOOKING)
+@_command(*_LOOKING)
 def state(
     work: Work,
     new: Annotated[
@@ -175,9 +174,6 @@ def state(
         typer.Option("--set", metavar="JSON", help="Replace it by this object; - reads it."),
     ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Accept keys that neither state nor tables know.")
-    ] = False,
 ) -> None:
     """Show the state that the next call is sent, or replace it.
 
@@ -195,14 +191,19 @@ def state(
             raise UsageError(f"the new state is not JSON: {error}") from None
         if not isinstance(found, dict):
             raise UsageError("the new state must be a JSON object")
-        if not force:
-            _check_keys(tables, found)
+        known = {*tables.state(), *(table.name for table in tables.tables())}
+        if known and (unknown := [key for key in found if key not in known]):
+            raise UsageError(
+                f"the new state has the key {unknown[0]!r}, which neither the state nor the tables "
+                f"have: {', '.join(sorted(known))}",
+                "correct it: with a wrong name an entity is read from its beginning",
+            )
         tables.set_state(found)
     work.console.state(found, whole=True)
     work.result["state"] = found
 
 
-@_command(*LOOKING)
+@_command(*_LOOKING)
 def reset(
     work: Work, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
@@ -212,18 +213,15 @@ def reset(
     """
     tables = work.tables()
     names = [table.name for table in tables.tables()]
+    listed = ", ".join(names) or "nothing"
     if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("reset asks before it drops tables", "write reset --yes")
-        work.console.say(f"tables: {', '.join(names) or 'none'}")
-        if not typer.confirm("Drop them and clear the state?", err=True):
-            raise UsageError("nothing was dropped")
+        typer.confirm(f"Drop {listed} and clear the state?", abort=True, err=True)
     tables.reset()
-    work.console.say(f"dropped {', '.join(names) or 'nothing'}; the state is {{}}")
+    work.console.say(f"dropped {listed}; the state is {{}}")
     work.result["dropped"] = names
 
 
-@_command(*LOOKING)
+@_command(*_LOOKING)
 def report(
     work: Work,
     out: Annotated[
@@ -236,8 +234,6 @@ def report(
 
     Example: `python -m harness report --sample --out report.html`
     """
-    from harness.report import write
-
     write(work, out)
 
 
@@ -272,8 +268,6 @@ def connect(
 
     Example: `python -m harness connect --group calm_river --app acme-connector --send`
     """
-    from harness.connect import create, look
-
     if existing is not None:
         if group or app or function:
             raise UsageError("--id names a connection that exists: leave out the other names")
@@ -290,26 +284,11 @@ def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
     if again:
         tables.begin_resync()
     work.result["state_before"] = tables.state()
-    for table in tables.tables():
-        blocked = [c.name for c in table.columns if work.privacy.blocks(table.name, c.name)]
-        if blocked:
-            work.console.warn(
-                f"{table.name} has values of {', '.join(blocked)} from before that was blocked; "
-                "`python -m harness reset --yes` removes them"
-            )
-    ended = loop.Ended("stopped")
-
-    def exchanges() -> Generator[Exchange, None, None]:
-        nonlocal ended
-        redactor = work.console.redactor
-        ended = yield from loop.run(target, work.connection, redactor, tables, calls=calls)
-
+    syncing = loop.run(target, work.connection, work.console.redactor, tables, calls=calls)
     run = Run(work, tables, target.name)
     try:
         with run:
-            for exchange in exchanges():
-                run.add(exchange)
-                work.result["sync_id"] = exchange.sync_id
+            ended = loop.through(syncing, run.add)
             run.ended = ended.reason
             if ended.error is not None:
                 raise ended.error
@@ -323,12 +302,10 @@ def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
 
 def _chaos(work: Work, seed: int) -> None:
     """Syncs on bad days, compared with an undisturbed one."""
-    from harness.chaos import RECORDS, play
-
     console, folder = work.console, work.project.home() / "chaos"
     if work.options.url is None:
         work.options = replace(work.options, sample=True, port=0)
-    load = work.load(Faults(seed), RECORDS)
+    load = work.load(Faults(seed), play.RECORDS)
     console.say(f"chaos {seed}: {load({}).name}; tables in {folder}")
     if work.options.url is not None:
         console.say(
@@ -336,7 +313,7 @@ def _chaos(work: Work, seed: int) -> None:
             "is played in the function's folder, without --url"
         )
     with Logs(lambda event: None):  # else Python prints warnings itself
-        outcome = play(seed, load, work.connection, folder, work.upstream, work.check)
+        outcome = play.play(seed, load, work.connection, folder, work.upstream, work.check)
     work.result["chaos"] = outcome.as_json()
     for number, line in enumerate(outcome.syncs, 1):
         console.say(f"sync {number}: {line}")
@@ -345,28 +322,13 @@ def _chaos(work: Work, seed: int) -> None:
     console.say(f"the same tables as after an undisturbed sync: {rows}, {calls}", "green")
 
 
-def _check_keys(tables: Warehouse, state: dict[str, object]) -> None:
-    """Refuse keys that nobody has used: a typing error would make a sync start from nothing."""
-    known = {*tables.state(), *(table.name for table in tables.tables())}
-    unknown = [key for key in state if key not in known]
-    if known and unknown:
-        raise UsageError(
-            f"the new state has the key {unknown[0]!r}, which neither the state nor the tables "
-            f"have: {', '.join(sorted(known))}",
-            "correct it, or add --force if the function knows it",
-        )
-
-
 def _edited(text: str) -> str:
     """The text after the user has edited it."""
     default = "notepad" if os.name == "nt" else "vi"
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or default
-    command = [part.strip('"') for part in shlex.split(editor, posix=os.name != "nt")]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "state.json"
         file.write_text(text + "\n", encoding="utf-8")
-        try:
-            subprocess.run([*command, str(file)], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise UsageError(f"the editor {editor} failed: {error}", "set EDITOR") from None
+        if subprocess.run(f'{editor} "{file}"', shell=True).returncode:
+            raise UsageError(f"the editor {editor} failed", "set EDITOR")
         return file.read_text(encoding="utf-8-sig")

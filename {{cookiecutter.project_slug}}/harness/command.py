@@ -6,19 +6,18 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from harness import sample
 from harness.console import Console
-from harness.errors import FunctionFailed, HarnessError, ProtocolBroken, UsageError
+from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
-from harness.options import SAMPLE_PORT, Options
-from harness.project import CONNECTION, ENTRY, EXAMPLE, Project
+from harness.project import CONNECTION, ENTRY, EXAMPLE, Connection, Project
 from harness.protocol.findings import Findings, advice, summary
 from harness.protocol.rules import ERROR, NOTICE, WARNING, Judge
 from harness.redact import Redactor
@@ -30,13 +29,21 @@ from harness.warehouse import Privacy, Warehouse
 Load = Callable[[Mapping[str, str]], Target]
 INTERRUPTED = 130
 REAL = "real"  # the upstream of a run in which nothing stands in for it
+SAMPLE_PORT = 8011
+KEY = typer.Option(
+    envvar="FUNCTION_KEY",
+    show_envvar=True,
+    help="Function key. Better in the environment: other users see a command line. Asked for when "
+    "it is missing.",
+)
 _STYLES = {ERROR: "red", WARNING: "yellow", NOTICE: "cyan"}
 # App settings that are no secrets, so that `python` is not masked everywhere.
 _PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_", "UPSTREAM_BASE_URL")
-# What an error of the function says, and what that means for a run on this machine.
+# What an error says, and what that means for a run on this machine.
 _HINTS = (
-    ("connection ?refused", "is it running, and is this the right port?"),
+    ("connection ?refused|actively refused", "is it running, and is this the right port?"),
     ("wrong.version.number|record.layer", "that port does not speak https: write http://"),
+    ("name or service not known|getaddrinfo|nodename nor", "is the host's name right?"),
     (
         "state API|re-sync in Fivetran",
         "for this run: `python -m harness resync` reads everything again, "
@@ -45,60 +52,114 @@ _HINTS = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
+class Options:
+    """The options that commands share."""
+
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Call the function at this URL instead of the one in this folder, for example "
+            "https://APP.azurewebsites.net/api/FUNCTION; http for localhost only."
+        ),
+    ] = None
+    key: Annotated[str | None, KEY] = None
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample",
+            help="Run against the sample upstream that sample.toml describes, with made-up "
+            "secrets; tables and state are in .fivetran/sample.",
+        ),
+    ] = False
+    upstream: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:APP", help="As --sample, against a WSGI app of this folder."),
+    ] = None
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port of the sample upstream; 0 takes a free one."),
+    ] = SAMPLE_PORT
+    warehouse: Annotated[
+        Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
+    ] = None
+    connection: Annotated[
+        Path | None, typer.Option(help="Connection file instead of connection.json.")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object, nothing else.")] = (
+        False
+    )
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether something stands in for the real upstream."""
+        return self.sample or self.upstream is not None
+
+
 class Work:
     """What a command works with.
 
     Attributes:
-        command: Its name.
-        options: What was asked for.
-        console: Prints.
-        project: The folder.
+        connection: What every request carries.
         result: What `--json` writes.
         findings: Broken rules.
         calls: Number of the last call.
         upstream: What stands in for the real upstream, and its running server.
     """
 
-    command: str
-    options: Options
-    console: Console
-    stack: contextlib.ExitStack
-    project: Project = field(default_factory=lambda: Project(Path()))
-    result: dict[str, Any] = field(default_factory=dict)
-    findings: Findings = field(default_factory=Findings)
-    calls: int = 0
-    upstream: tuple[sample.Sample | sample.OwnApp, sample.Server] | None = None
+    connection: Connection
 
-    def __post_init__(self) -> None:
-        folder, options = self.project.folder, self.options
-        if options.connection is None and not any(
-            (folder / name).exists() for name in (ENTRY, CONNECTION, EXAMPLE)
-        ):
-            raise UsageError(
-                f"{folder} is not the project's folder: it has no {ENTRY}",
-                f"run this in the folder of the function, or write a {CONNECTION} here for --url",
-            )
-        self.connection = self.project.connection(options.connection)
-        self.hide()
-        if not options.stands_in and not (options.connection or (folder / CONNECTION).exists()):
-            self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
+    def __init__(self, command: str, options: Options) -> None:
+        self.command, self.options = command, options
+        self.console = Console(json=options.json)
+        self.project = Project(Path())
+        self.result: dict[str, Any] = {}
+        self.findings = Findings()
+        self.upstream: tuple[sample.Sample, sample.Server] | None = None
+        self._stack = contextlib.ExitStack()
+        self._judge = Judge(self.console.redactor)
+        self.calls = 0
+
+    def run(self, do: Callable[[Work], None]) -> int:
+        """Do the command, print its errors and findings, and give the exit code."""
+        error: HarnessError | None = None
+        try:
+            with self._stack:
+                self._read_connection()
+                do(self)
+        except HarnessError as caught:
+            error = caught
+        except KeyboardInterrupt:
+            self.console.warn("stopped: what was applied stays, and the next sync goes on there")
+            self._conclude(INTERRUPTED)
+            return INTERRUPTED
+        code = error.exit_code if error else 0
+        self.findings.stopped(self.calls, error)
+        if self.findings.broken:
+            code = max(code, ProtocolBroken.exit_code)
+        self._print_findings(getattr(error, "rule", None))
+        if error is not None:
+            text = str(error)
+            hints = [hint for sign, hint in _HINTS if re.search(sign, text, re.IGNORECASE)]
+            lines = [*(f"→ {hint}" for hint in hints), *advice(error)]
+            self.console.error(error, lines)
+            self.result["error"] = {
+                "message": text,
+                "rule": getattr(error, "rule", ""),
+                "advice": lines,
+                "errorType": getattr(error, "kind", ""),
+                "stackTrace": getattr(error, "trace", ""),
+            }
+        self._conclude(code)
+        return code
 
     def hide(self, *others: str) -> None:
         """Mask all secrets that this folder knows, and others."""
-        known = [*self.connection.secrets.values(), *others]
-        known += [
-            value for name, value in self.project.settings().items() if not name.startswith(_PUBLIC)
-        ]
-        known += [os.environ.get(name, "") for name in self.connection.secrets]
+        settings, secrets = self.project.settings(), self.connection.secrets
+        known = [*secrets.values(), *others, *(os.environ.get(name, "") for name in secrets)]
+        known += [value for name, value in settings.items() if not name.startswith(_PUBLIC)]
         self.console.redactor = Redactor(known)
         self._judge = Judge(self.console.redactor)
-
-    def stand_in(self) -> sample.Sample | sample.OwnApp:
-        """What stands in for the real upstream, not yet running."""
-        return sample.load(
-            self.project.folder, self.options.upstream, list(self.connection.secrets)
-        )
 
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
         """What loads the function for app settings; the sample upstream is started if asked for.
@@ -110,14 +171,13 @@ class Work:
             records: How many records of each entity it has at most, None for what it says itself.
         """
         options, folder = self.options, self.project.folder
-        self.stack.enter_context(self.console.printed())
+        self._stack.enter_context(self.console.printed())
         if options.url is not None:
             target = HttpTarget(*self._address(options.url))
             return lambda settings: target
         if options.stands_in:
-            source = self.stand_in() if records is None else self.stand_in().fewer(records)
-            port = SAMPLE_PORT if options.port is None else options.port
-            server = self.stack.enter_context(source.serve(port, faults))
+            source = self._stand_in() if records is None else self._stand_in().fewer(records)
+            server = self._stack.enter_context(source.serve(options.port, faults))
             self.upstream = source, server
             self.connection = self.connection.with_secrets(source.secrets())
             self.hide()
@@ -157,11 +217,6 @@ class Work:
             self.findings.add(0, fault)
 
     @property
-    def privacy(self) -> Privacy:
-        """What is blocked and hashed."""
-        return Privacy(self.connection.blocked, self.connection.hashed)
-
-    @property
     def tables_file(self) -> Path:
         """The DuckDB file."""
         return self.options.warehouse or (
@@ -175,14 +230,21 @@ class Work:
             for_calls: Whether replies are going to be applied: tables of another sample upstream
                 are then dropped, those of the real API refused.
         """
-        path = self.tables_file
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"{path}: there is no folder {path.parent}", "make it first")
-        warehouse = self.stack.enter_context(
-            Warehouse(path, schema=self.connection.schema, privacy=self.privacy)
+        privacy = Privacy(self.connection.blocked, self.connection.hashed)
+        warehouse = self._stack.enter_context(
+            Warehouse(self.tables_file, schema=self.connection.schema, privacy=privacy)
         )
         if for_calls:
-            self._use_tables(warehouse)
+            now = self._upstream()
+            if warehouse.upstream == REAL != now:
+                raise UsageError(
+                    f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
+                )
+            if warehouse.use_for(now) is not None:
+                self.console.warn(
+                    "the sample upstream is not what it was at the last sync: tables and state "
+                    "start from nothing"
+                )
         return warehouse
 
     def state(self) -> dict[str, Any]:
@@ -193,108 +255,63 @@ class Work:
         same = warehouse.upstream in (None, self._upstream())
         return warehouse.state() if same else {}
 
-    def conclude(self, error: HarnessError | None = None) -> int:
-        """Print findings and the error that ended the command; give the exit code."""
-        code = error.exit_code if error else 0
-        self.findings.stopped(self.calls, error)
-        if self.findings.broken:
-            code = max(code, ProtocolBroken.exit_code)
-        self.result |= {"ok": code == 0, "exit_code": code, "findings": self.findings.as_json()}
-        self._print_findings(getattr(error, "rule", None))
-        if error is not None:
-            self._print_error(error)
-        self.console.result({"command": self.command, **self.result})
-        return code
+    def _read_connection(self) -> None:
+        folder, chosen = self.project.folder, self.options.connection
+        if not (chosen or any((folder / name).exists() for name in (ENTRY, CONNECTION, EXAMPLE))):
+            raise UsageError(
+                f"{folder} is not the project's folder: it has no {ENTRY}",
+                f"run this in the folder of the function, or write a {CONNECTION} here for --url",
+            )
+        self.connection = self.project.connection(chosen)
+        self.hide()
+        if not self.options.stands_in and not (chosen or (folder / CONNECTION).exists()):
+            self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
 
-    def _print_findings(self, besides: str | None) -> None:
-        listed = [f for f in self.findings if f.count > 1 or f.rule.id != besides]
-        if not listed:
-            return
-        self.console.say(f"\n{summary(listed)}; harness/RULES.md explains each rule", "bold")
-        for finding in listed:
-            rule = finding.rule
-            self.console.say(f"{rule.severity} {rule.id}: {rule.title}", _STYLES[rule.severity])
-            for line in finding.lines():
-                self.console.say(f"    {line}", "dim" if line.startswith("Fivetran") else "")
+    def _stand_in(self) -> sample.Sample:
+        """What stands in for the real upstream, not yet running."""
+        return sample.load(
+            self.project.folder, self.options.upstream, list(self.connection.secrets)
+        )
 
-    def _print_error(self, error: HarnessError) -> None:
-        text, lines = str(error), advice(error)
-        if isinstance(error, FunctionFailed) and self.options.url is None:
-            lines += [f"→ {hint}" for sign, hint in _HINTS if re.search(sign, text, re.IGNORECASE)]
-        self.console.error(error, lines)
-        values = {
-            "message": text,
-            "rule": getattr(error, "rule", ""),
-            "advice": lines,
-            "errorType": getattr(error, "kind", ""),
-            "stackTrace": getattr(error, "trace", ""),
-        }
-        self.result["error"] = {name: value for name, value in values.items() if value}
+    def _upstream(self) -> str:
+        return self._stand_in().fingerprint if self.options.stands_in else REAL
 
     def _address(self, url: str) -> tuple[str, str]:
         """The function's URL and key."""
-        url, key = split_key(url)
         if self.options.stands_in:
             raise UsageError(
                 "--sample runs the function of this folder, --url another one",
                 "run `python -m harness.sample` beside the function, and start the function with "
                 "UPSTREAM_BASE_URL set to the URL that it prints",
             )
-        key = self.options.key if self.options.key is not None else key
-        if not key and self.options.key is None and not is_local(url):
-            if not sys.stdin.isatty():
-                raise UsageError(
-                    "the function key is missing", 'set FUNCTION_KEY (--key "" for none)'
-                )
+        url, key = split_key(url)
+        if self.options.key is not None:
+            key = self.options.key
+        elif not key and not is_local(url) and sys.stdin.isatty():
             key = typer.prompt("Function key", default="", hide_input=True, show_default=False)
         self.hide(key)
         return url, key
 
-    def _upstream(self) -> str:
-        return self.stand_in().fingerprint if self.options.stands_in else REAL
+    def _print_findings(self, besides: str | None) -> None:
+        listed = [f for f in self.findings if f.count > 1 or f.rule.id != besides]
+        if listed:
+            self.console.say(f"\n{summary(listed)}; harness/RULES.md explains each rule", "bold")
+        for finding in listed:
+            rule = finding.rule
+            self.console.say(f"{rule.severity} {rule.id}: {rule.title}", _STYLES[rule.severity])
+            for line in finding.lines():
+                self.console.say(f"    {line}", "dim" if line.startswith("Fivetran") else "")
 
-    def _use_tables(self, warehouse: Warehouse) -> None:
-        """Tables and state of different upstreams never mix."""
-        before = warehouse.upstream
-        now = self._upstream()
-        if before == REAL != now:
-            raise UsageError(
-                f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
-            )
-        if warehouse.use_for(now) is not None:
-            self.console.warn(
-                f"{now.partition(' ')[0]} is not what it was at the last sync: tables and state "
-                "start from nothing"
-            )
+    def _conclude(self, code: int) -> None:
+        findings = self.findings.as_json()
+        done = {"command": self.command, **self.result, "ok": code == 0, "exit_code": code}
+        self.console.result({**done, "findings": findings})
 
 
 class Ended(SystemExit):
     """A command has ended with an exit code of the harness's."""
 
 
-@contextlib.contextmanager
-def opened(command: str, options: Options) -> Iterator[Work]:
-    """Run a command's block; it ends the process with the exit code."""
-    console = Console(json=options.json)
-    work: Work | None = None
-    with contextlib.ExitStack() as stack:
-        try:
-            work = Work(command, options, console, stack)
-            yield work
-            code = work.conclude()
-        except HarnessError as error:
-            if work is not None:
-                code = work.conclude(error)
-            else:
-                code = error.exit_code
-                console.error(error, advice(error))
-                problem = {"message": str(error), "todo": error.todo}
-                console.result(
-                    {"command": command, "ok": False, "exit_code": code, "error": problem}
-                )
-        except KeyboardInterrupt:
-            console.warn("stopped: what was applied stays, and the next sync goes on from there")
-            code = INTERRUPTED
-            done = work.result if work is not None else {}
-            console.result({"command": command, **done, "ok": False, "exit_code": code})
-    raise Ended(code)
+def execute(command: str, options: Options, do: Callable[[Work], None]) -> NoReturn:
+    """Run a command; it ends the process with the exit code."""
+    raise Ended(Work(command, options).run(do))

@@ -5,13 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict
 from dataclasses import asdict
-from types import TracebackType
-
-from rich.console import Group, RenderableType
-from rich.spinner import Spinner
-from rich.text import Text
 
 from harness import sync
 from harness.command import Work
@@ -20,12 +15,12 @@ from harness.errors import HarnessError
 from harness.exchange import Exchange
 from harness.target.local import Event, Logs
 from harness.warehouse import Warehouse
-from harness.warehouse.load import Counts, Widened
+from harness.warehouse.load import Widened
 from harness.warehouse.runs import CallRecord, Runs
 
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
-_LAST = 6  # calls that stay in view on a terminal
-_LINES = 20  # warnings, and lines about waiting, that are printed in full
+# Events of the function that are shown otherwise: as a finding, or as the error of a reply.
+_ELSEWHERE = ("maybe_truncated", "failed", "error")
 _WORDS = {
     "no_cursor_committed": "no cursor can be committed, the next sync reads everything again",
     "unreadable_cursor": "a cursor cannot be read",
@@ -40,13 +35,7 @@ _ENDED = {
 
 
 class Run:
-    """A run of `sync`, `resync` or `test`; a context manager around its calls.
-
-    Args:
-        work: Of the command.
-        tables: Have the record of runs.
-        target: Name of the function.
-        tries: How often a lost reply is asked for.
+    """A run of `sync`, `resync` or `test`, recorded in the tables; used around its calls.
 
     Attributes:
         ended: Why it ended: `stopped` until somebody says more.
@@ -54,48 +43,32 @@ class Run:
         warnings: What the function warned of, each once.
     """
 
-    def __init__(self, work: Work, tables: Warehouse, target: str, tries: int = sync.TRIES) -> None:
+    def __init__(self, work: Work, tables: Warehouse, target: str) -> None:
         self.ended = "stopped"
         self.unseen: dict[str, int] = {}
-        self.warnings: dict[str, None] = {}
+        self.warnings: list[str] = []
         self._work, self._console, self._tables = work, work.console, tables
         self._runs = Runs(tables)
         self._id = self._runs.begin(work.command, self._console.redactor.text(target))
         self._began = time.monotonic()
-        self._tries, self._lost = tries, 0
         self._calls = self._rows = self._size = 0
-        self._counts: dict[str, Counts] = {}
+        self._applied: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._widened: list[Widened] = []
         self._pages: Counter[str] = Counter()
         self._waits: Counter[str] = Counter()
-        # What happened since the last call came back:
-        self._rows_read, self._waited, self._doing = 0, 0.0, ""
-        self._pending: list[Event] = []
-        self._printed = 0
-        self._lines: deque[Text] = deque(maxlen=_LAST)
-        self._spinner = Spinner("dots")
-        self._live = self._console.live(self._view) if self._console.is_live else None
+        self._rows_read, self._waited = 0, 0.0  # since the last call came back
         self._logs = Logs(self._log)
+        self._progress = self._console.progress()
+        self._task = self._progress.add_task("", total=None)
 
     def __enter__(self) -> Run:
         self._logs.__enter__()
-        if self._live:
-            self._live.start()
+        self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._logs.__exit__(kind, error, trace)
-        if self._live:
-            self._live.stop()
-            for line in self._lines:
-                self._console.show(line)
-        if self._printed > _LINES:
-            self._console.say(f"… and {self._printed - _LINES} more such lines", "dim")
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._logs.__exit__()
+        self._progress.stop()
         clean, findings, message = self._console.redactor.text, self._work.findings, ""
         if isinstance(error, HarnessError):
             self.ended = "failed" if self.ended == "stopped" else self.ended
@@ -110,85 +83,82 @@ class Run:
 
     def add(self, exchange: Exchange) -> None:
         """One call has come back."""
-        reply, answer = exchange.reply, exchange.answer
+        reply, answer, number = exchange.reply, exchange.answer, exchange.number
         self._work.check(exchange)
+        self._work.result["sync_id"] = exchange.sync_id
         inserted = sum(map(len, reply.insert.values()))
         deleted = sum(map(len, reply.delete.values()))
         error = answer.why if answer.lost else str(sync.failure(exchange) or "")
-        self._runs.add_call(
-            self._id,
-            CallRecord(
-                number=exchange.number,
-                at=max(time.monotonic() - self._began - exchange.seconds, 0.0),
-                seconds=exchange.seconds,
-                status=answer.status,
-                request_bytes=exchange.request_bytes,
-                reply_bytes=reply.size,
-                rows=inserted,
-                deleted=deleted,
-                marked=len(reply.soft_delete),
-                has_more=reply.has_more,
-                error=self._console.redactor.text(error),
-                waited=self._waited,
-            ),
+        record = CallRecord(
+            number=number,
+            at=max(time.monotonic() - self._began - exchange.seconds, 0.0),
+            seconds=exchange.seconds,
+            status=answer.status,
+            request_bytes=exchange.request_bytes,
+            reply_bytes=reply.size,
+            rows=inserted,
+            deleted=deleted,
+            marked=len(reply.soft_delete),
+            has_more=reply.has_more,
+            error=self._console.redactor.text(error),
+            waited=self._waited,
         )
-        self._rows_read, self._waited, self._doing = 0, 0.0, ""
-        self._warn(reply.error)
-        self._lost = self._lost + 1 if answer.lost else 0
+        self._runs.add_call(self._id, record)
+        self._rows_read, self._waited = 0, 0.0
         if answer.lost:
-            again = "; retrying" if self._lost < self._tries else ""
-            self._console.warn(f"call {exchange.number}: no reply ({answer.why}){again}")
+            self._console.warn(f"call {number}: {answer.why}")
         if exchange.noticed is None:
             return
         for name, counts in exchange.noticed.counts.items():
-            before = asdict(self._counts.get(name, Counts()))
-            added = asdict(counts)
-            self._counts[name] = Counts(**{part: before[part] + added[part] for part in added})
+            self._applied[name].update(asdict(counts))
         self._widened += exchange.noticed.widened
         self._calls, self._size = self._calls + 1, self._size + reply.size
         self._rows += inserted + deleted
-        parts = [f"call {exchange.number:<4}", f"{inserted:>8,} rows"]
+        parts = [f"call {number:<4}", f"{inserted:>8,} rows"]
         parts += [f"{deleted:,} deleted"] if deleted else []
         parts += ["marks " + ", ".join(reply.soft_delete)] if reply.soft_delete else []
-        parts += [f"{size(reply.size):>10}", f"{duration(answer.seconds):>10}"]
-        parts.append("hasMore" if reply.has_more else "done")
-        self._lines.append(self._console.text("  ".join(parts)))
-        if self._live is None:
-            self._console.show(self._lines[-1])
+        parts += [f"{size(reply.size):>12}", f"{duration(exchange.seconds):>10}"]
+        self._console.say("  ".join([*parts, "hasMore" if reply.has_more else "done"]))
+        self._doing("")
 
     def show(self) -> None:
         """Print what the run did, and put it into the command's result."""
-        console, tables, rows, described = self._console, self._tables, [], []
-        for table in tables.tables():
-            done = self._counts.get(table.name, Counts())
-            numbers = (done.inserted, done.updated, done.deleted, table.rows - table.deleted)
-            rows.append((table.name, *numbers, table.deleted, len(table.columns)))
-            columns = {column.name: column.type for column in table.columns}
-            described.append({**asdict(table), "columns": columns, "applied": asdict(done)})
-        seconds, pages = time.monotonic() - self._began, self._pages.total()
+        console, tables, seconds = self._console, self._tables, time.monotonic() - self._began
+        found, state = tables.tables(), tables.state()
+        applied = self._applied
         self._work.result |= {
             "ended": self.ended,
             "calls": self._calls,
             "rows": self._rows,
-            "pages": dict(self._pages),
+            "pages": self._pages,
             "bytes": self._size,
             "seconds": seconds,
-            "waited": dict(self._waits),
-            "warnings": list(self.warnings),
+            "waited": self._waits,
+            "warnings": self.warnings,
             "unseen": self.unseen,
-            "state": tables.state(),
-            "tables": described,
+            "state": state,
+            "tables": [
+                asdict(t)
+                | {"columns": {c.name: c.type for c in t.columns}, "applied": applied[t.name]}
+                for t in found
+            ],
         }
         if not self._calls:
             console.warn("nothing was applied, the state is unchanged")
             return
         heads = ("new rows", "changed", "deleted", "rows now", "deleted rows", "columns")
+        rows = []
+        for table in found:
+            done = (applied[table.name][part] for part in ("inserted", "updated", "deleted"))
+            rows.append(
+                (table.name, *done, table.rows - table.deleted, table.deleted, len(table.columns))
+            )
         console.table("", ("table", *heads), rows)
-        for name, done in self._counts.items():
-            if done.marked:
+        for name, counts in applied.items():
+            if counts["marked"]:
                 console.say(
-                    f"{name}: softDelete marked {counted(done.marked, 'row')} as deleted first; "
-                    "those that came again are rows as before"
+                    f"{name}: softDelete marked {counted(counts['marked'], 'row')} as deleted "
+                    "first; those that came again are rows as before"
                 )
         for name, count in self.unseen.items():
             console.say(f"{name}: {counted(count, 'row')} did not come again and are deleted now")
@@ -196,16 +166,14 @@ class Run:
             console.say(f"{each.table}.{each.column} became {each.after} (was {each.before})")
         for entity, waited in self._waits.items():
             console.warn(f"{entity or 'the function'} waited {duration(waited)} for the API")
-        for text in self.warnings:
-            console.warn(f"warning: {text}")
-        figures = [counted(self._calls, "call"), *([counted(pages, "page")] if pages else [])]
-        figures.append(f"{counted(self._rows, 'row')} ({self._rows / seconds:,.0f} rows/s)")
-        figures += [size(self._size), duration(seconds)]
         good = self.ended == "done" and not self._work.findings.broken
-        words = f"{_ENDED.get(self.ended, self.ended)}: {', '.join(figures)}"
-        console.say(words, "green" if good else "yellow")
-        if self.ended in ("done", "calls", "hours"):
-            console.state(tables.state())
+        console.say(
+            f"{_ENDED.get(self.ended, self.ended)}: {counted(self._calls, 'call')}, "
+            f"{counted(self._rows, 'row')} ({self._rows / seconds:,.0f} rows/s), "
+            f"{size(self._size)}, {duration(seconds)}",
+            "green" if good else "yellow",
+        )
+        console.state(state)
         console.say(f"tables: {tables.path}, schema {tables.schema}", "dim")
 
     def _log(self, event: Event) -> None:
@@ -215,57 +183,38 @@ class Run:
         kind = fields.get("event")
         if kind == "page":
             self._pages[entity] += 1
-            self._rows_read += int(fields["rows"]) if fields.get("rows", "").isdigit() else 0
-            self._doing = f"{entity} page {fields.get('page', '')}"
+            self._rows_read += int(fields.get("rows", 0))
+            self._doing(f"{entity} page {fields.get('page', '')}")
         elif kind == "waiting":
-            seconds = float(fields.get("seconds") or 0)
+            seconds = float(fields.get("seconds", 0))
             self._waits[entity] += round(seconds)
             self._waited += seconds
-            self._doing = f"{entity} waits {duration(seconds)}: {fields.get('why', '')}"
-            self._line(self._doing)
+            self._pause(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}")
         elif kind == "request" and fields.get("error"):
-            words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
-            why = words.removesuffix(" error") if words.count(" ") > 1 else words
-            self._doing = f"{entity}: retrying, {why}"
-            self._line(self._doing)
-        elif is_warning(event):
-            self._pending.append(event)  # the reply may report the same as its error
+            why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
+            self._pause(f"{entity}: retrying, {why.removesuffix(' error')}")
+        elif (text := warning(event)) and text not in self.warnings:
+            self.warnings.append(text)
+            self._console.warn(f"warning: {text}")
 
-    def _warn(self, error: str) -> None:
-        """Print the warnings that are not part of the reply's error."""
-        for event in self._pending:
-            known = event.fields.get("event") in ("error", "failed")
-            text = warning(event)
-            if not (known and event.fields.get("why", "") in error) and text not in self.warnings:
-                self.warnings[text] = None
-                self._line(f"warning: {text}")
-        self._pending.clear()
+    def _pause(self, text: str) -> None:
+        self._console.warn(text)
+        self._doing(text)
 
-    def _line(self, text: str) -> None:
-        self._printed += 1
-        if self._printed <= _LINES:
-            self._console.warn(text)
-
-    def _view(self) -> RenderableType:
-        rows, seconds = self._rows + self._rows_read, time.monotonic() - self._began
-        parts = [f"call {self._calls + 1}", counted(rows, "row")]
-        parts.append(f"{rows / max(seconds, 0.001):,.0f} rows/s")
-        parts += [counted(self._pages.total(), "page")] if self._pages else []
-        parts += [size(self._size), duration(seconds), self._doing]
-        self._spinner.update(text=self._console.text("   ".join(parts), "cyan"))
-        return Group(*self._lines, self._spinner)
-
-
-def is_warning(event: Event) -> bool:
-    """Whether it is a warning of the function itself; `maybe_truncated` is a finding."""
-    other = event.logger.startswith(LIBRARIES) or event.fields.get("event") == "maybe_truncated"
-    return event.level >= logging.WARNING and not other
+    def _doing(self, what: str) -> None:
+        rows = counted(self._rows + self._rows_read, "row")
+        text = self._console.text(f"call {self._calls + 1}, {rows}  {what}").plain
+        self._progress.update(self._task, description=text)
 
 
 def warning(event: Event) -> str:
-    """What a log record warns of, in words."""
-    kind, why = event.fields.get("event"), event.fields.get("why") or event.fields.get("value")
+    """What a log record of the function warns of, in words; "" where it is no such warning."""
+    fields = event.fields
+    kind, why = fields.get("event"), fields.get("why") or fields.get("value")
+    library = event.logger.startswith(LIBRARIES)
+    if event.level < logging.WARNING or library or kind in _ELSEWHERE:
+        return ""
     if kind is None or why is None:
         return f"{event.line} ({event.logger})"
-    entity = event.fields.get("entity", "")
-    return f"{entity and f'{entity}: '}{_WORDS.get(kind, kind.replace('_', ' '))}: {why}"
+    entity = f"{fields['entity']}: " if fields.get("entity") else ""
+    return f"{entity}{_WORDS.get(kind, kind.replace('_', ' '))}: {why}"

@@ -60,26 +60,23 @@ def run(
         clock: Seconds that never go back.
         sleep: Waits for so many seconds.
     """
-    sync_id, began, number = str(uuid.uuid4()), clock(), 0
-    replies = empty = lost = 0
+    sync_id, began = str(uuid.uuid4()), clock()
+    number = replies = empty = lost = 0
     state = warehouse.state()
     states = {_digest(state)}
     while True:
         number += 1
         exchange = call(target, connection, redactor, state, number, sync_id)
-        answer, reply = exchange.answer, exchange.reply
-        if answer.lost:
-            yield exchange
-            lost += 1
-            if lost == TRIES:
-                return Ended("failed", failure(exchange))
-            sleep(float(lost))
-            continue
-        lost = 0
+        reply = exchange.reply
+        lost = lost + 1 if exchange.answer.lost else 0
         if not reply.usable:
             yield exchange
-            error = failure(exchange)
-            return Ended("failed" if isinstance(error, FunctionFailed) else "broken", error)
+            if 0 < lost < TRIES:
+                sleep(float(lost))
+                continue
+            error = reply.failure()
+            reported = lost or isinstance(error, FunctionFailed)
+            return Ended("failed" if reported else "broken", error)
         try:
             noticed = warehouse.apply(reply)
         except ProtocolBroken as broken:
@@ -105,25 +102,27 @@ def run(
             return Ended("calls")
 
 
+def through(syncing: Generator[Exchange, None, Ended], take: Callable[[Exchange], None]) -> Ended:
+    """Run a sync to its end; each exchange is handed to a function."""
+    while True:
+        try:
+            take(next(syncing))
+        except StopIteration as end:
+            ended: Ended = end.value
+            return ended
+
+
 def setup_test(target: Target, connection: Connection, redactor: Redactor) -> list[Exchange]:
     """The setup test; after any failure of the first try a second one without `sync_id`."""
     exchanges = [call(target, connection, redactor, {}, 1, messages.SETUP_TEST, setup_test=True)]
-    if failure(exchanges[0]) is not None:
+    if not exchanges[0].reply.usable:
         exchanges.append(call(target, connection, redactor, {}, 2, None, setup_test=True))
     return exchanges
 
 
 def failure(exchange: Exchange) -> HarnessError | None:
     """Why an exchange brought nothing that can be used; None where it did."""
-    if exchange.reply.usable:
-        return None
-    error, trace = exchange.reply.failure(), exchange.reply.trace
-    if exchange.answer.lost and "connection refused" in exchange.answer.why:
-        todo = "is it running, and is this the right port?"
-        return ProtocolBroken(exchange.answer.why, todo, rule="no-reply")
-    if trace and error is not None and not isinstance(error, FunctionFailed):
-        error.add_note("\n".join(trace))
-    return error
+    return None if exchange.reply.usable else exchange.reply.failure()
 
 
 def call(

@@ -15,7 +15,6 @@ from cookiecutter.main import cookiecutter
 from harness.cli import main
 
 ROOT = Path(__file__).parents[3]
-GENERATED = "{{cookiecutter.project_slug}}"
 
 
 @pytest.fixture
@@ -63,19 +62,13 @@ def baked(
     """A copy of a project baked with all answers left as they are; the current folder."""
 
     def bake(folder: Path) -> Path:
-        template = folder / "template"
-        template.mkdir()
-        shutil.copy(ROOT / "cookiecutter.json", template)
-        for name in ("hooks", "templates", GENERATED):
-            ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
-            shutil.copytree(ROOT / name, template / name, ignore=ignored)
         config = folder / "config.yaml"
         config.write_text(
             f'replay_dir: "{folder.as_posix()}/a"\ncookiecutters_dir: "{folder.as_posix()}/b"\n',
             encoding="utf-8",
         )
         made = cookiecutter(
-            str(template), no_input=True, output_dir=str(folder), config_file=str(config)
+            str(ROOT), no_input=True, output_dir=str(folder), config_file=str(config)
         )
         return Path(made)
 

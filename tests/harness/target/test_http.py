@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,6 @@ from handmade import served
 from harness.errors import UsageError
 from harness.target.http import HttpTarget, is_local, split_key
 from werkzeug import Request, Response
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_call_is_a_post_with_its_length_and_the_key_in_a_header(
@@ -35,50 +29,31 @@ def test_a_call_is_a_post_with_its_length_and_the_key_in_a_header(
         HttpTarget(f"{url}/").call(b"{}")  # a function at the root of its host
     first, second = seen
     assert (first.method, first.path, first.data) == ("POST", "/api/acme", b'{"state":{}}')
-    assert (first.headers["x-functions-key"], first.headers["Content-Length"]) == (
-        "key-of-function",
-        "12",
-    )
+    assert first.headers["x-functions-key"] == "key-of-function"
+    assert first.headers["Content-Length"] == "12"
     assert not {"Transfer-Encoding", "Authorization"} & {name for name, _ in first.headers}
     assert (answer.status, answer.content_type) == (201, "application/json")
     assert (second.path, "x-functions-key" in second.headers) == ("/", False)
 
 
-@pytest.mark.parametrize(
-    ("status", "says"), [(502, "HTTP 502: a gateway"), (503, "may be starting"), (429, "HTTP 429")]
-)
-def test_a_gateways_answer_is_a_lost_reply(status: int, says: str) -> None:
-    with served(lambda request: Response("", status)) as url:
-        answer = HttpTarget(f"{url}/api/acme").call(b"{}")
-    assert (answer.lost, says in answer.why) == (True, True)
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 405, 500])
-def test_what_the_function_says_is_judged_by_others(status: int) -> None:
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 502, 503])
+def test_only_a_gateways_answer_is_a_lost_reply(status: int) -> None:
     with served(lambda request: Response("no", status)) as url:
         answer = HttpTarget(f"{url}/api/acme").call(b"{}")
-    assert (answer.lost, answer.status, answer.body) == (False, status, b"no")
+    lost = status in (429, 502, 503)
+    assert (answer.lost, answer.body) == (lost, b"" if lost else b"no")
+    assert not lost or f"HTTP {status} of a gateway" in answer.why
 
 
-def test_a_broken_connection_a_broken_body_and_nobody_there_are_lost_replies() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        def hang_up() -> None:
-            taken, _ = listener.accept()
-            taken.recv(10)
-            taken.close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        why = HttpTarget(f"http://127.0.0.1:{port}/api/acme").call(b"{}").why
-        thread.join()
-    assert "the connection broke before the reply was complete" in why
+def test_a_broken_body_and_nobody_there_are_lost_replies_that_say_why() -> None:
     broken = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
     with served(lambda request: broken) as url:
-        assert HttpTarget(f"{url}/api/acme").call(b"{}").lost
-    nobody = HttpTarget(f"http://127.0.0.1:{unused_port()}/api/acme").call(b"{}")
-    assert (nobody.lost, nobody.why.endswith("connection refused")) == (True, True)
+        assert "decompressing" in HttpTarget(url).call(b"{}").why
+        assert "SSL" in HttpTarget(url.replace("http:", "https:")).call(b"{}").why
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    nobody = HttpTarget(f"http://127.0.0.1:{port}/api/acme").call(b"{}")
+    assert (nobody.lost, "refused" in nobody.why) == (True, True)
 
 
 def test_a_redirect_is_not_followed_and_names_its_place() -> None:
@@ -94,26 +69,15 @@ def test_a_redirect_is_not_followed_and_names_its_place() -> None:
     assert seen == ["/api/acme"]
 
 
-def test_https_to_an_http_port_says_so() -> None:
-    with (
-        served(lambda request: Response("{}")) as url,
-        pytest.raises(UsageError, match="that port does not speak https") as caught,
-    ):
-        HttpTarget(f"{url.replace('http:', 'https:')}/api/acme").call(b"{}")
-    assert caught.value.todo == f"write --url {url}/api/acme"
-
-
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("http://example.com/api/acme", "would send secrets to example.com unencrypted"),
-        ("acme.azurewebsites.net/api/acme", "is not a URL"),
-        ("ftp://example.com/a", "is not a URL"),
-        ("https://[", "is not a URL"),
-        ("https://example.com:port/a", "is not a URL"),
-        ("", "is not a URL"),
-        ("https://bob:pa55-word@example.com/api/acme", "holds a user name or a password"),
-        ("https://acme.azurewebsites.net/", "names the host .* without a function"),
+        ("acme.azurewebsites.net/api/acme", "is not the URL"),
+        ("https://[", "is not the URL"),
+        ("https://example.com:port/a", "is not the URL"),
+        ("", "is not the URL"),
+        ("https://bob:pa55-word@example.com/api/acme", "is not the URL"),
     ],
 )
 def test_a_url_that_cannot_be_called_is_refused(url: str, says: str) -> None:
@@ -125,8 +89,4 @@ def test_a_url_that_cannot_be_called_is_refused(url: str, says: str) -> None:
 def test_the_key_in_a_url_is_taken_out_of_it() -> None:
     url = "https://acme.azurewebsites.net/api/acme?a=1&code=ab%2Fcd%3D%3D"
     assert split_key(url) == ("https://acme.azurewebsites.net/api/acme?a=1", "ab/cd==")
-    assert HttpTarget(url).name == "https://acme.azurewebsites.net/api/acme?a=1"
-    for host in ("localhost", "127.0.0.1", "[::1]"):
-        assert split_key(f"http://{host}:7071/") == (f"http://{host}:7071/", "")
-        assert is_local(f"http://{host}:7071/")
-    assert not is_local("https://example.com/")
+    assert is_local("http://[::1]:7071/") and not is_local("https://example.com/")

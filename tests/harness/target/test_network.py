@@ -9,9 +9,19 @@ from harness.protocol.messages import Answer
 from harness.target.network import LOST, REPEATED, RESTARTED, Network, short_sleeps
 
 
-class Function:
-    """Counts the calls of all instances."""
+class Loads:
+    """Loads a function anew each time, and counts the calls of all its instances."""
 
+    def __init__(self) -> None:
+        self.settings: list[Mapping[str, str]] = []
+        self.called: list[bytes] = []
+
+    def __call__(self, settings: Mapping[str, str]) -> Function:
+        self.settings.append(settings)
+        return Function(self.called)
+
+
+class Function:
     name = "counted"
 
     def __init__(self, called: list[bytes]) -> None:
@@ -20,19 +30,6 @@ class Function:
     def call(self, body: bytes) -> Answer:
         self.called.append(body)
         return Answer(200, "application/json", body, 0.0)
-
-
-class Loads:
-    """Loads functions, or gives the same one again and again."""
-
-    def __init__(self, *, same: bool = False) -> None:
-        self.settings: list[Mapping[str, str]] = []
-        self.called: list[bytes] = []
-        self.function = Function(self.called) if same else None
-
-    def __call__(self, settings: Mapping[str, str]) -> Function:
-        self.settings.append(settings)
-        return self.function or Function(self.called)
 
 
 def play(seed: int | None, **plan: bool) -> tuple[Network, Loads, list[bool]]:
@@ -45,7 +42,7 @@ def play(seed: int | None, **plan: bool) -> tuple[Network, Loads, list[bool]]:
 def test_the_same_seed_plays_the_same_and_every_kind_happens() -> None:
     network, loads, lost = play(3)
     again, _, lost_again = play(3)
-    assert (network.done, lost, network.last) == (again.done, lost_again, again.last)
+    assert (network.done, lost) == (again.done, lost_again)
     assert lost != play(4)[2]
     assert min(network.done[kind] for kind in (LOST, REPEATED, RESTARTED)) > 0
     assert sum(lost) == network.done[LOST]
@@ -54,20 +51,16 @@ def test_the_same_seed_plays_the_same_and_every_kind_happens() -> None:
     assert loads.settings[0] == {"CONNECTOR_CALL_BYTES": "100"}
 
 
-def test_a_lost_reply_was_called_for() -> None:
+def test_the_fixed_plans_lose_replies_that_were_called_for_and_restart_each_time() -> None:
     _, loads, lost = play(None, lose_every_second=True)
-    assert lost == [True, False] * 30
-    assert len(loads.called) == 60
-
-
-def test_fresh_each_time_is_another_instance_per_call() -> None:
-    network, loads, lost = play(None, fresh_each_time=True)
+    assert (lost, len(loads.called)) == ([True, False] * 30, 60)
+    _, loads, lost = play(None, fresh_each_time=True)
     assert (len(loads.settings), any(lost)) == (61, False)
-    assert network.last == f"{RESTARTED} at call 60"
 
 
 def test_a_function_that_cannot_be_restarted_is_not_counted_as_such() -> None:
-    network = Network(Loads(same=True), fresh_each_time=True)
+    function = Function([])
+    network = Network(lambda settings: function, fresh_each_time=True)
     network.call(b"")
     assert network.done[RESTARTED] == 0
 

@@ -136,7 +136,10 @@ class Reply:
                 where = "" if fault.where in fault.what else f"{fault.where}: "
                 row = f"\n{fault.row}" if fault.row else ""
                 todo = fault.todo or RULES[fault.rule].fix
-                return ProtocolBroken(f"{where}{fault.what}{row}", todo, rule=fault.rule)
+                broken = ProtocolBroken(f"{where}{fault.what}{row}", todo, rule=fault.rule)
+                if self.trace:
+                    broken.add_note("\n".join(self.trace))
+                return broken
         return None
 
 

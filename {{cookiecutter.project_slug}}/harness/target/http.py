@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +11,7 @@ from harness.errors import UsageError
 from harness.protocol.messages import AZURE_SECONDS, Answer
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_GATEWAY = (502, 503, 504)  # a gateway answers them: what the function said is lost
-_TLS = re.compile(r"\[SSL: ?[A-Z0-9_]*\] (.*?)(?: \(_ssl|['\")])")
-_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+_GATEWAYS = (429, 502, 503, 504)  # somebody before the function answers them
 
 
 class HttpTarget:
@@ -38,63 +35,41 @@ class HttpTarget:
 
     def call(self, body: bytes) -> Answer:
         """POST one request; waits ten seconds longer than Azure lets a call run."""
-        began = time.monotonic()
-
-        def lost(why: str) -> Answer:
-            return Answer(0, "", b"", time.monotonic() - began, lost=True, why=why)
-
+        began, why, response = time.monotonic(), "", None
         try:
             response = self._session.post(
                 self.name,
                 data=body,
                 headers=self._headers,
-                timeout=(10, AZURE_SECONDS + 10),
+                timeout=AZURE_SECONDS + 10,
                 allow_redirects=False,
             )
         except requests.Timeout:
-            return lost(f"no reply from {self.name} within {time.monotonic() - began:.0f} s")
+            why = "it took too long"
         except requests.RequestException as error:
-            return lost(self._broken(error))
-        if response.status_code in _GATEWAY:
-            return lost(
-                f"HTTP {response.status_code}: a gateway answered in the function's place; the "
-                "function app may be starting, stopped or broken, its logs tell which"
-            )
-        if response.status_code == 429:
-            return lost("HTTP 429: a gateway before the function refuses so many calls")
+            why = _innermost(error)
+        seconds = time.monotonic() - began
+        if response is not None and response.status_code in _GATEWAYS:
+            why = f"HTTP {response.status_code} of a gateway in front of the function"
+        if response is None or why:
+            why = f"no reply from {self.name}: {why}"
+            return Answer(0, "", b"", seconds, lost=True, why=why)
         if response.is_redirect:
-            place = response.headers["Location"].partition("?")[0]
             raise UsageError(
-                f"HTTP {response.status_code}: {self.name} redirects to {place}, and Fivetran "
-                "follows no redirect of a POST",
-                "name that URL with --url; if it is a login page, switch off authentication in "
-                "front of the function: the function key protects it",
+                f"HTTP {response.status_code}: {self.name} redirects to "
+                f"{response.headers['Location'].partition('?')[0]}, and Fivetran does not follow",
+                "name that URL with --url; before a login page, switch off authentication in front "
+                "of the function: its key protects it",
             )
         content_type = response.headers.get("Content-Type", "")
-        seconds = time.monotonic() - began
         return Answer(response.status_code, content_type, response.content, seconds)
 
-    def _broken(self, error: requests.RequestException) -> str:
-        """Why no reply came, in words; raises where trying again cannot help."""
-        why = repr(error)
-        if isinstance(error, requests.exceptions.SSLError) and "EOF occurred" not in why:
-            if any(sign in why for sign in _NOT_TLS):
-                raise UsageError(
-                    f"{self.name}: that port does not speak https",
-                    f"write --url {self.name.replace('https:', 'http:', 1)}",
-                )
-            found = _TLS.search(why)
-            raise UsageError(
-                f"no TLS connection to {self.name}: {found[1] if found else 'handshake failed'}",
-                "the certificate must be valid for the host and known to this machine; for a "
-                "private CA, set REQUESTS_CA_BUNDLE to its file",
-            )
-        if "NameResolutionError" in why:
-            raise UsageError(f"the host of {self.name} has no address", "is the name right?")
-        if "NewConnectionError" in why:
-            refused = "refused" in why
-            return f"{self.name}: {'connection refused' if refused else 'no connection'}"
-        return f"{self.name}: the connection broke before the reply was complete"
+
+def _innermost(error: BaseException) -> str:
+    """What the socket, TLS or the name service said, below the wrappers of requests and urllib3."""
+    while isinstance(inner := getattr(error, "reason", None) or error.__context__, BaseException):
+        error = inner
+    return str(error) or repr(error)
 
 
 def split_key(url: str) -> tuple[str, str]:
@@ -109,23 +84,14 @@ def split_key(url: str) -> tuple[str, str]:
         _ = parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("https", "http"):
+    if not host or parts.scheme not in ("https", "http") or "@" in parts.netloc:
         raise UsageError(
-            "--url is not a URL", "write --url https://APP.azurewebsites.net/api/FUNCTION"
-        )
-    if "@" in parts.netloc:
-        raise UsageError(
-            "--url holds a user name or a password, which Fivetran cannot send",
-            f"write --url {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            "--url is not the URL of a function",
+            "write --url https://APP.azurewebsites.net/api/FUNCTION, without a user name",
         )
     if parts.scheme == "http" and host not in _LOCAL:
         raise UsageError(
             f"--url would send secrets to {host} unencrypted", "write https:// instead of http://"
-        )
-    if host.endswith(".azurewebsites.net") and not parts.path.strip("/"):
-        raise UsageError(
-            f"--url names the host {host} without a function",
-            f"write --url https://{host}/api/FUNCTION",
         )
     query = "&".join(part for part in parts.query.split("&") if not part.startswith("code="))
     code = parse_qs(parts.query).get("code", [""])[0]

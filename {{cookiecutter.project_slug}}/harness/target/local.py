@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import azure.functions as func
@@ -49,11 +48,23 @@ class FunctionTarget:
         with self._project.active(self.settings):
             function = _http_function(self._project.load("function_app"))
         trigger = function.get_trigger().get_dict_repr()
-        self.route = str(trigger.get("route") or function.get_function_name())
-        self.name = f"{function.get_function_name()} in {folder / ENTRY}"
+        methods = [str(getattr(each, "value", each)) for each in trigger.get("methods") or ["POST"]]
+        if "POST" not in methods:
+            raise ProtocolBroken(
+                f"the function takes {', '.join(methods)} only: Fivetran's POST gets a 404",
+                'write methods=["POST"] in function_app.py',
+                rule="no-post",
+            )
         self._handler = function.get_user_function()
         self._parameter = str(trigger["name"])
-        _check(trigger, list(inspect.signature(self._handler).parameters))
+        if [self._parameter] != list(inspect.signature(self._handler).parameters):
+            raise UsageError(
+                f"in this process only a function with one parameter, {self._parameter}, can be "
+                "called",
+                "start it with func start and name it with --url",
+            )
+        self.route = str(trigger.get("route") or function.get_function_name())
+        self.name = f"{function.get_function_name()} in {folder / ENTRY}"
 
     def call(self, body: bytes) -> Answer:
         """Call it; an exception is HTTP 500 with an empty body, as Azure answers."""
@@ -83,7 +94,8 @@ class FunctionTarget:
             failure = f"the function returned {response!r}, not an azure.functions.HttpResponse"
         if failure or response is None:
             return Answer(500, "", b"", seconds, failure)
-        return Answer(response.status_code, _type(response), response.get_body(), seconds)
+        content_type = str(response.headers.get("content-type") or response.mimetype)
+        return Answer(response.status_code, content_type, response.get_body(), seconds)
 
 
 class Event(NamedTuple):
@@ -122,12 +134,7 @@ class Logs(logging.Handler):
         root.addHandler(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         root = logging.getLogger()
         root.removeHandler(self)
         root.setLevel(self._before)
@@ -153,41 +160,13 @@ def fields(line: str) -> dict[str, str]:
 
 def _http_function(module: Any) -> Any:
     apps = [item for item in vars(module).values() if isinstance(item, func.FunctionApp)]
-    if len(apps) != 1:
-        raise UsageError(
-            f"{module.__file__} has {len(apps)} FunctionApps at its top level",
-            "Azure expects exactly one: app = func.FunctionApp(…)",
-        )
-    for function in apps[0].get_functions():
+    functions = [function for app in apps for function in app.get_functions()]
+    for function in functions if len(apps) == 1 else ():
         trigger: Any = function.get_trigger()
         if trigger.get_dict_repr().get("type") == "httpTrigger":
             return function
     raise UsageError(
-        f"{module.__file__} has no HTTP function",
-        'write @app.route(route="FUNCTION", methods=["POST"]) above it',
+        f"{module.__file__} needs one FunctionApp at its top level, with an HTTP function",
+        'write app = func.FunctionApp(), and @app.route(route="FUNCTION", methods=["POST"]) above '
+        "the function",
     )
-
-
-def _check(trigger: Mapping[str, Any], parameters: list[str]) -> None:
-    methods = [getattr(method, "value", method) for method in trigger.get("methods") or ["POST"]]
-    if "POST" not in methods:
-        raise ProtocolBroken(
-            f"the function takes {', '.join(methods)} only: Fivetran's POST gets a 404",
-            'write methods=["POST"] in function_app.py',
-            rule="no-post",
-        )
-    if parameters != [trigger["name"]]:
-        raise UsageError(
-            f"the function has the parameters {', '.join(parameters) or '(none)'}: in this process "
-            f"only a function with one parameter, {trigger['name']}, can be called",
-            "start it with func start and name it with --url",
-        )
-
-
-def _type(response: func.HttpResponse) -> str:
-    content_type = response.headers.get("content-type")
-    if content_type:
-        return str(content_type)
-    if response.mimetype.startswith("text/"):
-        return f"{response.mimetype}; charset={response.charset}"
-    return str(response.mimetype)

@@ -29,9 +29,7 @@ class Network:
         fresh_each_time: A new instance of the function for every call.
 
     Attributes:
-        name: What is called, for people.
         done: What happened, and how often.
-        last: What happened last, with the number of the call; "" for nothing.
     """
 
     def __init__(
@@ -44,7 +42,6 @@ class Network:
         fresh_each_time: bool = False,
     ) -> None:
         self.done: Counter[str] = Counter()
-        self.last = ""
         self._load = load
         self._settings = {} if size is None else {"CONNECTOR_CALL_BYTES": size}
         self._function = load(self._settings)
@@ -61,22 +58,17 @@ class Network:
         if self._fresh_each_time or (restarted and self.done[RESTARTED] < _RESTARTS):
             before, self._function = self._function, self._load(self._settings)
             if self._function is not before:  # a function behind a URL cannot be restarted
-                self._note(RESTARTED)
+                self.done[RESTARTED] += 1
         answer = self._function.call(body)
         if lost or (self._lose_every_second and self._calls % 2 == 0):
-            self._note(LOST)
-            answer = Answer(
-                0, "", b"", answer.seconds, lost=True, why="the reply was lost on purpose"
-            )
+            self.done[LOST] += 1
+            why = "the reply was lost on purpose"
+            answer = Answer(0, "", b"", answer.seconds, lost=True, why=why)
         elif repeated:
-            self._note(REPEATED)
+            self.done[REPEATED] += 1
             self._function.call(body)
         self._calls += 1
         return answer
-
-    def _note(self, what: str) -> None:
-        self.done[what] += 1
-        self.last = f"{what} at call {self._calls + 1}"
 
 
 @contextmanager
