@@ -126,13 +126,13 @@ WRITTEN: list[tuple[Any, str]] = [
 def converted(records: list[Any]) -> bytes:
     """Records as JSON, as a page encodes them."""
     data = codec.encode_quickly(list(map(dict, records)))
-    return codec.encode([codec.plain(record) for record in records]) if data is None else data
+    return codec.encode([codec.jsonable(record) for record in records]) if data is None else data
 
 
 @pytest.mark.parametrize(("value", "text"), WRITTEN, ids=lambda value: type(value).__name__)
 def test_python_values_are_written_as_the_destination_can_take_them(value: Any, text: str) -> None:
     """Alone, and where it hides: in one record of many, deep, ragged, behind others of its kind."""
-    assert codec.encode(codec.plain(value)).decode() == text
+    assert codec.encode(codec.jsonable(value)).decode() == text
     for records in (
         [{"x": value}],
         [{"x": None}, {"x": 1}, {"x": value}],
@@ -143,7 +143,7 @@ def test_python_values_are_written_as_the_destination_can_take_them(value: Any, 
     ):
         data = converted(records).decode()
         assert text in data
-        assert data == codec.encode([codec.plain(record) for record in records]).decode()
+        assert data == codec.encode([codec.jsonable(record) for record in records]).decode()
 
 
 REFUSED: list[Any] = [
@@ -164,7 +164,7 @@ def test_any_other_type_is_refused_with_the_place(value: Any) -> None:
     ):
         assert codec.encode_quickly(records) is None
         with pytest.raises(codec.NotJson) as caught:
-            codec.plain(records[-1])
+            codec.jsonable(records[-1])
         assert re.fullmatch(
             rf"{place}.*: a value of type .*{type(value).__name__} cannot be sent as JSON",
             str(caught.value),
@@ -176,7 +176,7 @@ def test_a_name_that_is_not_text_is_refused(name: Any) -> None:
     for records in ([{name: 1}], [{"a": 1}, {"b": {"c": [{name: 1}]}}], [{"a": 1}, {name: 1}] * 2):
         assert codec.encode_quickly(records) is None
     with pytest.raises(codec.NotJson, match=r"field a.0: the key .* is of type .*; keys must be"):
-        codec.plain({"a": [{name: 1}]})
+        codec.jsonable({"a": [{name: 1}]})
 
 
 def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash() -> None:
@@ -187,7 +187,7 @@ def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash() -> None:
         deep = [deep]
     for value in (loop, deep):
         assert codec.encode_quickly([{"x": value}]) is None
-        for refuse in (codec.plain, codec.encode):
+        for refuse in (codec.jsonable, codec.encode):
             with pytest.raises(RecursionError):
                 refuse(value)
 
@@ -229,7 +229,7 @@ def test_what_json_can_carry_is_encoded_quickly_and_decodes_as_json_does(records
 def test_the_quick_way_agrees_with_the_slow_one(records: Any) -> None:
     """What it writes, the walk through every value writes too; what that refuses, it refuses."""
     try:
-        slow = codec.encode([codec.plain(record) for record in records])
+        slow = codec.encode([codec.jsonable(record) for record in records])
     except codec.NotJson:
         slow = None
     quick = codec.encode_quickly(records)

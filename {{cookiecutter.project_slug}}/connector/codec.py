@@ -76,15 +76,15 @@ def utf8(body: bytes, charset: str = "") -> bytes:
 
 
 def encode(value: Any) -> bytes:
-    """JSON of a value as `plain` or a decoder gives it, its numbers exact."""
+    """JSON of a value as `jsonable` or a decoder gives it, its numbers exact."""
     try:
         return _encode(value)
     except (TypeError, ValueError):
-        return _encode(plain(value))
+        return _encode(jsonable(value))
 
 
 def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
-    """JSON of a list of records, or None where `plain` must convert them or refuse them first."""
+    """JSON of a list of records, or None where `jsonable` must convert or refuse them."""
     try:
         data = _encode(records)
         return data if _is_written(records) else None
@@ -92,7 +92,7 @@ def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
         return None
 
 
-def plain(value: Any, *, exact: bool = False) -> Any:
+def jsonable(value: Any, *, exact: bool = False) -> Any:
     """A Python value as JSON can carry it.
 
     Decimal stays a number; date, datetime and UUID become ISO text, an Enum its value; NaN, NaT
@@ -113,7 +113,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
 
 def _inside(name: Any, value: Any, exact: bool) -> Any:
     try:
-        return plain(value, exact=exact)
+        return jsonable(value, exact=exact)
     except NotJson as error:
         raise NotJson(error.why, name, *error.path) from None
 
@@ -127,7 +127,7 @@ def _name(name: Any) -> str:
 def _scalar(value: Any) -> Any:
     """A single value as JSON can carry it; called by msgspec for types that it does not know."""
     if isinstance(value, Enum):
-        return plain(value.value)
+        return jsonable(value.value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

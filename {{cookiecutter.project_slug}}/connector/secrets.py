@@ -20,7 +20,7 @@ from connector.errors import MissingSetting
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 LONGEST_TEXT = 32_768  # characters; Application Insights stores no more of a message either
 MASK = "[secret]"
-WITHHELD = "(not shown: a secret is encoded in this text)"
+WITHHELD = "(withheld: a secret is encoded in this text)"
 
 _ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
 _PASSING = 40  # values that auth made for single requests, such as signatures

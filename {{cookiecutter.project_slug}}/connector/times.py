@@ -65,7 +65,7 @@ class Iso:
                 pass
         what = "is not a time in ISO 8601" if isinstance(value, str) else "is a number"
         raise CursorError(
-            f"{shown(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
+            f"{quoted(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
         )
 
     def write(self, wall: int, like: Any) -> Any:
@@ -118,7 +118,7 @@ class Epoch:
         advice = f'by its size it is cursor_type="{by_size}"'
         if by_size in (None, self._name):
             advice = "leave it out in the step, or name another column"
-        raise CursorError(f'{shown(value)} is not a time of cursor_type="{self._name}": {advice}')
+        raise CursorError(f'{quoted(value)} is not a time of cursor_type="{self._name}": {advice}')
 
     def write(self, wall: int, like: Any) -> Any:
         places = _places(like)
@@ -175,7 +175,7 @@ class Strptime:
             except (TypeError, ValueError):
                 continue
         raise CursorError(
-            f"{shown(value)} is not in the form cursor_type={self._form!r}: declare the form that "
+            f"{quoted(value)} is not in the form cursor_type={self._form!r}: declare the form that "
             "the upstream writes, or another column"
         )
 
@@ -251,7 +251,7 @@ def number_of(value: Any, cursor_type: str) -> Decimal:
         if number.is_finite():
             return number
     raise CursorError(
-        f'{shown(value)} is not a number, and cursor_type="{cursor_type}" is for numbers: declare '
+        f'{quoted(value)} is not a number, and cursor_type="{cursor_type}" is for numbers: declare '
         "what the values are, or another column"
     )
 
@@ -271,7 +271,7 @@ def strftime(moment: datetime, form: str) -> str:
     return _DIRECTIVE.sub(lambda found: _field(moment, found[0], ""), form)
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as a text may show it."""
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else repr(value[:57]) + "..."

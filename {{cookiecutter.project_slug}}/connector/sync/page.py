@@ -141,7 +141,7 @@ def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
 def _stored(value: Any, name: str) -> Any:
     """A value of the step's as it will come back from the state."""
     try:
-        return codec.decode_exact(codec.encode(codec.plain(value, exact=True)))
+        return codec.decode_exact(codec.encode(codec.jsonable(value, exact=True)))
     except TypeError as error:
         raise StepError(f"{name} is not a JSON value: {error}") from None
     except RecursionError:
@@ -264,7 +264,7 @@ def _encode_chunk(
         if not isinstance(record, Mapping):
             raise _not_an_object(table, record, index)
         try:
-            converted.append(codec.plain(record))
+            converted.append(codec.jsonable(record))
         except TypeError as error:
             raise StepError(f"a record of {table}, {error}", record=index) from None
         except RecursionError:
