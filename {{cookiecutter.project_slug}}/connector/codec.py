@@ -41,12 +41,7 @@ _CONVERTED = (str, int, float, Decimal, date, UUID)
 
 
 class NotJson(TypeError):
-    """A value that JSON cannot carry.
-
-    Attributes:
-        why: What is wrong with it.
-        path: Names and indexes that lead to it.
-    """
+    """A value that JSON cannot carry, and the names and indexes that lead to it."""
 
     def __init__(self, why: str, *path: Any) -> None:
         super().__init__(f"field {'.'.join(map(str, path))}: {why}" if path else why)
@@ -57,8 +52,7 @@ class NotJson(TypeError):
 def utf8(body: bytes, charset: str = "") -> bytes:
     """A text as UTF-8 without a byte order mark; what can be UTF-8 is, whatever it declares.
 
-    Raises:
-        UnicodeDecodeError: It is neither UTF-8 nor in its charset.
+    UnicodeDecodeError where it is neither UTF-8 nor in its charset.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     charsets = ["utf-8", charset or "utf-8"]
@@ -96,10 +90,8 @@ def jsonable(value: Any, *, exact: bool = False) -> Any:
     """A Python value as JSON can carry it.
 
     Decimal stays a number; date, datetime and UUID become ISO text, an Enum its value; NaN, NaT
-    and infinities None, or an error if `exact`; half a surrogate pair U+FFFD.
-
-    Raises:
-        NotJson: The value, or one inside it, is of another type.
+    and infinities None, or an error if `exact`; half a surrogate pair U+FFFD. Any other type is
+    NotJson.
     """
     if isinstance(value, (list, tuple)):
         return [_inside(index, item, exact) for index, item in enumerate(value)]

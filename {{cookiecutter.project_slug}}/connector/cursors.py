@@ -35,11 +35,7 @@ _Pair = tuple[int, Point, Point] | None
 
 
 class Cursors:
-    """How one entity's cursor values are read, compared and written.
-
-    Raises:
-        SourceError: The type or the zone is unknown.
-    """
+    """How one entity's cursor values are read, compared and written."""
 
     def __init__(self, cursor_type: str | None = None, timezone: str | None = None) -> None:
         self.cursor_type = cursor_type
@@ -199,22 +195,14 @@ class Cursors:
 
 
 class PageCursors:
-    """The cursors of one page's records. Those that are written alike are not read one by one.
-
-    Attributes:
-        readable: How many of the values can be read; the others do not count.
-        present: Whether any record has the column, even if it is null.
-        unreadable: Index and value of each that cannot be read; null and blank are not among them.
-        error: Why the first of those cannot be read, or None.
-        top: The highest one, or None.
-    """
+    """The cursors of one page's records. Those that are written alike are not read one by one."""
 
     def __init__(self, cursors: Cursors, values: Sequence[Any]) -> None:
         self._cursors, self._all = cursors, values
         kinds = set(map(type, values))
-        self.present = not kinds <= {type(MISSING)}
-        self.unreadable: list[tuple[int, Any]] = []
-        self.error: CursorError | None = None
+        self.present = not kinds <= {type(MISSING)}  # whether any record has the column
+        self.unreadable: list[tuple[int, Any]] = []  # index and value, null and blank ones not
+        self.error: CursorError | None = None  # why the first of those cannot be read
         # What can be read, and what it sorts by.
         self._values: Sequence[Any]
         self._keys: Sequence[Any]

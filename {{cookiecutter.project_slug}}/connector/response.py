@@ -6,7 +6,7 @@ import re
 from collections import UserList
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import msgspec
@@ -65,19 +65,6 @@ class Rows(UserList[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.data)
-
-    @overload  # type: ignore[override]
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
-    def __getitem__(self, index: Any) -> Any:
-        return self.data[index]
-
-    def __add__(self, other: Iterable[dict[str, Any]]) -> Any:
-        return [*self, *other]
-
-    def __radd__(self, other: Iterable[dict[str, Any]]) -> Any:
-        return [*other, *self]
 
     def __repr__(self) -> str:
         return f"<Rows: {len(self)}>"

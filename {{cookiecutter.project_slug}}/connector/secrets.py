@@ -313,11 +313,7 @@ def _parts(text: str) -> Iterator[str]:
 class Settings(Mapping[str, Any]):
     """A read-only mapping of what was typed in Fivetran's form. Its `repr` shows only names.
 
-    Args:
-        kind: What they are, for errors: "secret" or "payload key".
-        typed: By name; blank ones count as missing.
-        defaults: What holds for those that are missing.
-        app_settings: Whether a secret may be an app setting too.
+    Blank ones count as missing. Its kind, "secret" or "payload key", is for errors.
     """
 
     def __init__(

@@ -87,12 +87,7 @@ class _Options(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Asks the upstream for one call; connections outlive it, credentials and cookies do not.
-
-    Raises:
-        SourceError: `UPSTREAM_BASE_URL` is not a URL that credentials may be sent to.
-        MissingSetting: A payload key of `base_url` is missing.
-    """
+    """Asks the upstream for one call; connections outlive it, credentials and cookies do not."""
 
     def __init__(
         self,
@@ -132,11 +127,8 @@ class Client:
     ) -> Response:
         """Send a request until it is answered; see `Fetch.request` for arguments and errors.
 
-        Args:
-            link: The URL of the next page, which is asked instead of the path.
-            follow: Whether the page's next token is a link of this response.
-            traffic: Learns what the request showed.
-            fields: Fields of the log lines: sync_id, entity, page.
+        `link`, the URL of the next page, is asked instead of the path; `follow`: the page's next
+        token is a link of this response. `fields` stand in the log lines.
         """
         url = self._base.url(path)
         if link is not None:
@@ -159,12 +151,7 @@ class Client:
         return response
 
     def next_token(self, token: Any, traffic: Traffic) -> Any:
-        """A page's next token as it may be stored: a link whole, and without credentials.
-
-        Raises:
-            StepError: A URL in it holds a user name.
-            WrongOrigin: The link leads to another origin.
-        """
+        """A page's next token as it may be stored: a link whole, and without credentials."""
         if token and isinstance(token, str) and traffic.followed is not None:
             token = self._base.next_url(token, traffic.followed)
         return self._signer.strip_token(token)

@@ -46,17 +46,8 @@ class Signer:
     def sign(
         self, request: requests.PreparedRequest, post: Post, *, auth: bool
     ) -> requests.PreparedRequest:
-        """A copy as it goes over the wire, with credentials where it may have some.
-
-        Args:
-            request: Without credentials.
-            post: Sends a request for an OAuth token.
-            auth: Whether it gets credentials at all.
-
-        Raises:
-            WrongOrigin: It would go to a host that must not be asked.
-            UpstreamError: A secret would go to another host, or there is no OAuth token.
-        """
+        """A copy as it goes over the wire, with credentials if it may have some and `auth` is set;
+        UpstreamError where it, or a secret in it, must not be sent there. `post` gets tokens."""
         signed = request.copy()
         self._base.check(request.url or "")
         if not self._base.is_home(request.url or ""):
@@ -150,11 +141,8 @@ class Signer:
             return self.strip(text)
         # Another text could be anything, unless it is a query with what was sent as a credential.
         path, _, query = text.rpartition("?")
-        found = [
-            value
-            for name, value in parse_qsl(query, keep_blank_values=True)
-            if name in self._params
-        ]
+        pairs = parse_qsl(query, keep_blank_values=True)
+        found = [value for name, value in pairs if name in self._params]
         if not any(map(self._redactor.blocks, found)) or not _NOT_IN_URL.isdisjoint(text):
             return text
         stripped = without_params(f"{path}?{query}", self._params)

@@ -44,10 +44,8 @@ def may_pass(status: int) -> bool:
 def asked(response: requests.Response, *, limited: bool) -> float | None:
     """Seconds that the response asks to wait, above 0, at most a day; None if it names none.
 
-    Args:
-        response: Any response.
-        limited: Whether it is a rate limit. Only then the reset of one counts, because many APIs
-            send that with every response; and not where requests are left.
+    The reset of a limit counts only where the response is `limited` by one and no requests are
+    left, because many APIs send it with every response.
     """
     now = _now(response)
     for name, unit in _RETRY_AFTER:

@@ -88,13 +88,7 @@ class EncodedPage(msgspec.Struct):
 
 
 def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
-    """Check a page against its entity's declaration and encode it.
-
-    Raises:
-        StepError: It breaks the step's contract; the text names table and field.
-        DeadlineExceeded: A generator of records does not end in the time of this call.
-        ConnectorError: What a generator of records raised.
-    """
+    """Check a page against its entity's declaration and encode it; StepError names the fault."""
     token = None if page.next_token is False else _stored(page.next_token, "next_token")
     if page.has_cursor and entity.cursor is not None:
         raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
@@ -172,10 +166,9 @@ def _encode(
     budget: Budget,
     delete: bool = False,
 ) -> tuple[Batch, list[Any]]:
-    """Encode records, and decode only their keys and cursors.
+    """Encode records; return them and the cursor of each, MISSING where it has none.
 
-    Returns:
-        The records, and the cursor of each, MISSING where it has none.
+    Only their keys and cursors are decoded.
     """
     root = cursor.partition(".")[0] if cursor else ""
     names = tuple(dict.fromkeys((*key, *((cursor, root) if cursor else ()))))
