@@ -262,12 +262,12 @@ def test_records_that_came_before_can_be_left_out() -> None:
     for rows in ([{"n": 1}, {"n": 2}, {"n": 3}], raw([{"n": 1}, {"n": 2}, {"n": 3}])):
         page = encode(Page(rows, tables={"part": [{"id": 1}]}), primary_key=[])
         assert len(set(page.digests)) == 3 and page.entity_batch.keys == []
-        page.keep([0, 2])
+        page.select([0, 2])
         assert [(batch.table, batch.data, batch.count) for batch in page.batches] == [
             ("thing", b'[{"n":1},{"n":3}]', 2),
             ("part", b'[{"id":1}]', 1),
         ]
-        page.keep([])
+        page.select([])
         assert [batch.table for batch in page.batches] == ["part"]
     assert encode(Page([{"id": 1}])).digests == []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import UserList
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -93,7 +94,7 @@ def jsonable(value: Any, *, exact: bool = False) -> Any:
     and infinities None, or an error if `exact`; half a surrogate pair U+FFFD. Any other type is
     NotJson.
     """
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, UserList)):  # Rows, or a part of them
         return [_inside(index, item, exact) for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         return {_name(name): _inside(name, item, exact) for name, item in value.items()}

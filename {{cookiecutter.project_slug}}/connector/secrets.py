@@ -326,7 +326,9 @@ class Settings(Mapping[str, Any]):
     ) -> None:
         self._kind = kind
         self._values = _Hidden(defaults or {})
-        self._values.update((name, value) for name, value in typed.items() if not _blank(value))
+        self._values |= {
+            name: value for name, value in typed.items() if value is not None and str(value).strip()
+        }
         self._has_app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
@@ -382,7 +384,3 @@ def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
     return Settings("payload key", sent, defaults)
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

@@ -28,7 +28,7 @@ from connector.source import Source
 
 ATTEMPTS = 5
 REDIRECTS = 5
-_SHOWN = 200  # characters of a body that an error shows
+_QUOTED = 200  # characters of a body that an error quotes
 _DAY = 86400.0
 
 
@@ -96,7 +96,7 @@ class Client:
         payload: Settings,
         redactor: Redactor,
         budget: Budget,
-        send: transport.Send = transport.send,
+        send: transport.Send,
     ) -> None:
         self._source = source
         self._redactor = redactor
@@ -313,7 +313,7 @@ class Client:
         why += f": {self._quote(response)}"
         challenge = response.headers.get("WWW-Authenticate", "")
         if status in (401, 403) and challenge:
-            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _SHOWN)})"
+            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _QUOTED)})"
         refused = status in (401, 403) and not limited and not options.for_token
         if refused and self._source.secrets and self._base.is_home(response.url):
             why += f" (check the secrets {', '.join(self._source.secrets)})"
@@ -328,15 +328,15 @@ class Client:
         return UpstreamError(why, status=status)
 
     def _quote(self, response: Response) -> str:
-        """The start of what the API said; of JSON that is longer, of its message."""
-        start = response.start(_SHOWN)
+        """The start of the body; of JSON that is longer, of its message."""
+        start = response.start(_QUOTED)
         body: Any = None
-        if len(start) >= _SHOWN and start.startswith("{"):
+        if len(start) >= _QUOTED and start.startswith("{"):
             with suppress(msgspec.MsgspecError, UnicodeError, RecursionError, UpstreamError):
                 body = response.json()
         for name in MESSAGES if isinstance(body, dict) else ():
             if body.get(name):
                 message = body[name]
                 text = message if isinstance(message, str) else codec.encode(message).decode()
-                return self._redactor.shorten(text, _SHOWN)
+                return self._redactor.shorten(text, _QUOTED)
         return start

@@ -152,7 +152,7 @@ class CommitRules:
                 "or after what can be committed: declare primary_key"
             )
         if len(delivered) < page.rows:
-            page.keep(delivered)
+            page.select(delivered)
         return replace(walk, seen=seen, skip=left, again=list(again.elements()))
 
     def _at_or_after(self, cursor: Point | None) -> Callable[[Point | None], bool]:

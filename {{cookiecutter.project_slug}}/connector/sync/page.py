@@ -53,7 +53,7 @@ class Batch(msgspec.Struct):
         """The records one by one."""
         return codec.items(self.data)
 
-    def keep(self, indexes: Sequence[int]) -> None:
+    def select(self, indexes: Sequence[int]) -> None:
         """Leave out all other records."""
         records = self.records()
         self.data = b"[%b]" % b",".join(bytes(records[index]) for index in indexes)
@@ -81,9 +81,9 @@ class EncodedPage(msgspec.Struct):
         """Bytes that the page adds to a reply."""
         return sum(len(batch.data) - 2 for batch in self.batches)
 
-    def keep(self, indexes: list[int]) -> None:
+    def select(self, indexes: list[int]) -> None:
         """Leave out all other records of the entity."""
-        self.entity_batch.keep(indexes)
+        self.entity_batch.select(indexes)
         self.batches = [batch for batch in self.batches if batch.count]
 
 
@@ -127,7 +127,7 @@ def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
     )
     for batch in batches:
         if not batch.delete and (keys := deleted_keys.get(batch.table)):
-            batch.keep([at for at, key in enumerate(batch.canonical()) if key not in keys])
+            batch.select([at for at, key in enumerate(batch.canonical()) if key not in keys])
     encoded.batches = [batch for batch in batches if batch.count]
     return encoded
 
