@@ -24,12 +24,12 @@ EARLIEST_AND_LATEST = [
 
 
 @pytest.mark.parametrize(("zone", "value", "earliest", "latest"), EARLIEST_AND_LATEST)
-def test_a_time_is_held_back_at_the_latest_and_passed_at_the_earliest_it_can_mean(
+def test_a_time_is_may_be_after_at_the_latest_and_passed_at_the_earliest_it_can_mean(
     zone: str | None, value: str, earliest: str, latest: str
 ) -> None:
     cursors = Cursors(None, zone)
     found, first, last = point(cursors, value), at(earliest) / SECOND, at(latest) / SECOND
-    assert cursors.held_back(found, last - 1) and not cursors.held_back(found, last)
+    assert cursors.may_be_after(found, last - 1) and not cursors.may_be_after(found, last)
     assert cursors.passed(found, first - 1) and not cursors.passed(found, first)
 
 

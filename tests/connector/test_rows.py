@@ -139,3 +139,12 @@ def test_half_an_emoji_stops_no_sync(half: bytes) -> None:
     sync = player.sync()
     assert sync.error == "" and "\ufffd" in sync.ids()[0] and "\ufffd" in player.state["thing"]
     assert "\ufffd" in str(upstream.each("token")[1])
+
+
+def test_a_slice_and_a_sum_are_lists() -> None:
+    """So that a step can compare them, send them and write them as JSON."""
+    records, more = [{"id": n} for n in range(3)], [{"id": 9}]
+    read = asked(records, lambda response: response.rows())
+    found = read[:2], operator.add(read, more), operator.add(more, read)
+    assert found == (records[:2], [*records, *more], [*more, *records])
+    assert {type(each) for each in found} == {list}

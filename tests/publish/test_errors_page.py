@@ -76,7 +76,7 @@ def test_numbers_are_those_of_the_code(page: str, monkeypatch: pytest.MonkeyPatc
         f"it pauses after {outcome.EMPTY_REPLIES} in a row",
         f"More than {transport.LARGEST_BODY // 2**20} MiB",
         f"within {setup_test.SECONDS:.0f} s",
-        f"the first {client._SHOWN} characters",
+        f"the first {client._QUOTED} characters",
         f"{('five', client.ATTEMPTS)[client.ATTEMPTS != 5]} attempts",
     ):
         assert text in page

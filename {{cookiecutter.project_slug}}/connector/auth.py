@@ -164,18 +164,12 @@ class _Slot:
 
 
 _slots: dict[str, _Slot] = {}
-_slots_lock = threading.Lock()
 
 
 def access_token(
     auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str, post: Post, budget: Budget
 ) -> str:
-    """An access token that is valid for a while yet, from the cache if there is one.
-
-    Raises:
-        DeadlineExceeded: No token came in time, from this thread's request or another's.
-        UpstreamError: The token endpoint refused the client or gave no token.
-    """
+    """An access token that is valid for a while yet, from the cache if there is one."""
     slot = _slot(auth, secrets, url)
     while not slot.lock.acquire(timeout=budget.check(f"POST {url}")):
         pass
@@ -183,8 +177,7 @@ def access_token(
         token, began = slot.token, clock.now()
         if token is None or slot.end <= began:
             token, life = _new_token(auth, secrets, url, post)
-            with _slots_lock:
-                slot.token, slot.end = token, began + life
+            slot.token, slot.end = token, began + life
         return token
     finally:
         slot.lock.release()
@@ -195,9 +188,8 @@ def forget_token(
 ) -> None:
     """Drop a token that was refused, unless another has already taken its place."""
     slot = _slot(auth, secrets, url)
-    with _slots_lock:
-        if slot.token == refused:
-            slot.token = None
+    if slot.token == refused:
+        slot.token = None
 
 
 def _new_token(
@@ -270,5 +262,4 @@ def _slot(auth: OAuth2ClientCredentials, secrets: Mapping[str, Any], url: str) -
     client = text_of(secrets, auth.client_id_secret)
     secret = text_of(secrets, auth.client_secret_secret)
     key = hashlib.blake2b(repr((auth, url, client, secret)).encode("utf-8", "replace"))
-    with _slots_lock:
-        return _slots.setdefault(key.hexdigest(), _Slot())
+    return _slots.setdefault(key.hexdigest(), _Slot())

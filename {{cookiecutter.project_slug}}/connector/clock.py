@@ -1,34 +1,28 @@
-"""The clock of the runtime, in one place so that tests can hold it."""
+"""The clock of the runtime, in one place so that tests can replace it."""
 
 from __future__ import annotations
 
 import datetime
 import time
-from typing import Protocol
-
-
-class Clock(Protocol):
-    """What the runtime needs of time."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
 
 
 class SystemClock:
     """The machine's clock."""
 
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
+        time.sleep(seconds)
 
 
-current: Clock = SystemClock()
+current = SystemClock()
 
 
 def now() -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import UserList
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -41,12 +42,7 @@ _CONVERTED = (str, int, float, Decimal, date, UUID)
 
 
 class NotJson(TypeError):
-    """A value that JSON cannot carry.
-
-    Attributes:
-        why: What is wrong with it.
-        path: Names and indexes that lead to it.
-    """
+    """A value that JSON cannot carry, and the names and indexes that lead to it."""
 
     def __init__(self, why: str, *path: Any) -> None:
         super().__init__(f"field {'.'.join(map(str, path))}: {why}" if path else why)
@@ -57,8 +53,7 @@ class NotJson(TypeError):
 def utf8(body: bytes, charset: str = "") -> bytes:
     """A text as UTF-8 without a byte order mark; what can be UTF-8 is, whatever it declares.
 
-    Raises:
-        UnicodeDecodeError: It is neither UTF-8 nor in its charset.
+    UnicodeDecodeError where it is neither UTF-8 nor in its charset.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     charsets = ["utf-8", charset or "utf-8"]
@@ -76,15 +71,15 @@ def utf8(body: bytes, charset: str = "") -> bytes:
 
 
 def encode(value: Any) -> bytes:
-    """JSON of a value as `plain` or a decoder gives it, its numbers exact."""
+    """JSON of a value as `jsonable` or a decoder gives it, its numbers exact."""
     try:
         return _encode(value)
     except (TypeError, ValueError):
-        return _encode(plain(value))
+        return _encode(jsonable(value))
 
 
 def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
-    """JSON of a list of records, or None where `plain` must convert them or refuse them first."""
+    """JSON of a list of records, or None where `jsonable` must convert or refuse them."""
     try:
         data = _encode(records)
         return data if _is_written(records) else None
@@ -92,16 +87,14 @@ def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
         return None
 
 
-def plain(value: Any, *, exact: bool = False) -> Any:
+def jsonable(value: Any, *, exact: bool = False) -> Any:
     """A Python value as JSON can carry it.
 
     Decimal stays a number; date, datetime and UUID become ISO text, an Enum its value; NaN, NaT
-    and infinities None, or an error if `exact`; half a surrogate pair U+FFFD.
-
-    Raises:
-        NotJson: The value, or one inside it, is of another type.
+    and infinities None, or an error if `exact`; half a surrogate pair U+FFFD. Any other type is
+    NotJson.
     """
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, UserList)):  # Rows, or a part of them
         return [_inside(index, item, exact) for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         return {_name(name): _inside(name, item, exact) for name, item in value.items()}
@@ -113,7 +106,7 @@ def plain(value: Any, *, exact: bool = False) -> Any:
 
 def _inside(name: Any, value: Any, exact: bool) -> Any:
     try:
-        return plain(value, exact=exact)
+        return jsonable(value, exact=exact)
     except NotJson as error:
         raise NotJson(error.why, name, *error.path) from None
 
@@ -127,7 +120,7 @@ def _name(name: Any) -> str:
 def _scalar(value: Any) -> Any:
     """A single value as JSON can carry it; called by msgspec for types that it does not know."""
     if isinstance(value, Enum):
-        return plain(value.value)
+        return jsonable(value.value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -14,7 +14,7 @@ import msgspec
 
 from connector import times
 from connector.errors import SourceError
-from connector.times import DAY, HOUR, MICROSECOND, SECOND, TimeForm, moment_of, shown
+from connector.times import DAY, HOUR, MICROSECOND, SECOND, TimeForm, moment_of, quoted
 from connector.times import CursorError as CursorError
 
 MISSING: Any = msgspec.UNSET
@@ -35,11 +35,7 @@ _Pair = tuple[int, Point, Point] | None
 
 
 class Cursors:
-    """How one entity's cursor values are read, compared and written.
-
-    Raises:
-        SourceError: The type or the zone is unknown.
-    """
+    """How one entity's cursor values are read, compared and written."""
 
     def __init__(self, cursor_type: str | None = None, timezone: str | None = None) -> None:
         self.cursor_type = cursor_type
@@ -57,7 +53,7 @@ class Cursors:
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
             raise CursorError(
-                f"{shown(value)} is neither text nor a number: cursor= names a column, or the "
+                f"{quoted(value)} is neither text nor a number: cursor= names a column, or the "
                 "dotted path to one"
             )
         if self._form is not None:
@@ -68,7 +64,7 @@ class Cursors:
         if self.cursor_type == "sequence":
             return Point(value, times.number_of(value, "sequence"))
         if not isinstance(value, str):
-            raise CursorError(f'{shown(value)} is a number, and cursor_type="text" is for text')
+            raise CursorError(f'{quoted(value)} is a number, and cursor_type="text" is for text')
         return Point(value, value)
 
     def parse_start(self, value: Any) -> Point | None:
@@ -88,14 +84,14 @@ class Cursors:
                 wall = self._zone.wall(wall - offset - self._unknown(_WEST))
             return self._written(wall, form.sample)
         except (ValueError, OverflowError):
-            why = f"{shown(value)} cannot be written as {self.cursor_type!r}"
+            why = f"{quoted(value)} cannot be written as {self.cursor_type!r}"
             raise CursorError(why) from None
 
     def alike(self, point: Point, other: Point) -> bool:
         """Whether two points may be compared: with and without an offset only in a known zone."""
         return point.naive == other.naive or self._zone.info is not None
 
-    def held_back(self, point: Point, moment: float) -> bool:
+    def may_be_after(self, point: Point, moment: float) -> bool:
         """Whether a point may lie after a moment (epoch seconds)."""
         west = self._unknown(_WEST) if point.naive else 0
         return self.is_time and bool(point.at > floor(moment * SECOND) - west)
@@ -153,11 +149,11 @@ class Cursors:
     def format(self, point: Point, form: str) -> Any:
         """A time in another form, rounded down; Fetch.since_as documents the forms."""
         if self._form is None:
-            raise CursorError(f"{shown(point.value)} is not a time")
+            raise CursorError(f"{quoted(point.value)} is not a time")
         zone = self._zone.info
         if point.naive and zone is None:
             why = 'has no offset: declare the upstream\'s zone, such as timezone="America/Denver"'
-            raise CursorError(f"{shown(point.value)} {why}")
+            raise CursorError(f"{quoted(point.value)} {why}")
         at, (wall, offset) = self.earliest(point), self._form.read(point.value)
         if form in ("epoch", "epoch_ms"):
             return at // (SECOND if form == "epoch" else SECOND // 1000)
@@ -172,7 +168,7 @@ class Cursors:
                 moment = moment.replace(tzinfo=UTC).astimezone(zone)
             return times.strftime(moment, form)
         except (ValueError, OverflowError):
-            raise CursorError(f"{shown(point.value)} cannot be written as {form!r}") from None
+            raise CursorError(f"{quoted(point.value)} cannot be written as {form!r}") from None
 
     def keys(self, values: Sequence[Any]) -> Sequence[Any]:
         """As Iso.keys, of values of any type."""
@@ -199,22 +195,14 @@ class Cursors:
 
 
 class PageCursors:
-    """The cursors of one page's records. Those that are written alike are not read one by one.
-
-    Attributes:
-        readable: How many of the values can be read; the others do not count.
-        present: Whether any record has the column, even if it is null.
-        unreadable: Index and value of each that cannot be read; null and blank are not among them.
-        error: Why the first of those cannot be read, or None.
-        top: The highest one, or None.
-    """
+    """The cursors of one page's records. Those that are written alike are not read one by one."""
 
     def __init__(self, cursors: Cursors, values: Sequence[Any]) -> None:
         self._cursors, self._all = cursors, values
         kinds = set(map(type, values))
-        self.present = not kinds <= {type(MISSING)}
-        self.unreadable: list[tuple[int, Any]] = []
-        self.error: CursorError | None = None
+        self.present = not kinds <= {type(MISSING)}  # whether any record has the column
+        self.unreadable: list[tuple[int, Any]] = []  # index and value, null and blank ones not
+        self.error: CursorError | None = None  # why the first of those cannot be read
         # What can be read, and what it sorts by.
         self._values: Sequence[Any]
         self._keys: Sequence[Any]
@@ -246,7 +234,7 @@ class PageCursors:
 
         def is_too_high(point: Point) -> bool:
             above = until is not None and point.at > until.at
-            return above or self._cursors.held_back(point, bound)
+            return above or self._cursors.may_be_after(point, bound)
 
         if self.top is None or not is_too_high(self.top):
             return self.top

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class ConnectorError(Exception):
     """Base of all errors that this runtime raises or that a fetch step may raise.
@@ -92,9 +94,9 @@ class StartOver(ConnectorError):
     """The upstream no longer takes the cursor: the entity is read from the beginning."""
 
 
-def text_of(error: BaseException) -> str:
-    """The text of an error, also of one whose `__str__` fails."""
+def text_of(value: object, write: Callable[[object], str] = str) -> str:
+    """The text of an error, or of another value, also where its `__str__` fails."""
     try:
-        return str(error)
+        return write(value)
     except Exception:
-        return "(its text cannot be shown)"
+        return "(its text cannot be read)"

@@ -7,9 +7,10 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from connector.errors import text_of
 from connector.secrets import WITHHELD, Redactor, Table
 
 logger = logging.getLogger("connector")
@@ -47,7 +48,7 @@ class StepLog(logging.LoggerAdapter[logging.Logger]):
 
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         """Add the place to a message."""
-        return f"{_text_of(msg)} {self._place}", kwargs
+        return f"{text_of(msg)} {self._place}", kwargs
 
 
 def guard(redactor: Redactor) -> None:
@@ -99,7 +100,7 @@ def _redacted(record: logging.LogRecord) -> logging.LogRecord:
         if record.exc_info and record.exc_info[0] is not None:
             text = logging.Formatter().formatException(record.exc_info)
             clean = table.redact(text)
-            if clean != text or _shows_secret(record.exc_info[1], table):
+            if clean != text or _holds_secret(record.exc_info[1], table):
                 record.exc_info, record.exc_text = None, clean
         if record.stack_info:
             record.stack_info = table.redact(record.stack_info)
@@ -119,7 +120,7 @@ def _redact_message(record: logging.LogRecord, table: Table) -> None:
     try:
         message = record.getMessage()
     except Exception:
-        message = f"{_text_of(record.msg)} {record.args!r}"
+        message = f"{text_of(record.msg)} {record.args!r}"
         record.msg, record.args = message, None
     clean = table.redact(message)
     if clean != message:
@@ -134,18 +135,11 @@ def _clean(value: Any, table: Table) -> Any:
         return value
     if isinstance(value, str):
         return table.redact(value)
-    texts = _text_of(value), _text_of(value, repr)
+    texts = text_of(value), text_of(value, repr)
     return table.redact(texts[0]) if any(table.redact(text) != text for text in texts) else value
 
 
-def _text_of(value: Any, show: Callable[[Any], str] = str) -> str:
-    try:
-        return show(value)
-    except Exception:
-        return f"<{type(value).__name__} without a text>"
-
-
-def _shows_secret(error: BaseException | None, table: Table) -> bool:
+def _holds_secret(error: BaseException | None, table: Table) -> bool:
     """Whether a secret stands in an exception, or in one that it came from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -20,7 +20,7 @@ from connector.errors import MissingSetting
 SHORTEST = 6  # characters; shorter values would black out ordinary words
 LONGEST_TEXT = 32_768  # characters; Application Insights stores no more of a message either
 MASK = "[secret]"
-WITHHELD = "(not shown: a secret is encoded in this text)"
+WITHHELD = "(withheld: a secret is encoded in this text)"
 
 _ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
 _PASSING = 40  # values that auth made for single requests, such as signatures
@@ -313,11 +313,7 @@ def _parts(text: str) -> Iterator[str]:
 class Settings(Mapping[str, Any]):
     """A read-only mapping of what was typed in Fivetran's form. Its `repr` shows only names.
 
-    Args:
-        kind: What they are, for errors: "secret" or "payload key".
-        typed: By name; blank ones count as missing.
-        defaults: What holds for those that are missing.
-        app_settings: Whether a secret may be an app setting too.
+    Blank ones count as missing. Its kind, "secret" or "payload key", is for errors.
     """
 
     def __init__(
@@ -330,7 +326,9 @@ class Settings(Mapping[str, Any]):
     ) -> None:
         self._kind = kind
         self._values = _Hidden(defaults or {})
-        self._values.update((name, value) for name, value in typed.items() if not _blank(value))
+        self._values |= {
+            name: value for name, value in typed.items() if value is not None and str(value).strip()
+        }
         self._has_app_settings = app_settings
 
     def __getitem__(self, name: str) -> Any:
@@ -386,7 +384,3 @@ def app_settings(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 def payload_of(defaults: Mapping[str, Any], sent: Mapping[str, Any]) -> Settings:
     """The custom payload of one call: what was typed, else what is declared for it."""
     return Settings("payload key", sent, defaults)
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

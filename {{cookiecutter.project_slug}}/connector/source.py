@@ -22,7 +22,6 @@ UNSET: Any = msgspec.UNSET
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_HOST = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -103,7 +102,7 @@ class Source:
         if isinstance(secrets, str) or isinstance(payload, str) or isinstance(allowed_hosts, str):
             raise SourceError('secrets, payload and allowed_hosts are lists: secrets=["apiToken"]')
         for host in allowed_hosts:
-            if not _HOST.fullmatch(host):
+            if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", host):
                 raise SourceError(
                     f"{host!r} in allowed_hosts is not a host name such as files.example.com: "
                     "leave out https://, port and path"

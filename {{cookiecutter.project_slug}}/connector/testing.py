@@ -115,7 +115,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     return result
 
 
-class HeldClock:
+class HeldClock(clock.SystemClock):
     """A clock that moves only when somebody advances it or sleeps."""
 
     def __init__(self, time: float) -> None:
@@ -159,7 +159,7 @@ def _replies(value: Any) -> Iterator[Reply]:
 
 
 def _response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
-    body = reply.body if reply.body is not None else codec.encode(codec.plain(reply.json))
+    body = reply.body if reply.body is not None else codec.encode(codec.jsonable(reply.json))
     response = requests.Response()
     response.status_code = reply.status
     response.headers.update({"Content-Type": "application/json", **reply.headers})

@@ -29,7 +29,7 @@ CHOICES = (
 _1970 = datetime(1970, 1, 1)
 _YEAR_1, _YEAR_10000 = -719_162 * DAY, 2_932_897 * DAY
 _EXACT = Context(prec=80, rounding=ROUND_FLOOR)
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 ISO = re.compile(
     r"[0-9]{4}(?P<dash>-?)[0-9]{2}(?P=dash)[0-9]{2}"
     r"(?:[Tt ][0-9]{2}(?:(?P<colon>:?)[0-9]{2}(?:(?P=colon)[0-9]{2}(?:[.,][0-9]+)?)?)?"
@@ -37,7 +37,7 @@ ISO = re.compile(
 )
 # Texts of one shape are of one form; an offset may be + or -.
 _SHAPE = bytes.maketrans(b"123456789-", b"000000000+")
-_DIRECTIVE = re.compile(r"(%[-_0^#:]*.)", re.DOTALL)
+_DIRECTIVE = r"(?s)(%[-_0^#:]*.)"
 # No field of it is what strptime assumes for a field that a form leaves out.
 _SAMPLE = datetime(2003, 11, 25, 17, 38, 49, 123456, UTC)
 _ASSUMED = "1900-01-01T00:00:00.000000"
@@ -65,7 +65,7 @@ class Iso:
                 pass
         what = "is not a time in ISO 8601" if isinstance(value, str) else "is a number"
         raise CursorError(
-            f"{shown(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
+            f"{quoted(value)} {what}: declare what it is with cursor_type=, one of: {CHOICES}"
         )
 
     def write(self, wall: int, like: Any) -> Any:
@@ -118,7 +118,7 @@ class Epoch:
         advice = f'by its size it is cursor_type="{by_size}"'
         if by_size in (None, self._name):
             advice = "leave it out in the step, or name another column"
-        raise CursorError(f'{shown(value)} is not a time of cursor_type="{self._name}": {advice}')
+        raise CursorError(f'{quoted(value)} is not a time of cursor_type="{self._name}": {advice}')
 
     def write(self, wall: int, like: Any) -> Any:
         places = _places(like)
@@ -144,7 +144,7 @@ class Strptime:
     def __init__(self, form: str) -> None:
         self._form = form
         self._variants = list(dict.fromkeys(form.replace("%Z", z) for z in ("GMT", "UTC", "Z")))
-        literals = _DIRECTIVE.sub("0", self._variants[0])
+        literals = re.sub(_DIRECTIVE, "0", self._variants[0])
         self._is_utc = re.search(r"(?<![A-Za-z])(Z|UTC|GMT)(?![A-Za-z+-])", literals) is not None
         self.sample = strftime(_SAMPLE, self._variants[0])
         self._unit = self._unit_of(self._variants[0])
@@ -160,7 +160,7 @@ class Strptime:
         moment, (_, form) = moment_of(wall), self._parse(like)
         found = _pattern(form).fullmatch(like)
         fields = iter(found.groups() if found else ())
-        return _DIRECTIVE.sub(lambda each: _field(moment, each[0], next(fields, "")), form)
+        return re.sub(_DIRECTIVE, lambda each: _field(moment, each[0], next(fields, "")), form)
 
     def unit(self, like: Any) -> int:
         return self._unit
@@ -175,7 +175,7 @@ class Strptime:
             except (TypeError, ValueError):
                 continue
         raise CursorError(
-            f"{shown(value)} is not in the form cursor_type={self._form!r}: declare the form that "
+            f"{quoted(value)} is not in the form cursor_type={self._form!r}: declare the form that "
             "the upstream writes, or another column"
         )
 
@@ -246,12 +246,12 @@ def number_of(value: Any, cursor_type: str) -> Decimal:
     """A number, or a text of digits, exactly."""
     if isinstance(value, int):
         return Decimal(value)
-    if isinstance(value, (float, Decimal)) or _NUMBER.fullmatch(value):
+    if isinstance(value, (float, Decimal)) or re.fullmatch(_NUMBER, value):
         number = Decimal(str(value))
         if number.is_finite():
             return number
     raise CursorError(
-        f'{shown(value)} is not a number, and cursor_type="{cursor_type}" is for numbers: declare '
+        f'{quoted(value)} is not a number, and cursor_type="{cursor_type}" is for numbers: declare '
         "what the values are, or another column"
     )
 
@@ -268,10 +268,10 @@ def keys_of_numbers(values: Sequence[Any]) -> Sequence[Any]:
 
 def strftime(moment: datetime, form: str) -> str:
     """As datetime.strftime, with years of four digits on every machine."""
-    return _DIRECTIVE.sub(lambda found: _field(moment, found[0], ""), form)
+    return re.sub(_DIRECTIVE, lambda found: _field(moment, found[0], ""), form)
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as a text may show it."""
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else repr(value[:57]) + "..."
@@ -292,7 +292,7 @@ def _pattern(form: str) -> re.Pattern[str]:
         "%z": r"([+-]\d\d:?\d\d[:.\d]*|Z)",
         **dict.fromkeys(("%d", "%m", "%y", "%H", "%I", "%M", "%S", "%U", "%V", "%W"), r"(\d\d?)"),
     }
-    parts = _DIRECTIVE.split(form)
+    parts = re.split(_DIRECTIVE, form)
     parts[::2] = (re.sub(r"(\\\s)+", r"\\s+", re.escape(part)) for part in parts[::2])
     parts[1::2] = (fields.get(part, "(.+?)") for part in parts[1::2])
     return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)

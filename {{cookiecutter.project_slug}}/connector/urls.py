@@ -10,11 +10,10 @@ from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
 from connector.errors import SourceError, UpstreamError, WrongOrigin
 
-_HOST_PART = re.compile(r"[A-Za-z0-9-]+")
 _WHOLE = re.compile(r"https?://", re.IGNORECASE)
 _NOT_IN_BASE = re.compile(r"""[?#{}\s\\<>"^`|]""")
 _USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
-_HTTP = re.compile(r"^http:(//[^/?#:]*)(:80)?(?![^/?#])", re.IGNORECASE)
+_HTTP = r"(?i)^http:(//[^/?#:]*)(:80)?(?![^/?#])"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -95,7 +94,7 @@ class BaseUrl:
 
     def _secured(self, url: str) -> str:
         """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
-        secured = _HTTP.sub(r"https:\1", url)
+        secured = re.sub(_HTTP, r"https:\1", url)
         return secured if secured != url and self.is_home(secured) else url
 
 
@@ -159,7 +158,7 @@ def _resolved(declared: str, keys: Iterable[str], payload: Mapping[str, Any]) ->
     for key in keys:
         if "{" + key + "}" in base:
             value = payload[key]
-            if value is None or not _HOST_PART.fullmatch(str(value)):
+            if value is None or not re.fullmatch("[A-Za-z0-9-]+", str(value)):
                 raise SourceError(
                     f"the payload key {key!r} is a part of base_url: it may hold letters, digits "
                     "and hyphens only, such as acme-eu"

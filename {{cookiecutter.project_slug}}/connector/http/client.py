@@ -28,7 +28,7 @@ from connector.source import Source
 
 ATTEMPTS = 5
 REDIRECTS = 5
-_SHOWN = 200  # characters of a body that an error shows
+_QUOTED = 200  # characters of a body that an error quotes
 _DAY = 86400.0
 
 
@@ -89,12 +89,7 @@ class _Options(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Asks the upstream for one call; connections outlive it, credentials and cookies do not.
-
-    Raises:
-        SourceError: `UPSTREAM_BASE_URL` is not a URL that credentials may be sent to.
-        MissingSetting: A payload key of `base_url` is missing.
-    """
+    """Asks the upstream for one call; connections outlive it, credentials and cookies do not."""
 
     def __init__(
         self,
@@ -103,7 +98,7 @@ class Client:
         payload: Settings,
         redactor: Redactor,
         budget: Budget,
-        send: transport.Send = transport.send,
+        send: transport.Send,
     ) -> None:
         self._source = source
         self._redactor = redactor
@@ -134,11 +129,8 @@ class Client:
     ) -> Response:
         """Send a request until it is answered; see `Fetch.request` for arguments and errors.
 
-        Args:
-            link: The URL of the next page, which is asked instead of the path.
-            follow: Whether the page's next token is a link of this response.
-            traffic: Learns what the request showed.
-            fields: Fields of the log lines: sync_id, entity, page.
+        `link`, the URL of the next page, is asked instead of the path; `follow`: the page's next
+        token is a link of this response. `fields` stand in the log lines.
         """
         url = self._base.url(path)
         if link is not None:
@@ -161,12 +153,7 @@ class Client:
         return response
 
     def next_token(self, token: Any, traffic: Traffic) -> Any:
-        """A page's next token as it may be stored: a link whole, and without credentials.
-
-        Raises:
-            StepError: A URL in it holds a user name.
-            WrongOrigin: The link leads to another origin.
-        """
+        """A page's next token as it may be stored: a link whole, and without credentials."""
         if token and isinstance(token, str) and traffic.followed is not None:
             token = self._base.next_url(token, traffic.followed)
         return self._signer.strip_token(token)
@@ -327,7 +314,7 @@ class Client:
         why += f": {self._quote(response)}"
         challenge = response.headers.get("WWW-Authenticate", "")
         if status in (401, 403) and challenge:
-            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _SHOWN)})"
+            why += f" (WWW-Authenticate: {self._redactor.shorten(challenge, _QUOTED)})"
         refused = status in (401, 403) and not limited and not options.for_token
         if refused and self._source.secrets and self._base.is_home(response.url):
             why += f" (check the secrets {', '.join(self._source.secrets)})"
@@ -342,15 +329,15 @@ class Client:
         return UpstreamError(why, status=status)
 
     def _quote(self, response: Response) -> str:
-        """The start of what the API said; of JSON that is longer, of its message."""
-        start = response.start(_SHOWN)
+        """The start of the body; of JSON that is longer, of its message."""
+        start = response.start(_QUOTED)
         body: Any = None
-        if len(start) >= _SHOWN and start.startswith("{"):
+        if len(start) >= _QUOTED and start.startswith("{"):
             with suppress(msgspec.MsgspecError, UnicodeError, RecursionError, UpstreamError):
                 body = response.json()
         for name in MESSAGES if isinstance(body, dict) else ():
             if body.get(name):
                 message = body[name]
                 text = message if isinstance(message, str) else codec.encode(message).decode()
-                return self._redactor.shorten(text, _SHOWN)
+                return self._redactor.shorten(text, _QUOTED)
         return start

@@ -42,7 +42,7 @@ def draft(
         if data is not None:
             raise StepError(f"{what}: json= and data= are two bodies; pass one of them")
         try:
-            data = codec.encode(codec.plain(json))
+            data = codec.encode(codec.jsonable(json))
         except TypeError as error:
             raise StepError(f"{what}: json= cannot be sent: {error}") from None
         merged.setdefault("Content-Type", "application/json")

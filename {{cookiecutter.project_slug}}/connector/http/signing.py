@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from connector.auth import (
-    ApiKey,
-    Auth,
-    OAuth2ClientCredentials,
-    Post,
-    access_token,
-    forget_token,
-)
+from connector.auth import ApiKey, Auth, OAuth2ClientCredentials, Post, access_token, forget_token
 from connector.budget import Budget
 from connector.errors import SourceError, StepError, UpstreamError
 from connector.secrets import Redactor
@@ -53,17 +46,8 @@ class Signer:
     def sign(
         self, request: requests.PreparedRequest, post: Post, *, auth: bool
     ) -> requests.PreparedRequest:
-        """A copy as it goes over the wire, with credentials where it may have some.
-
-        Args:
-            request: Without credentials.
-            post: Sends a request for an OAuth token.
-            auth: Whether it gets credentials at all.
-
-        Raises:
-            WrongOrigin: It would go to a host that must not be asked.
-            UpstreamError: A secret would go to another host, or there is no OAuth token.
-        """
+        """A copy as it goes over the wire, with credentials if it may have some and `auth` is set;
+        UpstreamError where it, or a secret in it, must not be sent there. `post` gets tokens."""
         signed = request.copy()
         self._base.check(request.url or "")
         if not self._base.is_home(request.url or ""):
@@ -126,8 +110,8 @@ class Signer:
                 f"auth changed the host of the request to {without_query(after)}: "
                 "an auth function may change headers, query and body only"
             )
-        pairs = [*_pairs(urlsplit(before).query)]
-        for name, value in _pairs(urlsplit(after).query):
+        pairs = parse_qsl(urlsplit(before).query, keep_blank_values=True)
+        for name, value in parse_qsl(urlsplit(after).query, keep_blank_values=True):
             if (name, value) not in pairs:
                 self.learn(value)
             # What the step asked for is the step's, though auth may have written it anew.
@@ -157,17 +141,12 @@ class Signer:
             return self.strip(text)
         # Another text could be anything, unless it is a query with what was sent as a credential.
         path, _, query = text.rpartition("?")
-        found = [value for name, value in _pairs(query) if name in self._params]
+        pairs = parse_qsl(query, keep_blank_values=True)
+        found = [value for name, value in pairs if name in self._params]
         if not any(map(self._redactor.blocks, found)) or not _NOT_IN_URL.isdisjoint(text):
             return text
         stripped = without_params(f"{path}?{query}", self._params)
         return stripped if path or text[0] == "?" else stripped[1:]
-
-
-def _pairs(query: str) -> Iterator[tuple[str, str]]:
-    for pair in filter(None, query.split("&")):
-        name, _, value = pair.partition("=")
-        yield unquote_plus(name), unquote_plus(value)
 
 
 def _text(value: Any) -> str:

@@ -85,17 +85,10 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
-    """Send a request over a pooled connection; the body of the response is not read yet.
+    """Send a signed request over a pooled connection; the response's body is not read yet.
 
-    Cookies, redirects and the environment's `.netrc` and proxies are ignored.
-
-    Args:
-        request: With its credentials.
-        seconds: How long the complete response may take, body included.
-
-    Raises:
-        SourceError: `CONNECTOR_CA_BUNDLE` names no file, or `CONNECTOR_PROXY` is not a URL.
-        requests.RequestException: There is no connection, or no response in time.
+    Cookies, redirects and the environment's `.netrc` and proxies are ignored. The complete
+    response, body included, may take so many seconds.
     """
     ca_bundle = os.environ.get("CONNECTOR_CA_BUNDLE", "").strip()
     proxy = _proxy(os.environ.get("CONNECTOR_PROXY", "").strip())
@@ -124,11 +117,7 @@ def proxy_credentials() -> list[str]:
 def read_body(response: requests.Response, label: str, budget: Budget) -> bytes:
     """The whole body, unpacked; the connection is then free again, or closed.
 
-    Raises:
-        UpstreamError: The body is larger than 64 MiB.
-        DeadlineExceeded: The time is over.
-        TransportError: A compressed body ended early or cannot be unpacked.
-        urllib3.exceptions.HTTPError: The connection broke.
+    Raises UpstreamError where it is too large, else what `TransportError.of` takes.
     """
     encoding = response.headers.get("Content-Encoding", "").lower()
     chunks = response.raw.stream(_CHUNK, decode_content=False)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import requests
 
@@ -19,6 +19,11 @@ _LONGEST_BACKOFF = 32.0  # seconds
 _UNIX_TIMES = ((1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
 _RETRY_AFTER = (("Retry-After-Ms", 0.001), ("Retry-After", 1.0))
 _SEARCHED = 64 * 1024  # bytes of a body
+_RATE_LIMIT = (
+    rb"(?i)rate[\s_-]?limit|too[\s_-]?many[\s_-]?(request|call)|throttl|abuse detection"
+    rb"|(request|call)s?[\s_-]limit[\s_-](is |was |has been )?(exceeded|reached)"
+)
+_ITEM = r"\b(r|t|remaining|resets?)\s*=\s*(\d+(?:\.\d+)?)"
 
 
 def is_rate_limit(response: requests.Response) -> bool:
@@ -32,7 +37,7 @@ def is_rate_limit(response: requests.Response) -> bool:
     return (
         any(name in response.headers for name, _ in _RETRY_AFTER)
         or any(remaining == 0 for remaining, _ in _limits(response))
-        or _rate_limit_words().search(response.content[:_SEARCHED]) is not None
+        or re.search(_RATE_LIMIT, response.content[:_SEARCHED]) is not None
     )
 
 
@@ -44,10 +49,8 @@ def may_pass(status: int) -> bool:
 def asked(response: requests.Response, *, limited: bool) -> float | None:
     """Seconds that the response asks to wait, above 0, at most a day; None if it names none.
 
-    Args:
-        response: Any response.
-        limited: Whether it is a rate limit. Only then the reset of one counts, because many APIs
-            send that with every response; and not where requests are left.
+    The reset of a limit counts only where the response is `limited` by one and no requests are
+    left, because many APIs send it with every response.
     """
     now = _now(response)
     for name, unit in _RETRY_AFTER:
@@ -93,7 +96,7 @@ def _limits(response: requests.Response) -> Iterator[tuple[float | None, float |
         else:
             # `"api";r=0;t=20, "day";r=9;t=3600` of the IETF; `limit=10, remaining=0, reset=20`.
             for policy in [value] if "reset" in value else value.split(","):
-                items = {item[0].rstrip("s"): item[1] for item in _item().findall(policy)}
+                items = {item[0].rstrip("s"): item[1] for item in re.findall(_ITEM, policy)}
                 left = items.get("r", items.get("remaining", ""))
                 yield _number(left), _seconds(items.get("t", items.get("reset", "")), now)
 
@@ -124,17 +127,3 @@ def _now(response: requests.Response) -> float:
     """The upstream's clock where it shows it, for its dates are by that one; else ours."""
     date = date_of(response.headers.get("Date", ""))
     return clock.now() if date is None else date
-
-
-@cache
-def _rate_limit_words() -> re.Pattern[bytes]:
-    return re.compile(
-        rb"rate[\s_-]?limit|too[\s_-]?many[\s_-]?(request|call)|throttl|abuse detection"
-        rb"|(request|call)s?[\s_-]limit[\s_-](is |was |has been )?(exceeded|reached)",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _item() -> re.Pattern[str]:
-    return re.compile(r"\b(r|t|remaining|resets?)\s*=\s*(\d+(?:\.\d+)?)")

@@ -153,7 +153,7 @@ class Bounds:
         if same and traffic.request and traffic.fingerprint == walk.requests:
             why = "the same request gave the same page again"
         elif repeats >= (SAME_PAGES_APPENDED if self.entity.appends else SAME_PAGES):
-            why = f"{repeats} pages in a row held the same records"
+            why = f"{repeats} pages in a row had the same records"
         elif digest == walk.cycle.mark:
             why = "the same token gave the same page as before"
         if why:
@@ -174,7 +174,7 @@ class Bounds:
             return top is not None and walk.since is not None and top.at < walk.since.at
         if self.entity.order is None or walk.until is not None:
             return False
-        # A record dated in the future is no sign that the walk has passed its own start.
+        # A record dated in the future is no sign that the walk has passed its start.
         top = page.cursors.highest(max(clock.now(), traffic.answered_at or 0.0))
         return top is not None and self.entity.cursors.passed(top, walk.horizon)
 

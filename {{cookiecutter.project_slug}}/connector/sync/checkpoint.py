@@ -13,7 +13,7 @@ from connector.http.client import Traffic
 from connector.source import Entity
 from connector.sync.page import EncodedPage
 from connector.sync.state import Committed, WalkState
-from connector.times import shown
+from connector.times import quoted
 
 REMEMBERED = 1000  # digests of records without a primary key that the state keeps
 
@@ -48,7 +48,7 @@ class CommitRules:
             high=high,
             last=(rows.last or walk.last) if ascending else None,
             readable=walk.readable + rows.readable + deleted.readable,
-            unreadable=walk.unreadable or (shown(odd[0][1]) if odd else ""),
+            unreadable=walk.unreadable or (quoted(odd[0][1]) if odd else ""),
             has_column=walk.has_column or rows.present or deleted.present,
         )
         return walk if self.entity.primary_key else self._leave_out(walk, committed, page)
@@ -110,7 +110,7 @@ class CommitRules:
         if found is not None:
             index, point, other = found
             raise StepError(
-                f"the cursor {shown(point.value)} does not compare with {shown(other.value)}: "
+                f"the cursor {quoted(point.value)} does not compare with {quoted(other.value)}: "
                 "one has an offset and the other has none. Declare timezone=, or write all in one "
                 "form in the step",
                 record=index,
@@ -122,7 +122,7 @@ class CommitRules:
         if found is not None:
             index, point, before = found
             raise StepError(
-                f'order="{order}", but {shown(point.value)} comes after {shown(before.value)}: '
+                f'order="{order}", but {quoted(point.value)} comes after {quoted(before.value)}: '
                 f"sort the upstream by {self.entity.cursor!r}, or leave out order",
                 record=index,
             )
@@ -152,7 +152,7 @@ class CommitRules:
                 "or after what can be committed: declare primary_key"
             )
         if len(delivered) < page.rows:
-            page.keep(delivered)
+            page.select(delivered)
         return replace(walk, seen=seen, skip=left, again=list(again.elements()))
 
     def _at_or_after(self, cursor: Point | None) -> Callable[[Point | None], bool]:

@@ -17,16 +17,10 @@ from connector.sync.setup_test import run_setup_test
 
 
 def handle(source: Source, body: bytes, send: transport.Send = transport.send) -> tuple[int, bytes]:
-    """Answer one call.
+    """Answer one call with an HTTP status and JSON.
 
-    Args:
-        source: What the user declared.
-        body: JSON as Fivetran sends it.
-        send: The transport.
-
-    Returns:
-        HTTP status and JSON. An error report has status 200, for the body is what Fivetran shows;
-        only a body that is not a request of the protocol gets 400.
+    An error report has status 200, for the body is what Fivetran shows; only a body that is not a
+    request of the protocol gets 400.
     """
     began = clock.monotonic()
     redactor = Redactor()

@@ -53,7 +53,7 @@ class Batch(msgspec.Struct):
         """The records one by one."""
         return codec.items(self.data)
 
-    def keep(self, indexes: Sequence[int]) -> None:
+    def select(self, indexes: Sequence[int]) -> None:
         """Leave out all other records."""
         records = self.records()
         self.data = b"[%b]" % b",".join(bytes(records[index]) for index in indexes)
@@ -81,20 +81,14 @@ class EncodedPage(msgspec.Struct):
         """Bytes that the page adds to a reply."""
         return sum(len(batch.data) - 2 for batch in self.batches)
 
-    def keep(self, indexes: list[int]) -> None:
+    def select(self, indexes: list[int]) -> None:
         """Leave out all other records of the entity."""
-        self.entity_batch.keep(indexes)
+        self.entity_batch.select(indexes)
         self.batches = [batch for batch in self.batches if batch.count]
 
 
 def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
-    """Check a page against its entity's declaration and encode it.
-
-    Raises:
-        StepError: It breaks the step's contract; the text names table and field.
-        DeadlineExceeded: A generator of records does not end in the time of this call.
-        ConnectorError: What a generator of records raised.
-    """
+    """Check a page against its entity's declaration and encode it; StepError names the fault."""
     token = None if page.next_token is False else _stored(page.next_token, "next_token")
     if page.has_cursor and entity.cursor is not None:
         raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
@@ -133,7 +127,7 @@ def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
     )
     for batch in batches:
         if not batch.delete and (keys := deleted_keys.get(batch.table)):
-            batch.keep([at for at, key in enumerate(batch.canonical()) if key not in keys])
+            batch.select([at for at, key in enumerate(batch.canonical()) if key not in keys])
     encoded.batches = [batch for batch in batches if batch.count]
     return encoded
 
@@ -141,7 +135,7 @@ def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
 def _stored(value: Any, name: str) -> Any:
     """A value of the step's as it will come back from the state."""
     try:
-        return codec.decode_exact(codec.encode(codec.plain(value, exact=True)))
+        return codec.decode_exact(codec.encode(codec.jsonable(value, exact=True)))
     except TypeError as error:
         raise StepError(f"{name} is not a JSON value: {error}") from None
     except RecursionError:
@@ -172,10 +166,9 @@ def _encode(
     budget: Budget,
     delete: bool = False,
 ) -> tuple[Batch, list[Any]]:
-    """Encode records, and decode only their keys and cursors.
+    """Encode records; return them and the cursor of each, MISSING where it has none.
 
-    Returns:
-        The records, and the cursor of each, MISSING where it has none.
+    Only their keys and cursors are decoded.
     """
     root = cursor.partition(".")[0] if cursor else ""
     names = tuple(dict.fromkeys((*key, *((cursor, root) if cursor else ()))))
@@ -264,7 +257,7 @@ def _encode_chunk(
         if not isinstance(record, Mapping):
             raise _not_an_object(table, record, index)
         try:
-            converted.append(codec.plain(record))
+            converted.append(codec.jsonable(record))
         except TypeError as error:
             raise StepError(f"a record of {table}, {error}", record=index) from None
         except RecursionError:

@@ -218,7 +218,7 @@ def _tables(side: Mapping[str, list[Batch]]) -> list[bytes | memoryview]:
 def _message(problems: Sequence[Problem], redactor: Redactor) -> str:
     """What all problems say, as long as Fivetran takes it."""
     longest = min(_LONGEST, _LONGEST_MESSAGE // len(problems))
-    texts: list[str] = [codec.plain(redactor.shorten(each.text, longest)) for each in problems]
+    texts: list[str] = [codec.jsonable(redactor.shorten(each.text, longest)) for each in problems]
     text = texts[0]
     if len(problems) > 1:
         text = "\n".join([f"{len(problems)} things are wrong:", *(f"- {each}" for each in texts)])
@@ -231,10 +231,10 @@ def _trace(error: BaseException, redactor: Redactor) -> list[list[Any]]:
     """`[file, line, function, code]` of this project's frames."""
     trace: list[list[Any]] = [
         [
-            codec.plain(redactor.redact(path)),
+            codec.jsonable(redactor.redact(path)),
             frame.lineno or 0,
-            codec.plain(redactor.shorten(frame.name, _LONGEST_LINE)),
-            codec.plain(redactor.shorten(frame.line or "", _LONGEST_LINE)),
+            codec.jsonable(redactor.shorten(frame.name, _LONGEST_LINE)),
+            codec.jsonable(redactor.shorten(frame.line or "", _LONGEST_LINE)),
         ]
         for path, frame in _frames(error)[-_FRAMES:]
     ]

@@ -133,12 +133,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class State:
-    """The state of one call, from that of the request.
+    """The state of one call, from that of the request; StateError if its shape is unknown.
 
     `sync` is the unfinished sync, whose walks are those of declared entities.
-
-    Raises:
-        StateError: It is of a shape that this version does not know; the text names the key.
     """
 
     def __init__(self, sent: Mapping[str, Any], entities: Mapping[str, Entity]) -> None:
@@ -153,7 +150,8 @@ class State:
             # The committed value may be another column's where a deployment has changed it.
             if walk is None or walk.shape.startswith(column_digest(entity)):
                 self._committed[name] = _parse_committed(entity, self._rest)
-                walk = walk and _parse_walk(entity, walk)
+                if walk is not None and entity.cursor is not None:
+                    walk = _parse_walk(entity, walk)
             if walk is not None:
                 walks[name] = walk
         self.sync.walks = walks
@@ -199,7 +197,10 @@ class State:
             if not sync.walks and not self._others:
                 return self._rest
             sync = SyncState(VERSION, id=sync.id, at=sync.at, walks=sync.walks)
-        walks = {name: _as_written(walk) for name, walk in sync.walks.items()}
+        walks = {
+            name: _converted(walk, lambda _, point: value_of(point))
+            for name, walk in sync.walks.items()
+        }
         sync = replace(sync, walks=self._others | walks)
         return {**self._rest, RESERVED: msgspec.to_builtins(sync, builtin_types=(Decimal,))}
 
@@ -280,14 +281,7 @@ def _parse_committed(entity: Entity, rest: Mapping[str, Any]) -> Committed:
 def _parse_walk(entity: Entity, walk: WalkState) -> WalkState:
     """The walk with its cursor values as points."""
     place = f"{RESERVED}.walks.{entity.name}"
-    if entity.cursor is None:
-        return walk
     return _converted(walk, lambda name, value: _point(entity, value, f"{place}.{name}"))
-
-
-def _as_written(walk: WalkState) -> WalkState:
-    """The walk with its points as the upstream wrote them."""
-    return _converted(walk, lambda _, point: value_of(point))
 
 
 def _converted(walk: WalkState, convert: Callable[[str, Any], Any]) -> WalkState:
