@@ -92,6 +92,12 @@ def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server: Faults, k
     assert "holds a secret" in message
 
 
+def test_the_key_of_basic_auth_without_a_password_is_no_user_name(server: Faults) -> None:
+    key, kind = CLIENT["apiToken"], AUTHS["basic without a password"]
+    made = reading(server.url, lambda _: Page([{"id": 1}], key), auth=kind)
+    assert "holds a secret" in error(made, secrets=CLIENT)
+
+
 def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server: Faults) -> None:
     """Timestamps that contain a numeric secret, a user name, what looks like a template or a mask:
     in a token, a URL, a header, the payload, a cursor, a row.

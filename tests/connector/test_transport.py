@@ -2,6 +2,7 @@
 
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 from connector import Fetch, Page
@@ -79,6 +80,25 @@ def test_a_response_that_is_not_complete_in_time_ends_with_the_call(
     with Faults(authority.context if tls else None) as server:
         message = error(reading(server.url, path), state={"other": 1})
         assert f"GET {server.url}{path} was not answered in the time of one call" in message
+
+
+def test_a_stall_late_in_a_response_does_not_get_the_time_of_the_whole_request_anew(
+    server: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket's timeout is set anew at each read, to what remains."""
+    timeouts: list[float] = []
+
+    class Watched(transport._Stream):
+        def readinto(self, buffer: Any) -> int | None:
+            try:
+                return super().readinto(buffer)
+            finally:
+                timeouts.append(self._sock.gettimeout() or 0.0)
+
+    monkeypatch.setattr(transport, "_Stream", Watched)
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "1")
+    error(reading(server.url, "/stall?after=0.3"))
+    assert len(timeouts) > 1 and timeouts == sorted(timeouts, reverse=True) and timeouts[-1] < 0.8
 
 
 # ---- connections, cookies, the environment
