@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+import handmade
 import pytest
 from harness.cli import main
 from werkzeug import Request, Response
-from werkzeug.serving import make_server
 
 SECRETS = {"apiToken": "s3cret-Ü&+/tökén", "short": "ab"}
 KEY = "function-key-123456=="
@@ -85,18 +84,12 @@ def _answer(status: int, code: str, message: str, data: dict[str, Any] | None = 
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The fake, running, and named in the environment with a key that it takes."""
     api = Api()
-    server = make_server("127.0.0.1", 0, Request.application(api.handle), threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("FIVETRAN_API_URL", api.url)
-    monkeypatch.setenv("FIVETRAN_API_KEY", USER[0])
-    monkeypatch.setenv("FIVETRAN_API_SECRET", USER[1])
-    monkeypatch.setenv("FUNCTION_KEY", KEY)
-    yield api
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with handmade.served(api.handle) as api.url:
+        monkeypatch.setenv("FIVETRAN_API_URL", api.url)
+        monkeypatch.setenv("FIVETRAN_API_KEY", USER[0])
+        monkeypatch.setenv("FIVETRAN_API_SECRET", USER[1])
+        monkeypatch.setenv("FUNCTION_KEY", KEY)
+        yield api
 
 
 @pytest.fixture

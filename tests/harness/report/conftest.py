@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import textwrap
@@ -11,29 +10,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import handmade
 import pytest
 from harness.cli import main
 
-SECRET = "s3cret-Ü&+/tökén"
 VOID = {"meta", "br"}
 
 HEAD = """
-import json
-
-import azure.functions as func
-
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-
-
-def reply(body):
-    return func.HttpResponse(json.dumps(body), mimetype="application/json")
-
-
-@app.route(route="acme", methods=["POST"])
-def acme(req: func.HttpRequest) -> func.HttpResponse:
-    request = req.get_json()
-    secret = request["secrets"]["apiToken"]
-    at = request["state"].get("at", 0)
+secret = request["secrets"]["apiToken"]
+at = state.get("at", 0)
 """
 
 # Ten records, three a call; one third of `maybe` is null.
@@ -141,12 +126,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes a folder with a function of the given body, and goes there."""
 
     def make(body: str = GOOD, **connection: Any) -> Path:
-        folder = tmp_path / "project"
-        folder.mkdir(exist_ok=True)
-        code = HEAD + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n"
-        (folder / "function_app.py").write_text(code, encoding="utf-8")
-        given = {"schema": "acme", "secrets": {"apiToken": SECRET}, **connection}
-        (folder / "connection.json").write_text(json.dumps(given), encoding="utf-8")
+        body = HEAD + textwrap.dedent(body)
+        folder = handmade.make(tmp_path / "project", body, **connection)
         monkeypatch.chdir(folder)
         return folder
 

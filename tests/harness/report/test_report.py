@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handmade import SECRET
 
 Make = Callable[..., Path]
 Run = Callable[..., tuple[int, str]]
 Report = Callable[..., Any]
-SECRET = "s3cret-Ü&+/tökén"
+
 
 MARKUP = "</td></script><script>document.title='owned'</script><img src=x onerror=\"a()\">'\"&lt;"
 HOSTILE = f"""
