@@ -17,7 +17,7 @@ from harness.errors import HarnessError, ProtocolBroken, TablesDiffer
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.redact import Redactor
-from harness.sample import OwnApp, Sample, Server
+from harness.sample import Sample, Server
 from harness.target import Target
 from harness.target.network import Network, short_sleeps
 from harness.warehouse import Warehouse
@@ -87,7 +87,7 @@ def play(
     load: Load,
     connection: Connection,
     folder: Path,
-    upstream: tuple[Sample | OwnApp, Server] | None = None,
+    upstream: tuple[Sample, Server] | None = None,
     on_exchange: Callable[[Exchange], None] = lambda exchange: None,
 ) -> Outcome:
     """Two to four disturbed syncs, two quiet ones, and an undisturbed one to compare with.
@@ -178,7 +178,7 @@ def _no_sleep(seconds: float) -> None:
     """Fivetran's pauses between tries."""
 
 
-def _appended(sample: Sample | OwnApp | None, tables: Warehouse) -> list[str]:
+def _appended(sample: Sample | None, tables: Warehouse) -> list[str]:
     """Tables whose rows may be there several times, by what is known of the upstream."""
     keyless = [table.name for table in tables.tables() if not table.primary_key]
     if sample is None or sample.entities is None:

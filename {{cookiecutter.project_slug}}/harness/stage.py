@@ -19,7 +19,7 @@ from harness.protocol.findings import Finding, Findings
 from harness.protocol.messages import Answer, read
 from harness.protocol.rules import Fault, Judge
 from harness.redact import Redactor
-from harness.sample import OwnApp, Sample, Server, load
+from harness.sample import Sample, Server, load
 from harness.sample.faults import Faults
 from harness.sample.server import Seen
 from harness.target import Target
@@ -67,7 +67,7 @@ class Stage:
     server: Server
 
     def __init__(
-        self, folder: Path, room: Path, expected: Expected, sample: Sample | OwnApp | None = None
+        self, folder: Path, room: Path, expected: Expected, sample: Sample | None = None
     ) -> None:
         project = Project(folder)
         example = project.connection(folder / EXAMPLE)
@@ -82,7 +82,7 @@ class Stage:
         self.folder, self._room, self._expected = folder, room, expected
         self._numbers = count()
 
-    def with_sample(self, sample: Sample | OwnApp) -> Stage:
+    def with_sample(self, sample: Sample) -> Stage:
         """The same function beside another upstream."""
         room = self._room / f"room-{next(self._numbers)}"
         room.mkdir()
@@ -186,7 +186,7 @@ class Stage:
                     "sent unchanged?"
                 )
 
-    def chaos(self, seed: int, sample: Sample | OwnApp) -> str:
+    def chaos(self, seed: int, sample: Sample) -> str:
         """What is wrong after a run of chaos; "" where the tables are the same."""
         room = self._room / f"chaos-{seed}"
         try:

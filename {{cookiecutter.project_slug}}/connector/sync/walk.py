@@ -270,9 +270,10 @@ class Walk:
                         rows=after.rows,
                         why="every record changed after the walk began or has no readable cursor",
                     )
-                why = why_truncated(traffic.response, page.rows, walk.page_size)
-                if why and ends and not walk.rehearsing:
-                    context.log("maybe_truncated", entity.name, page=walk.page + 1, why=why)
+                if ends and not walk.rehearsing:
+                    why = why_truncated(traffic.response, page.rows, walk.page_size)
+                    if why:
+                        context.log("maybe_truncated", entity.name, page=walk.page + 1, why=why)
             committed = closed
         elif entity.order == "asc":
             committed = self._rules.commit(after, committed, all_read=False)

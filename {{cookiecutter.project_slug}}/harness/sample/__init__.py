@@ -132,7 +132,7 @@ class OwnApp(Sample):
             return Response(f"{self.name}: {_raised(error)}", 500, mimetype="text/plain")
 
 
-def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample | OwnApp:
+def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample:
     """What stands in for the upstream of a project, not yet running.
 
     Args:

@@ -210,7 +210,7 @@ def _list(bodies: Iterator[bytes]) -> msgspec.Raw:
 
 
 def _body_of(request: Request) -> dict[str, Any] | None:
-    """The JSON object in a request's body; None where it is none."""
+    """The JSON object in a request's body; None where the body is anything else."""
     try:
         body = codec.decode(request.get_data() or b"{}")
     except ValueError:
