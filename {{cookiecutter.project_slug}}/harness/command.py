@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
 from harness.project import CONNECTION, ENTRY, EXAMPLE, Connection, Project
 from harness.protocol.findings import Findings, advice, summary
-from harness.protocol.rules import ERROR, NOTICE, WARNING, Judge
+from harness.protocol.rules import ERROR, NOTICE, WARNING, Fault, Judge
 from harness.redact import Redactor
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
@@ -102,7 +102,6 @@ class Work:
     Attributes:
         connection: What every request carries.
         result: What `--json` writes.
-        findings: Broken rules.
         calls: Number of the last call.
         upstream: What stands in for the real upstream, and its running server.
     """
@@ -111,14 +110,13 @@ class Work:
 
     def __init__(self, command: str, options: Options) -> None:
         self.command, self.options = command, options
-        self.console = Console(json=options.json)
+        self.console = Console(options.json)
         self.project = Project(Path())
         self.result: dict[str, Any] = {}
         self.findings = Findings()
-        self.upstream: tuple[sample.Sample, sample.Server] | None = None
-        self._stack = contextlib.ExitStack()
-        self._judge = Judge(self.console.redactor)
         self.calls = 0
+        self.upstream: tuple[sample.Sample, sample.Server] | None = None
+        self._stack = ExitStack()
 
     def run(self, do: Callable[[Work], None]) -> int:
         """Do the command, print its errors and findings, and give the exit code."""
@@ -131,27 +129,23 @@ class Work:
             error = caught
         except KeyboardInterrupt:
             self.console.warn("stopped: what was applied stays, and the next sync goes on there")
-            self._conclude(INTERRUPTED)
-            return INTERRUPTED
-        code = error.exit_code if error else 0
+            return self._conclude(INTERRUPTED)
         self.findings.stopped(self.calls, error)
-        if self.findings.broken:
-            code = max(code, ProtocolBroken.exit_code)
-        self._print_findings(getattr(error, "rule", None))
-        if error is not None:
+        self._print_findings(error.rule if error else "")
+        code = error.exit_code if error else 0
+        if error:
             text = str(error)
             hints = [hint for sign, hint in _HINTS if re.search(sign, text, re.IGNORECASE)]
             lines = [*(f"→ {hint}" for hint in hints), *advice(error)]
             self.console.error(error, lines)
             self.result["error"] = {
                 "message": text,
-                "rule": getattr(error, "rule", ""),
+                "rule": error.rule,
                 "advice": lines,
-                "errorType": getattr(error, "kind", ""),
-                "stackTrace": getattr(error, "trace", ""),
+                "errorType": error.kind,
+                "stackTrace": error.trace,
             }
-        self._conclude(code)
-        return code
+        return self._conclude(max(code, ProtocolBroken.exit_code) if self.findings.broken else code)
 
     def hide(self, *others: str) -> None:
         """Mask all secrets that this folder knows, and others."""
@@ -203,25 +197,21 @@ class Work:
         if exchange.number == 1:
             self._judge = Judge(self.console.redactor)
         if not exchange.answer.lost:  # it is asked for again, and an error after the last try
-            for fault in self._judge.check(exchange):
-                self.findings.add(exchange.number, fault)
+            self._add(exchange.number, self._judge.check(exchange))
 
     def log(self, event: Event) -> None:
         """Judge a log record of the call that runs."""
-        for fault in self._judge.log(event):
-            self.findings.add(self.calls + 1, fault)
+        self._add(self.calls + 1, self._judge.log(event))
 
     def finish(self, tables: Warehouse) -> None:
         """Judge a sync that has ended."""
-        for fault in self._judge.finish(tables.tables(), tables.unmatched()):
-            self.findings.add(0, fault)
+        self._add(0, self._judge.finish(tables.tables(), tables.unmatched()))
 
     @property
     def tables_file(self) -> Path:
         """The DuckDB file."""
-        return self.options.warehouse or (
-            self.project.home(self.options.stands_in) / "warehouse.duckdb"
-        )
+        options, project = self.options, self.project
+        return options.warehouse or project.home(options.stands_in) / "warehouse.duckdb"
 
     def tables(self, *, for_calls: bool = False) -> Warehouse:
         """Open the tables.
@@ -252,8 +242,11 @@ class Work:
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()
-        same = warehouse.upstream in (None, self._upstream())
-        return warehouse.state() if same else {}
+        return warehouse.state() if warehouse.upstream in (None, self._upstream()) else {}
+
+    def _add(self, call: int, faults: list[Fault]) -> None:
+        for fault in faults:
+            self.findings.add(call, fault)
 
     def _read_connection(self) -> None:
         folder, chosen = self.project.folder, self.options.connection
@@ -264,14 +257,13 @@ class Work:
             )
         self.connection = self.project.connection(chosen)
         self.hide()
-        if not self.options.stands_in and not (chosen or (folder / CONNECTION).exists()):
+        if not (self.options.stands_in or chosen or (folder / CONNECTION).exists()):
             self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
 
     def _stand_in(self) -> sample.Sample:
         """What stands in for the real upstream, not yet running."""
-        return sample.load(
-            self.project.folder, self.options.upstream, list(self.connection.secrets)
-        )
+        folder, secrets = self.project.folder, list(self.connection.secrets)
+        return sample.load(folder, self.options.upstream, secrets)
 
     def _upstream(self) -> str:
         return self._stand_in().fingerprint if self.options.stands_in else REAL
@@ -285,14 +277,14 @@ class Work:
                 "UPSTREAM_BASE_URL set to the URL that it prints",
             )
         url, key = split_key(url)
-        if self.options.key is not None:
-            key = self.options.key
-        elif not key and not is_local(url) and sys.stdin.isatty():
+        key = key if self.options.key is None else self.options.key
+        if not key and not is_local(url) and sys.stdin.isatty():
             key = typer.prompt("Function key", default="", hide_input=True, show_default=False)
         self.hide(key)
         return url, key
 
-    def _print_findings(self, besides: str | None) -> None:
+    def _print_findings(self, besides: str) -> None:
+        """Print what was found, but a single fault that the error in the box below says."""
         listed = [f for f in self.findings if f.count > 1 or f.rule.id != besides]
         if listed:
             self.console.say(f"\n{summary(listed)}; harness/RULES.md explains each rule", "bold")
@@ -302,16 +294,7 @@ class Work:
             for line in finding.lines():
                 self.console.say(f"    {line}", "dim" if line.startswith("Fivetran") else "")
 
-    def _conclude(self, code: int) -> None:
-        findings = self.findings.as_json()
+    def _conclude(self, code: int) -> int:
         done = {"command": self.command, **self.result, "ok": code == 0, "exit_code": code}
-        self.console.result({**done, "findings": findings})
-
-
-class Ended(SystemExit):
-    """A command has ended with an exit code of the harness's."""
-
-
-def execute(command: str, options: Options, do: Callable[[Work], None]) -> NoReturn:
-    """Run a command; it ends the process with the exit code."""
-    raise Ended(Work(command, options).run(do))
+        self.console.result({**done, "findings": self.findings.as_json()})
+        return code

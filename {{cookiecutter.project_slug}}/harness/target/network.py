@@ -19,7 +19,7 @@ _MOMENT = 0.005  # seconds
 
 
 class Network:
-    """A function behind a bad network.
+    """A function behind a bad network; the same seed plays the same.
 
     Args:
         load: Gives a new instance of the function for app settings.
@@ -46,8 +46,8 @@ class Network:
         self._settings = {} if size is None else {"CONNECTOR_CALL_BYTES": size}
         self._function = load(self._settings)
         self.name = self._function.name
-        self._seed, self._calls = seed, 0
         self._lose_every_second, self._fresh_each_time = lose_every_second, fresh_each_time
+        self._seed, self._calls = seed, 0
         moods = random.Random(f"{seed} calls")
         self._odds = [0.0 if seed is None else moods.choice((0.05, 0.2, 0.4)) for _ in range(3)]
 
