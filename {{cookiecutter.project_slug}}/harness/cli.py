@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,7 +88,6 @@ def test(work: Work) -> None:
             run.add(exchange)
         first, last = exchanges[0], exchanges[-1]
         work.result |= {"tries": len(exchanges), "warnings": run.warnings}
-        work.result |= {"seconds": last.seconds, "bytes": last.reply.size}
         if error := loop.failure(last):
             raise error
         run.ended = "done"
@@ -139,12 +137,12 @@ def sync(
     """
     if chaos is None:
         _sync(work, calls)
-    elif calls or work.options.warehouse:
+        return
+    if calls or work.options.warehouse:
         raise UsageError(
             "--chaos has calls and tables of its own: leave out --calls and --warehouse"
         )
-    else:
-        _chaos(work, chaos)
+    _chaos(work, chaos)
 
 
 @_command(*_CALLING)
@@ -160,8 +158,7 @@ def resync(work: Work) -> None:
 def state(
     work: Work,
     new: Annotated[
-        str | None,
-        typer.Option("--set", metavar="JSON", help="Replace it by this object; - reads it."),
+        str | None, typer.Option("--set", metavar="JSON", help="Replace it by this object.")
     ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
 ) -> None:
@@ -171,12 +168,11 @@ def state(
     """
     tables = work.tables()
     found: Any = tables.state()
-    text = sys.stdin.read() if new == "-" else new
     if edit:
-        text = _edited(msgspec.json.format(encode(found), indent=2).decode("utf-8"))
-    if text is not None:
+        new = _edited(msgspec.json.format(encode(found), indent=2).decode("utf-8"))
+    if new is not None:
         try:
-            found = decode(text)
+            found = decode(new)
         except ValueError as error:
             raise UsageError(f"the new state is not JSON: {error}") from None
         if not isinstance(found, dict):

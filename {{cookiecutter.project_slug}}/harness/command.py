@@ -43,7 +43,6 @@ _PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_", "UPSTREAM_
 _HINTS = (
     ("connection ?refused|actively refused", "is it running, and is this the right port?"),
     ("wrong.version.number|record.layer", "that port does not speak https: write http://"),
-    ("name or service not known|getaddrinfo|nodename nor", "is the host's name right?"),
     (
         "state API|re-sync in Fivetran",
         "for this run: `python -m harness resync` reads everything again, "
@@ -58,10 +57,7 @@ class Options:
 
     url: Annotated[
         str | None,
-        typer.Option(
-            help="Call the function at this URL instead of the one in this folder, for example "
-            "https://APP.azurewebsites.net/api/FUNCTION; http for localhost only."
-        ),
+        typer.Option(help="Call the function at this URL, not the one of this folder."),
     ] = None
     key: Annotated[str | None, KEY] = None
     sample: Annotated[
@@ -86,9 +82,7 @@ class Options:
     connection: Annotated[
         Path | None, typer.Option(help="Connection file instead of connection.json.")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="Write one JSON object, nothing else.")] = (
-        False
-    )
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object alone.")] = False
 
     @property
     def stands_in(self) -> bool:
@@ -156,13 +150,10 @@ class Work:
         self._judge = Judge(self.console.redactor)
 
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
-        """What loads the function for app settings; the sample upstream is started if asked for.
+        """What loads the function for app settings; what it prints goes through the console.
 
-        What the function prints in this process goes through the console from then on.
-
-        Args:
-            faults: What goes wrong with the sample upstream.
-            records: How many records of each entity it has at most, None for what it says itself.
+        The sample upstream is started if asked for, with these faults and at most so many records
+        of each entity.
         """
         options, folder = self.options, self.project.folder
         self._stack.enter_context(self.console.printed())
@@ -214,11 +205,10 @@ class Work:
         return options.warehouse or project.home(options.stands_in) / "warehouse.duckdb"
 
     def tables(self, *, for_calls: bool = False) -> Warehouse:
-        """Open the tables.
+        """Open the tables; for calls that fill them, those of another sample upstream are dropped.
 
-        Args:
-            for_calls: Whether replies are going to be applied: tables of another sample upstream
-                are then dropped, those of the real API refused.
+        Raises:
+            UsageError: A sample upstream would fill tables of the real API.
         """
         privacy = Privacy(self.connection.blocked, self.connection.hashed)
         warehouse = self._stack.enter_context(

@@ -15,15 +15,12 @@ from harness.errors import HarnessError, ProtocolBroken
 from harness.exchange import Exchange
 from harness.target.local import Event, Logs
 from harness.warehouse import Warehouse
+from harness.warehouse.load import Widened
 from harness.warehouse.runs import CallRecord, Runs
 
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
 _ELSEWHERE = ("maybe_truncated", "failed", "error")
-_WORDS = {
-    "no_cursor_committed": "no cursor can be committed, the next sync reads everything again",
-    "unreadable_cursor": "a cursor cannot be read",
-}
 _ENDED = {
     "done": "done",
     "calls": "stopped after as many calls as asked for; the next sync goes on",
@@ -53,7 +50,7 @@ class Run:
         self._id = self._runs.begin(work.command, self._console.redactor.text(target))
         self._began = time.monotonic()
         self._applied: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._widened: list[str] = []
+        self._widened: list[Widened] = []
         self._waits: Counter[str] = Counter()
         self._rows_read, self._waited = 0, 0.0  # since the last call came back
         self._logs = Logs(self._log)
@@ -73,10 +70,9 @@ class Run:
             unusable = isinstance(error, ProtocolBroken) and error.rule != "no-reply"
             self.ended, message = "broken" if unusable else "failed", clean(str(error))
             findings.stopped(self._work.calls, error)
-        for each in findings:
-            text = clean("\n".join(each.lines()))
-            rule = each.rule
-            self._runs.add_finding(self._id, rule.id, rule.severity, each.count, each.calls, text)
+        for found in findings:
+            rule, text = found.rule, clean("\n".join(found.lines()))
+            self._runs.add_finding(self._id, rule.id, rule.severity, found.count, found.calls, text)
         self._runs.end(self._id, self.ended, message, self.unseen)
 
     def add(self, exchange: Exchange) -> None:
@@ -109,9 +105,7 @@ class Run:
             return
         for name, counts in exchange.noticed.counts.items():
             self._applied[name].update(asdict(counts))
-        for each in exchange.noticed.widened:
-            words = f"{each.table}.{each.column} became {each.after} (was {each.before})"
-            self._widened.append(words)
+        self._widened += exchange.noticed.widened
         self.calls, self._size = self.calls + 1, self._size + reply.size
         self._rows += inserted + deleted
         parts = [f"call {number:<4}", f"{inserted:>8,} rows"]
@@ -135,14 +129,7 @@ class Run:
             "warnings": self.warnings,
             "unseen": self.unseen,
             "state": state,
-            "tables": [
-                asdict(table)
-                | {
-                    "columns": {column.name: column.type for column in table.columns},
-                    "applied": applied[table.name],
-                }
-                for table in tables
-            ],
+            "tables": [asdict(table) | {"applied": applied[table.name]} for table in tables],
         }
         if not self.calls:
             console.warn("nothing was applied, the state is unchanged")
@@ -154,16 +141,10 @@ class Run:
             now = table.rows - table.deleted, table.deleted, len(table.columns)
             rows.append((table.name, *done, *now))
         console.table("", heads, rows)
-        for name, counts in applied.items():
-            if counts["marked"]:
-                console.say(
-                    f"{name}: softDelete marked {counted(counts['marked'], 'row')} as deleted "
-                    "first; those that came again are rows as before"
-                )
         for name, count in self.unseen.items():
             console.say(f"{name}: {counted(count, 'row')} did not come again and are deleted now")
-        for words in self._widened:
-            console.say(words)
+        for each in self._widened:
+            console.say(f"{each.table}.{each.column} became {each.after} (was {each.before})")
         for entity, waited in self._waits.items():
             console.warn(f"{entity or 'the function'} waited {duration(waited)} for the API")
         console.say(
@@ -187,19 +168,17 @@ class Run:
             seconds = float(fields.get("seconds", 0))
             self._waits[entity] += round(seconds)
             self._waited += seconds
-            self._pause(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}")
+            self._doing(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}", warn=True)
         elif kind == "request" and fields.get("error"):
             why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
-            self._pause(f"{entity}: retrying, {why.removesuffix(' error')}")
+            self._doing(f"{entity}: retrying, {why.removesuffix(' error')}", warn=True)
         elif (text := warning(event)) and text not in self.warnings:
             self.warnings.append(text)
             self._console.warn(f"warning: {text}")
 
-    def _pause(self, text: str) -> None:
-        self._console.warn(text)
-        self._doing(text)
-
-    def _doing(self, what: str) -> None:
+    def _doing(self, what: str, *, warn: bool = False) -> None:
+        if warn:
+            self._console.warn(what)
         rows = counted(self._rows + self._rows_read, "row")
         text = self._console.text(f"call {self.calls + 1}, {rows}  {what}").plain
         self._progress.update(self._task, description=text)
@@ -215,4 +194,4 @@ def warning(event: Event) -> str:
     if kind is None or why is None:
         return f"{event.line} ({event.logger})"
     entity = f"{fields['entity']}: " if fields.get("entity") else ""
-    return f"{entity}{_WORDS.get(kind, kind.replace('_', ' '))}: {why}"
+    return f"{entity}{kind.replace('_', ' ')}: {why}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,8 @@ ROOT = Path(__file__).parents[3]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Makes a folder whose function has a body, and goes there."""
 
-    def make(body: str = handmade.GOOD, **connection: Any) -> Path:
-        folder = handmade.make(tmp_path / "project", body, **connection)
+    def make(body: str = handmade.GOOD) -> Path:
+        folder = handmade.make(tmp_path / "project", body)
         monkeypatch.chdir(folder)
         monkeypatch.delenv("FUNCTION_KEY", raising=False)
         return folder
@@ -51,6 +54,21 @@ def result(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
         found: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert found["exit_code"] == code
         return found
+
+    return run
+
+
+@pytest.fixture
+def process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs a command in a process of its own, in the current folder."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        path = os.pathsep.join([str(Path.cwd()), *sys.path])
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *arguments],
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            capture_output=True,
+        )
 
     return run
 

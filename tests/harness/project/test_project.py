@@ -98,11 +98,3 @@ def test_samples_have_a_place_apart_and_all_is_the_owners_alone(tmp_path: Path) 
     homes = (project.home(), project.home(sample=True))
     assert homes == (tmp_path / ".fivetran", tmp_path / ".fivetran" / "sample")
     assert homes[0].stat().st_mode & 0o777 == 0o700
-
-
-def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    write(tmp_path, "fetch.py", "import json\nimport no_such_package\n")
-    project = Project(tmp_path)
-    with project.active({}), pytest.raises(UsageError, match=r"fetch\.py, line 2") as caught:
-        project.load("fetch")
-    assert "pip install -r requirements-dev.txt" in caught.value.todo

@@ -120,16 +120,13 @@ class FunctionTarget:
 
     def _place(self, error: BaseException) -> str:
         """The file and line of the project that an error comes from."""
+        frames = traceback.extract_tb(error.__traceback__)
+        # A wrong declaration is found inside the runtime; who declared it stands in the folder.
+        last = [each for each in frames if Path(each.filename).parent == self._folder] or frames
+        file, line = last[-1].filename, last[-1].lineno
         if isinstance(error, SyntaxError) and error.filename:
             file, line = error.filename, error.lineno
-        else:
-            frames = traceback.extract_tb(error.__traceback__)
-            # A wrong declaration is found inside the runtime; who declared it stands in the folder.
-            users = [frame for frame in frames if Path(frame.filename).parent == self._folder]
-            file, line = (users or frames)[-1].filename, (users or frames)[-1].lineno
-        path = Path(file)
-        inside = path.is_relative_to(self._folder)
-        return f"{path.relative_to(self._folder).as_posix() if inside else file}, line {line}"
+        return f"{file.removeprefix(f'{self._folder}{os.sep}')}, line {line}"
 
     @contextmanager
     def _active(self) -> Iterator[None]:
