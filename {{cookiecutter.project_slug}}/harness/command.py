@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from harness import sample
 from harness.console import Console
 from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
-from harness.project import CONNECTION, ENTRY, EXAMPLE, Connection, Project
+from harness.project import Connection, Project
 from harness.protocol.findings import Findings, advice, summary
 from harness.protocol.rules import ERROR, NOTICE, WARNING, Fault, Judge
 from harness.redact import Redactor
@@ -117,7 +118,8 @@ class Work:
         error: HarnessError | None = None
         try:
             with self._stack:
-                self._read_connection()
+                self.connection = self.project.connection(self.options.connection)
+                self.hide()
                 do(self)
         except HarnessError as caught:
             error = caught
@@ -161,10 +163,10 @@ class Work:
             target = HttpTarget(*self._address(options.url))
             return lambda settings: target
         if options.stands_in:
-            source = self._stand_in() if records is None else self._stand_in().fewer(records)
-            server = self._stack.enter_context(source.serve(options.port, faults))
-            self.upstream = source, server
-            self.connection = self.connection.with_secrets(source.secrets())
+            stand_in = self._stand_in if records is None else self._stand_in.fewer(records)
+            server = self._stack.enter_context(stand_in.serve(options.port, faults))
+            self.upstream = stand_in, server
+            self.connection = self.connection.with_secrets(stand_in.secrets())
             self.hide()
             found = {"UPSTREAM_BASE_URL": server.url}
         else:
@@ -215,12 +217,11 @@ class Work:
             Warehouse(self.tables_file, schema=self.connection.schema, privacy=privacy)
         )
         if for_calls:
-            now = self._upstream()
-            if warehouse.upstream == REAL != now:
+            if warehouse.upstream == REAL != self._upstream:
                 raise UsageError(
                     f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
                 )
-            if warehouse.use_for(now) is not None:
+            if warehouse.use_for(self._upstream) is not None:
                 self.console.warn(
                     "the sample upstream is not what it was at the last sync: tables and state "
                     "start from nothing"
@@ -232,31 +233,21 @@ class Work:
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()
-        return warehouse.state() if warehouse.upstream in (None, self._upstream()) else {}
+        return warehouse.state() if warehouse.upstream in (None, self._upstream) else {}
 
     def _add(self, call: int, faults: list[Fault]) -> None:
         for fault in faults:
             self.findings.add(call, fault)
 
-    def _read_connection(self) -> None:
-        folder, chosen = self.project.folder, self.options.connection
-        if not (chosen or any((folder / name).exists() for name in (ENTRY, CONNECTION, EXAMPLE))):
-            raise UsageError(
-                f"{folder} is not the project's folder: it has no {ENTRY}",
-                f"run this in the folder of the function, or write a {CONNECTION} here for --url",
-            )
-        self.connection = self.project.connection(chosen)
-        self.hide()
-        if not (self.options.stands_in or chosen or (folder / CONNECTION).exists()):
-            self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
-
+    @cached_property
     def _stand_in(self) -> sample.Sample:
         """What stands in for the real upstream, not yet running."""
         folder, secrets = self.project.folder, list(self.connection.secrets)
         return sample.load(folder, self.options.upstream, secrets)
 
+    @property
     def _upstream(self) -> str:
-        return self._stand_in().fingerprint if self.options.stands_in else REAL
+        return self._stand_in.fingerprint if self.options.stands_in else REAL
 
     def _address(self, url: str) -> tuple[str, str]:
         """The function's URL and key."""

@@ -14,7 +14,6 @@ from rich import console as rich
 from rich import filesize
 from rich.file_proxy import FileProxy
 from rich.panel import Panel
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -85,13 +84,6 @@ class Console(rich.Console):
         if not whole and len(text) > _STATE:
             text = f"{text[:_STATE]}…\n(`python -m harness state` prints all of it)"
         self.say(f"{label}: {text}")
-
-    def progress(self) -> Progress:
-        """A line that shows what is going on, on a terminal; other lines are printed above it."""
-        text = TextColumn("{task.description}", markup=False)
-        columns = SpinnerColumn(), text, TimeElapsedColumn()
-        still = self.json or not self.is_terminal
-        return Progress(*columns, console=self, transient=True, disable=still)
 
     @contextmanager
     def printed(self) -> Iterator[None]:

@@ -71,7 +71,8 @@ class Project:
             return msgspec.json.decode(text, type=Connection)  # its errors show no value
         except FileNotFoundError:
             raise UsageError(
-                f"{path} is missing: it stands in for Fivetran's setup form", _LIKE
+                f"{path} is missing: it stands in for Fivetran's setup form",
+                f"run this in the project's folder, or {_LIKE}",
             ) from None
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: {error}", _LIKE) from None

@@ -54,17 +54,16 @@ class Run:
         self._waits: Counter[str] = Counter()
         self._rows_read, self._waited = 0, 0.0  # since the last call came back
         self._logs = Logs(self._log)
-        self._progress = self._console.progress()
-        self._task = self._progress.add_task("", total=None)
+        self._status = self._console.status("")  # a line on a terminal
 
     def __enter__(self) -> Run:
         self._logs.__enter__()
-        self._progress.start()
+        self._status.start()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._logs.__exit__()
-        self._progress.stop()
+        self._status.stop()
         clean, findings, message = self._console.redactor.text, self._work.findings, ""
         if isinstance(error, HarnessError):
             unusable = isinstance(error, ProtocolBroken) and error.rule != "no-reply"
@@ -180,8 +179,7 @@ class Run:
         if warn:
             self._console.warn(what)
         rows = counted(self._rows + self._rows_read, "row")
-        text = self._console.text(f"call {self.calls + 1}, {rows}  {what}").plain
-        self._progress.update(self._task, description=text)
+        self._status.update(self._console.text(f"call {self.calls + 1}, {rows}  {what}"))
 
 
 def warning(event: Event) -> str:

@@ -123,7 +123,8 @@ def test_another_folder_than_the_projects_is_named(
     monkeypatch.chdir(tmp_path)
     found = result("sync")
     assert found["exit_code"] == 3
-    assert "is not the project's folder: it has no function_app.py" in found["error"]["message"]
+    assert "connection.json is missing" in found["error"]["message"]
+    assert "run this in the project's folder" in found["error"]["advice"][0]
 
 
 def test_every_command_is_in_help_and_readme_with_an_example(run: Run) -> None:

@@ -239,6 +239,7 @@ def test_chaos_over_a_url_loses_replies_and_repeats_calls(project: Make, run: Ru
     for text in ("in the function's folder", "lost reply", "repeated call", "the same tables"):
         assert text in written
     assert "restarted" not in written
+    assert "no-reply" not in written, "a lost reply that comes at the second try is no finding"
 
 
 def test_the_sample_and_the_real_api_never_mix(baked: Path, result: Result) -> None:
