@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from typing import Any
 
 import handmade
 import pytest
-from baked import once
 from cookiecutter.main import cookiecutter
 from harness.cli import main
 
@@ -74,23 +72,12 @@ def process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
 
 
 @pytest.fixture
-def baked(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A copy of a project baked with all answers left as they are; the current folder."""
-
-    def bake(folder: Path) -> Path:
-        config = folder / "config.yaml"
-        config.write_text(
-            f'replay_dir: "{folder.as_posix()}/a"\ncookiecutters_dir: "{folder.as_posix()}/b"\n',
-            encoding="utf-8",
-        )
-        made = cookiecutter(
-            str(ROOT), no_input=True, output_dir=str(folder), config_file=str(config)
-        )
-        return Path(made)
-
-    folder = tmp_path / "baked"
-    shutil.copytree(once(tmp_path_factory, {"for": "the local Fivetran"}, bake), folder)
+def baked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project baked with all answers left as they are; the current folder."""
+    config, place = tmp_path / "config.yaml", tmp_path.as_posix()
+    text = f'replay_dir: "{place}/a"\ncookiecutters_dir: "{place}/b"\n'
+    config.write_text(text, encoding="utf-8")
+    options = {"output_dir": str(tmp_path), "config_file": str(config)}
+    folder = Path(cookiecutter(str(ROOT), no_input=True, **options))
     monkeypatch.chdir(folder)
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -79,10 +78,8 @@ def test_reset_drops_tables_and_state(
 def test_files_can_be_elsewhere(project: Make, run: Run, tmp_path: Path) -> None:
     folder = project()
     (folder / "connection.json").rename(tmp_path / "other.json")
-    files = str(tmp_path / "w.duckdb"), str(tmp_path / "other.json")
-    assert run("sync", "--warehouse", files[0], "--connection", files[1])[0] == 0
-    assert (tmp_path / "w.duckdb").exists()
-    assert not (folder / ".fivetran").exists()
+    assert run("sync", "--warehouse", "../w.duckdb", "--connection", "../other.json")[0] == 0
+    assert (tmp_path / "w.duckdb").exists() and not (folder / ".fivetran").exists()
 
 
 def test_app_settings_reach_the_function_and_are_hidden(
@@ -138,17 +135,13 @@ def test_every_command_is_in_help_and_readme_with_an_example(run: Run) -> None:
         assert name in readme
 
 
-@pytest.mark.parametrize("option", [(), ("--json",)])
+@pytest.mark.parametrize(("option", "shown"), [((), b"\\u6771"), (("--json",), "東".encode())])
 def test_a_terminal_without_unicode_is_written_to(
-    project: Make, process: Callable[..., Any], option: tuple[str, ...]
+    project: Make, process: Callable[..., Any], option: tuple[str, ...], shown: bytes
 ) -> None:
     project("return page({'at': '東京'}, [{'id': '東'}])")
     done = process("peek", *option, PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
-    assert done.returncode == 0, done.stderr
-    if option:
-        assert json.loads(done.stdout)["state"] == {"at": "東京"}
-    else:
-        assert b"\\u6771\\u4eac" in done.stdout
+    assert (done.returncode, shown in done.stdout) == (0, True), done.stderr
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(

@@ -50,12 +50,19 @@ def test_sync_fills_tables_and_the_next_one_goes_on(project: Make, run: Run) -> 
 def test_json_is_one_object_with_all_figures(project: Make, result: Result) -> None:
     folder = project()
     found = result("sync")
-    assert found | {"ok": True, "ended": "done", "calls": 4, "rows": 10} == found
-    assert (found["state_before"], found["state"]) == ({}, {"at": 10})
+    expected = {
+        "ok": True,
+        "ended": "done",
+        "calls": 4,
+        "rows": 10,
+        "findings": [],
+        "state_before": {},
+        "state": {"at": 10},
+        "sync_id": calls(folder)[0]["sync_id"],
+    }
+    assert found | expected == found
     table = found["tables"][0]
-    assert table | {"name": "thing", "rows": 10, "deleted": 0, "primary_key": ["id"]} == table
-    assert table["applied"] == {"inserted": 10, "updated": 0, "deleted": 0, "marked": 0}
-    assert found["sync_id"] == calls(folder)[0]["sync_id"]
+    assert (table["name"], table["rows"], table["applied"]["inserted"]) == ("thing", 10, 10)
 
 
 REPORTED = (

@@ -17,6 +17,8 @@ from harness.target.local import Event, FunctionTarget, Logs, fields
 Make = Callable[..., Path]
 AZURE = "import azure.functions as f\n"
 BODY = json.dumps({"state": {}}).encode()
+SENT = "[req.method, req.url, req.headers['Content-Type'], request]"
+GOT = '["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]'
 
 
 @pytest.fixture
@@ -37,13 +39,7 @@ def folder(tmp_path: Path) -> Make:
 @pytest.mark.parametrize(
     ("body", "status", "content_type", "answer", "failure"),
     [
-        (
-            "return reply([req.method, req.url, req.headers['Content-Type'], request])",
-            200,
-            "application/json",
-            '["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]',
-            "",
-        ),
+        (f"return reply({SENT})", 200, "application/json", GOT, ""),
         ("return 'hello'", 200, "text/plain", "hello", ""),
         ("raise KeyError('nope')", 500, "", "", "KeyError: 'nope'"),
         ("raise SystemExit(3)", 500, "", "", "SystemExit: 3"),
