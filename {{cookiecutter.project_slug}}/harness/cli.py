@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a function as a command, which has these options of `Options` besides its own."""
+    """Registers a function as a command with its parameters and these options of `Options`."""
 
     def register(do: Callable[..., None]) -> Callable[..., None]:
         def command(**values: Any) -> None:
@@ -140,7 +140,7 @@ def sync(
         return
     if calls or work.options.warehouse:
         raise UsageError(
-            "--chaos has calls and tables of its own: leave out --calls and --warehouse"
+            "--chaos chooses its calls and tables itself: leave out --calls and --warehouse"
         )
     _chaos(work, chaos)
 

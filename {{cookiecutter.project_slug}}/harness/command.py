@@ -28,9 +28,7 @@ from harness.target.local import Event, FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
 Load = Callable[[Mapping[str, str]], Target]
-INTERRUPTED = 130
 REAL = "real"  # the upstream of a run in which nothing stands in for it
-SAMPLE_PORT = 8011
 KEY = typer.Option(
     envvar="FUNCTION_KEY",
     show_envvar=True,
@@ -76,7 +74,7 @@ class Options:
     port: Annotated[
         int,
         typer.Option(min=0, max=65535, help="Port of the sample upstream; 0 takes a free one."),
-    ] = SAMPLE_PORT
+    ] = 8011
     warehouse: Annotated[
         Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
     ] = None
@@ -125,7 +123,7 @@ class Work:
             error = caught
         except KeyboardInterrupt:
             self.console.warn("stopped: what was applied stays, and the next sync goes on there")
-            return self._conclude(INTERRUPTED)
+            return self._conclude(130)
         self.findings.stopped(self.calls, error)
         self._print_findings(error.rule if error else "")
         code = error.exit_code if error else 0

@@ -30,7 +30,7 @@ class Look:
         self.seen: set[str] = set()  # those of which something came, or which failed
         self.failed: dict[str, str] = {}  # why, by entity
         self._requests: list[dict[str, str]] = []  # as the function logged them
-        self._lines: list[str] = []  # the step's own, and warnings
+        self._lines: list[str] = []  # of the step's log, and warnings
         self._records: dict[str, list[dict[str, Any]]] = {}  # by table
         self._exchanges: list[Exchange] = []
 

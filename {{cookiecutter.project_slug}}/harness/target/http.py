@@ -58,7 +58,7 @@ class HttpTarget:
 
 
 def _innermost(error: BaseException) -> str:
-    """What the socket, TLS or the name service said, below the wrappers of requests and urllib3."""
+    """The message of the socket, TLS or name service, below those of requests and urllib3."""
     while isinstance(inner := getattr(error, "reason", None) or error.__context__, BaseException):
         error = inner
     return str(error) or repr(error)
