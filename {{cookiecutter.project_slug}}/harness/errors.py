@@ -38,8 +38,8 @@ class FunctionFailed(HarnessError):
 
     exit_code = 1
 
-    def __init__(self, message: str, todo: str = "", *, kind: str = "", trace: str = "") -> None:
-        super().__init__(message, todo)
+    def __init__(self, message: str, *, kind: str = "", trace: str = "") -> None:
+        super().__init__(message)
         self.kind, self.trace = kind, trace
         if trace:
             self.add_note(trace)

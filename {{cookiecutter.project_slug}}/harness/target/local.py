@@ -134,7 +134,7 @@ class FunctionTarget:
         others = self._taken_out()
         sys.modules.update(self._modules)
         sys.path.insert(0, str(self._folder))
-        before = {name: os.environ.get(name) for name in self._settings}
+        before = {name: os.environ[name] for name in self._settings if name in os.environ}
         os.environ.update(self._settings)
         # A runtime that redacts log records installs a factory; it must not redact for others.
         factory = logging.getLogRecordFactory()
@@ -144,11 +144,9 @@ class FunctionTarget:
         finally:
             self._record_factory = logging.getLogRecordFactory()
             logging.setLogRecordFactory(factory)
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            for name in self._settings:
+                os.environ.pop(name, None)
+            os.environ.update(before)
             sys.path.remove(str(self._folder))
             self._modules = self._taken_out()
             sys.modules.update(others)
