@@ -105,23 +105,21 @@ class Deployment:
     project: Path
     upstream: Server
 
-    def harness(self, *arguments: str, key: str = KEY, code: int = 0) -> dict[str, Any]:
-        """What `python -m harness … --url --json` says, once it ended with the exit code."""
-        done = start_harness(self.project, self.front, *arguments, key=key)
+    def harness(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """What `python -m harness … --url --json` prints, once it ended with the exit code."""
+        done = start_harness(self.project, self.front, *arguments)
         said, complaint = done.communicate()
         assert done.returncode == code, said + complaint
         result: dict[str, Any] = json.loads(said)
         return result
 
 
-def start_harness(
-    project: Path, front: Front, *arguments: str, key: str = KEY
-) -> subprocess.Popen[str]:
+def start_harness(project: Path, front: Front, *arguments: str) -> subprocess.Popen[str]:
     """`python -m harness … --url --json`, running."""
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments, "--url", front.url, "--json"],
         cwd=project,
-        env={**os.environ, "FUNCTION_KEY": key, "PYTHONPATH": "", "PYTHONUTF8": "1"},
+        env={**os.environ, "FUNCTION_KEY": KEY, "PYTHONPATH": "", "PYTHONUTF8": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

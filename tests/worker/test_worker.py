@@ -20,8 +20,6 @@ Deploy = Callable[..., Deployment]
 ANSWERS = {
     "default": {},
     "oauth2": {"auth": "oauth2_client_credentials"},
-    "basic-page_number": {"auth": "basic", "pagination": "page_number"},
-    "soft_delete": {"deletes": "soft_delete", "cursor_field": ""},
     "api_key_query-next_url-records": {
         "auth": "api_key_query",
         "pagination": "next_url",
@@ -91,14 +89,6 @@ def test_a_wrong_secret_is_reported_and_the_next_sync_goes_on(deploy: Deploy) ->
     assert deployed.harness("sync")["rows"] == 2500
 
 
-def test_a_wrong_function_key_is_refused(deploy: Deploy) -> None:
-    """The harness says that the key is wrong; the function is never called."""
-    deployed = deploy()
-    refused = deployed.harness("sync", key="some-other-key", code=2)
-    assert "401" in refused["error"]["message"]
-    assert deployed.upstream.requests == []
-
-
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
@@ -133,30 +123,6 @@ def test_a_body_that_is_no_request_is_explained(deployed: Deployment, body: byte
     )
     assert answer.status_code == 400
     assert answer.json()["errorMessage"]
-
-
-def test_a_chunked_body_is_lost(deployed: Deployment) -> None:
-    """As in Azure, where such a request arrives empty: 400, with an error report."""
-    parts = iter([b'{"state": {}', b"}"])
-    headers = {"x-functions-key": KEY}
-    answer = requests.post(deployed.front.url, data=parts, headers=headers, timeout=60)
-    assert answer.status_code == 400
-    assert answer.json()["errorMessage"]
-
-
-def test_the_worker_gets_what_the_host_would_send_it(deployed: Deployment) -> None:
-    """It asks for a body once and as bytes, and for no stream; headers have names in lower case."""
-    assert deployed.front.capabilities == {
-        "RawHttpBodyBytes": "true",
-        "RpcHttpBodyOnly": "true",
-        "RpcHttpTriggerMetadataRemoved": "true",
-        "SharedMemoryDataTransfer": "true",
-        "TypedDataCollection": "true",
-        "WorkerStatus": "true",
-    }
-    requests.post(deployed.front.url, headers={"X-Functions-Key": KEY}, timeout=60)
-    sent = [line["message"] for line in deployed.front.log() if line["category"] == "front"]
-    assert "x-functions-key" in sent[-1] and sent[-1] == sent[-1].lower()
 
 
 def test_two_connections_at_once_do_not_meet(bake: Bake, front: Fronts, tmp_path: Path) -> None:
