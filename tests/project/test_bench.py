@@ -15,7 +15,7 @@ from benchmarks import records, sections
 from benchmarks.bench import Bench
 from benchmarks.environments import OTHERS, OURS, ROOT, RUNTIME
 from benchmarks.goals import FLAT, Goal
-from benchmarks.meter import Task
+from benchmarks.meter import Result, Task
 from benchmarks.upstream import upstream
 
 COUNT = 2500
@@ -110,10 +110,18 @@ def test_a_goal_says_by_how_much_it_is_missed(goal: Goal, ratio: float, result: 
     assert goal.judge(ratio) == result
 
 
-def test_a_quick_run_writes_the_page_and_its_plot(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["warehouse", "dlt_duckdb", "dlt_parquet"])
+def test_every_destination_loads_all_records(small: Bench, name: str) -> None:
+    assert small.run(Task(name, "", COUNT, warm=False)).records == COUNT
+
+
+def test_a_run_writes_the_page_and_its_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every row of the terminal is a row of the page; the page has versions and no times."""
+    result = Result(cpu=1, wall=1, imported=1, peak=2, reply=1, records=1)
+    monkeypatch.setattr(Bench, "run", lambda *_: result)  # the tests above run each contender
+    monkeypatch.setattr(sections, "check", lambda _: None)
     bench.main(["--quick", "--output", str(tmp_path)])
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if "| " in line]

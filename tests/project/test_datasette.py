@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -42,58 +44,44 @@ def reading(fetch: Fetch) -> Page:
 '''
 
 
+def measured(number: int, chance: random.Random) -> tuple[Any, ...]:
+    """A row of mixed kinds."""
+    day = f"2025-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
+    return (
+        number,
+        f"{day}T{chance.randint(0, 23):02d}:{chance.randint(0, 59):02d}:00Z",
+        chance.choice(["Zürich", "東京", "São Paulo", "O'Hare"]),
+        round(chance.uniform(-40, 45), 2),
+        chance.randrange(2**40),
+        chance.choice([None, "", 'with "quotes"', "line\nbreak", "😀"]),
+    )
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """A SQLite file with some 5,000 rows of mixed kinds."""
+    """A SQLite file."""
     path = tmp_path / "measurements.db"
     chance = random.Random(7)
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute(
             "CREATE TABLE reading (id INTEGER PRIMARY KEY, updated_at TEXT, place TEXT, "
             "celsius REAL, counted INTEGER, note TEXT)"
         )
-        db.executemany(
-            "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    number,
-                    f"2025-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}T"
-                    f"{chance.randint(0, 23):02d}:{chance.randint(0, 59):02d}:00Z",
-                    chance.choice(["Zürich", "東京", "São Paulo", "O'Hare"]),
-                    round(chance.uniform(-40, 45), 2),
-                    chance.randrange(2**40),
-                    chance.choice([None, "", 'with "quotes"', "line\nbreak", "😀"]),
-                )
-                for number in range(1, ROWS + 1)
-            ],
-        )
-    db.close()
+        rows = [measured(number, chance) for number in range(1, ROWS + 1)]
+        db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?)", rows)
     return path
 
 
 @pytest.fixture
-def upstream(database: Path, tmp_path: Path) -> Iterator[str]:
+def upstream(database: Path) -> Iterator[str]:
     """Datasette serving the file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "datasette",
-            "serve",
-            str(database),
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+        port = str(probe.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
-    try:
+    command = [sys.executable, "-m", "datasette", "serve", str(database), "-p", port]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **quiet) as process:
         for _ in range(600):
             try:
                 requests.get(f"{url}/-/versions.json", timeout=5)
@@ -101,12 +89,10 @@ def upstream(database: Path, tmp_path: Path) -> Iterator[str]:
             except requests.ConnectionError:
                 time.sleep(0.1)
         yield url
-    finally:
         process.terminate()
-        process.wait()
 
 
-def sync(project: Path, upstream: str) -> dict[str, object]:
+def sync(project: Path, upstream: str) -> dict[str, Any]:
     """Run `python -m harness sync` in the project, as a user would."""
     done = subprocess.run(
         [sys.executable, "-m", "harness", "sync", "--json"],
@@ -117,62 +103,41 @@ def sync(project: Path, upstream: str) -> dict[str, object]:
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    result: dict[str, object] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
-def source_rows(database: Path) -> list[tuple[object, ...]]:
-    """What the SQLite file holds."""
-    with sqlite3.connect(database) as db:
-        rows = db.execute(
-            "SELECT id, updated_at, place, celsius, counted, note FROM reading ORDER BY id"
-        ).fetchall()
-    db.close()
-    return rows
-
-
-def synced_rows(project: Path, schema: str) -> list[tuple[object, ...]]:
-    """What the sync put into DuckDB."""
+def assert_equal(database: Path, project: Path) -> None:
+    """Each row in DuckDB equals its row in SQLite."""
+    with closing(sqlite3.connect(database)) as db:
+        there = db.execute("SELECT * FROM reading ORDER BY id").fetchall()
+    schema = json.loads((project / "connection.json").read_text(encoding="utf-8"))["schema"]
     with duckdb.connect(str(project / ".fivetran" / "warehouse.duckdb"), read_only=True) as tables:
         tables.execute("SET TimeZone = 'UTC'")
-        return tables.execute(
+        here = tables.execute(
             "SELECT id, strftime(updated_at, '%Y-%m-%dT%H:%M:%SZ'), place, celsius::DOUBLE, "
             f'counted, note FROM "{schema}".reading ORDER BY id'
         ).fetchall()
+    assert here == there
 
 
 def test_every_row_of_a_real_api_arrives_and_changes_follow(
     database: Path, upstream: str, tmp_path: Path
 ) -> None:
-    """Each row in DuckDB equals its row in SQLite, after a first sync and after changes."""
-    project = Path(
-        cookiecutter(
-            str(ROOT),
-            no_input=True,
-            output_dir=str(tmp_path / "bake"),
-            extra_context={
-                "entity": "reading",
-                "pagination": "next_url",
-                "auth": "none",
-                "base_url": "https://datasette.example.com",
-            },
-        )
-    )
+    """After a first sync in several calls, and after changes."""
+    answers = {"entity": "reading", "pagination": "next_url", "auth": "none"}
+    output = str(tmp_path / "bake")
+    project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=output, extra_context=answers))
     (project / "fetch.py").write_text(FETCH.lstrip(), encoding="utf-8", newline="\n")
-    schema = json.loads((project / "connection.json").read_text(encoding="utf-8"))["schema"]
-
     first = sync(project, upstream)
-    assert first["rows"] == ROWS
-    assert int(str(first["calls"])) > 3, "the byte budget cuts the sync into calls"
-    assert synced_rows(project, schema) == source_rows(database)
+    assert first["rows"] == ROWS and first["calls"] > 3
+    assert_equal(database, project)
 
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.execute(
             "UPDATE reading SET celsius = 99.5, updated_at = '2026-01-15T10:00:00Z' "
             "WHERE id % 97 = 0"
         )
         db.execute("INSERT INTO reading VALUES (9001, '2026-01-15T11:00:00Z', 'new', 1.5, 1, NULL)")
-    db.close()
-    second = sync(project, upstream)
-    assert int(str(second["rows"])) < 100
-    assert synced_rows(project, schema) == source_rows(database)
+    assert sync(project, upstream)["rows"] < 100
+    assert_equal(database, project)

@@ -14,6 +14,11 @@ from cookiecutter.main import cookiecutter
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "{{cookiecutter.project_slug}}"
 
+AUTH = (
+    *("bearer", "api_key_header", "api_key_query", "basic", "oauth2_client_credentials"),
+    "none",
+)
+
 Bake = Callable[..., Path]
 
 

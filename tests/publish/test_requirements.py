@@ -14,8 +14,10 @@ OFFERED = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["
 
 def resolve(project: Path, version: str) -> subprocess.Popen[str]:
     """Begin to resolve a project's requirements for Azure's Linux, to wheels alone."""
-    command = ["pip", "compile", "--no-header", "--no-annotate", "--only-binary", ":all:"]
-    target = ["--python-version", version, "--python-platform", "x86_64-manylinux_2_28"]
+    # Told which Python runs here, uv looks for no other one.
+    command = ["pip", "compile", "--python", sys.executable, "--no-header", "--no-annotate"]
+    target = ["--only-binary", ":all:", "--python-version", version]
+    target += ["--python-platform", "x86_64-manylinux_2_28"]
     return subprocess.Popen(
         [sys.executable, "-m", "uv", *command, *target, "requirements.txt"],
         cwd=project,

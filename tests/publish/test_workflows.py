@@ -1,8 +1,7 @@
-"""The CI files: schemas, zizmor, and what they test, when they publish and with which rights."""
+"""The CI files, of a bake and of this repository: schemas, zizmor, when they publish and how."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,22 +10,17 @@ from typing import Any
 
 import pytest
 import yaml
-from publish.conftest import Bake
+from publish.conftest import ROOT, Bake
 
+FILES = {"github": ".github/workflows/test.yml", "azure_pipelines": "azure-pipelines.yml"}
 SCHEMAS = {
-    "github": (["--builtin-schema", "vendor.github-workflows"], ".github/workflows/test.yml"),
-    "azure_pipelines": (
-        # The schema's patterns are no valid Unicode ones; `${{ if }}` is resolved before.
-        [
-            *("--builtin-schema", "vendor.azure-pipelines"),
-            *("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"),
-        ],
-        "azure-pipelines.yml",
-    ),
+    "github": ["--builtin-schema", "vendor.github-workflows"],
+    # The schema's patterns are no valid Unicode ones; `${{ if }}` is resolved before.
+    "azure_pipelines": [
+        *("--builtin-schema", "vendor.azure-pipelines"),
+        *("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"),
+    ],
 }
-# Inputs of each action at the commit of its version (its action.yml), and of each task (task.json
-# in microsoft/azure-pipelines-tasks).
-KNOWN = json.loads(Path(__file__).with_name("actions.json").read_text(encoding="utf-8"))
 TESTED = [
     "python -m pip install -r requirements-dev.txt",
     "ruff check",
@@ -37,182 +31,110 @@ TESTED = [
 ]
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool of this environment."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
+def run(tool: str, *arguments: str) -> str:
+    """What a tool of this environment prints, once it succeeds."""
+    command = [str(Path(sys.executable).with_name(tool)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def text(project: Path, ci: str) -> str:
-    """The CI file of a project."""
-    return (project / SCHEMAS[ci][1]).read_text(encoding="utf-8")
+def read(path: Path) -> Any:
+    """A YAML file, each scalar as it is written."""
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
 
 
-@pytest.fixture
-def workflow(bake: Bake) -> Any:
-    """GitHub's file, each scalar as it is written."""
-    return yaml.load(text(bake(ci="github"), "github"), yaml.BaseLoader)
+def steps_of(job: Any) -> list[str]:
+    """Actions and tasks of a job, without their versions."""
+    return [step.get("uses", step.get("task", "")).partition("@")[0] for step in job["steps"]]
 
 
-@pytest.fixture
-def pipeline(bake: Bake) -> Any:
-    """Azure Pipelines' file, likewise."""
-    return yaml.load(text(bake(ci="azure_pipelines"), "azure_pipelines"), yaml.BaseLoader)
-
-
-def jobs_of(pipeline: Any) -> tuple[Any, str, Any]:
-    """The pipeline's test job, its condition, and the job that stands under it."""
-    test, conditional = pipeline["jobs"]
-    ((condition, (deploy,)),) = conditional.items()
-    return test, re.sub(r"^\$\{\{ if (.*) \}\}$", r"\1", condition), deploy
-
-
-def steps_of(job: Any) -> dict[str, Any]:
-    """What a job's actions or tasks are given, by their names."""
-    steps = job["steps"]
-    actions = [step for step in steps if "uses" in step]
-    tasks = [step for step in steps if "task" in step]
-    return {step["uses"].partition("@")[0]: step.get("with", {}) for step in actions} | {
-        step["task"]: step.get("inputs", {}) for step in tasks
-    }
-
-
-@pytest.mark.parametrize("ci", SCHEMAS)
-def test_the_file_is_of_its_kind(bake: Bake, ci: str) -> None:
+@pytest.mark.parametrize("ci", FILES)
+def test_the_file_is_of_its_kind_and_asks_for_no_secret(bake: Bake, ci: str) -> None:
     """check-jsonschema's copy of the published schema takes it."""
-    options, name = SCHEMAS[ci]
-    done = run("check-jsonschema", *options, str(bake(ci=ci) / name))
-    assert done.returncode == 0, done.stdout
+    file = bake(ci=ci) / FILES[ci]
+    run("check-jsonschema", *SCHEMAS[ci], str(file))
+    for word in ("secrets.", "publish-profile", "creds:", "password", "client-secret"):
+        assert word not in file.read_text(encoding="utf-8")
 
 
 def test_zizmor_finds_nothing(bake: Bake) -> None:
     """Not even what its pedantic persona calls a smell."""
-    done = run("zizmor", "--offline", "--persona", "pedantic", str(bake(ci="github")))
-    assert done.returncode == 0, done.stdout
-    assert "No findings to report" in done.stdout
-
-
-@pytest.mark.parametrize("ci", SCHEMAS)
-def test_nothing_secret_is_asked_for(bake: Bake, ci: str) -> None:
-    """Deploying needs an identity that Azure trusts, and no secret, key or publish profile."""
-    for word in ("secrets.", "publish-profile", "creds:", "password", "client-secret"):
-        assert word not in text(bake(ci=ci), ci)
-
-
-def test_an_action_is_the_commit_of_its_version(bake: Bake) -> None:
-    """Each that is used, with the version in a comment, is one that was looked up."""
-    pins = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", text(bake(ci="github"), "github"), re.M)
-    known = KNOWN["github"]
-    assert set(pins) == {(name, one["sha"], one["version"]) for name, one in known.items()}
-
-
-def test_each_step_gets_inputs_that_it_has(workflow: Any, pipeline: Any) -> None:
-    """All that it cannot do without are given; GitHub only warns of one that it does not know."""
-    test, _, deploy = jobs_of(pipeline)
-    seen = {"github": workflow["jobs"].values(), "azure_pipelines": (test, deploy)}
-    for ci, jobs in seen.items():
-        for job in jobs:
-            for name, given in steps_of(job).items():
-                required = set(KNOWN[ci][name]["required"])
-                assert required <= set(given) <= required | set(KNOWN[ci][name]["optional"]), name
+    for root in (bake(ci="github"), ROOT):
+        shown = run("zizmor", "--offline", "--persona", "pedantic", str(root / FILES["github"]))
+        assert "No findings to report" in shown
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13"])
 def test_both_test_the_same_on_the_apps_version(bake: Bake, version: str) -> None:
     """Everything that is to pass before a deployment, on each push to main and each request."""
-    files = [
-        yaml.load(text(bake(ci=ci, python_version=version), ci), yaml.BaseLoader) for ci in SCHEMAS
-    ]
-    workflow, pipeline = files
-    steps = [*workflow["jobs"]["test"]["steps"]]
+    workflow, pipeline = (
+        read(bake(ci=ci, python_version=version) / file) for ci, file in FILES.items()
+    )
+    steps = workflow["jobs"]["test"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == TESTED
-    assert steps_of(workflow["jobs"]["test"])["actions/setup-python"]["python-version"] == version
-    test, _, _ = jobs_of(pipeline)
-    assert [step["script"] for step in test["steps"] if "script" in step] == TESTED
-    assert steps_of(test)["UsePythonVersion@0"] == {"versionSpec": version}
+    assert version in [step.get("with", {}).get("python-version") for step in steps]
+    steps = pipeline["jobs"][0]["steps"]
+    assert [step["script"] for step in steps if "script" in step] == TESTED
+    assert {"versionSpec": version} in [step.get("inputs") for step in steps]
     assert workflow["on"] == {"push": {"branches": ["main"]}, "pull_request": ""}
     assert (pipeline["trigger"], pipeline["pr"]) == (["main"], ["main"])
 
 
-def test_github_publishes_what_is_pushed_and_has_passed(workflow: Any) -> None:
-    """Never a pull request, nothing before the tests, nothing while it knows no app."""
-    deploy = workflow["jobs"]["deploy"]
+def test_github_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
+    """With no rights but its own, signed in as the identity that the guide makes Azure trust."""
+    project = bake(ci="github")
+    workflow = read(project / FILES["github"])
+    test, deploy = workflow["jobs"]["test"], workflow["jobs"]["deploy"]
     assert deploy["needs"] == "test"
-    condition = deploy["if"].replace("&&", "and").replace("||", "or")
-
-    def runs(event: str, app: str) -> Any:
-        values = {"github.event_name": event, "vars.AZURE_FUNCTION_APP": app}
-        return eval(re.sub(r"\w+\.\w+", lambda name: repr(values[name[0]]), condition))
-
-    assert runs("push", "func-1")
-    assert not any((runs("push", ""), runs("pull_request", "func-1"), runs("schedule", "func-1")))
-
-
-def test_github_signs_in_as_what_the_guide_makes_azure_trust(bake: Bake, workflow: Any) -> None:
-    """With no more rights than that takes, from the environment that the subject ends in."""
-    jobs = workflow["jobs"]
-    assert workflow["permissions"] == {}
-    assert jobs["test"]["permissions"] == {"contents": "read"}
-    assert jobs["deploy"]["permissions"] == {"contents": "read", "id-token": "write"}
-    page = (bake(ci="github") / "docs" / "deploy.md").read_text(encoding="utf-8")
-    assert f"--subject SUBJECT:environment:{jobs['deploy']['environment']} " in page
-    names = {"client-id": "CLIENT", "tenant-id": "TENANT", "subscription-id": "SUBSCRIPTION"}
-    assert steps_of(jobs["deploy"])["Azure/login"] == {
-        key: f"${{{{ vars.AZURE_{name}_ID }}}}" for key, name in names.items()
-    }
-
-
-def test_github_publishes_without_the_ignored_files_and_has_azure_build(workflow: Any) -> None:
-    """Both are off in the action unless asked for."""
-    *before, last = workflow["jobs"]["deploy"]["steps"]
-    assert [step["uses"].partition("@")[0] for step in before] == [
-        "actions/checkout",
-        "Azure/login",
-    ]
-    assert last["uses"].startswith("Azure/functions-action@")
-    assert last["with"] == {
+    assert deploy["if"] == "github.event_name == 'push' && vars.AZURE_FUNCTION_APP != ''"
+    assert (workflow["permissions"], test["permissions"]) == ({}, {"contents": "read"})
+    assert deploy["permissions"] == {"contents": "read", "id-token": "write"}
+    page = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert f"--subject SUBJECT:environment:{deploy['environment']} " in page
+    assert steps_of(deploy) == ["actions/checkout", "Azure/login", "Azure/functions-action"]
+    assert deploy["steps"][-1]["with"] == {
         "app-name": "${{ vars.AZURE_FUNCTION_APP }}",
-        "respect-funcignore": "true",
+        "respect-funcignore": "true",  # off unless asked for, as is the build at Azure
         "remote-build": "true",
     }
 
 
-def test_pipelines_publishes_what_is_pushed_and_has_passed(pipeline: Any) -> None:
-    """The same rule, in their language: a pull request's branch is refs/pull/…"""
-    test, condition, deploy = jobs_of(pipeline)
+def test_pipelines_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
+    """With Core Tools of its own: the agent has none, and they cannot see the language."""
+    pipeline = read(bake(ci="azure_pipelines") / FILES["azure_pipelines"])
+    test, conditional = pipeline["jobs"]
+    ((condition, (deploy,)),) = conditional.items()
+    assert condition == (
+        "${{ if and(ne(variables.functionApp, ''), "
+        "eq(variables['Build.SourceBranch'], 'refs/heads/main')) }}"
+    )
     assert deploy["dependsOn"] == test["job"]
-    functions = {
-        "all_of": lambda *parts: all(parts),
-        "any_of": lambda *parts: any(parts),
-        "eq": lambda one, other: one == other,
-        "ne": lambda one, other: one != other,
-    }
-    condition = re.sub(r"\band\(", "all_of(", re.sub(r"\bor\(", "any_of(", condition))
-    condition = re.sub(r"variables\.(\w+)", r"variables['\1']", condition)
-
-    def runs(branch: str, app: str) -> Any:
-        variables = {"Build.SourceBranch": branch, "functionApp": app}
-        return eval(condition, {**functions, "variables": variables})
-
-    main = "refs/heads/main"
-    assert runs(main, "func-1")
-    assert not any((runs(main, ""), runs("refs/pull/7/merge", "func-1"), runs("refs/heads/x", "a")))
+    assert steps_of(deploy) == ["", "FuncToolsInstaller", "AzureCLI"]
+    script = deploy["steps"][-1]["inputs"]["inlineScript"]
+    assert script == 'func azure functionapp publish "$(functionApp)" --python'
 
 
-def test_pipelines_publishes_with_core_tools_of_its_own(pipeline: Any) -> None:
-    """The agent has none, and they have no local.settings.json to see the language from."""
-    assert pipeline["variables"] == {"serviceConnection": "", "functionApp": ""}
-    checkout, tools, publish = jobs_of(pipeline)[2]["steps"]
-    assert checkout == {"checkout": "self", "persistCredentials": "false"}
-    assert tools["task"] == "FuncToolsInstaller@0"
-    assert publish["task"] == "AzureCLI@2"
-    assert publish["inputs"] == {
-        "azureSubscription": "${{ variables.serviceConnection }}",
-        "scriptType": "bash",
-        "scriptLocation": "inlineScript",
-        "inlineScript": 'func azure functionapp publish "$(functionApp)" --python',
-    }
+# ---- this repository's
+
+
+def test_the_template_s_own_workflow_is_one_with_pinned_actions() -> None:
+    file = ROOT / FILES["github"]
+    run("check-jsonschema", *SCHEMAS["github"], str(file))
+    uses = re.findall(r"uses: (.*)", file.read_text(encoding="utf-8"))
+    assert uses and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses)
+    workflow = read(file)
+    assert workflow["permissions"] == {}
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    done = workflow["jobs"]["all-is-well"]
+    assert (done["if"], set(done["needs"])) == ("always()", set(workflow["jobs"]) - {"all-is-well"})
+
+
+def test_issue_forms_are_forms() -> None:
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = [str(folder / name) for name in ("bug.yml", "feature.yml")]
+    run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    config = str(folder / "config.yml")
+    run("check-jsonschema", "--builtin-schema", "vendor.github-issue-config", config)

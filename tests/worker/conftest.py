@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import compileall
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-from cookiecutter.main import cookiecutter
 from harness.sample import Server, load
-from publish.ignored import as_git
+from publish.conftest import Bake, bake
+from publish.ignored import as_core_tools
 from worker.install import Installed, python313
 
-ROOT = Path(__file__).resolve().parents[2]
 FRONT = Path(__file__).parent / "front.py"
 KEY = "function-key-of-the-test"
 
-Bake = Callable[..., Path]
+__all__ = ["bake"]
 
 
 @pytest.fixture(scope="session")
 def installed() -> Installed:
     """The worker; without a Python 3.13 the test is skipped, in CI it fails."""
-    return Installed(python313() or lacking(os.environ))
-
-
-def lacking(environment: Mapping[str, str]) -> NoReturn:
-    """Skip a test that needs Python 3.13, or fail it where it has to run."""
-    why = "Microsoft's worker library needs Python 3.13, and there is none (python3.13)"
-    if environment.get("CI") or environment.get("TF_BUILD"):
-        pytest.fail(why)
-    pytest.skip(why)
-
-
-@pytest.fixture(scope="session")
-def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
-    """`bake(answer=…)` gives a project to read; the same answers give the same folder."""
-    baked: dict[tuple[tuple[str, str], ...], Path] = {}
-
-    def bake(**answers: str) -> Path:
-        key = tuple(sorted(answers.items()))
-        if key not in baked:
-            folder = tmp_path_factory.mktemp("bake")
-            made = cookiecutter(
-                str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers
-            )
-            compileall.compile_dir(made, quiet=1)  # many short runs of the harness follow
-            baked[key] = Path(made)
-        return baked[key]
-
-    return bake
+    python = python313()
+    if python is None:
+        end = pytest.fail if os.environ.get("CI") or os.environ.get("TF_BUILD") else pytest.skip
+        end("Microsoft's worker library needs Python 3.13, and there is none (python3.13)")
+    return Installed(python)
 
 
 @dataclass(frozen=True)
@@ -91,7 +66,7 @@ def front(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Fro
     @contextmanager
     def front(project: Path, **settings: str) -> Iterator[Front]:
         app = tmp_path_factory.mktemp("app") / "wwwroot"
-        for name in as_git(project):
+        for name in as_core_tools(project):
             (app / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(project / name, app / name)
         log = app.with_name("log.jsonl")
@@ -130,23 +105,21 @@ class Deployment:
     project: Path
     upstream: Server
 
-    def harness(self, *arguments: str, key: str = KEY, code: int = 0) -> dict[str, Any]:
-        """What `python -m harness … --url --json` says, once it ended with the exit code."""
-        done = start_harness(self.project, self.front, *arguments, key=key)
+    def harness(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """What `python -m harness … --url --json` prints, once it ended with the exit code."""
+        done = start_harness(self.project, self.front, *arguments)
         said, complaint = done.communicate()
         assert done.returncode == code, said + complaint
         result: dict[str, Any] = json.loads(said)
         return result
 
 
-def start_harness(
-    project: Path, front: Front, *arguments: str, key: str = KEY
-) -> subprocess.Popen[str]:
+def start_harness(project: Path, front: Front, *arguments: str) -> subprocess.Popen[str]:
     """`python -m harness … --url --json`, running."""
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments, "--url", front.url, "--json"],
         cwd=project,
-        env={**os.environ, "FUNCTION_KEY": key, "PYTHONPATH": "", "PYTHONUTF8": "1"},
+        env={**os.environ, "FUNCTION_KEY": KEY, "PYTHONPATH": "", "PYTHONUTF8": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

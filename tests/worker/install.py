@@ -51,7 +51,7 @@ class Installed:
             marker = VENV / "installed.txt"
             if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
                 return
-            _run(base, "-m", "venv", "--clear", str(VENV))
+            _uv("venv", "--clear", "--python", base, str(VENV))
             self._install("-r", str(REQUIREMENTS))
             self._install("--no-deps", "--upgrade", "--target", str(self.protos), PROTOS)
             marker.write_text(wanted, encoding="utf-8", newline="\n")
@@ -69,15 +69,14 @@ class Installed:
         return folder
 
     def _install(self, *arguments: str) -> None:
-        quiet = ("--quiet", "--disable-pip-version-check")
-        _run(str(self.python), "-m", "pip", "install", *quiet, *arguments)
+        _uv("pip", "install", "--python", str(self.python), *arguments)
 
 
 def _locked() -> FileLock:
     return FileLock(VENV.with_suffix(".lock"))
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _uv(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "uv", *arguments], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"uv {' '.join(arguments)}: {done.stdout}{done.stderr}")

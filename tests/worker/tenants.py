@@ -7,27 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.wrappers import Request, Response
+from handmade import served
+from werkzeug import Request, Response
 
 TOKENS = {"token-of-tenant-a": "a", "token-of-tenant-b": "b"}
 ROWS = 400
 MEETING_SECONDS = 60
-
-
-def records(tenant: str) -> list[dict[str, object]]:
-    """What a tenant has."""
-    return [
-        {"id": number, "updated_at": "2026-01-05T08:30:00Z", "owner": tenant}
-        for number in range(ROWS)
-    ]
-
-
-class Quiet(WSGIRequestHandler):
-    """Logs no request."""
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Nothing."""
 
 
 @contextmanager
@@ -40,8 +25,7 @@ def serve() -> Iterator[str]:
     meeting = threading.Barrier(len(TOKENS))
     seen: set[str] = set()
 
-    @Request.application
-    def app(request: Request) -> Response:
+    def answer(request: Request) -> Response:
         tenant = TOKENS.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if tenant is None:
             return Response(status=401)
@@ -52,17 +36,13 @@ def serve() -> Iterator[str]:
         if meeting.broken:
             return Response("the other tenant did not come", status=400)
         start, size = int(request.args.get("cursor", 0)), int(request.args["limit"])
-        page = records(tenant)[start : start + size]
-        after = start + size if start + size < ROWS else None
-        body = json.dumps({"data": page, "next_cursor": after})
+        end = min(start + size, ROWS)
+        rows = [
+            {"id": number, "updated_at": "2026-01-05T08:30:00Z", "owner": tenant}
+            for number in range(start, end)
+        ]
+        body = json.dumps({"data": rows, "next_cursor": end if end < ROWS else None})
         return Response(body, content_type="application/json")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(answer) as url:
+        yield url
