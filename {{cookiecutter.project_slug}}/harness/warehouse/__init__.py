@@ -8,7 +8,6 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
 from harness.protocol.messages import Reply
 from harness.warehouse.load import Load, Noticed, mark
 from harness.warehouse.names import Privacy, quoted, to_name

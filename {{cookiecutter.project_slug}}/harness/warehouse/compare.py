@@ -89,9 +89,13 @@ def _compare(
         what = f"{_record(surplus[0], key)} is one too many"
     else:
         return None
-    counts = {"missing": missing, "too many": surplus, "with other values": changed}
-    numbers = ", ".join(f"{len(rows):,} {words}" for words, rows in counts.items() if rows)
-    several = len(missing) + len(surplus) + len(changed) > 1
+    counts = {
+        "missing": len(missing),
+        "too many": len(surplus),
+        "with other values": len(changed),
+    }
+    numbers = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
+    several = sum(counts.values()) > 1
     return Difference(f"{name}: {what}{f' (in all: {numbers})' if several else ''}", len(missing))
 
 

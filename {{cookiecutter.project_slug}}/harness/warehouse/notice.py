@@ -105,9 +105,7 @@ def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, l
     stamp = _stamp(table, rows, state)
     at, cast = quoted(stamp) if stamp else "NULL", table.columns.get(stamp, NULL).cast
     columns = "".join(f"{quoted(name)}, " for name in rows.key)
-    retyped = [
-        name for name in rows.key if _is_retyped(rows.before.get(name, NULL), rows.here[name])
-    ]
+    retyped = [name for name in rows.key if _is_retyped(rows, name)]
     pairs = store.query(
         f"""
         WITH versions AS (
@@ -137,8 +135,8 @@ def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, l
         now = text(rows.columns[stamp][index])
         what = f"{stamp} {now} takes the place of {text(was)}{_more(older)}"
         faults.append(rows.fault("row-goes-back", what, index, stamp))
-    taken = next((index for index, before, *_ in pairs if before < 0), None)
-    for name in retyped if taken is not None else ():
+    taken = next((index for index, before, *_ in pairs if before < 0), -1)
+    for name in retyped if taken >= 0 else ():
         old, new = rows.before[name], rows.here[name]
         was = "an integer" if new.kinds == old.kinds else old.words
         what = f"{rows.id(taken)} takes the place of a row whose {name} was {was}"
@@ -197,8 +195,9 @@ def _is_time(table: Table, name: str) -> bool:
     return epoch or (len(shape.kinds) == 1 and shape.kinds <= TIMES)
 
 
-def _is_retyped(old: Shape, new: Shape) -> bool:
+def _is_retyped(rows: Rows, name: str) -> bool:
     """Whether a column of the key has values of another type: 1, "1" and 1.0 are one key."""
+    old, new = rows.before.get(name, NULL), rows.here[name]
     other = old.kinds.isdisjoint(new.kinds) or (new.fractional and not old.fractional)
     return bool(old.kinds) and other
 

@@ -241,14 +241,14 @@ class Store:
             self.query(f"DROP VIEW {self.name(table)}; DROP TABLE {table.texts}")
         for name in ("runs", "calls", "findings"):
             self.query(f"DELETE FROM {HOME}.{name}")
-        self.memory, self._views = Memory(self.schema), {}
+        self.memory = Memory(self.schema)
+        self._views.clear()
 
     def _load(self) -> None:
         """Reads what is remembered: at the beginning, and after something was undone."""
-        self._saved = ""
-        self.memory = Memory(self.schema)
-        for (self._saved,) in self.query(f"SELECT json FROM {HOME}.memory"):
-            self.memory = msgspec.convert(codec.decode(self._saved), Memory)
+        self._saved, self.memory = "", Memory(self.schema)
+        for (text,) in self.query(f"SELECT json FROM {HOME}.memory"):
+            self._saved, self.memory = text, msgspec.convert(codec.decode(text), Memory)
         self._views = {name: table.view for name, table in self.made.items()}
 
     def _save(self) -> None:
