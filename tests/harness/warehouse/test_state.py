@@ -24,22 +24,6 @@ def test_a_state_comes_back_exactly(desk: Any) -> None:
     assert desk.warehouse.state() == state
 
 
-def test_a_reply_that_fails_leaves_nothing(desk: Any) -> None:
-    desk.insert({"id": 1, "a": 1})
-    before = desk.warehouse.state(), desk.warehouse.tables()
-    parts: dict[str, Any] = {
-        "insert": {"item": [{"id": "x", "a": "wide", "b": "new"}], "other": [{"no": "key"}]},
-        "schema": {"item": {"primary_key": ["id"]}, "other": {"primary_key": ["id"]}},
-        "softDelete": ["item"],
-    }
-    with pytest.raises(ProtocolBroken):
-        desk.send(**parts)
-    assert (desk.warehouse.state(), desk.warehouse.tables()) == before
-    assert desk.rows() == [{"id": 1, "a": 1}]
-    parts["insert"]["other"] = []
-    assert {fault.rule for fault in desk.send(**parts).faults} == {"type-flips"}  # still the first
-
-
 def test_reset_drops_tables_and_state(desk: Any) -> None:
     desk.insert({"id": 1})
     desk.warehouse.begin_resync()

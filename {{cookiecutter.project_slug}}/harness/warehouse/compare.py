@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.warehouse import Warehouse
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.store import INDEX, Table
+from harness.warehouse.store import INDEX, INSTANT, Table
 from harness.warehouse.types import NULL, Shape
 
 Row = dict[str, str | None]
@@ -124,7 +124,9 @@ def _canonical(column: str, one: Shape, other: Shape) -> str:
     both = one.join(other)
     if both.sql == "JSON":
         return f"json_extract({column}, '$')::VARCHAR"
-    if both.sql.startswith(("DATE", "TIMESTAMP")):
+    if both.sql == INSTANT:
+        return f"strftime(make_timestamp(epoch_us({both.cast(column)})), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if both.sql in ("DATE", "TIMESTAMP"):
         return f"{both.cast(column)}::VARCHAR"
     if not both.fractional:
         return column
