@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from harness.errors import ProtocolBroken, UsageError
+from harness.errors import UsageError
 from harness.warehouse import Warehouse
 
 
