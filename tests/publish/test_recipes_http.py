@@ -13,7 +13,8 @@ import connector
 import pytest
 from connector import Page, Source
 from connector.testing import held_clock
-from harness.sample import OwnApp, made_up
+from harness.sample import Sample, made_up
+from harness.sample.spec import Spec
 from publish.pages import URL, sync
 from werkzeug import Request
 from werkzeug import Response as Answer
@@ -161,7 +162,7 @@ def test_all_steps_of_the_page_sync_over_http(
     """Every record arrives, deleted ones go, and the state at rest is a position per entity."""
     api = Api()
     secrets = {"apiToken": made_up("apiToken")}
-    with OwnApp(api.app(), "api", secrets).serve() as server, held_clock(1_770_000_000):
+    with Sample(Spec(upstream="api"), secrets, api.app()).serve() as server, held_clock(1_770_000_000):
         monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
         state, tables = sync(page["source"], {}, secrets)
     kept: dict[str, set[Any]] = dict.fromkeys(page["source"].entities, FIVE)
@@ -184,7 +185,7 @@ def test_all_steps_of_the_page_sync_over_http(
         "employee": {"rows": 5},
     }
     api.asked.clear()
-    with OwnApp(api.app(), "api", secrets).serve() as server, held_clock(1_770_003_600):
+    with Sample(Spec(upstream="api"), secrets, api.app()).serve() as server, held_clock(1_770_003_600):
         monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
         again, _ = sync(page["source"], state, secrets)
     assert again["event"] == 5
@@ -208,7 +209,7 @@ def test_the_auth_function_of_the_page_signs(
 
     bank = page["bank"]
     bank.entity("thing")(lambda fetch: Page(fetch.get("/things", params={"n": 1}).rows()))
-    with OwnApp(app, "app", ()).serve() as server:
+    with Sample(Spec(upstream="app"), app=app).serve() as server:
         monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
         sync(bank, {}, {"signingKey": secret})
     assert seen == [True]
@@ -233,7 +234,7 @@ def test_the_auth_classes_send_what_the_page_says(monkeypatch: pytest.MonkeyPatc
     ):
         made = Source(base_url=URL, auth=auth)
         made.entity("thing")(lambda fetch: Page(fetch.get("/things").rows()))
-        with OwnApp(app, "app", ()).serve() as server:
+        with Sample(Spec(upstream="app"), app=app).serve() as server:
             monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
             sync(made, {}, secrets)
         assert sent in str(seen)

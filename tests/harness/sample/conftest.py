@@ -35,7 +35,7 @@ STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
     "cursor": {},
     "by_key": {"pagination": "cursor", "next": None, "more": "more", "token": "after"},
     "page_number": {"pagination": "page_number", "next": None},
-    "page_number_next": {"pagination": "page_number", "last": "404"},
+    "page_number_next": {"pagination": "page_number"},
     "offset": {"pagination": "offset", "next": None},
     "link_header": {"pagination": "link_header", "next": None, "rows": None},
     "next_url": {"pagination": "next_url"},
@@ -88,7 +88,7 @@ class Client:
         """The bodies of all pages."""
         entity, token, response = self.entity, "", self.get(**params)
         position = 1 if entity.pagination == "page_number" else 0
-        while not (response.status_code == 404 and entity.last == "404"):
+        while response.status_code != 404:
             assert response.status_code == 200, response.text
             body = codec.decode(response.content)
             yield body

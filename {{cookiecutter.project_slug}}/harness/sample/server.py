@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug import Request, Response
@@ -20,7 +22,7 @@ from harness.sample.records import Store
 from harness.sample.spec import Entity, Spec, value_at
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
@@ -49,17 +51,18 @@ class Server:
     port = 0
 
     def __init__(
-        self,
-        spec: Spec,
-        stores: dict[str, Store],
-        answer: Callable[[Request, app.Asked], Response],
-        faults: Faults | None,
+        self, spec: Spec, own: WSGIApplication | None, faults: Faults | None, short_pages: bool
     ) -> None:
         self.requests: list[Seen] = []
         self.faults = faults
         self._spec = spec
-        self._stores = stores
-        self._answer = answer
+        self._stores = {
+            name: Store(entity, spec.inside(name), spec.records)
+            for name, entity in spec.entities.items()
+            if not entity.inside
+        }
+        self._app = app.App(spec, self._stores, short_pages)
+        self._own = own
 
     @property
     def url(self) -> str:
@@ -72,22 +75,23 @@ class Server:
         Those inside another entity's records have the columns that `parent` names.
         """
         inner = self._spec.entities[entity]
-        if not inner.inside:
-            return self._stores[entity].records()
-        column = inner.inside.partition(".")[2]
+        outer, column = inner.place
+        live = [item.record for item in self._stores[outer or entity].live()]
+        if not outer:
+            return live
         return [
-            {**{name: value_at(outer, path) for name, path in inner.parent.items()}, **record}
-            for outer in self._stores[inner.outer].records()
-            for record in value_at(outer, column)
+            {**{name: value_at(each, path) for name, path in inner.parent.items()}, **record}
+            for each in live
+            for record in value_at(each, column)
         ]
 
     def chosen(self, seen: Seen) -> int:
         """How many records, on all pages, the bounds of a request choose."""
-        return pages.count(self._stores[seen.entity], seen.parameters)
+        return len(pages.chosen(self._stores[seen.entity], seen.parameters))
 
     def tells_deletions(self, entity: str) -> bool:
         """Whether the upstream says which records of the entity were deleted."""
-        return self._spec.entities[entity].deleted is not None
+        return bool(self._spec.entities[entity].deleted)
 
     def change(
         self,
@@ -118,45 +122,49 @@ class Server:
 
     def _change_while_read(self, entity: Entity, counts: list[int], seed: int) -> Counter[str]:
         """Insert, update and delete so many, as far as a correct function can find out."""
+        insert, update, delete = counts
         marked = self.faults.marked if self.faults else set()
         inner = self._spec.inside(entity.name)
-        listed = entity.deleted is not None
         # Unlisted deletions before the reader move their neighbours past a position.
-        moves = not listed and entity.pagination in ("page_number", "offset")
-        found = (listed or entity.name in marked) and not moves
+        moves = not entity.deleted and entity.pagination in ("page_number", "offset")
+        found = (entity.deleted or entity.name in marked) and not moves
         deletes = found and all(each.name in marked for each in inner)
         # Without a primary key, an older version of a record stays as a row.
         updates = all(each.primary_key for each in (entity, *inner))
-        return self.change(
-            counts[0],
-            counts[1] if updates else 0,
-            counts[2] if deletes else 0,
-            seed=seed,
-            entities=[entity.name, *(each.name for each in inner)],
-        )
+        names = [entity.name, *(each.name for each in inner)]
+        update, delete = update if updates else 0, delete if deletes else 0
+        return self.change(insert, update, delete, seed=seed, entities=names)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         # All of the body is read here: what an app leaves unread would break the connection.
         environ["wsgi.input"] = io.BytesIO(request.get_data())
-        asked = app.read(self._spec, request)
-        problem = ""
-
-        def go_on() -> Response:
-            nonlocal problem
+        asked, fault, problem = app.read(self._spec, request), "", ""
+        if self.faults:
+            fault = self.faults.strike(request.path, asked, self._change_while_read)
+        if fault.isdigit():
+            response = Response(f"a fault of the sample: {fault}", int(fault))
+            response.headers["Retry-After"] = "1"
+        else:
             response = self._answer(request, asked)
             problem = response.get_data(as_text=True) if response.status_code >= 400 else ""
-            return response
-
-        if self.faults is None:
-            response = go_on()
-        else:
-            change = self._change_while_read
-            response = self.faults.answer(request.path, asked, change, go_on)
+        if fault == "reset":
+            body = response.get_data()
+            response.set_data(body[: len(body) // 2])
+            # The server closes the connection after a body that is shorter than announced.
+            response.headers["Content-Length"] = str(len(body) or 1)
         name = asked.entity.name if asked.entity else ""
         seen = (request.method, request.path, response.status_code, name, asked.parameters, problem)
         self.requests.append(Seen(*seen))
         return response(environ, start_response)
+
+    def _answer(self, request: Request, asked: app.Asked) -> Response:
+        if self._own is None:
+            return self._app.answer(request, asked)
+        try:
+            return Response.from_app(self._own, request.environ, buffered=True)
+        except Exception as error:
+            return Response(f"{self._spec.upstream}: {raised(error)}", 500, mimetype="text/plain")
 
     @contextmanager
     def listening(self, port: int) -> Iterator[Server]:
@@ -185,3 +193,9 @@ class Server:
 class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Log nothing: `Server.requests` has what was asked."""
+
+
+def raised(error: Exception) -> str:
+    """What an exception of the project's says, and the line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
