@@ -143,8 +143,8 @@ class Server:
         if self.faults:
             fault = self.faults.strike(request.path, asked, self._change_while_read)
         if fault.isdigit():
-            response = Response(f"a fault of the sample: {fault}", int(fault))
-            response.headers["Retry-After"] = "1"
+            headers = {"Retry-After": "1"} if fault == "429" else None
+            response = Response(f"a fault of the sample: {fault}", int(fault), headers)
         else:
             response = self._answer(request, asked)
             problem = response.get_data(as_text=True) if response.status_code >= 400 else ""
