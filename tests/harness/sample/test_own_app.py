@@ -74,18 +74,6 @@ def test_what_is_wrong_with_an_app(project: Path, upstream: str, message: str) -
         load(project, upstream)
 
 
-def test_the_app_of_the_page_serves(project: Path) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    code = re.findall(r"```python\n(.*?)```", page, re.S)[0]
-    (project / "tests" / "upstream.py").write_text(code, encoding="utf-8")
-    named = next(b for b in re.findall(r"```toml\n(.*?)```", page, re.S) if "upstream =" in b)
-    (project / "sample.toml").write_text(named, encoding="utf-8")
-    with load(project).serve() as server:
-        headers = {"Authorization": f"Bearer {made_up('apiToken')}"}
-        body = requests.get(f"{server.url}/transactions", headers=headers, timeout=5).json()
-        assert (len(body["data"]), body["next_cursor"]) == (100, 99)
-
-
 def test_the_tables_of_the_page_load(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     blocks = [b for b in re.findall(r"```toml\n(.*?)```", page, re.S) if "[entity" in b]

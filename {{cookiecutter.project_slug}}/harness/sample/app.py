@@ -73,7 +73,7 @@ class App:
                 f"{spec.at(table, 'method')}: {entity.path} takes {entity.method}; write method = "
                 f'"{request.method}" there if that is what your API takes'
             )
-            return _message(405, text, {"Allow": entity.method})
+            return _json({"message": text}, 405, {"Allow": entity.method})
         if refusal := _without_credentials(spec, request):
             return refusal
         try:
@@ -85,26 +85,25 @@ class App:
             page = pages.read(self._stores[entity.name], asked.parameters, self._short_pages)
         except Refused as refused:
             place = f"{spec.at(table, refused.key)}: " if refused.key else ""
-            return _message(refused.status, f"{place}{refused}")
+            return _json({"message": f"{place}{refused}"}, refused.status)
         query = [each for each in _query(auth, request) if each[0] != entity.token]
         return _page(request.base_url, query, entity, page)
 
     def _not_found(self, request: Request) -> Response:
         spec, asked = self._spec, f"{request.method} {request.path}"
         if "grant_type" in request.form:
-            return _message(
-                404, f'{asked} asks for a token: write kind = "{_OAUTH}" in {spec.at("auth")}'
-            )
+            text = f'{asked} asks for a token: write kind = "{_OAUTH}" in {spec.at("auth")}'
+            return _json({"message": text}, 404)
         by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
         path, *others = get_close_matches(request.path, list(by_path), len(by_path), 0)
         nearest = by_path[path]
         more = f", {len(others)} more" if others else ""
-        return _message(
-            404,
-            f"the sample has no {asked} but {nearest.method} {path}{more}: "
-            f"{spec.at(f'entity.{nearest.name}', 'path')} or a new [entity.…] needs path = "
-            f"{_quoted(request.path)}",
+        place = spec.at(f"entity.{nearest.name}", "path")
+        text = (
+            f"the sample has no {asked} but {nearest.method} {path}{more}: {place} or a new "
+            f"[entity.…] needs path = {_quoted(request.path)}"
         )
+        return _json({"message": text}, 404)
 
     def _check_unknown(self, asked: Asked, entity: Entity, name: str, value: str) -> None:
         """Refuse a parameter that chooses records or a page; one that stays the same is fine."""
@@ -151,7 +150,7 @@ def _without_credentials(spec: Spec, request: Request) -> Response | None:
         "change [auth] there or auth= in fetch.py"
     )
     challenge = f'{scheme.strip() or "ApiKey"} realm="sample"'
-    return _message(401, text, {"WWW-Authenticate": challenge})
+    return _json({"message": text}, 401, {"WWW-Authenticate": challenge})
 
 
 def _grant(auth: Auth, request: Request) -> Response:
@@ -221,10 +220,6 @@ def _flat(body: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 def _quoted(text: str) -> str:
     return codec.encode(text).decode("utf-8", "replace")
-
-
-def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _json({"message": text}, status, headers)
 
 
 def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -55,10 +55,18 @@ def read(store: Store, parameters: Mapping[str, str], short: bool = False) -> Pa
     size = _whole("size", entity.size, parameters, least=1, default=_DEFAULT_SIZE)
     size = max(size // 2, 1) if short else size
     token, page = parameters.get(entity.token), 0
-    if entity.by_change:
-        start = _after(items, token, entity.token)
+    if token is None and (entity.by_change or entity.key_is_token):
+        start = 0
+    elif entity.by_change:
+        place = TOKEN.fullmatch(token or "")
+        if place is None:
+            raise _bad("token", f"{entity.token} is not a token of this upstream")
+        start = bisect_left(items, (int(place[1]), int(place[2]) + 1))
     elif entity.key_is_token:
-        start = _after_key(items, token, store)
+        number = store.number_of(token or "")
+        if number is None:
+            raise _bad("token", f"{entity.token} is no record's primary key")
+        start = bisect_left(items, number + 1, key=lambda item: item.number)
     elif entity.pagination == "offset":
         start = _whole("token", entity.token, parameters, least=0, default=0)
     else:
@@ -80,25 +88,6 @@ def chosen(store: Store, parameters: Mapping[str, str]) -> list[Item]:
     low = _bound("since", store, parameters, -math.inf)
     high = _bound("until", store, parameters, math.inf)
     return [item for item in store.items if low <= item.moment < high]
-
-
-def _after(items: list[Item], token: str | None, name: str) -> int:
-    if token is None:
-        return 0
-    position = TOKEN.fullmatch(token)
-    if position is None:
-        raise _bad("token", f"{name} is not a token of this upstream")
-    return bisect_left(items, (int(position[1]), int(position[2]) + 1))
-
-
-def _after_key(items: list[Item], token: str | None, store: Store) -> int:
-    """Where the records after the one with this primary key begin, in the order of creation."""
-    if token is None:
-        return 0
-    number = store.number_of(token)
-    if number is None:
-        raise _bad("token", f"{store.entity.token} is no record's primary key")
-    return bisect_left(items, number + 1, key=lambda item: item.number)
 
 
 def _bad(key: str, what: str) -> Refused:

@@ -132,7 +132,9 @@ class Store:
         latest = now - max(_HOUR, form.unit)
         # Some are changed many at once.
         together = (n - n % 40 if n % 400 < 40 else n for n in range(count))
-        return [form.floor(latest - (latest - _draw("moment", n) * 7_342) % _YEAR) for n in together]
+        return [
+            form.floor(latest - (latest - _draw("moment", n) * 7_342) % _YEAR) for n in together
+        ]
 
     def _next_moment(self) -> int:
         """The cursor of what changes now; it never goes backwards."""
