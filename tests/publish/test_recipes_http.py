@@ -162,7 +162,10 @@ def test_all_steps_of_the_page_sync_over_http(
     """Every record arrives, deleted ones go, and the state at rest is a position per entity."""
     api = Api()
     secrets = {"apiToken": made_up("apiToken")}
-    with Sample(Spec(upstream="api"), secrets, api.app()).serve() as server, held_clock(1_770_000_000):
+    with (
+        Sample(Spec(upstream="api"), secrets, api.app()).serve() as server,
+        held_clock(1_770_000_000),
+    ):
         monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
         state, tables = sync(page["source"], {}, secrets)
     kept: dict[str, set[Any]] = dict.fromkeys(page["source"].entities, FIVE)
@@ -185,7 +188,10 @@ def test_all_steps_of_the_page_sync_over_http(
         "employee": {"rows": 5},
     }
     api.asked.clear()
-    with Sample(Spec(upstream="api"), secrets, api.app()).serve() as server, held_clock(1_770_003_600):
+    with (
+        Sample(Spec(upstream="api"), secrets, api.app()).serve() as server,
+        held_clock(1_770_003_600),
+    ):
         monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
         again, _ = sync(page["source"], state, secrets)
     assert again["event"] == 5

@@ -27,32 +27,19 @@ __all__ = ["Faults", "Sample", "Seen", "Server", "load", "made_up"]
 
 
 class Sample:
-    """What stands in for the upstream, not yet running.
-
-    Args:
-        spec: What sample.toml says.
-        secrets: Names of secrets that the function is sent, besides those in [auth].
-        app: A WSGI app of the project's that answers instead; spec.upstream is its name. It should
-            accept `made_up(name)` as the secret of each name.
-        short_pages: Whether pages are half as long as asked.
-
-    Attributes:
-        name: The file, or the app's `module:app`.
-        entities: Names of the entities; None for an app, whose records are not known.
-        checks: Whether it refuses wrong secrets, as far as that is known.
-    """
+    """What stands in for the upstream, not yet running: sample.toml, or a WSGI app."""
 
     def __init__(
         self,
         spec: Spec,
-        secrets: Iterable[str] = (),
-        app: WSGIApplication | None = None,
-        short_pages: bool = False,
+        secrets: Iterable[str] = (),  # names of those that the function is sent, besides [auth]
+        app: WSGIApplication | None = None,  # its name is spec.upstream
+        short_pages: bool = False,  # half as long as asked
     ) -> None:
         self.spec = spec
         self.name = spec.upstream or FILE
-        self.entities = list(spec.entities) if app is None else None
-        self.checks = spec.auth.kind != "none"
+        self.entities = list(spec.entities) if app is None else None  # None: not known
+        self.checks = spec.auth.kind != "none"  # whether it refuses wrong secrets
         self._names, self._app, self._short_pages = (*spec.auth.secrets, *secrets), app, short_pages
 
     @property
@@ -82,25 +69,12 @@ class Sample:
         return Sample(self.spec, self._names, self._app, short_pages=True)
 
     def serve(self, port: int = 0, faults: Faults | None = None) -> AbstractContextManager[Server]:
-        """The running upstream, with new records; it ends with the context.
-
-        Args:
-            port: Where it listens on 127.0.0.1; 0 takes a free one.
-            faults: What goes wrong.
-
-        Raises:
-            UsageError: The port is taken.
-        """
+        """The running upstream, with new records, on a port (0: a free one) of 127.0.0.1."""
         return Server(self.spec, self._app, faults, self._short_pages).listening(port)
 
 
 def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample:
-    """What stands in for the upstream of a project, not yet running.
-
-    Args:
-        folder: The project's folder.
-        upstream: `module:app` of a WSGI app; None for what sample.toml says.
-        secrets: Names of the secrets that the function is sent.
+    """What stands in for a project's upstream: `upstream` (module:app), else what sample.toml says.
 
     Raises:
         SampleError: sample.toml or the app is not there, or is wrong.

@@ -48,13 +48,7 @@ def read(spec: Spec, request: Request) -> Asked:
 
 
 class App:
-    """Answers requests from the stores, as the spec says.
-
-    Args:
-        spec: What sample.toml says.
-        stores: The records of each entity that has a path.
-        short_pages: Whether pages are half as long as asked.
-    """
+    """Answers requests from the stores, as the spec says."""
 
     def __init__(self, spec: Spec, stores: Mapping[str, Store], short_pages: bool) -> None:
         self._spec, self._stores, self._short_pages = spec, stores, short_pages

@@ -20,23 +20,12 @@ class Faults:
 
     What happens to a request follows from the seed, its path and how many of this path came before,
     so the threads of a function change nothing.
-
-    Args:
-        seed: Decides what goes wrong and how often: 429, 500, broken connections, expired page
-            tokens, records that change while they are read.
-
-    Attributes:
-        quiet: True from when all goes well; tokens that have expired stay expired until their walk
-            begins again.
-        marked: Entities that the function reads with softDelete, so that it finds deletions which
-            the upstream does not tell.
-        done: What happened, and how often.
     """
 
     def __init__(self, seed: int) -> None:
-        self.quiet = False
-        self.marked: set[str] = set()
-        self.done: Counter[str] = Counter()
+        self.quiet = False  # all goes well, but expired tokens stay so until their walk restarts
+        self.marked: set[str] = set()  # entities read with softDelete: it finds all deletions
+        self.done: Counter[str] = Counter()  # what happened, and how often
         self._seed = seed
         self._status = 0
         self._lock = threading.Lock()

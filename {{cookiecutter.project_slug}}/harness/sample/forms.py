@@ -21,17 +21,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Form:
-    """How cursor values are written: as one example is.
+    """How cursor values are written: as one example is; ValueError if it is none of `FORMS`.
 
-    A value is counted in microseconds since 1970, or as it is where it counts no time.
-
-    Attributes:
-        is_time: False where the number only grows and counts no time (a sequence).
-        unit: The smallest step that the form can show.
-        first: The example's value.
-
-    Raises:
-        ValueError: The example is none of `FORMS`.
+    A value is counted in microseconds since 1970, or as it is in a sequence, which counts no time.
+    `unit` is the smallest step that the form can show, `first` the example's value.
     """
 
     def __init__(self, example: Any) -> None:
@@ -57,11 +50,7 @@ class Form:
         self.first = self.read(text)
 
     def read(self, text: str) -> int:
-        """The value of a bound in any of `FORMS`; without an offset it has the example's.
-
-        Raises:
-            ValueError: It is written otherwise.
-        """
+        """The value of a bound in any of `FORMS`, in the example's offset if it has none."""
         if _NUMBER.fullmatch(text):
             number = Decimal(text)
             return int(number * _scale(number) if self.is_time else number)

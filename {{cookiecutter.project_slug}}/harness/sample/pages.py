@@ -16,12 +16,7 @@ _DEFAULT_SIZE = 100
 
 
 class Refused(Exception):
-    """A request gets an error.
-
-    Attributes:
-        status: Of the response.
-        key: The key of the entity's table in sample.toml that it is about, "" for none.
-    """
+    """A request gets an error, which may be about a key of the entity's table in sample.toml."""
 
     def __init__(self, status: int, text: str, key: str = "") -> None:
         super().__init__(text)
@@ -37,17 +32,7 @@ class Page(NamedTuple):
 
 
 def read(store: Store, parameters: Mapping[str, str], short: bool = False) -> Page:
-    """The page that the request parameters ask for.
-
-    Args:
-        store: The entity's records.
-        parameters: Those that have a value.
-        short: Whether pages are half as long as asked.
-
-    Raises:
-        Refused: A value is out of range, not a time, or not a token of this upstream; or there is
-            no such page.
-    """
+    """The page that the request parameters ask for, half as long if `short`; or Refused."""
     entity = store.entity
     items = chosen(store, parameters)
     if entity.pagination == "none":

@@ -53,12 +53,7 @@ _MADE: dict[tuple[str, int], list[Item]] = {}  # by entity and count: servers be
 
 
 class Store:
-    """The records of one entity, changed by any thread.
-
-    Attributes:
-        items: What the upstream lists, in its order: with what was deleted where it tells that. A
-            change puts another list in its place.
-    """
+    """The records of one entity, changed by any thread."""
 
     def __init__(self, entity: Entity, inside: Sequence[Entity], count: int) -> None:
         self.entity = entity
@@ -107,6 +102,7 @@ class Store:
         return +Counter(inserted=insert, updated=len(changed), deleted=len(deleted))
 
     def _list(self) -> None:
+        """What the upstream lists, in its order: with what was deleted where it tells that."""
         items = list(self._all.values()) if self.entity.deleted else self.live()
         self.items = sorted(items) if self.entity.by_change else items
 

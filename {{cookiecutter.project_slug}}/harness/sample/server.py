@@ -40,20 +40,14 @@ class Seen(NamedTuple):
 
 
 class Server:
-    """A running upstream, as a WSGI app.
-
-    Attributes:
-        port: Where it listens.
-        requests: What was answered so far, oldest first.
-        faults: What goes wrong, or None where nothing does.
-    """
+    """A running upstream, as a WSGI app."""
 
     port = 0
 
     def __init__(
         self, spec: Spec, own: WSGIApplication | None, faults: Faults | None, short_pages: bool
     ) -> None:
-        self.requests: list[Seen] = []
+        self.requests: list[Seen] = []  # oldest first
         self.faults = faults
         self._spec = spec
         self._stores = {
@@ -102,15 +96,9 @@ class Server:
         seed: int = 0,
         entities: Collection[str] | None = None,
     ) -> Counter[str]:
-        """Insert, update and delete so many records; what stands inside a record goes with it.
+        """Insert, update and delete so many records of these entities, None for all.
 
-        Args:
-            seed: Chooses the records.
-            entities: Of which entities, None for all; records are deleted only where what stands
-                inside them is named too.
-
-        Returns:
-            How many were inserted, updated and deleted.
+        A seed chooses them. Records are deleted only where what stands inside them is named too.
         """
         done: Counter[str] = Counter()
         for name, store in self._stores.items():
