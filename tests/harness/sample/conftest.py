@@ -12,7 +12,7 @@ import pytest
 import requests
 from harness import codec
 from harness.sample import Faults, Sample, Server, load
-from harness.sample.spec import value_at
+from harness.sample.spec import put, value_at
 
 ENTITY = {
     "path": "/orders",
@@ -73,7 +73,10 @@ class Client:
         url = url or self.entity.path
         url = url if url.startswith("http") else self.server.url + url
         if self.entity.method == "POST":
-            return requests.post(url, json=nested(params), headers=self.headers, timeout=5)
+            body: dict[str, Any] = {}
+            for name, value in params.items():
+                put(body, name, value)
+            return requests.post(url, json=body, headers=self.headers, timeout=5)
         return requests.get(url, params=params, headers=self.headers, timeout=5)
 
     def refusal(self, url: str = "", **params: Any) -> str:
@@ -117,15 +120,6 @@ class Client:
         return [r for b in self.pages(**params) for r in (value_at(b, place) if place else b)]
 
 
-def nested(params: dict[str, Any]) -> dict[str, Any]:
-    """Dotted parameters as the body of a POST."""
-    body: dict[str, Any] = {}
-    for name, value in params.items():
-        outer, _, inner = name.rpartition(".")
-        (body.setdefault(outer, {}) if outer else body)[inner] = value
-    return body
-
-
 Serve = Callable[..., AbstractContextManager[Client]]
 
 
@@ -152,7 +146,6 @@ def serve(tmp_path: Path) -> Serve:
         path = tmp_path / "sample.toml"
         path.write_text(written(tables, f"records = {records}"), encoding="utf-8")
         sample = load(tmp_path)
-        assert isinstance(sample, Sample)
         with sample.serve(faults=faults) as server:
             yield Client(sample, server)
 
