@@ -85,7 +85,7 @@ def test_the_tables_of_the_page_load(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_and_one_that_is_free_again(project: Path) -> None:
     sample = load(project)
     with sample.serve() as server:
-        port = server.port
+        port = int(server.url.rpartition(":")[2])
         with (
             pytest.raises(UsageError, match=f"127.0.0.1:{port}") as caught,
             sample.serve(port),

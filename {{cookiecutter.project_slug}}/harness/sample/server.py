@@ -24,7 +24,7 @@ from harness.sample.spec import Entity, Spec, value_at
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
 
 
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 class Server:
     """A running upstream, as a WSGI app."""
 
-    port = 0
+    url = ""  # where it is, without a slash at the end
 
     def __init__(
         self, spec: Spec, own: WSGIApplication | None, faults: Faults | None, short_pages: bool
@@ -57,11 +57,6 @@ class Server:
         }
         self._app = app.App(spec, self._stores, short_pages)
         self._own = own
-
-    @property
-    def url(self) -> str:
-        """Where it is, without a slash at the end."""
-        return f"http://{HOST}:{self.port}"
 
     def records(self, entity: str) -> list[dict[str, Any]]:
         """The live records of an entity in the order of their creation; not to be changed.
@@ -158,16 +153,16 @@ class Server:
     def listening(self, port: int) -> Iterator[Server]:
         """On a port of this machine (0: a free one), until the context ends."""
         try:
-            listener = socket.create_server((HOST, port))
+            listener = socket.create_server((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"the sample upstream cannot listen on {HOST}:{port}: {error.strerror}",
+                f"the sample upstream cannot listen on {_HOST}:{port}: {error.strerror}",
                 "end what listens there, or choose another port with --port",
             ) from None
         with listener:
             fd = listener.fileno()
-            running = make_server(HOST, port, self, True, request_handler=_Handler, fd=fd)
-        self.port = running.port
+            running = make_server(_HOST, port, self, True, request_handler=_Handler, fd=fd)
+        self.url = f"http://{_HOST}:{running.port}"
         serve = threading.Thread(target=running.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         serve.start()
         try:
