@@ -19,7 +19,10 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"limit": "0"}, ["line 8", "limit is '0'", "from 1 on"]),
     ({"limit": "ten"}, ["limit is 'ten'", "sample.toml line 8", "change fetch.py or size there"]),
     ({"cursor": "nonsense"}, ["cursor is not a token"]),
-    ({"updated_since": "yesterday"}, ["line 9", "'yesterday'", "ISO 8601"]),
+    (
+        {"updated_since": "05.01.2026 08:30"},
+        ["line 9", "ISO 8601", "another form needs a WSGI app"],
+    ),
     ({"updated_since": "2026-01-05", "updated_until": "2026-02-01"}, ['until = "updated_until"']),
 ]
 

@@ -87,7 +87,9 @@ def _bound(key: str, store: Store, parameters: Mapping[str, str], default: float
     try:
         return store.form.read(text)
     except ValueError:
-        takes = "an ISO 8601 text or a number" if store.form.is_time else "a whole number"
+        takes = "a whole number"
+        if store.form.is_time:
+            takes = "an ISO 8601 text or a number (another form needs a WSGI app)"
         raise _bad(key, f"{name} is {text[:SHOWN]!r}, not {takes}") from None
 
 
