@@ -190,7 +190,7 @@ def _appended(sample: Sample | None, tables: Warehouse) -> list[str]:
     if sample is None or sample.entities is None:
         return keyless
     entities = sample.spec.entities.values()
-    return [each.name for each in entities if not each.primary_key and each.cursor is None]
+    return [each.name for each in entities if not each.primary_key and not each.cursor]
 
 
 def _tables(folder: Path, name: str, connection: Connection) -> Warehouse:
