@@ -79,7 +79,7 @@ def test_the_tables_of_the_page_load(tmp_path: Path) -> None:
     blocks = [b for b in re.findall(r"```toml\n(.*?)```", page, re.S) if "[entity" in b]
     order = written({"entity.order": {**ENTITY, "record": RECORD}})
     (tmp_path / "sample.toml").write_text(order + "\n".join(blocks), encoding="utf-8")
-    assert load(tmp_path).entities == ["order", "customer", "invoice", "order_line"]
+    assert load(tmp_path).entities == ["order", "customer", "ticket", "order_line"]
 
 
 def test_a_port_that_is_taken_and_one_that_is_free_again(project: Path) -> None:
