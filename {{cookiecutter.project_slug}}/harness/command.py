@@ -18,8 +18,7 @@ from harness.console import Console
 from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
 from harness.project import CONNECTION, ENTRY, EXAMPLE, Connection, Project
-from harness.protocol.findings import Findings, advice, summary
-from harness.protocol.rules import ERROR, NOTICE, WARNING, Judge
+from harness.protocol.rules import ERROR, NOTICE, WARNING, Findings, advice, summary
 from harness.redact import Redactor
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
@@ -114,10 +113,9 @@ class Work:
         self.console = Console(json=options.json)
         self.project = Project(Path())
         self.result: dict[str, Any] = {}
-        self.findings = Findings()
+        self.findings = Findings(self.console.redactor)
         self.upstream: tuple[sample.Sample, sample.Server] | None = None
         self._stack = contextlib.ExitStack()
-        self._judge = Judge(self.console.redactor)
         self.calls = 0
 
     def run(self, do: Callable[[Work], None]) -> int:
@@ -158,8 +156,7 @@ class Work:
         settings, secrets = self.project.settings(), self.connection.secrets
         known = [*secrets.values(), *others, *(os.environ.get(name, "") for name in secrets)]
         known += [value for name, value in settings.items() if not name.startswith(_PUBLIC)]
-        self.console.redactor = Redactor(known)
-        self._judge = Judge(self.console.redactor)
+        self.console.redactor = self.findings.redactor = Redactor(known)
 
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
         """What loads the function for app settings; the sample upstream is started if asked for.
@@ -198,23 +195,17 @@ class Work:
         return target
 
     def check(self, exchange: Exchange) -> None:
-        """Judge one call, the first one of a run by a new judge."""
+        """Check one call by the rules."""
         self.calls = exchange.number
-        if exchange.number == 1:
-            self._judge = Judge(self.console.redactor)
-        if not exchange.answer.lost:  # it is asked for again, and an error after the last try
-            for fault in self._judge.check(exchange):
-                self.findings.add(exchange.number, fault)
+        self.findings.check(exchange)
 
     def log(self, event: Event) -> None:
-        """Judge a log record of the call that runs."""
-        for fault in self._judge.log(event):
-            self.findings.add(self.calls + 1, fault)
+        """Check a log record of the call that runs."""
+        self.findings.log(self.calls + 1, event.fields)
 
     def finish(self, tables: Warehouse) -> None:
-        """Judge a sync that has ended."""
-        for fault in self._judge.finish(tables.tables(), tables.unmatched()):
-            self.findings.add(0, fault)
+        """Check a sync that has ended."""
+        self.findings.finish(tables.tables(), tables.unmatched())
 
     @property
     def tables_file(self) -> Path:
@@ -303,7 +294,7 @@ class Work:
                 self.console.say(f"    {line}", "dim" if line.startswith("Fivetran") else "")
 
     def _conclude(self, code: int) -> None:
-        findings = self.findings.as_json()
+        findings = [finding.as_json() for finding in self.findings]
         done = {"command": self.command, **self.result, "ok": code == 0, "exit_code": code}
         self.console.result({**done, "findings": findings})
 

@@ -11,9 +11,8 @@ import pytest
 from harness import sync
 from harness.exchange import Exchange
 from harness.project import Connection
-from harness.protocol.findings import Findings
 from harness.protocol.messages import Answer
-from harness.protocol.rules import Judge
+from harness.protocol.rules import Findings
 from harness.redact import Redactor
 from harness.warehouse import Privacy, Warehouse
 
@@ -55,34 +54,27 @@ class Runs:
         hashed: Iterable[str] = (),
     ) -> Findings:
         """Runs a sync, or a setup test, and gives what was found."""
-        findings, redactor = Findings(), Redactor([SECRET])
-        judge = Judge(redactor)
+        redactor = Redactor([SECRET])
+        findings = Findings(redactor)
         connection = Connection("acme", {"apiToken": SECRET}, {}, list(blocked), list(hashed))
         target = Scripted(answers)
-
-        def judged(exchange: Exchange) -> None:
-            for fault in judge.check(exchange):
-                findings.add(exchange.number, fault)
-
         if setup:
             for exchange in sync.setup_test(target, connection, redactor):
-                judged(exchange)
+                findings.check(exchange)
             return findings
+        number = 0
+
+        def check(exchange: Exchange) -> None:
+            nonlocal number
+            number = exchange.number
+            findings.check(exchange)
+
         with Warehouse(self._path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
             calls = sync.run(target, connection, redactor, tables, sleep=lambda _: None)
-            number = 0
-            while True:
-                try:
-                    exchange = next(calls)
-                except StopIteration as stopped:
-                    ended = stopped.value
-                    break
-                number = exchange.number
-                judged(exchange)
+            ended = sync.through(calls, check)
             findings.stopped(number, ended.error)
             if ended.reason == "done":
-                for fault in judge.finish(tables.tables(), tables.unmatched()):
-                    findings.add(0, fault)
+                findings.finish(tables.tables(), tables.unmatched())
         return findings
 
 

@@ -127,7 +127,7 @@ def project(style: str, changes: Changes) -> tuple[str, str]:
 
 def played(stage: Stage, seed: int) -> str:
     with stage.with_sample(stage.sample).running(Faults(seed)) as bad:
-        return bad.chaos(seed, bad.sample)
+        return bad.chaos(seed)
 
 
 @pytest.mark.parametrize("style", STEPS)

@@ -16,11 +16,10 @@ from harness.warehouse.names import to_name
 AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
-# The destination finds these when it applies a reply; those that it cannot apply end the sync.
+# `harness.warehouse` finds these when it applies a reply; what it cannot apply ends the sync.
 rule("record-without-key", ERROR, "a record lacks a value of its primary key",
      "cannot tell which row it is (what it does then is not documented)",
-     "give every record, also in delete, a text, number or boolean in each column of the "
-     "key")  # fmt: skip
+     "give every record a text, number or boolean in each column of the key")  # fmt: skip
 rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
      "does not know which rows are meant",
      'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
@@ -48,36 +47,30 @@ rule("row-goes-back", WARNING, "a row is replaced by an older version of itself"
      "read event feeds and change logs oldest first")  # fmt: skip
 rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
      "finds no such table, so nothing is marked (what it does then is not documented)",
-     "write the entity as insert names it; nothing to do if its first rows are still to "
-     "come")  # fmt: skip
-# And these are found here.
+     "write the entity as insert names it, unless its first rows are still to come")  # fmt: skip
+
+# These are found here.
 rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
-     "requires a schema that never varies (what it does otherwise is not documented: it may double "
-     "rows, or fail)",
+     "requires a schema that never varies (otherwise it may double rows, or fail)",
      "send the same schema with every reply; after a change on purpose start from nothing: reset "
      "here, and at Fivetran drop the table before a re-sync")  # fmt: skip
 rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
      "requires a schema that never varies (what it does otherwise is not documented)",
      "send the same schema with every reply, for entities without records too")  # fmt: skip
 rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
-     "appends every record, under _fivetran_batch and _fivetran_index: one that comes twice is "
-     "there twice",
-     "name the columns that identify a record in schema, if there are such")  # fmt: skip
+     "appends every record: one that comes twice is there twice",
+     "name the columns that identify a record in schema, if it has any")  # fmt: skip
 rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
      "may mark the new rows as deleted too: the order is not documented",
-     "answer with softDelete alone and hasMore: true, and deliver the rows in the next "
-     "replies")  # fmt: skip
+     "answer with softDelete alone and hasMore: true, and then deliver the rows")  # fmt: skip
 rule("reads-everything-again", WARNING,
      "a sync reads everything again, although the state holds a cursor",
-     "calls as often as it takes, and every row counts as changed: cost and time grow with the "
-     "table, and a table without primary key doubles",
-     "ask the API only for what has changed since the cursor in the state (fetch.since in this "
-     "template)")  # fmt: skip
+     "counts every row as changed: cost and time grow with the table, and a table without primary "
+     "key doubles",
+     "ask the API only for what changed since the cursor in the state (fetch.since)")  # fmt: skip
 rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
-     "lets only tables and columns be chosen that are there; what is not hidden is written as it "
-     "is",
-     "write the entry as the table names the column, or remove it; what was written stays until "
-     "reset")  # fmt: skip
+     "hides only tables and columns that exist; all others are written as they are",
+     "write the entry as the table names the column, or remove it")  # fmt: skip
 rule("all-null-column", NOTICE, "a column is null in every record",
      "does not create the column until a value comes",
      "nothing to do if values may come later; else leave the column out")  # fmt: skip
@@ -104,22 +97,23 @@ class Tables:
             if reply.insert.get(entity):
                 what = f"insert has records of {entity} too"
                 yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
-        if self._cursors is None:
-            self._cursors = set(_times(exchange.before))
         self._marked |= set(reply.soft_delete)
         self._declared |= {to_name(entity, table=True) for entity in reply.schema}
+        if self._cursors is None:
+            self._cursors = set(_times(exchange.before))
         for entity, rows in reply.insert.items() if self._cursors else ():
             self._find_cursor(to_name(entity, table=True), rows, self._cursors)
-        for table, counts in noticed.counts.items() if noticed else ():
-            total = self._delivered.setdefault(table, Counts())
-            total.inserted += counts.inserted
-            total.updated += counts.updated
-        yield from noticed.faults if noticed else ()
+        if noticed:
+            for table, counts in noticed.counts.items():
+                total = self._delivered.setdefault(table, Counts())
+                total.inserted += counts.inserted
+                total.updated += counts.updated
+            yield from noticed.faults
 
     def finish(
         self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
     ) -> Iterator[Fault]:
-        """What is wrong with the data of a sync that has ended; see `Judge.finish`."""
+        """What is wrong with the data of a sync that has ended; see `Findings.finish`."""
         columns = {table.name: [column.name for column in table.columns] for table in tables}
         for entity in sorted(self._marked):
             if to_name(entity, table=True) not in columns.keys() | self._declared:
