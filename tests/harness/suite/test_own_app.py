@@ -1,22 +1,13 @@
-"""The suite with an upstream of the project's own, with more secrets, and of published files."""
+"""The suite with an upstream of the project's own, a WSGI app."""
 
 from __future__ import annotations
 
-import json
-import re
 import time
-from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from harness.cli import main
-from harness.sample import made_up
-from harness.stage import Stage
-from harness.testing import FunctionConformance
 
-from .conftest import HEAD, Changes, Staged, names, replaced, run
+from .conftest import Changes, Staged, handmade, names, replaced, run
 
 # The token is the id of the last record of a project: no sample.toml can say so.
 APP = """
@@ -43,6 +34,8 @@ def app(request):
     return Response(json.dumps(body), mimetype="application/json")
 """
 FUNCTION = """
+from time import sleep
+
 if "apiToken" not in secrets:
     return reply({"errorMessage": "the secret apiToken is missing"})
 
@@ -92,33 +85,22 @@ SKIPPED = {  # they would change its records or pages
 OTHERS = ("test_any_cut_gives_the_same_tables", *SKIPPED)
 
 
-def indented(body: str) -> str:
-    return "from time import sleep\n" + HEAD + body.replace("\n", "\n    ").rstrip() + "\n"
-
-
-@pytest.fixture
-def own(folder: Path, stage: Callable[[], Stage]) -> Staged:
-    """Opens a stage for the function with the app, with texts of the two replaced."""
-
-    def open_(changes: Changes | None = None) -> Stage:
-        function, app = replaced(changes or {}, FUNCTION, APP)
-        (folder / "function_app.py").write_text(indented(function), encoding="utf-8")
-        (folder / "sample.toml").write_text('upstream = "tests.upstream:app"\n', encoding="utf-8")
-        (folder / "tests" / "upstream.py").write_text(app, encoding="utf-8")
-        return stage()
-
-    return open_
+def own(changes: Changes | None = None) -> dict[str, str]:
+    """The files of the function and its app, with texts of the two replaced."""
+    function, app = replaced(changes or {}, FUNCTION, APP)
+    files = handmade({}, function, 'upstream = "tests.upstream:app"\n')
+    return {**files, "tests/upstream.py": app}
 
 
 @pytest.mark.parametrize("name", names(OTHERS))
-def test_a_sound_function_passes_with_an_app_of_ones_own(own: Staged, name: str) -> None:
-    run(name, own())
+def test_a_sound_function_passes(staged: Staged, name: str) -> None:
+    run(name, staged(own()))
 
 
 @pytest.mark.parametrize("name", SKIPPED)
-def test_what_would_change_the_records_of_an_app_is_skipped(own: Staged, name: str) -> None:
+def test_what_would_change_its_records_is_skipped(staged: Staged, name: str) -> None:
     with pytest.raises(pytest.skip.Exception, match=SKIPPED[name]):
-        run(name, own())
+        run(name, staged(own()))
 
 
 @pytest.mark.parametrize(
@@ -137,90 +119,29 @@ def test_what_would_change_the_records_of_an_app_is_skipped(own: Staged, name: s
         ),
     ],
 )  # fmt: skip
-def test_a_fault_is_found_with_an_app_of_ones_own(
-    own: Staged, changes: Changes, name: str, says: str
-) -> None:
-    stage = own(changes)
+def test_a_fault_is_found(staged: Staged, changes: Changes, name: str, says: str) -> None:
+    stage = staged(own(changes))
     with pytest.raises(pytest.fail.Exception, match=says):
         run(name, stage)
 
 
-def test_a_walk_that_may_have_ended_too_early_is_a_warning(own: Staged) -> None:
+def test_a_walk_that_may_have_ended_too_early_is_a_warning(staged: Staged) -> None:
     logs = 'logging.getLogger().warning("event=maybe_truncated entity=issue page=3 why=full")\n'
     with pytest.warns(UserWarning, match="issue: page 3 was the last one: full"):
-        run("test_no_rule_is_broken", own({"going_on = {": f"{logs}going_on = {{"}))
+        run("test_no_rule_is_broken", staged(own({"going_on = {": f"{logs}going_on = {{"})))
 
 
-def test_nobody_waits_through_the_throttles_of_an_app(own: Staged) -> None:
+def test_nobody_waits_through_its_throttles(staged: Staged) -> None:
     """Hours of them: the test would not end."""
-    before, stage = time.monotonic(), own(THROTTLED)
+    before, stage = time.monotonic(), staged(own(THROTTLED))
     run("test_sync_delivers_every_record", stage)
     assert any(seen.status == 429 for seen in stage.server.requests)
     assert time.monotonic() - before < 60
 
 
-def test_the_command_line_takes_the_same_app(own: Staged, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(own().folder)
+def test_the_command_line_takes_the_same_app(
+    staged: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(staged(own()).folder)
     assert main(["sync", "--sample"]) == 0
     assert main(["sync", "--chaos", "7"]) == 0
-
-
-@pytest.mark.parametrize("file", ["connection.json", "connection.example.json"])
-def test_a_secret_that_only_a_connection_names_is_made_up(
-    folder: Path, handmade: Staged, file: str
-) -> None:
-    connection = {"schema": "acme", "secrets": {"apiToken": "x", "accountId": "y"}}
-    (folder / file).write_text(json.dumps(connection), encoding="utf-8")
-    stage = handmade(
-        {'if "apiToken" not': 'if secrets.get("accountId", "") < "a" or "apiToken" not'}
-    )
-    secrets = {name: made_up(name) for name in ("apiToken", "accountId")}
-    assert stage.connection.secrets == secrets
-    run("test_sync_delivers_every_record", stage)
-
-
-def test_a_payload_key_that_the_example_lacks_is_named_with_its_file(handmade: Staged) -> None:
-    needs = (
-        'if "region" not in request.get("customPayload", {}):\n    return reply({"errorMessage": '
-        "\"the payload key 'region' is missing: write it in connection.json\"})\nnow ="
-    )
-    stage = handmade({"now =": needs})
-    with pytest.raises(pytest.fail.Exception, match=r"missing into connection\.example\.json"):
-        run("test_sync_delivers_every_record", stage)
-
-
-PUBLISHED: dict[str, tuple[dict[str, str], str]] = {
-    "a package of requirements-dev.txt": (
-        {"function_app.py": "import fetch\n", "fetch.py": "import duckdb\n"},
-        r"No module named 'duckdb' \(fetch.py, line 1\); .*requirements-dev.txt alone",
-    ),
-    "a module that .funcignore leaves out": (
-        {"function_app.py": "import tests.extra\n", "tests/extra.py": ""},
-        r"No module named 'tests' \(function_app.py, line 1\); .*be in .funcignore",
-    ),
-    "a data file that .funcignore leaves out": (
-        {"function_app.py": "open(__file__.replace('function_app.py', 'a.toml'))", "a.toml": ""},
-        r"No such file.*a.toml.*\(function_app.py, line 1\); .*be in .funcignore",
-    ),
-    "nothing else": (
-        {"function_app.py": "import azure.functions, requests, urllib3, extra", "extra.py": ""},
-        "^$",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", PUBLISHED)
-def test_what_is_published_imports_with_requirements_alone(
-    folder: Path, tmp_path: Path, case: str
-) -> None:
-    files, says = PUBLISHED[case]
-    (folder / ".funcignore").write_text("# left out\ntests/\n*.toml\n.venv\n", encoding="utf-8")
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    project: Any = SimpleNamespace(path=folder / "tests" / "test_function.py")
-    try:
-        FunctionConformance().test_published_files_import(project, tmp_path)
-        problem = ""
-    except pytest.fail.Exception as failed:
-        problem = str(failed)
-    assert re.search(says, problem), problem

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import compileall
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import harness
 import pytest
 from harness.sample.faults import Faults
 from harness.stage import Stage
 
 from .conftest import SAMPLE, Changes, Staged, failures, replaced
 
+WithRuntime = Callable[[str, str], Stage]
+GENERATED = Path(harness.__file__).parents[1]
+FUNCTION = """
+import azure.functions as func
+
+from connector import respond
+from fetch import source
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+@app.route(route="acme", methods=["POST"])
+def acme(req: func.HttpRequest) -> func.HttpResponse:
+    return respond(source, req)
+"""
 HEAD = """
 from connector import BearerToken, Fetch, Page, Source
 
@@ -118,6 +139,26 @@ DJANGO_SAMPLE = (
 PUBLISHED = ("test_published_files_import",)  # needs no paging
 
 
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template's runtime, compiled once: it is imported many times."""
+    folder = tmp_path_factory.mktemp("runtime") / "connector"
+    shutil.copytree(GENERATED / "connector", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(folder, quiet=1)
+    return folder
+
+
+@pytest.fixture
+def with_runtime(staged: Staged, tmp_path: Path, runtime: Path) -> WithRuntime:
+    """Opens a stage for the template's runtime with these steps and this sample."""
+
+    def open_(fetch: str, sample: str) -> Stage:
+        shutil.copytree(runtime, tmp_path / "project" / "connector")
+        return staged({"function_app.py": FUNCTION, "fetch.py": fetch, "sample.toml": sample})
+
+    return open_
+
+
 def project(style: str, changes: Changes) -> tuple[str, str]:
     """Steps and sample of a style of paging."""
     sample = SAMPLE.replace('"page_number"', f'"{style}"').replace('token = "page"', KEYS[style])
@@ -131,23 +172,23 @@ def played(stage: Stage, seed: int) -> str:
 
 
 @pytest.mark.parametrize("style", STEPS)
-def test_the_runtime_passes_in_every_style(with_runtime: Staged, style: str) -> None:
+def test_the_runtime_passes_in_every_style(with_runtime: WithRuntime, style: str) -> None:
     assert failures(with_runtime(*project(style, {})), PUBLISHED) == {}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("style", STEPS)
-def test_it_survives_chaos(with_runtime: Staged, style: str, variant: str) -> None:
+def test_it_survives_chaos(with_runtime: WithRuntime, style: str, variant: str) -> None:
     stage = with_runtime(*project(style, VARIANTS[variant]))
     assert played(stage, 8 if variant == "soft delete" else 5) == ""
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_it_survives_every_seed(with_runtime: Staged, seed: int) -> None:
+def test_it_survives_every_seed(with_runtime: WithRuntime, seed: int) -> None:
     assert played(with_runtime(*project("cursor", DELETED)), seed) == ""
 
 
-def test_one_entity_tells_deletions_beside_two_that_cannot(with_runtime: Staged) -> None:
+def test_one_entity_tells_deletions_beside_two_that_cannot(with_runtime: WithRuntime) -> None:
     stage = with_runtime(DJANGO, DJANGO_SAMPLE)
     assert failures(stage) == {}
     customers, stations, countries = (
