@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,6 +51,7 @@ class Stage:
 
     Attributes:
         entities: Names of the upstream's entities, [] where they are not known.
+        connection: What every request carries.
         findings: The rules that its replies have broken.
         server: The running upstream.
 
@@ -82,6 +84,12 @@ class Stage:
         room.mkdir()
         return Stage(self.folder, room, self._expected, sample)
 
+    def with_secrets(self, secrets: Mapping[str, str]) -> Stage:
+        """The same stage; the function is sent other secrets."""
+        other = copy(self)
+        other.connection = self.connection.with_secrets(secrets)
+        return other
+
     @contextmanager
     def running(self, faults: Faults | None = None) -> Iterator[Stage]:
         """Run the upstream; nobody waits for retries meanwhile."""
@@ -97,36 +105,32 @@ class Stage:
         path = self._room / f"{next(self._numbers)}.duckdb"
         return Warehouse(path, schema=self.connection.schema)
 
-    def setup_test(self, secrets: Mapping[str, str] | None = None) -> list[Exchange]:
-        """The setup test, with other secrets than the made-up ones unless None."""
+    def setup_test(self) -> list[Exchange]:
+        """The setup test, with its second try."""
         with _unreported():
-            exchanges = sync.setup_test(self.load({}), self._sent(secrets), self.redactor)
+            exchanges = sync.setup_test(self.load({}), self.connection, self.redactor)
         for exchange in exchanges:
             self.findings.check(exchange)
         return exchanges
 
     def sync(self, tables: Warehouse, target: Target | None = None) -> list[Exchange]:
         """One whole sync from the state of the tables; an error fails the test."""
-        exchanges, error = self._sync(tables, target or self.load({}))
-        if error is not None:
-            fail(self.text(error))
-        return exchanges
+        exchanges, error = self._sync(tables, target)
+        return exchanges if error is None else fail(self.text(error))
 
-    def failure(
-        self, tables: Warehouse, secrets: Mapping[str, str] | None = None
-    ) -> FunctionFailed | None:
-        """The error that a sync reports, with other secrets unless None."""
-        _, error = self._sync(tables, self.load({}), secrets)
-        if error is not None and not isinstance(error, FunctionFailed):
-            fail(self.text(error))
-        return error
+    def failure(self, tables: Warehouse) -> FunctionFailed | None:
+        """The error that the function reports in a sync; any other fails the test."""
+        _, error = self._sync(tables)
+        if error is None or isinstance(error, FunctionFailed):
+            return error
+        return fail(self.text(error))
 
-    def refusal(self, secrets: Mapping[str, str]) -> FunctionFailed:
-        """The error that a sync with these secrets reports; no error fails or skips the test."""
+    def refusal(self) -> FunctionFailed:
+        """The error that the function reports because it is sent wrong secrets, or none."""
         with self.tables() as tables:
-            error = self.failure(tables, secrets)
-            check(tables.state() == {} or not error, "an error must not move the state")
-        if error is None and not (self.sample.checks and self.connection.secrets):
+            error = self.failure(tables)
+            check(not (error and tables.state()), "an error must not move the state")
+        if error is None and not (self.sample.checks and self.sample.secrets()):
             pytest.skip(f"{self.sample.name} takes any secret")
         return error or fail("the function reported no error")
 
@@ -204,7 +208,7 @@ class Stage:
         """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
             for _ in ("from the beginning", "from the cursor"):
-                _, error = few._sync(tables, few.load({}))
+                _, error = few._sync(tables)
                 if error is not None:
                     break
             problem = few.text(error) if error else few._problem(tables)
@@ -221,11 +225,8 @@ class Stage:
             )
         return self.redactor.text("\n".join(notes))
 
-    def _sent(self, secrets: Mapping[str, str] | None) -> Connection:
-        return self.connection if secrets is None else self.connection.with_secrets(secrets)
-
     def _sync(
-        self, tables: Warehouse, target: Target, secrets: Mapping[str, str] | None = None
+        self, tables: Warehouse, target: Target | None = None
     ) -> tuple[list[Exchange], HarnessError | None]:
         exchanges: list[Exchange] = []
 
@@ -234,7 +235,8 @@ class Stage:
             self.findings.check(exchange)
 
         with _unreported(), Logs(lambda event: self.findings.log(0, event.fields)):
-            error = chaos.to_end(target, self._sent(secrets), self.redactor, tables, take)
+            function = target or self.load({})
+            error = chaos.to_end(function, self.connection, self.redactor, tables, take)
         return exchanges, error
 
     def _fill(self, expected: Warehouse, keys: Mapping[str, tuple[str, ...]]) -> None:

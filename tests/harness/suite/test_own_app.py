@@ -7,17 +7,15 @@ import time
 import pytest
 from harness.cli import main
 
-from .conftest import Changes, Staged, handmade, names, replaced, run
+from .conftest import SOUND, Changes, Staged, handmade, names, replaced, run
 
-# The token is the id of the last record of a project: no sample.toml can say so.
 APP = """
 import json
 
 from harness.sample import made_up
 from werkzeug import Request, Response
 
-ROWS = {key: [{"id": n, "project": key, "title": f"issue {n}"} for n in range(first, first + 40)]
-        for key, first in {"A": 1, "B": 101, "C": 201}.items()}
+ROWS = [{"id": n, "name": f"name {n}"} for n in range(1, 101)]
 ASKED = []
 
 
@@ -26,57 +24,17 @@ def app(request):
     if request.headers.get("Authorization") != "Bearer " + made_up("apiToken"):
         return Response("{}", 401)
     ASKED.append(request.path)
-    if request.path == "/projects":
-        body = sorted(ROWS)
-    else:
-        rows = ROWS[request.path.split("/")[2]]
-        body = [row for row in rows if row["id"] > int(request.args["after"])][:15]
-    return Response(json.dumps(body), mimetype="application/json")
-"""
-FUNCTION = """
-from time import sleep
-
-if "apiToken" not in secrets:
-    return reply({"errorMessage": "the secret apiToken is missing"})
-
-
-def get(path, **params):
-    for _ in range(6):
-        try:
-            headers = {"Authorization": "Bearer " + secrets["apiToken"]}
-            url = os.environ["UPSTREAM_BASE_URL"] + path
-            answer = requests.get(url, params=params, headers=headers, timeout=10)
-        except requests.RequestException:
-            continue
-        if answer.status_code == 429:
-            sleep(int(answer.headers["Retry-After"]))
-        if answer.status_code in (200, 401):
-            return answer.json()
-    return None
-
-
-keys = get("/projects")
-if not keys:
-    return reply({"errorMessage": "the upstream does not answer"})
-if request.get("setup_test"):
-    return reply({"state": state, "hasMore": False})
-at, after = state.get("at", 0), state.get("after", 0)
-rows = get(f"/projects/{keys[at]}/issues", after=after)
-if rows is None:
-    return reply({"errorMessage": "the upstream does not answer"})
-going_on = {"at": at, "after": rows[-1]["id"]} if rows else {"at": at + 1, "after": 0}
-done = going_on["at"] == len(keys)
-return reply({
-    "state": {} if done else going_on,
-    "insert": {"issue": rows},
-    "schema": {"issue": {"primary_key": ["id"]}},
-    "hasMore": not done,
-})
+    last = 20 * int(request.args["page"])
+    return Response(json.dumps({"data": ROWS[last - 20 : last]}), mimetype="application/json")
 """
 THROTTLED = {
     "ASKED.append(request.path)\n": "ASKED.append(request.path)\n"
     "    if len(ASKED) % 3 == 0:\n"
-    '        return Response("", 429, {"Retry-After": "3600"})\n'
+    '        return Response("", 429, {"Retry-After": "3600"})\n',
+    "    if answer.status_code == 200": "    if answer.status_code == 429:\n"
+    '        time.sleep(int(answer.headers["Retry-After"]))\n'
+    "    if answer.status_code == 200",
+    "rows = None\n": "import time\nrows = None\n",
 }
 SKIPPED = {  # they would change its records or pages
     "test_changes_arrive_with_the_next_sync": r"tests\.upstream:app are not the suite's to change",
@@ -87,7 +45,7 @@ OTHERS = ("test_any_cut_gives_the_same_tables", *SKIPPED)
 
 def own(changes: Changes | None = None) -> dict[str, str]:
     """The files of the function and its app, with texts of the two replaced."""
-    function, app = replaced(changes or {}, FUNCTION, APP)
+    function, app = replaced(changes or {}, SOUND, APP)
     files = handmade({}, function, 'upstream = "tests.upstream:app"\n')
     return {**files, "tests/upstream.py": app}
 
@@ -107,15 +65,15 @@ def test_what_would_change_its_records_is_skipped(staged: Staged, name: str) -> 
     ("changes", "name", "says"),
     [
         (
-            {"> int(request": "> 1000 + int(request"},
+            {"range(1, 101)": "range(0)"},
             "test_sync_delivers_every_record",
             r"no row.*tests\.upstream:app",
         ),
         (
-            {"going_on = {": "app.last, last = [at, after], getattr(app, 'last', None)\n"
-             "rows = rows[1:] if last == [at, after] else rows\ngoing_on = {"},
+            {"going_on = {": "app.last, last = page, getattr(app, 'last', None)\n"
+             "rows = rows[1:] if last == page else rows\ngoing_on = {"},
             "test_a_bad_network_changes_nothing",
-            r"issue: the record id='\d+' is missing \(in all: \d+ missing\)",
+            r"thing: the record id='\d+' is missing \(in all: \d+ missing\)",
         ),
     ],
 )  # fmt: skip
@@ -126,8 +84,8 @@ def test_a_fault_is_found(staged: Staged, changes: Changes, name: str, says: str
 
 
 def test_a_walk_that_may_have_ended_too_early_is_a_warning(staged: Staged) -> None:
-    logs = 'logging.getLogger().warning("event=maybe_truncated entity=issue page=3 why=full")\n'
-    with pytest.warns(UserWarning, match="issue: page 3 was the last one: full"):
+    logs = 'logging.getLogger().warning("event=maybe_truncated entity=thing page=3 why=full")\n'
+    with pytest.warns(UserWarning, match="thing: page 3 was the last one: full"):
         run("test_no_rule_is_broken", staged(own({"going_on = {": f"{logs}going_on = {{"})))
 
 
