@@ -74,10 +74,10 @@ def play(
     Args:
         seed: Decides what happens.
         load: Gives a new instance of the function for app settings.
-        connection: What every request carries; nothing is blocked or hashed.
+        connection: What every request carries.
         folder: For the tables, which start empty.
-        upstream: The sample upstream and its running server, with faults of the same seed; None
-            for a function whose upstream cannot be disturbed: replies are lost and calls repeated.
+        upstream: The sample upstream, and its running server with faults of the same seed; None
+            where the upstream cannot be disturbed: replies are lost and calls repeated.
         on_exchange: Takes every call but those of the undisturbed sync.
 
     Raises:

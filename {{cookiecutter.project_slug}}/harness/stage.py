@@ -48,19 +48,9 @@ class Stage:
         room: A folder for tables.
         expected: What the function makes of a record of an entity; None where it leaves it out.
         sample: What stands in for the upstream; None for what sample.toml says.
-
-    Attributes:
-        entities: Names of the upstream's entities, [] where they are not known.
-        connection: What every request carries.
-        findings: The rules that its replies have broken.
-        server: The running upstream.
-
-    Raises:
-        SampleError: sample.toml, or the app that it names, is wrong.
-        UsageError: connection.example.json is wrong.
     """
 
-    server: Server
+    server: Server  # the running upstream
 
     def __init__(
         self, folder: Path, room: Path, expected: Expected, sample: Sample | None = None
@@ -71,7 +61,7 @@ class Stage:
         if (folder / CONNECTION).exists():
             names |= project.connection().secrets
         self.sample = sample or load(folder, secrets=list(names))
-        self.entities = self.sample.entities or []
+        self.entities = self.sample.entities or []  # an app of one's own does not tell them
         self.connection = Connection(example.schema, self.sample.secrets(), example.payload)
         self.redactor = Redactor(self.connection.secrets.values())
         self.findings = Findings(self.redactor)
@@ -137,11 +127,7 @@ class Stage:
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
         """Fail where the tables are not the upstream's records, or those of one undisturbed sync.
 
-        Args:
-            tables: What was synced.
-            exactly: Whether a table without a primary key has nothing besides; else it may have
-                older versions of records too, for its rows are appended.
-            hint: What may be wrong where they differ; "" for the usual.
+        Without `exactly`, a table without a primary key may have older versions of records too.
         """
         check(not (problem := self._problem(tables, exactly, hint)), problem)
 
@@ -173,9 +159,7 @@ class Stage:
     def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.
 
-        Args:
-            exchanges: The calls of the second sync.
-            first: Index of its first request to the upstream.
+        `first` is the index of the first request to the upstream of these calls.
         """
         for name in self.entities:
             entity = self.sample.spec.entities[name]

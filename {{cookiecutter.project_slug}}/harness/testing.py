@@ -1,16 +1,4 @@
-"""The conformance suite: tests a function against Fivetran's rules, with the sample as upstream.
-
-    from harness.testing import FunctionConformance
-
-    class TestFunction(FunctionConformance):
-        pass
-
-Where fetch.py changes records on purpose, the subclass says what it makes of one:
-
-    class TestFunction(FunctionConformance):
-        def expected(self, entity, record):
-            return {**record, "amount": str(record["amount"])}
-"""
+"""The conformance suite: tests a function against Fivetran's rules, with the sample as upstream."""
 
 from __future__ import annotations
 
@@ -47,7 +35,9 @@ _unfit: dict[Path, str] = {}  # projects, and the test that found what would fai
 
 
 class FunctionConformance:
-    """Fivetran's rules, each as one test; to be inherited.
+    """Fivetran's rules, each as one test; to be inherited by the project's test class.
+
+    Where fetch.py changes records on purpose, override `expected`.
 
     The secrets are made up: those that sample.toml, connection.json and connection.example.json
     name; `customPayload` is what connection.example.json says. Nobody sleeps in this process.

@@ -12,9 +12,8 @@ from typing import Any
 
 from harness.errors import HarnessError, ProtocolBroken
 from harness.exchange import Exchange
-from harness.protocol import calls
+from harness.protocol import calls, tables
 from harness.protocol.rule import ERROR, NOTICE, RULES, SEVERITIES, WARNING, Fault, Rule
-from harness.protocol.tables import Tables
 from harness.redact import Redactor
 from harness.warehouse import TableInfo
 
@@ -71,7 +70,7 @@ class Findings:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self._found: dict[str, Finding] = {}
-        self._tables = Tables()
+        self._run = tables.Delivered()
 
     def __iter__(self) -> Iterator[Finding]:
         for severity in SEVERITIES:
@@ -80,18 +79,19 @@ class Findings:
     def check(self, exchange: Exchange) -> None:
         """Check one call; one whose reply is lost is made again, or ends the run."""
         if exchange.number == 1:
-            self._tables = Tables()
+            self._run = tables.Delivered()
         if not exchange.answer.lost:
-            faults = *exchange.reply.faults, *calls.check(exchange), *self._tables.check(exchange)
-            self._add(exchange.number, faults)
+            self._add(exchange.number, exchange.reply.faults)
+            self._add(exchange.number, calls.check(exchange))
+            self._add(exchange.number, tables.check(self._run, exchange))
 
     def log(self, call: int, fields: Mapping[str, str]) -> None:
         """Check the `key=value` pairs of a line that the function logged in a call."""
         self._add(call, calls.logged(fields))
 
-    def finish(self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]) -> None:
+    def finish(self, found: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]) -> None:
         """Check a sync that has ended; `unmatched` is `Warehouse.unmatched()`."""
-        self._add(0, self._tables.finish(tables, unmatched))
+        self._add(0, tables.finish(self._run, found, unmatched))
 
     def stopped(self, call: int, error: HarnessError | None) -> None:
         """Count what ended the run in a call, where it is a rule not found in that call yet."""
