@@ -185,7 +185,7 @@ def _ask(method: str, path: str, body: Mapping[str, Any] | None, part: str) -> A
     except requests.RequestException as error:
         raise UsageError(
             f"{what}: no response from {URL} ({type(error).__name__})",
-            "check the network, and in Fivetran's dashboard whether it was done all the same",
+            "check the network, and in Fivetran's dashboard whether it was done anyway",
         ) from None
     try:
         content = decode(response.content)

@@ -121,7 +121,7 @@ class FunctionConformance:
             stage.check(tables, exactly=True)
 
     def test_a_short_page_is_not_the_last(self, stage: Stage) -> None:
-        """Where filters make pages shorter than asked, everything comes all the same."""
+        """Where filters make pages shorter than asked, every record still arrives."""
         sample = stage.sample.fewer(chaos.RECORDS)
         if not sample.has_pages:
             pytest.skip(f"{sample.name} has no pages that the suite could shorten")

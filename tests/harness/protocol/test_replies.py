@@ -125,6 +125,7 @@ BODIES: list[tuple[Any, list[str]]] = [
             'byte 23 of 44: {"state": {"x": "\\ud83d >>> "}, "hasMore": false}'
         ],
     ),
+    (b"\xef\xbb\xbf{}", ["not-json : the reply begins with a byte order mark (EF BB BF)"]),
     (
         gzip.compress(b"{}"),
         ["not-json : the body is compressed with gzip, and no Content-Encoding header says so"],

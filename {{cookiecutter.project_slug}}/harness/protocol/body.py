@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import json
 import re
@@ -65,6 +66,8 @@ def _not_json(data: bytes, why: str, redactor: Redactor) -> Fault:
     elif data.startswith(b"\x1f\x8b"):
         what = "the body is compressed with gzip, and no Content-Encoding header says so"
         todo = "answer with the header Content-Encoding: gzip, or do not compress"
+    elif data.startswith(codecs.BOM_UTF8):
+        what = "the reply begins with a byte order mark (EF BB BF)"
     elif data.lstrip().startswith(b"<"):
         what = f"the reply is an HTML page: {readable(data)}"
     else:

@@ -30,7 +30,7 @@ class Answer:
     seconds: float
     failure: str = ""  # traceback of an exception that the function did not catch
     lost: bool = False  # a time-out, a broken connection
-    why: str = ""  # it is lost, in one sentence
+    why: str = ""  # why it is lost, in one sentence
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Reply:
     kind: str = ""  # `errorType`
     trace: list[str] = field(default_factory=list)  # lines of `stackTrace`, or of a traceback
     state: dict[str, Any] | None = None  # None where it is missing or not an object
-    has_more: bool = False  # also where it is not a boolean
+    has_more: bool = False  # also False where it is not a boolean
     insert: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     delete: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     soft_delete: list[str] = field(default_factory=list)
@@ -100,7 +100,8 @@ rule("no-reply", ERROR, "no reply came, or it came too late",
      "and in a setup test make one light request")  # fmt: skip
 rule("no-post", ERROR, "the function does not take POST",
      "sends POST requests only: every call fails",
-     'let the function take POST: methods=["POST"] in Python on Azure')  # fmt: skip
+     'let the function take POST: methods=["POST"] in Python, methods: ["POST"] in JavaScript'
+     )  # fmt: skip
 rule("http-status", ERROR, "the reply has another HTTP status than 200",
      "shows a failed call; it may never read the body",
      "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
@@ -115,7 +116,7 @@ rule("error-shape", WARNING, "an error report has another form than documented, 
      "call")  # fmt: skip
 _LET_IN = (
     "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
-    "header x-functions-key, and no other login); a firewall in front of it may answer so too"
+    "header x-functions-key, and no other login); a firewall in front of it may be the reason too"
 )
 _ADVICE = {  # what to do about a status, wherever the function runs
     201: "answer with status 200 exactly, whatever the call has created",
