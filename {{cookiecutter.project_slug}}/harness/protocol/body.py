@@ -175,7 +175,7 @@ def _misshapen(error: ValidationError, reply: Any) -> Fault:
 
 
 rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
-     "stores the state and shows error messages: people can read it (here it is not applied)",
+     "stores the state and shows error messages: people can read it (here nothing is applied)",
      "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
 rule("secret-in-rows", WARNING, "a record holds a secret",
      "writes it into the destination, where people can read it",

@@ -90,11 +90,11 @@ def finish(
 
 
 rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
-     "requires a schema that never varies (otherwise it may double rows, or fail)",
+     "requires a schema that never varies (otherwise: not documented; rows may double)",
      "send the same schema with every reply; after a change on purpose start from nothing: reset "
      "here, and at Fivetran drop the table before a re-sync")  # fmt: skip
 rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
-     "requires a schema that never varies (what it does otherwise is not documented)",
+     "requires a schema that never varies (otherwise: not documented)",
      "send the same schema with every reply, for entities without records too")  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def _again(run: Delivered, table: TableInfo) -> Iterator[Fault]:
 
 rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
      "hides only tables and columns that exist; all others are written as they are",
-     "write the entry as the table names the column, or remove it")  # fmt: skip
+     "write the entry as the table names the column; what was written stays until reset")  # fmt: skip
 
 
 def _hidden(
