@@ -188,7 +188,7 @@ def _again(run: Delivered, table: TableInfo) -> Iterator[Fault]:
 
 rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
      "hides only tables and columns that exist; all others are written as they are",
-     "write the entry as the table names the column; what was written stays until reset")  # fmt: skip
+     "name the column as the table does; what was written stays until reset")  # fmt: skip
 
 
 def _hidden(
