@@ -24,7 +24,7 @@ from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
 from harness.warehouse import Warehouse
-from harness.warehouse.compare import difference
+from harness.warehouse.compare import differences
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 TRUNCATED = "maybe-truncated"  # a rule
@@ -146,15 +146,15 @@ class Stage:
                 )
             appended = [] if exactly else [name for name in self.entities if not there.get(name)]
             entities = [name for name in self.entities if name not in appended]
-            differs = difference(
+            found = differences(
                 tables, expected, entities=entities if self.entities else None, appended=appended
             )
-        if not differs:
+        if not found:
             return ""
-        causes = [describe(found) for found in self.findings if found.rule.id == TRUNCATED]
+        causes = [describe(each) for each in self.findings if each.rule.id == TRUNCATED]
         if not causes and self.entities:
-            causes = [hint or (_MISSING if differs.missing else _CHANGED)]
-        return "\n".join([str(differs), *causes])
+            causes = [hint or (_MISSING if found[0].missing else _CHANGED)]
+        return "\n".join([str(found[0]), *causes])
 
     def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.
