@@ -119,7 +119,7 @@ STATEFUL: dict[str, tuple[Changes, str]] = {
     ),
 }  # fmt: skip
 
-A_TIME = r"202\d-[\d:.TZ-]+"
+A_TIME = r"202\d-[\d:.TZ +-]+"
 
 
 @pytest.mark.parametrize("name", names(WITHOUT_SETTINGS))
