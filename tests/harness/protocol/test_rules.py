@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from handmade import SECRET
 from harness import sync
-from harness.errors import ProtocolBroken
-from harness.exchange import Exchange
+from harness.errors import HarnessError, ProtocolBroken
 from harness.project import Connection
 from harness.protocol.messages import Answer
 from harness.protocol.rules import ERROR, RULES, Findings, advice, summary
@@ -56,14 +55,15 @@ def judged(
         for exchange in sync.setup_test(target, connection, REDACTOR):
             findings.check(exchange)
         return findings
-    exchanges: list[Exchange] = []
+    number = 0
     with Warehouse(path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
-        calls = sync.run(target, connection, REDACTOR, tables, sleep=lambda _: None)
-        ended = sync.through(calls, exchanges.append)
-        for exchange in exchanges:
-            findings.check(exchange)
-        findings.stopped(len(exchanges), ended.error)
-        if ended.reason == "done":
+        try:
+            for exchange in sync.run(target, connection, REDACTOR, tables, sleep=lambda _: None):
+                number = exchange.number
+                findings.check(exchange)
+        except HarnessError as error:
+            findings.stopped(number, error)
+        else:
             findings.finish(tables.tables(), tables.unmatched())
     return findings
 
