@@ -1,16 +1,15 @@
 """What a walk commits: never more than was surely read, and always what the upstream wrote."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from connector import Fetch, Page
-from connector.testing import HeldClock
+from connector.testing import HeldClock, Reply
 
 from .play import Player, committed
-from .scripted import Asked, Listing, Upstream, iso, one, script, stepping
+from .scripted import Asked, Listing, Upstream, http_date, iso, one, script, stepping
 from .test_setup_test import setup_test
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -83,25 +82,6 @@ def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written: Any) ->
     assert player.state.get("thing") is None
 
 
-@pytest.mark.parametrize("written", FORMS)
-def test_with_a_strptime_form_they_are_held_back_looked_back_and_kept_as_written(
-    written: str, clock: HeldClock
-) -> None:
-    form = FORMS[written]
-    zone = None if form.endswith(("GMT", "[UTC]")) else "UTC"
-    made = one(cursor_type=form, timezone=zone)
-    future = (datetime(2026, 1, 1) + timedelta(minutes=1)).strftime(form)
-    upstream = script({None: rows_of(written, future)})
-    player = Player(made, upstream)
-    assert player.sync().ids() == [0, 1]
-    assert player.state == {"thing": written}
-    player.sync()
-    assert upstream.each("since") == [None, written.replace("8:30", "8:25")]
-    clock.advance(60)
-    player.sync()
-    assert player.state == {"thing": future}
-
-
 @pytest.mark.parametrize("place", [0, 24, 49])
 @pytest.mark.parametrize("odd", ODD)
 def test_one_odd_value_of_fifty_is_delivered_logged_and_does_not_count(
@@ -121,45 +101,6 @@ def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time() -> None:
     assert player.sync().error == "" and player.state == {"thing": iso(-60)}
     player.upstream = script({None: (rows_of("Never"), "b"), "b": rows_of("-", None)})
     assert "'-' is not" in player.sync().error and player.state["thing"] == iso(-60)
-
-
-@pytest.mark.parametrize("declared", ["epoch", "epoch_ms"])
-def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_one(declared: str) -> None:
-    rows = [{"id": 1, "_timestamp": 1767201800000000}]
-    sync = Player(one(cursor="_timestamp", cursor_type=declared), script({None: rows})).sync()
-    assert 'cursor_type="epoch_us"' in sync.error
-    player = Player(one(cursor="_timestamp", cursor_type="epoch_us"), script({None: rows}))
-    player.sync()
-    assert player.state == {"thing": 1767201800000000}
-
-
-def test_a_number_with_a_fraction_is_committed_exactly() -> None:
-    upstream = Upstream(lambda asked: b'{"data": [{"id": 1, "at": 1767225599.123456789012345}]}')
-    player = Player(one(cursor_type="epoch"), upstream)
-    player.sync()
-    assert player.state == {"thing": Decimal("1767225599.123456789012345")}
-    player.sync()
-    assert upstream.each("since")[1] == "1767225299.123456"
-
-
-@pytest.mark.parametrize(
-    ("options", "since"),
-    [({}, "2026/11/27 18:36"), ({"timezone": "Asia/Tokyo"}, "2026/11/28 11:36")],
-)
-def test_since_as_writes_local_time_as_the_upstream_does(
-    options: dict[str, Any], since: str, clock: HeldClock
-) -> None:
-    clock.time = datetime(2026, 11, 28, 3, tzinfo=UTC).timestamp()
-    asked = []
-
-    def step(fetch: Fetch) -> Page:
-        asked.append(fetch.since_as("%Y/%m/%d %H:%M"))
-        return Page(rows_of("2026-11-27T18:41:47.000-0800"))
-
-    player = Player(stepping(step, cursor="at", **options), script({}))
-    player.sync()
-    player.sync()
-    assert asked == [None, since]
 
 
 def test_since_is_never_later_than_what_is_committed_on_a_wall_clock(clock: HeldClock) -> None:
@@ -244,15 +185,49 @@ def test_deleted_records_count_where_they_carry_the_cursor() -> None:
     assert player.state == {"thing": iso(-60)}
 
 
-def test_the_cursor_may_lie_in_a_nested_object_or_have_a_dot_in_its_name() -> None:
-    nested = {"id": 1, "meta": {"at": iso(-60)}}
-    flat = {"id": 1, "meta.at": iso(-60), "meta": {"at": iso(-90)}}
-    for row in (nested, flat):
-        player = Player(one(cursor="meta.at"), script({None: [row, {"id": 2}]}))
-        player.sync()
-        assert player.state == {"thing": iso(-60)}
-
-
 def test_a_cursor_that_no_record_has_is_an_error_and_not_a_full_sync_for_ever() -> None:
     sync = Player(one(cursor="updatedAt"), script({None: rows_of(iso(-60))})).sync()
     assert "'updatedAt'" in sync.error
+
+
+# ---- clocks that differ
+
+
+BEHIND = {"Date": http_date(-3600)}
+AHEAD, OLD, FAR = (http_date(seconds) for seconds in (3600, -86401, 86401))
+
+
+@pytest.mark.parametrize(
+    ("headers", "committed_at"),
+    [
+        (BEHIND, -3700),
+        ({**BEHIND, "Age": "3600"}, -60),
+        *(({"Date": date}, -60) for date in (AHEAD, OLD, FAR, "yesterday", "")),
+    ],
+)
+def test_the_earlier_of_both_clocks_bounds_what_is_committed(
+    headers: dict[str, str], committed_at: float
+) -> None:
+    """What changed during the walk looks old where the upstream's clock is behind. A date with an
+    age, which is a cache's, and one that is a day off are ignored."""
+    cursors = [iso(at) for at in (-3700, -3590, -60, 60, 1800)]
+    assert committed(*cursors, headers=headers) == iso(committed_at)
+
+
+def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock: HeldClock) -> None:
+    """A record that changes after that may be missing, even where only the last one has a Date."""
+    rows = [{"id": 0, "at": iso(-3601)}, {"id": 1, "at": iso(-3590)}]
+
+    def answers(asked: Asked) -> Any:
+        clock.advance(30)
+        if asked.path == "/first":
+            return {}
+        return Reply(json={"data": rows}, headers={"Date": http_date(-3600 + 60)})
+
+    def step(fetch: Fetch) -> Page:
+        fetch.get("/first")
+        return Page(fetch.get("/thing").rows("data"))
+
+    player = Player(stepping(step, cursor="at"), Upstream(answers))
+    player.sync()
+    assert player.state == {"thing": iso(-3601)}

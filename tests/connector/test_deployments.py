@@ -214,25 +214,6 @@ def test_a_start_that_is_no_longer_typed_fails_no_other_entity() -> None:
 # ---- entities that come and go
 
 
-def test_an_entity_renamed_in_mid_walk_is_read_anew_and_the_old_one_is_left_as_it_is() -> None:
-    """Going back to the old name loses nothing, and goes on with its walk."""
-    upstream = two_pages()
-    player = Player(thing(), upstream, state={**COMMITTED, "odd": [None, 1.5, "ü"]})
-    player.sync(calls=1)
-    walk = player.state["_sync"]["walks"]["thing"]
-    player.source = source()
-    reading(player.source, "item", path="/thing", primary_key=["id"], cursor="at")
-    sync = player.go_on()
-    assert (sync.error, sync.ids("item")) == ("", [0, 1, 2, 3])
-    assert upstream.each("since")[1:] == [None, None]
-    sync_state = player.state.pop("_sync")
-    assert player.state == {**COMMITTED, "odd": [None, 1.5, "ü"], "item": row(3)["at"]}
-    assert sync_state["walks"] == {"thing": walk}
-    player.state["_sync"] = sync_state
-    player.source = thing()
-    assert player.sync().ids() == [2, 3]
-
-
 def test_a_key_taken_away_or_added_at_rest_goes_on_from_the_same_cursor() -> None:
     upstream = script({None: [{"id": 1, "at": iso(-60)}]})
     player = Player(one(), upstream)

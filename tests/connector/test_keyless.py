@@ -99,15 +99,6 @@ def test_rows_that_are_alike_are_counted_and_not_merged(clock: HeldClock) -> Non
     assert syncs(player, clock, 2) == [1]
 
 
-def test_rows_below_the_committed_cursor_are_left_out() -> None:
-    """An upstream that filters by day gives them again; a late one does not come at all."""
-    rows = [{"id": i, "at": iso(-300 + 100 * i)} for i in range(3)]
-    player = Player(keyless(), Upstream(lambda asked: {"data": rows}))
-    assert player.sync().ids() == [0, 1, 2]
-    rows = [{"id": 9, "at": iso(-200)}, *rows, {"id": 3, "at": iso(-50)}]
-    assert player.sync().ids() == [3]
-
-
 def test_the_state_remembers_digests_of_the_rows_at_the_cursor_alone() -> None:
     """And of those that came in the last reading: a deleted row is forgotten."""
     rows = [{"id": i, "at": iso(-900 + 10 * (i // 3)) if i else None} for i in range(30)]

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from connector import Fetch, Page, Source, StartOver, TokenExpired
+from connector import Fetch, Page, StartOver, TokenExpired
 from connector.testing import Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, iso, one, script, search, several, source, stepping
+from .scripted import Asked, Listing, Upstream, iso, one, script, search, several, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -139,31 +139,6 @@ def test_a_search_whose_cursor_cannot_move_past_its_limit_is_an_error(lead: int)
 
 
 # ---- what makes starting over different
-
-
-def test_a_url_of_the_former_host_is_a_token_that_is_refused(page_by_page: None) -> None:
-    """A deployment with another base_url in mid-walk: the walk starts over, on the new host."""
-
-    def following(base_url: str) -> Source:
-        made = source(base_url=base_url)
-
-        @made.entity("thing", primary_key=["id"])
-        def thing(fetch: Fetch) -> Page:
-            response = fetch.follow("/thing")
-            return Page(response.rows("data"), response.value("next"))
-
-        return made
-
-    def answers(asked: Asked) -> Any:
-        page = int(asked.params.get("page", 0))
-        url = f"{player.source.base_url}/thing?page={page + 1}"
-        return {"data": [{"id": page}], "next": url if page < 2 else None}
-
-    player = Player(following("https://old.example.com"), Upstream(answers))
-    player.sync(calls=1)
-    player.source = following("https://new.example.com")
-    sync = player.go_on()
-    assert (sync.error, sync.ids()) == ("", [0, 1, 2])
 
 
 @pytest.mark.parametrize(
