@@ -10,11 +10,11 @@ from uuid import uuid4
 import jsonschema
 import msgspec
 import requests
-from connector import Source
+from connector import Fetch, Page, Source
 from connector.sync.handler import handle
 from connector.testing import Reply
 
-from .scripted import SECRETS, Upstream, one
+from .scripted import SECRETS, Upstream, one, source
 
 FIELDS = {"state", "insert", "delete", "schema", "softDelete", "hasMore"}
 REPORT = {
@@ -203,3 +203,66 @@ def report(sent: int, body: bytes, status: int = 200) -> dict[str, Any]:
 def keys(rows: Iterable[Mapping[str, Any]], key: Iterable[str]) -> set[tuple[str, ...]]:
     """The keys of some records, as text."""
     return {tuple(str(row[column]) for column in key) for row in rows}
+
+
+# ---- calls to a real server
+
+
+def reading(
+    url: str,
+    step: str | Callable[[Fetch], Page],
+    entity: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Source:
+    """A source with the entity `thing`: the rows at a path, or what the step makes of its fetch."""
+    made = source(base_url=url, **options)
+
+    def page(fetch: Fetch) -> Page:
+        if callable(step):
+            return step(fetch)
+        return Page(fetch.get(step).rows("data"))
+
+    made.entity("thing", **{"primary_key": ["id"], **(entity or {})})(page)
+    return made
+
+
+def call(source: Source, **request: Any) -> dict[str, Any]:
+    """The reply to one call; `secrets`, `state`, `customPayload` … as in the protocol."""
+    body = {"agent": "test", "state": {}, "secrets": SECRETS, **request}
+    status, reply = handle(source, json.dumps(body).encode())
+    assert status == 200
+    decoded: dict[str, Any] = json.loads(reply)
+    if "errorMessage" in decoded:
+        assert decoded["state"] == body["state"], "an error moved the state"
+        assert not decoded["hasMore"]
+    return decoded
+
+
+def rows(source: Source, **request: Any) -> list[dict[str, Any]]:
+    """The rows of one call, which must not fail."""
+    reply = call(source, **request)
+    assert "errorMessage" not in reply, reply["errorMessage"]
+    found: list[dict[str, Any]] = reply["insert"]["thing"]
+    return found
+
+
+def error(source: Source, **request: Any) -> str:
+    """The error message of one call, which must fail."""
+    reply = call(source, **request)
+    assert "errorMessage" in reply, reply
+    message: str = reply["errorMessage"]
+    return message
+
+
+def asked(url: str, ask: Callable[[Fetch], Any], **options: Any) -> Any:
+    """What a step makes of its fetch; `secrets` and the like go into the call's request."""
+    request = {name: options.pop(name) for name in ("secrets", "customPayload") if name in options}
+    found: list[Any] = []
+
+    def step(fetch: Fetch) -> Page:
+        found.append(ask(fetch))
+        return Page()
+
+    reply = call(reading(url, step, **options), **request)
+    assert "errorMessage" not in reply, reply["errorMessage"]
+    return found[0]

@@ -1,15 +1,13 @@
 """What a walk commits: never more than was surely read, and always what the upstream wrote."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from connector import Fetch, Page
 from connector.testing import HeldClock, Reply
 
 from .play import Player, committed
-from .scripted import Asked, Listing, Upstream, http_date, iso, one, script, stepping
+from .scripted import Asked, Upstream, http_date, iso, one, script, stepping
 from .test_setup_test import setup_test
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -103,15 +101,6 @@ def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time() -> None:
     assert "'-' is not" in player.sync().error and player.state["thing"] == iso(-60)
 
 
-def test_since_is_never_later_than_what_is_committed_on_a_wall_clock(clock: HeldClock) -> None:
-    """In New York's second hour from one to two, five minutes earlier is 1:57 of the first."""
-    clock.time = datetime(2026, 11, 1, 7, tzinfo=UTC).timestamp()
-    upstream = script({None: []})
-    state = {"thing": "2026-11-01 01:02:00"}
-    Player(one(timezone=NEW_YORK), upstream, state=state).sync()
-    assert upstream.each("since") == ["2026-11-01 00:57:00"]
-
-
 @pytest.mark.parametrize(
     ("first", "second"), [(iso(-60), "2025-12-31T00:00:00"), ("2025-12-31T00:00:00", iso(-60))]
 )
@@ -124,47 +113,6 @@ def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown
     player = Player(one(), script({None: rows_of(second)}), state={"thing": first})
     assert "does not compare" in player.sync().error
     assert player.state["thing"] == first
-
-
-def test_a_record_that_changes_while_the_walk_runs_is_read_again(clock: HeldClock) -> None:
-    listing = Listing([{"id": 1, "at": iso(-60)}, {"id": 2, "at": iso(-50)}], size=1)
-
-    def answers(asked: Asked) -> Any:
-        page = listing(asked)
-        clock.advance(5)
-        listing.records[0] = {"id": 1, "at": iso(3), "changed": True}
-        return page
-
-    player = Player(one(), Upstream(answers))
-    assert player.sync().ids() == [1, 2]
-    assert player.state == {"thing": iso(-50)}
-    player.sync()
-    assert player.alive()[1]["changed"]
-
-
-@pytest.mark.parametrize(
-    "changes", ["2026-11-01T06:00:00+00:00", "2026-03-08T07:00:00+00:00"], ids=["autumn", "spring"]
-)
-@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y.%m.%d %H:%M"])
-def test_the_hour_that_comes_twice_and_the_one_that_is_left_out_lose_nothing(
-    clock: HeldClock, changes: str, form: str
-) -> None:
-    """Denver's wall clock, a record every seven minutes, a sync every eleven."""
-    zone, listing = ZoneInfo("America/Denver"), Listing()
-    clock.time = datetime.fromisoformat(changes).timestamp()
-    options = {} if "T" in form else {"cursor_type": form}
-    made = one(timezone="America/Denver", lookback=timedelta(), **options)
-    player = Player(made, Upstream(listing))
-    for minute in range(300):
-        if minute % 7 == 0:
-            wall = datetime.fromtimestamp(clock.time, UTC).astimezone(zone)
-            listing.records.append({"id": minute, "at": wall.strftime(form)})
-        if minute % 11 == 0:
-            assert player.sync().error == ""
-        clock.advance(60)
-    clock.advance(7200)
-    player.sync()
-    assert sorted(player.alive()) == [row["id"] for row in listing.records]
 
 
 @pytest.mark.parametrize("cursors", [[], [iso(-9000)], [None], [""]])

@@ -38,6 +38,8 @@ pytestmark = pytest.mark.usefixtures("clock")
         (Page([{"key": 1}]), "primary key 'id'"),
         (Page([{"key": 1, "name": "a"}]), "(this one has key, name)"),
         (Page([{}]), "(this one has no field)"),
+        (Page([{"\ufeffid": 1, "name": "a"}]), r"(this one has '\ufeffid', name)"),
+        (Page([{"id": n} for n in range(2500)] + [{"id": None}]), "record 2500"),
         (Page([{f"f{n}": n for n in range(50)}]), "f18, f19 …)"),
         (Page([{"id": [1]}]), "primary key 'id'"),
         (Page([{"id": 1, "tags": {"a", "b"}}]), "field tags"),
@@ -55,6 +57,7 @@ pytestmark = pytest.mark.usefixtures("clock")
         (Page([], tables={"thing": [{"id": 1}]}), "'thing'"),
         (Page([], deleted={"part": [{"x": 1}]}), "primary key 'id'"),
         (Page([], cursor=object()), "cursor"),
+        (Page([], cursor={"a": float("nan")}), "Page(cursor=) is not a JSON value"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

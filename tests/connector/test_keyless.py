@@ -8,7 +8,7 @@ from connector import Fetch, Page, Source, StartOver
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, http_date, iso, one, script, search, stepping
+from .scripted import Asked, Listing, Upstream, iso, one, script, search, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -166,23 +166,6 @@ def test_a_token_refused_at_a_later_slice_appends_nothing_twice(page_by_page: No
     assert first.ids() == [0, 1] and "twice" in first.error
     second = player.sync()
     assert (second.error, second.ids()) == ("", [2, 3, 4, 5])
-
-
-def test_a_first_reading_of_which_nothing_could_be_committed_goes_on(page_by_page: None) -> None:
-    """The upstream's clock is an hour behind: its records are remembered, without a cursor yet."""
-    listing = Listing([{"id": 0, "at": iso(-60)}], sort="at", size=1)
-    hours = [-1]
-
-    def answers(asked: Asked) -> Any:
-        return Reply(json=listing(asked), headers={"Date": http_date(3600 * hours[0])})
-
-    player = Player(keyless(order="asc"), Upstream(answers))
-    assert player.sync().ids() == [0]
-    assert player.state["thing"]["cursor"] is None
-    hours[0] = 1
-    listing.records += [{"id": i, "at": iso(-60 + i)} for i in (1, 2)]
-    sync = player.sync()
-    assert (sync.error, sync.ids()) == ("", [1, 2])
 
 
 @pytest.mark.parametrize("committed", ["p1", None])

@@ -63,28 +63,6 @@ def test_keys_and_cursors_are_those_of_the_records_untouched_or_not(
 # ---- what is not a page
 
 
-@pytest.mark.parametrize(
-    ("rows", "text", "record"),
-    [
-        ([{"id": n} for n in range(2500)] + [{"id": None}], "the primary key 'id'", 2500),
-        ([{"id": n} for n in range(2500)] + [{"id": 1, "x": {1}}], "field x: a value of", 2500),
-        ([{"id": n} for n in range(2500)] + ["x"], "not a JSON object but str", 2500),
-        ([{"id": 1}, {"id": [1]}], "is not a single value", 1),
-        ([{"id": float("nan")}], "is missing", 0),
-        ([{"\ufeffid": 1, "name": "a"}], r"this one has '\ufeffid', name", 0),
-        (raw([{"id": 1}, {"\ufeffid": 1}]), r"this one has '\ufeffid'", 1),
-        (raw(b'[{"id": 1}, [2]]'), "not a JSON object but list", 1),
-        (raw(b'[{"id": 1}, {"id": {"x": 1}}]'), "is not a single value", 1),
-        (None, "are of type NoneType", None),
-        (b"abc", "are of type bytes", None),
-    ],
-)
-def test_a_record_that_cannot_be_delivered_is_named(rows: Any, text: str, record: Any) -> None:
-    with pytest.raises(StepError) as caught:
-        encode(Page(rows))
-    assert text in str(caught.value) and caught.value.record == record
-
-
 def failing(error: BaseException) -> Iterator[dict[str, Any]]:
     """Records that end in an error."""
     yield from ({"id": n} for n in range(1500))
@@ -159,46 +137,6 @@ def test_keys_stay_exact_beside_one_that_python_cannot_hold() -> None:
 
 
 # ---- tokens and positions
-
-
-@pytest.mark.parametrize(
-    ("token", "stored"),
-    [
-        *((None, None), ("", None), (False, None), (0, 0), (True, True), ("0", "0")),
-        ({"a": [["b", 2], None, 1.5]}, {"a": [["b", 2], None, Decimal("1.5")]}),
-        (10**5000, Decimal(10**5000)),
-        ("a\ud83d", "a\ufffd"),
-        ((1, 2), [1, 2]),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_a_next_token_is_any_json_value(token: Any, stored: Any) -> None:
-    page = encode(Page([], token))
-    assert page.next_token == stored and type(page.next_token) is type(stored)
-    assert encode(Page(cursor=token)).position == ([token] if stored is None else [stored])
-    assert page.position is None and page.identity == ""
-
-
-LOOP: dict[str, Any] = {"id": 1}
-LOOP["x"] = LOOP
-
-
-@pytest.mark.parametrize(
-    ("page", "options", "text"),
-    [
-        # As null it would end the walk, or start it over.
-        (Page([], float("nan")), {}, "next_token is not a JSON value: .*is not JSON"),
-        (Page([], [1, Decimal("inf")]), {}, "next_token is not a JSON value: .*is not JSON"),
-        (Page(cursor={"a": float("nan")}), {}, r"Page\(cursor=\) is not a JSON value: .*is not J"),
-        (Page([], LOOP), {}, "next_token is nested too deeply"),
-        (Page([{"id": 0}, LOOP]), {}, "record 1: .*nested too deeply, or holds itself"),
-        (Page(cursor=1), {"cursor": "at"}, "entity's cursor"),
-        (Page(cursor=1), {"soft_delete": True}, "soft_delete"),
-    ],
-)
-def test_what_is_no_token_or_position_is_an_error(page: Page, options: Any, text: str) -> None:
-    with pytest.raises(StepError, match=text):
-        encode(page, **options)
 
 
 # ---- records on their way

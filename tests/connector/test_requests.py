@@ -170,16 +170,6 @@ def test_a_status_listed_in_ok_is_given_to_the_step(status: int) -> None:
     assert found == [status]
 
 
-def test_a_presigned_url_may_be_a_token() -> None:
-    url = "https://files.example.com/f1?sig=c2lnbmF0dXJl"
-    made = source(allowed_hosts=["files.example.com"])
-    made.entity("thing", primary_key=["id"])(
-        lambda f: Page(f.get(f.token).rows("data")) if f.token else Page([{"id": 0}], url)
-    )
-    sync = Player(made, Upstream(lambda _: {"data": [{"id": 1}]})).sync()
-    assert (sync.error, sync.ids()) == ("", [0, 1])
-
-
 # ---- settings
 
 

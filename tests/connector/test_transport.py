@@ -10,9 +10,10 @@ from connector import Fetch, Page
 from connector.http import transport
 from connector.testing import HeldClock
 
-from .calls import SECRETS, asked, call, error, reading, rows
 from .faults import MIB, ROWS, Faults, closed_port, packed
 from .leaks import listening
+from .play import asked, call, error, reading, rows
+from .scripted import SECRETS
 from .tls import Authority, Proxy
 
 TOKEN = "Bearer " + SECRETS["apiToken"]

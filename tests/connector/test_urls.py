@@ -10,11 +10,10 @@ from connector import ApiKey, BasicAuth, BearerToken, Fetch, Page
 from connector.testing import HeldClock, Reply
 from msgspec.structs import replace
 
-from .calls import SECRETS, asked, call, error, reading, rows
 from .faults import ROWS, Faults
 from .leaks import listening
-from .play import Player, Sync
-from .scripted import Asked, Upstream
+from .play import Player, Sync, asked, call, error, reading, rows
+from .scripted import SECRETS, Asked, Upstream
 from .scripted import source as scripted
 
 TOKEN = "Bearer " + SECRETS["apiToken"]
