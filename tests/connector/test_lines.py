@@ -84,15 +84,6 @@ def test_each_of_several_errors_has_a_line(server: Faults, lines: Lines, setup_t
     ]
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"[]", b'{"secrets": {}}'])
-def test_a_body_that_is_not_a_request_is_logged_as_an_error(lines: Lines, body: bytes) -> None:
-    found = lines(source(), body)
-    assert _columns(found, "event", "error", "level", "rows", "hasMore") == [
-        ("error", "RequestError", "ERROR", None, None),
-        ("call", None, "INFO", "0", "false"),
-    ]
-
-
 # ---- signs of a walk cut short, and waits
 
 

@@ -188,7 +188,7 @@ FAMILIES: dict[str, tuple[int, Callable[[Draw], list[Setting]]]] = {
     "asc": (150, lambda draw: [dated(draw, order="asc")]),
     "desc": (100, lambda draw: [dated(draw, order="desc")]),
     "slices": (150, sliced),
-    "wall clocks": (200, on_wall_clocks),
+    "wall clocks": (150, on_wall_clocks),
     "search": (80, searched),
     "whole": (120, lambda draw: [whole(draw)]),
     "keyless": (100, lambda draw: [keyless(draw)]),

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,6 @@ from urllib.parse import quote
 import pytest
 from connector.errors import MissingSetting
 from connector.secrets import (
-    LONGEST_TEXT,
     MASK,
     WITHHELD,
     Redactor,
@@ -89,15 +87,6 @@ def test_what_was_encoded_twice_is_not_shown_and_not_stored(outer: str) -> None:
             assert redactor.blocks({"next": text})
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\\\\n", " ", "\n    ", "%0D%0A"])
-def test_base64_in_lines_is_not_shown_wherever_the_lines_break(end: str) -> None:
-    secret = "A1b2C3d4E5f6G7h8-" * 50
-    for before in range(0, 76, 5):
-        digits = base64.b64encode(f"{'-' * before}{secret}{'=' * 40}".encode()).decode()
-        text = end.join(digits[at : at + 76] for at in range(0, len(digits), 76))
-        assert Redactor([secret]).redact(text) == WITHHELD
-
-
 MISREAD = PASSWORD.encode().decode("latin-1")  # as a response header that repeats it is read
 OVERLAPPING = ["AAAAAABBBBBB", "BBBBBBCCCCCC", "CCCCCCDDDDDD", "made-up", "made-up-1", "xyxyxyx"]
 
@@ -138,21 +127,6 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret: str) -> None:
             assert len(shown) <= 100 and redactor.redact(text).startswith(shown)
             twice = "." * before + ENCODINGS["json"](ENCODINGS["quote all"](encoded))
             assert not leaks(redactor.shorten(f"{twice}...", 100), [secret[:9]])
-
-
-def test_of_a_long_text_only_the_start_is_looked_at() -> None:
-    redactor = Redactor([PASSWORD, "abcdef"])
-    text = "made-up %25 &lt;\\" * 2_000_000
-    tracemalloc.start()
-    try:
-        shown, clean = redactor.shorten(text, 200), redactor.redact(text)
-        assert tracemalloc.get_traced_memory()[1] < 5_000_000
-    finally:
-        tracemalloc.stop()
-    assert shown == text[:200]
-    assert len(clean) == LONGEST_TEXT and clean.endswith(f"… (cut, {len(text)} characters)")
-    assert redactor.redact("abcdef" * 5_000) == MASK * 5_000
-    assert Redactor().redact(text[:100_000]) == text[:100_000]
 
 
 # ---- what must not be stored or sent elsewhere, and what may

@@ -254,13 +254,3 @@ def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_
     table.fails = lambda number, token: None
     assert player.sync().error == ""
     assert sorted(player.alive()) == [1, 2, 3, 4, 5, 6]
-
-
-def test_quiet_pages_after_the_mark_must_not_look_complete(
-    clock: HeldClock, page_by_page: None
-) -> None:
-    """Nine replies in a row without a row, and a table that is marked."""
-    player = Player(timed(clock, [[1], *[[]] * 120, [2]], 20), Table())
-    errors = [player.sync().error for _ in range(12)]
-    assert "thing is not complete yet" in errors[0]
-    assert (errors[-1], sorted(player.alive())) == ("", [1, 2])

@@ -245,17 +245,6 @@ def test_what_another_attempt_cannot_change_is_asked_once(server: Faults, code: 
     assert len(server.visits) == 1
 
 
-def test_a_later_page_that_is_not_found(server: Faults, caplog: pytest.LogCaptureFixture) -> None:
-    """It is past the last one, or its token has expired."""
-
-    def step(fetch: Fetch) -> Page:
-        return Page(fetch.get(fetch.token or "/rows").rows("data"), "/status?code=404")
-
-    call(reading(server.url, step))
-    later = [line for line in caplog.messages if "page 2: GET" in line]
-    assert later and not any("are base_url and the path right?" in line for line in later)
-
-
 def test_retries_end_with_the_time_of_the_call(
     server: Faults, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
