@@ -65,12 +65,6 @@ def test_a_sync_is_answered_with_the_upstreams_own_bytes(server: Faults) -> None
     assert reply["hasMore"] is False
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"state": 5}'])
-def test_a_body_that_is_no_request_gets_400_with_a_reason(server: Faults, body: bytes) -> None:
-    status, reply = post(made(server, "/rows"), body)
-    assert status == 400 and checked(400, reply)["errorMessage"]
-
-
 @pytest.mark.parametrize("path", ["/silent", "/drip"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_an_upstream_that_hangs_or_drips_is_reported_when_the_calls_time_is_over(
