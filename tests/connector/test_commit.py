@@ -85,7 +85,7 @@ def test_one_odd_value_of_fifty_is_delivered_logged_and_does_not_count(
     assert f"record={place}" in line and str(odd) in line
 
 
-@pytest.mark.parametrize("at", ["2099-01-01", None])
+@pytest.mark.parametrize("at", ["2099-01-01T00:00:00Z", None])
 def test_a_walk_that_can_commit_no_cursor_says_so_in_the_log(
     at: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -173,24 +173,6 @@ def test_a_token_is_blocked_by_the_secrets_that_its_rule_names(kind: str, place:
     assert not redactor.blocks(make("harmless-text"))
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        1234567890,
-        "1234567890",
-        "2026-01-05T12:34:56.123456Z",
-        {"after": 123456, "at": "20261234560000"},
-        "https://a.example/items?since=1234567890&page=12345&per_page=1234567",
-        "id 123-456-7890-1234",
-        *(123456, -123456.0, None, True, [], {}, ""),
-        "pages of p4ss+words",
-    ],
-)
-def test_what_is_not_a_secret_stops_nothing(value: Any) -> None:
-    values = ["made-up/token+1", "p4ss+w", "123456", "2026-01-05", "123-456-7890", "true"]
-    assert not Redactor(values).blocks(value)
-
-
 # ---- where secrets come from
 
 

@@ -194,27 +194,6 @@ def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had
 # ---- what stops a walk after its mark
 
 
-def test_a_refused_token_after_the_mark_does_not_mark_again(page_by_page: None) -> None:
-    """Nor does the walk that started over forget that the table is marked."""
-    table = Table(*range(6))
-    player = Player(soft("thing"), table)
-    player.sync()
-    refused, start = [Reply(json={}, status=410)], len(table.asked)
-    broken = Reply(json={}, status=501)
-
-    def fails(number: int, token: int) -> Any:
-        if number <= start + 4 or not token:
-            return None
-        return refused.pop() if refused else broken if token == 4 else None
-
-    table.fails = fails
-    sync = player.sync()
-    assert "the table thing is marked as deleted" in sync.error
-    broken = None
-    assert (player.sync().error, sum(map(len, marks(sync)))) == ("", 1)
-    assert sorted(player.alive()) == list(range(6))
-
-
 def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
     """The table is marked and has two of its six rows: a sync that ends so has to say it."""
     table = Table(1, 2, 3, 4, 5, 6)
