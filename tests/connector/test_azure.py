@@ -1,7 +1,6 @@
 """As Azure does it: its HttpRequest and respond(), and a real HTTP server behind the connector."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import azure.functions as func
@@ -13,12 +12,6 @@ from .play import checked, encoded
 from .scripted import SECRETS
 
 RECORD = b'{"id":1 , "at": "2026-01-05T08:30:00Z", "n": 123456789012345678901.10, "s": "\xc3\xa9"}'
-
-
-@pytest.fixture
-def server() -> Iterator[Faults]:
-    with Faults() as faults:
-        yield faults
 
 
 def made(server: Faults, *paths: str) -> Source:

@@ -101,7 +101,7 @@ def test_rows_that_are_alike_are_counted_and_not_merged(clock: HeldClock) -> Non
 
 def test_the_state_remembers_digests_of_the_rows_at_the_cursor_alone() -> None:
     """And of those that came in the last reading: a deleted row is forgotten."""
-    rows = [{"id": i, "at": iso(-900 + 10 * (i // 3)) if i else None} for i in range(30)]
+    rows = [{"id": i, "at": iso(-90000 + 10 * (i // 3)) if i else None} for i in range(3000)]
     player = Player(keyless(), Upstream(lambda asked: {"data": rows}))
     player.sync()
     assert player.state["thing"]["cursor"] == rows[-1]["at"]
@@ -166,6 +166,23 @@ def test_a_token_refused_at_a_later_slice_appends_nothing_twice(page_by_page: No
     assert first.ids() == [0, 1] and "twice" in first.error
     second = player.sync()
     assert (second.error, second.ids()) == ("", [2, 3, 4, 5])
+
+
+def test_a_slice_that_has_delivered_nothing_starts_over(clock: HeldClock) -> None:
+    """Its first page is empty, and the token of that page is refused in the next call."""
+    refusals = [Reply(json={}, status=410)]
+
+    def answers(asked: Asked) -> Any:
+        clock.advance(80)  # so that a call reads one page
+        if asked.params["since"] == iso(-5400):
+            return {"data": [{"id": 0, "at": iso(-5000)}], "next": None}
+        if "token" in asked.params:
+            return refusals.pop() if refusals else {"data": [{"id": 1, "at": iso(-60)}]}
+        return {"data": [], "next": "b"}
+
+    window = {"window": timedelta(hours=1), "start": iso(-5400)}
+    sync = Player(keyless(**window), Upstream(answers)).sync()
+    assert (sync.error, sync.ids()) == ("", [0, 1])
 
 
 @pytest.mark.parametrize("committed", ["p1", None])

@@ -190,7 +190,7 @@ FAMILIES: dict[str, tuple[int, Callable[[Draw], list[Setting]]]] = {
     "slices": (150, sliced),
     "wall clocks": (150, on_wall_clocks),
     "search": (80, searched),
-    "whole": (250, lambda draw: [whole(draw)]),
+    "whole": (200, lambda draw: [whole(draw)]),
     "keyless": (100, lambda draw: [keyless(draw)]),
     "keyless asc": (100, lambda draw: [keyless(draw, order="asc")]),
     "keyless desc": (60, lambda draw: [keyless(draw, order="desc")]),
