@@ -173,7 +173,7 @@ def test_a_slice_that_has_delivered_nothing_starts_over(clock: HeldClock) -> Non
     refusals = [Reply(json={}, status=410)]
 
     def answers(asked: Asked) -> Any:
-        clock.advance(80)  # so that a call reads one page
+        clock.advance(50)  # so that a call has time for two pages
         if asked.params["since"] == iso(-5400):
             return {"data": [{"id": 0, "at": iso(-5000)}], "next": None}
         if "token" in asked.params:
