@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
 
 from .faults import ROWS, Visit, route
+from .play import encoded
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
@@ -104,7 +105,7 @@ def listening() -> Iterator[Listener]:
 def besides_records(reply: dict[str, Any]) -> str:
     """What a reply says besides records, which are the user's."""
     rest = {name: value for name, value in reply.items() if name not in ("insert", "delete")}
-    return "\n".join([json.dumps(rest), json.dumps(rest, ensure_ascii=False), str(rest)])
+    return "\n".join([encoded(rest).decode(), json.dumps(rest, default=str), str(rest)])
 
 
 # ---- routes of the fault server that repeat credentials
