@@ -1,6 +1,5 @@
 """An upstream in memory whose records change while they are read, behind the transport."""
 
-import io
 import json
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -12,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import requests
+from connector import testing
 from connector.testing import HeldClock
-from urllib3 import HTTPResponse
 
 from .model_forms import DAY, SECOND, Form
 
@@ -241,13 +240,7 @@ class Upstream:
             headers["Date"] = formatdate(now // 1, usegmt=True)
         elif self.date == "cached":
             headers.update({"Date": formatdate(now - 7200, usegmt=True), "Age": "7200"})
-        response = requests.Response()
-        response.status_code = status
-        response.url, response.request = request.url or "", request
-        response.headers.update({"Content-Type": "application/json", **headers})
-        content = io.BytesIO(json.dumps(body).encode())
-        response.raw = HTTPResponse(content, preload_content=False)
-        return response
+        return testing._response(testing.Reply(body, None, status, headers), request)
 
     def _serve(self, setting: Setting, params: dict[str, str], kind: str) -> Body:
         table = self.tables[setting.name]

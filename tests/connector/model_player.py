@@ -126,7 +126,7 @@ class Player:
         self.stuck = False  # whether the last error advises a re-sync
         self.redeployed = False  # whether a declaration was changed
         self.odd = False  # whether it says that a walk gave no cursor that can be read
-        self.marked: set[str] = set()  # tables, since the last sync that was complete
+        self.marked: set[str] = set()  # tables whose reading is not finished since
         self.calls = self.syncs = self.empty = 0
         self.schema: Any = None
         # What could be seen at the upstream when a sync began with nothing unfinished.
@@ -184,6 +184,7 @@ class Player:
             return reply
         self.state = reply["state"]
         self.marked |= set(reply.get("softDelete", ()))
+        self.marked &= self.state.get("_sync", {}).get("walks", {}).keys()
         self.destination.apply(reply, order)
         carries = any(reply.get(part) for part in ("insert", "delete", "softDelete"))
         self.empty = 0 if carries else self.empty + 1
@@ -256,7 +257,6 @@ class Player:
         assert not found, (f"the sync ends incomplete (paused: {paused})", found)
         if not paused:
             self.first = False
-            self.marked.clear()
 
     def _answer(self, asked: Mapping[str, Any], seconds: float, size: int) -> dict[str, Any]:
         budgets = {"CONNECTOR_CALL_SECONDS": str(seconds), "CONNECTOR_CALL_BYTES": str(size)}
@@ -281,6 +281,7 @@ class Player:
             setting, table = self.upstream.settings[name], self.upstream.tables[name]
             shown = setting.deletes == "may_be_empty" or table.listed
             assert shown, f"{name} was marked before a record came"
+            assert name not in self.marked, f"{name} was marked twice"
 
     def _judge_error(self, reply: Mapping[str, Any]) -> None:
         """An error leaves the state as it was, has a reason, names its entity and its marks."""

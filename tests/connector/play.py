@@ -10,11 +10,11 @@ from uuid import uuid4
 import jsonschema
 import msgspec
 import requests
-from connector import Source
+from connector import Fetch, Page, Source
 from connector.sync.handler import handle
 from connector.testing import Reply
 
-from .scripted import SECRETS, Upstream, one
+from .scripted import SECRETS, Upstream, one, source
 
 FIELDS = {"state", "insert", "delete", "schema", "softDelete", "hasMore"}
 REPORT = {
@@ -25,7 +25,7 @@ REPORT = {
         "state": {"type": "object"},
         "hasMore": {"const": False},
         "errorMessage": {"type": "string", "minLength": 10, "maxLength": 17000},
-        "errorType": {"type": "string", "pattern": "^[A-Za-z_]+$"},
+        "errorType": {"type": "string", "pattern": r"^([A-Za-z_]+|\[secret\])$"},
         "stackTrace": {
             "type": "array",
             "items": {
@@ -102,10 +102,6 @@ class Player:
         self.sync_id: str | None = None
         self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any] | None]] = {}
 
-    def new_sync(self) -> None:
-        """The calls that follow belong to another sync."""
-        self.sync_id = str(uuid4()) if self.sync_ids else None
-
     def call(self) -> dict[str, Any]:
         """One call; its reply is applied unless it is an error report."""
         asked = {**self.request, "state": self.state}
@@ -120,7 +116,7 @@ class Player:
 
     def sync(self, calls: int = 500) -> Sync:
         """A whole sync, or as many calls of it."""
-        self.new_sync()
+        self.sync_id = str(uuid4()) if self.sync_ids else None
         return self.go_on(calls)
 
     def go_on(self, calls: int = 500) -> Sync:
@@ -203,3 +199,62 @@ def report(sent: int, body: bytes, status: int = 200) -> dict[str, Any]:
 def keys(rows: Iterable[Mapping[str, Any]], key: Iterable[str]) -> set[tuple[str, ...]]:
     """The keys of some records, as text."""
     return {tuple(str(row[column]) for column in key) for row in rows}
+
+
+# ---- calls to a real server
+
+
+def reading(
+    url: str,
+    step: str | Callable[[Fetch], Page],
+    entity: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Source:
+    """A source with the entity `thing`: the rows at a path, or what the step makes of its fetch."""
+    made = source(base_url=url, **options)
+
+    def page(fetch: Fetch) -> Page:
+        if callable(step):
+            return step(fetch)
+        return Page(fetch.get(step).rows("data"))
+
+    made.entity("thing", **{"primary_key": ["id"], **(entity or {})})(page)
+    return made
+
+
+def call(source: Source, **request: Any) -> dict[str, Any]:
+    """The reply to one call; `secrets`, `state`, `customPayload` … as in the protocol."""
+    body = {"agent": "test", "state": {}, "secrets": SECRETS, **request}
+    reply = checked(*handle(source, encoded(body)))
+    assert "errorMessage" not in reply or reply["state"] == body["state"], "the state moved"
+    return reply
+
+
+def rows(source: Source, **request: Any) -> list[dict[str, Any]]:
+    """The rows of one call, which must not fail."""
+    reply = call(source, **request)
+    assert "errorMessage" not in reply, reply["errorMessage"]
+    found: list[dict[str, Any]] = reply["insert"]["thing"]
+    return found
+
+
+def error(source: Source, **request: Any) -> str:
+    """The error message of one call, which must fail."""
+    reply = call(source, **request)
+    assert "errorMessage" in reply, reply
+    message: str = reply["errorMessage"]
+    return message
+
+
+def asked(url: str, ask: Callable[[Fetch], Any], **options: Any) -> Any:
+    """What a step makes of its fetch; `secrets` and the like go into the call's request."""
+    request = {name: options.pop(name) for name in ("secrets", "customPayload") if name in options}
+    found: list[Any] = []
+
+    def step(fetch: Fetch) -> Page:
+        found.append(ask(fetch))
+        return Page()
+
+    reply = call(reading(url, step, **options), **request)
+    assert "errorMessage" not in reply, reply["errorMessage"]
+    return found[0]

@@ -1,16 +1,13 @@
 """A scripted upstream behind the transport, and sources that read from it."""
 
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import requests
-import urllib3
-from connector import BearerToken, Fetch, Page, Source
+from connector import BearerToken, Fetch, Page, Source, testing
 from connector.testing import Reply
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -32,19 +29,7 @@ def http_date(seconds: float) -> str:
     return iso(seconds, "%a, %d %b %Y %H:%M:%S GMT")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A request as the upstream saw it."""
-
-    method: str
-    path: str
-    params: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+Asked = testing.Sent  # a request as the upstream saw it
 
 
 class Upstream:
@@ -60,28 +45,13 @@ class Upstream:
         self.asked: list[Asked] = []
 
     def __call__(self, request: requests.PreparedRequest, seconds: float) -> requests.Response:
-        parts = urlsplit(request.url or "")
-        body = request.body or b""
-        asked = Asked(
-            request.method or "",
-            parts.path,
-            dict(parse_qsl(parts.query, keep_blank_values=True)),
-            dict(request.headers),
-            body.encode() if isinstance(body, str) else body,
-        )
-        self.asked.append(asked)
+        self.asked.append(testing._sent(request))
         if len(self.asked) > self.most:
             raise RuntimeError(f"the connector asked {self.most} times and does not stop")
-        reply = self.answers(asked)
+        reply = self.answers(self.asked[-1])
         if not isinstance(reply, Reply):
             reply = Reply(body=reply) if isinstance(reply, bytes) else Reply(json=reply)
-        content = reply.body if reply.body is not None else json.dumps(reply.json).encode()
-        response = requests.Response()
-        response.status_code = reply.status
-        response.headers.update({"Content-Type": "application/json", **reply.headers})
-        response.url, response.request = request.url or "", request
-        response.raw = urllib3.HTTPResponse(io.BytesIO(content), preload_content=False)
-        return response
+        return testing._response(reply, request)
 
     def count(self, path: str) -> int:
         """How often a path was asked."""

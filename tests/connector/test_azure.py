@@ -1,7 +1,6 @@
 """As Azure does it: its HttpRequest and respond(), and a real HTTP server behind the connector."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import azure.functions as func
@@ -13,12 +12,6 @@ from .play import checked, encoded
 from .scripted import SECRETS
 
 RECORD = b'{"id":1 , "at": "2026-01-05T08:30:00Z", "n": 123456789012345678901.10, "s": "\xc3\xa9"}'
-
-
-@pytest.fixture
-def server() -> Iterator[Faults]:
-    with Faults() as faults:
-        yield faults
 
 
 def made(server: Faults, *paths: str) -> Source:
@@ -63,12 +56,6 @@ def test_a_sync_is_answered_with_the_upstreams_own_bytes(server: Faults) -> None
     assert [row["id"] for row in reply["insert"]["thing_0"]] == [1, 2]
     assert reply["state"] == {"thing_0": "2026-01-05T08:30:00Z"}
     assert reply["hasMore"] is False
-
-
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"state": 5}'])
-def test_a_body_that_is_no_request_gets_400_with_a_reason(server: Faults, body: bytes) -> None:
-    status, reply = post(made(server, "/rows"), body)
-    assert status == 400 and checked(400, reply)["errorMessage"]
 
 
 @pytest.mark.parametrize("path", ["/silent", "/drip"])

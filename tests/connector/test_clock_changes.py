@@ -84,6 +84,7 @@ def rank(text: str, value: Any) -> Any:
 
 
 @given(NEAR, st.sampled_from(sorted(FORMS)), st.timedeltas(timedelta(0), timedelta(days=3)))
+@example((NEW_YORK, at("2026-11-01T06:02Z")), "seconds", timedelta(minutes=5))
 def test_a_lookback_is_never_later_than_what_is_committed(
     near: tuple[str, int], form: str, by: timedelta
 ) -> None:

@@ -5,13 +5,12 @@ import enum
 import json
 import math
 import re
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import defaultdict, namedtuple
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -25,15 +24,7 @@ class Text(str):
         return "another text"
 
 
-Level, Real, Money = (
-    type("Level", (int,), {}),
-    type("Real", (float,), {}),
-    type("M", (Decimal,), {}),
-)
-
-
-class Stamp(datetime):
-    """As pandas.Timestamp."""
+Real, Money = type("Real", (float,), {}), type("M", (Decimal,), {})
 
 
 class NaT(datetime):
@@ -66,11 +57,6 @@ class Number(enum.IntEnum):
     ONE = 1
 
 
-class Flags(enum.Flag):
-    A = 1
-    B = 2
-
-
 Row = dataclasses.make_dataclass("Row", [("id", int)])
 Pair = namedtuple("Pair", "a b")
 LONG = 10**5000  # more digits than Python converts to text
@@ -79,18 +65,13 @@ WRITTEN: list[tuple[Any, str]] = [
     (Decimal("1E+3"), "1E+3"),
     (Money("1.10"), "1.10"),
     (Decimal("NaN"), "null"),
-    (Decimal("sNaN"), "null"),
     (Decimal("-Infinity"), "null"),
-    (Money("NaN"), "null"),
     (float("nan"), "null"),
-    (float("-inf"), "null"),
     (Real("nan"), "null"),
     (Real(1.5), "1.5"),
     (-0.0, "-0.0"),
     (2**64, "18446744073709551616"),
     (LONG, "1" + "0" * 5000),
-    (-LONG, "-1" + "0" * 5000),
-    (Level(3), "3"),
     (True, "true"),
     (date(2026, 1, 5), '"2026-01-05"'),
     (datetime(2026, 1, 5, 8, 30), '"2026-01-05T08:30:00"'),
@@ -99,8 +80,6 @@ WRITTEN: list[tuple[Any, str]] = [
         datetime(2026, 1, 5, 8, 30, tzinfo=timezone(-timedelta(hours=5, minutes=30))),
         '"2026-01-05T08:30:00-05:30"',
     ),
-    (datetime(1800, 1, 1, tzinfo=ZoneInfo("America/New_York")), '"1800-01-01T00:00:00-04:56:02"'),
-    (Stamp(2026, 1, 5, tzinfo=UTC), '"2026-01-05T00:00:00Z"'),
     (NaT(2026, 1, 5), "null"),
     (UUID(int=5), '"00000000-0000-0000-0000-000000000005"'),
     (Text("a"), '"a"'),
@@ -110,14 +89,12 @@ WRITTEN: list[tuple[Any, str]] = [
     (Plain.NOTHING, "null"),
     (Plain.DAY, '"2026-01-05"'),
     (Number.ONE, "1"),
-    (Flags.A | Flags.B, "3"),
     ("a\ud83db", '"a\ufffdb"'),
     ("\U0001f600\u2028\0é", '"\U0001f600\u2028\\u0000é"'),
     ((1, "a"), '[1,"a"]'),
     (Pair(1, None), "[1,null]"),
     ({Text("a"): 1, Colour.RED: 2}, '{"a":1,"red":2}'),
     ({"\ud83d": 1}, '{"\ufffd":1}'),
-    (OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
     (MappingProxyType({"a": Decimal(1)}), '{"a":1}'),
     (None, "null"),
 ]
@@ -264,16 +241,3 @@ def test_what_is_not_json_is_an_error_with_its_place(text: bytes) -> None:
     for decode in (codec.parse, codec.decode_exact, codec.well_formed):
         with pytest.raises(msgspec.DecodeError, match=r"byte|truncated"):
             decode(text)
-
-
-@pytest.mark.parametrize("value", [1.5, 0.1, 1e22, 5e-324, -0.0, [1, {"a": 2.5}], None, "x", 7])
-def test_a_value_that_comes_back_from_the_state_is_the_one_the_step_wrote(value: Any) -> None:
-    back = codec.loose(codec.decode_exact(codec.encode(value)))
-    assert back == value and repr(back) == repr(value)
-
-
-@pytest.mark.parametrize(
-    "number", ["0.1000000000000000055511151231", "1E+400", "1.50000000000000000001"]
-)
-def test_a_number_that_no_float_holds_stays_exact(number: str) -> None:
-    assert codec.loose([Decimal(number)]) == [Decimal(number)]

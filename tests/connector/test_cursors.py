@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from connector.cursors import MISSING, CursorError, Cursors, PageCursors, Point, dotted
+from connector.cursors import MISSING, CursorError, Cursors, PageCursors, Point
 from connector.errors import SourceError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -46,7 +46,6 @@ BACK = timedelta(minutes=5, seconds=5)
 VALUES: list[tuple[str | None, Any, str, Any]] = [
     (None, "2026-01-05T08:30:00Z", "2026-01-05T08:30Z", "2026-01-05T08:24:55Z"),
     (None, "2026-01-05t08:30z", "2026-01-05T08:30Z", "2026-01-05t08:24z"),
-    (None, "2026-01-05 08:30:00 UTC", "2026-01-05T08:30Z", "2026-01-05 08:24:55 UTC"),
     (None, "2026-01-05 08:30:00 +0100", "2026-01-05T07:30Z", "2026-01-05 08:24:55 +0100"),
     (None, "2026-01-05T08:30:00.1-08", "2026-01-05T16:30:00.1Z", "2026-01-05T08:24:55.1-08"),
     (None, "2026-01-05 20:00:00.1234567+05:30", "2026-01-05T14:30:00.123456Z",
@@ -54,31 +53,24 @@ VALUES: list[tuple[str | None, Any, str, Any]] = [
     (None, "2026-01-05T08:00:00,5Z", "2026-01-05T08:00:00.5Z", "2026-01-05T07:54:55,5Z"),
     (None, "20260101T000000Z", "2026-01-01T00:00Z", "20251231T235455Z"),
     (None, "2026-01-05T00Z", "2026-01-05T00:00Z", "2026-01-04T23Z"),
-    (None, "1000-01-01T00:00:00Z", "1000-01-01T00:00Z", "0999-12-31T23:54:55Z"),
     (None, "0001-01-01T00:00:00Z", "0001-01-01T00:00Z", "0001-01-01T00:00:00Z"),
     (None, "2026-01-05T08:30", "2026-01-05T08:30", "2026-01-05T08:24"),
     (None, "2026-01-05", "2026-01-05", "2026-01-04"),
     (None, "20260105", "2026-01-05", "20260104"),
     ("epoch", 1767601800, "2026-01-05T08:30Z", 1767601495),
     ("epoch", "1767601800.25", "2026-01-05T08:30:00.25Z", "1767601495.25"),
-    ("epoch", Decimal("1767601800.250"), "2026-01-05T08:30:00.25Z", Decimal("1767601495.250")),
     ("epoch", Decimal("1.7676018E+9"), "2026-01-05T08:30Z", 1767601495),
     ("epoch_ns", 1767601800000000999, "2026-01-05T08:30Z", 1767601495000000000),
     (GERMAN, "5.1.2026 8:30", "2026-01-05T08:30", "5.1.2026 8:24"),
     (AMERICAN, "1/5/2026 12:02:00 AM", "2026-01-05T00:02", "1/4/2026 11:56:55 PM"),
-    (AMERICAN, "01/05/2026 08:30:00 pm", "2026-01-05T20:30", "01/05/2026 08:24:55 pm"),
     (HTTP, "MON, 05 JAN 2026 08:30:00 UTC", "2026-01-05T08:30Z", "MON, 05 JAN 2026 08:24:55 UTC"),
     ("%Y-%m-%dT%H:%M:%S.%fZ[UTC]", "2026-01-05T08:30:00.000Z[UTC]", "2026-01-05T08:30Z",
      "2026-01-05T08:24:55.000Z[UTC]"),
     ("%Y-%m-%d %H:%M:%S.%f %z", "2026-01-05 08:30:00.5 +01:00", "2026-01-05T07:30:00.5Z",
      "2026-01-05 08:24:55.5 +01:00"),
-    ("%a %b %d %Y %H:%M:%S GMT%z", "Mon Jan 05 2026 08:30:00 GMT+0100", "2026-01-05T07:30Z",
-     "Mon Jan 05 2026 08:24:55 GMT+0100"),
-    ("%d.%m.%y %H:%M GMT+1", "05.01.26 08:30 GMT+1", "2026-01-05T08:30", "05.01.26 08:24 GMT+1"),
     ("%d-%b-%y", "05-JAN-26", "2026-01-05", "04-JAN-26"),
     ("%y%m%d", "690101", "1969-01-01", "690101"),  # the day before reads as 2068
     ("%Y-%m", "2026-01", "2026-01-01", "2025-12"),
-    ("%Y%m%d%H%M%S", "20260105083000", "2026-01-05T08:30", "20260105082455"),
     ("%d.%m.%Y 100%% %H:%M", "5.1.2026 100% 8:30", "2026-01-05T08:30", "5.1.2026 100% 8:24"),
 ]  # fmt: skip
 
@@ -164,21 +156,6 @@ def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -
                 assert f'by its size it is cursor_type="{kind}"' in why
 
 
-def test_a_sequence_is_exact_at_any_size_and_not_held_back() -> None:
-    cursors, longest = Cursors("sequence"), "9" * 5000
-    values = [2**70, 2**70 + 1, str(2**70 + 2), Decimal("1.5"), "9", "10", "0009", "1e3"]
-    page = PageCursors(cursors, values)
-    assert page.unreadable == [] and page.highest(0) == point(cursors, str(2**70 + 2))
-    assert PageCursors(cursors, ["1", longest]).highest(0) == point(cursors, longest)
-    assert "more than 60 digits" in refused(Cursors(), 10**5000)
-
-
-def test_text_is_alphabetical_and_has_no_time() -> None:
-    cursors, found = Cursors("text"), Point("b7", "b7")
-    assert PageCursors(cursors, ["b7", "a9", "b10", " ", None]).highest(0) == found
-    assert cursors.lookback(found, timedelta(days=1)) == found
-
-
 # ---- declarations
 
 DECLARATIONS: list[tuple[tuple[str | None, str | None], str]] = [
@@ -244,34 +221,6 @@ def test_a_start_in_iso_8601_is_written_as_the_upstream_writes_times(
         return
     with pytest.raises(CursorError, match=written[0]):
         cursors.parse_start(start)
-
-
-OTHERWISE: list[tuple[Any, dict[str, str], str, Any]] = [
-    ("2026-11-27T18:41:47.000-0800", {}, "%H:%M%z", "18:41-0800"),
-    ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
-    ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
-    ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
-    ("2025-11-02 01:30", {"timezone": NEW_YORK}, "epoch", 1762061400),
-    ("2025-11-02 01:30", {"timezone": NEW_YORK}, "%H:%M", "01:30"),
-    (1767601800, {"cursor_type": "epoch", "timezone": NEW_YORK}, "%d.%m.%Y %H", "05.01.2026 03"),
-    ("0001-01-01T00:00:00Z", {}, "%Y-%m-%d", "0001-01-01"),
-    (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
-    ("2026-01-05 08:30", {}, "%H:%M%z", ["timezone="]),
-    ("0001-01-01T00:00:00Z", {"timezone": NEW_YORK}, "%Y", ["cannot be written"]),
-]
-
-
-@pytest.mark.parametrize(("value", "options", "form", "written"), OTHERWISE)
-def test_a_time_is_written_in_another_form_rounded_down(
-    value: Any, options: dict[str, str], form: str, written: Any
-) -> None:
-    cursors = Cursors(**options)
-    if isinstance(written, list):
-        with pytest.raises(CursorError, match=written[0]):
-            cursors.format(point(cursors, value), form)
-    else:
-        found = cursors.format(point(cursors, value), form)
-        assert (found, type(found)) == (written, type(written))
 
 
 # ---- pages
@@ -348,52 +297,3 @@ def test_a_page_read_at_once_answers_as_one_read_one_by_one(
     if Cursors(**options).is_time:
         moments += [found.at / SECOND for found in points[:3]]
     assert answers(page, others, moments) == answers(slow, others, moments)
-
-
-CLOCK = [f"2026-01-05T08:{i // 60:02d}:{i % 60:02d}" for i in range(1000)]
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        (None, [f"{text}Z" for text in CLOCK]),
-        (None, [f"{text}.5+0{i % 2}:00" for i, text in enumerate(CLOCK)]),
-        (None, [*(f"{text} UTC" for text in CLOCK), None]),
-        ("sequence", list(range(1000))),
-        ("sequence", list(map(str, range(1000)))),
-        ("epoch", list(range(1767225600, 1767226600))),
-        ("text", CLOCK),
-    ],
-)
-def test_a_page_of_one_form_is_not_read_one_by_one(
-    kind: str | None, values: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A thousand texts cost a handful of readings, also where the highest is held back."""
-    parsed: list[Any] = []
-    parse = Cursors.parse
-    monkeypatch.setattr(
-        Cursors, "parse", lambda *args, **options: [parsed.append(1), parse(*args, **options)][1]
-    )
-    page = PageCursors(Cursors(kind), values)
-    for bound in (4e9, at("2026-01-05T08:05Z") / SECOND):
-        assert page.highest(bound) is not None
-    assert (page.mixed(None), page.unreadable, page.readable >= 999) == (None, [], True)
-    assert len(parsed) < 30
-
-
-@pytest.mark.parametrize(
-    ("record", "path", "value"),
-    [
-        ({"a": {"b": 1}}, "a.b", 1),
-        ({"a.b": 2, "a": {"b": 1}}, "a.b", 2),
-        ({"a": {"@odata.at": 3}}, "a.@odata.at", 3),
-        ({"a": {"b": None}}, "a.b", None),
-        ({"a": {"b": 1}}, "a.c", MISSING),
-        ({"a": 1}, "a.b", MISSING),
-        ({"a.b": {"c": 1}}, "a.b.c", MISSING),
-    ],
-)
-def test_a_dotted_path_is_tried_as_one_name_before_its_first_name(
-    record: dict[str, Any], path: str, value: Any
-) -> None:
-    assert dotted(record, path, MISSING) is value

@@ -10,7 +10,7 @@ from connector import Fetch, Page, RetryLater, StartOver, TokenExpired, Upstream
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Upstream, iso, one, reading, script, several, source
+from .scripted import Asked, Upstream, iso, one, reading, script, several, source, stepping
 
 FORBIDDEN = Reply(json={"error": "wrong password"}, status=403)
 
@@ -208,3 +208,27 @@ def test_progress_through_empty_pages_is_not_lost_to_an_error_that_follows() -> 
     asked = len(upstream.asked)
     assert player.sync().ids() == [1]
     assert upstream.each("token")[asked:] == ["c"]
+
+
+def test_a_page_that_never_fits_a_call_does_not_keep_the_others_from_being_read(
+    clock: HeldClock,
+) -> None:
+    def answers(asked: Any) -> Any:
+        if asked.path == "/slow":
+            clock.advance(500)
+        return {"data": [{"id": 1, "at": iso(-60)}], "next": None}
+
+    made = source()
+    for name in ("slow", "fast"):
+        reading(made, name, primary_key=["id"], cursor="at")
+    sync = Player(made, Upstream(answers)).sync()
+    assert sync.ids("fast") == [1]
+    assert "entity slow" in sync.error
+
+
+@pytest.mark.parametrize("stored", [{"rows": 5}, {"cursor": iso(-60), "seen": ["0" * 16]}])
+def test_what_was_stored_for_another_kind_of_reading_is_not_passed_on(stored: Any) -> None:
+    seen: list[Any] = []
+    made = stepping(lambda fetch: seen.append(fetch.since) or Page([{"id": 1}]))
+    assert Player(made, script({}), state={"thing": stored}).sync().error == ""
+    assert seen == [None]

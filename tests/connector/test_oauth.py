@@ -10,9 +10,10 @@ import pytest
 from connector import Fetch, OAuth2ClientCredentials, Page, auth
 from connector.testing import HeldClock
 
-from .calls import asked, call, error, reading, rows, source
 from .faults import ROWS, Faults
 from .leaks import leaks
+from .play import asked, call, error, reading, rows
+from .scripted import source
 
 CLIENT = {"id": "the-client-id", "secret": "the-client-secret"}
 OAUTH = OAuth2ClientCredentials("/oauth/token", "id", "secret")
@@ -194,7 +195,7 @@ def test_workers_that_need_a_token_at_once_get_the_same_one(server: Faults, refu
         rows(guarded(server), secrets=CLIENT)
         server.tokens.clear()
         server.visits.clear()
-    made = source(server.url, auth=OAUTH, workers=4)
+    made = source(base_url=server.url, auth=OAUTH, workers=4)
     gate = threading.Barrier(4)
 
     def step(fetch: Fetch) -> Page:

@@ -1,6 +1,5 @@
 """Walks of sorted upstreams: what they commit page by page, and when they end."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +8,7 @@ from connector import Fetch, Page, Source
 from connector.testing import HeldClock, Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, days, http_date, iso, one, script, stepping
+from .scripted import Asked, Listing, Upstream, days, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -27,37 +26,6 @@ def with_deletions(**options: Any) -> Source:
 
 
 # ---- order="asc"
-
-
-def test_an_ascending_walk_over_a_list_that_grows_ends_when_it_has_passed_its_start(
-    clock: HeldClock,
-) -> None:
-    """Every request finds one record more: without an end the walk would go on for ever."""
-    listing = Listing(days(1), sort="at", size=1)
-
-    def answers(asked: Asked) -> Any:
-        clock.advance(1)
-        listing.records.append({"id": len(listing.records), "at": iso(len(listing.records))})
-        return listing(asked)
-
-    upstream = Upstream(answers)
-    upstream.most = 100
-    player = Player(one(order="asc"), upstream)
-    assert 1 < len(player.sync().ids()) < 10
-    assert player.state["thing"] <= iso(0)
-
-
-@pytest.mark.parametrize("options", [{"order": "asc"}, {"window": DAY, "start": iso(-86400)}])
-def test_an_upstream_clock_an_hour_ahead_does_not_end_a_walk_early(
-    options: dict[str, Any],
-) -> None:
-    """What it stamped within that hour lies after our start and before its own."""
-    listing = Listing([{"id": i, "at": iso(600 * i)} for i in range(6)], sort="at", size=1)
-    headers = {"Date": http_date(3600)}
-    upstream = Upstream(lambda asked: Reply(json=listing(asked), headers=headers))
-    player = Player(one(**options), upstream)
-    assert player.sync().ids() == list(range(6))
-    assert player.state == {"thing": iso(0)}
 
 
 @pytest.mark.parametrize("first", [[iso(-60), iso(10**9)], [None, None], ["Never", iso(10**9)]])
@@ -144,32 +112,6 @@ def test_a_deletion_ahead_of_its_page_does_not_carry_an_ascending_walk_past_what
     assert player.state == {"thing": iso(-6000)}
 
 
-@pytest.mark.parametrize("limit", [-60, 10**6])
-def test_a_search_goes_on_through_records_that_cannot_be_committed_yet(limit: int) -> None:
-    """There are more of them than one search gives: dated in the future, or stamped within the
-    hour by which the upstream's clock is behind ours."""
-    behind = limit < 0
-    rows = [
-        {"id": i, "at": iso(-3000 + i if behind else -60 if i < 2 else limit + i)}
-        for i in range(20)
-    ]
-    listing = Listing(rows, sort="at", size=2)
-
-    def answers(asked: Asked) -> Any:
-        page = listing(asked)
-        since = asked.params.get("since", "")
-        found = [row["id"] for row in rows if row["at"] >= since]
-        if page["data"] and page["data"][0]["id"] not in found[:6]:
-            return Reply(json={"error": "no more than 6 results"}, status=400)
-        return Reply(json=page, headers={"Date": http_date(-3600)} if behind else {})
-
-    player = Player(one(order="asc"), Upstream(answers))
-    for _ in range(2):
-        sync = player.sync()
-        assert (sync.error, set(sync.ids())) == ("", set(range(20)))
-        assert player.state.get("thing") == (None if behind else iso(-60))
-
-
 # ---- order="desc"
 
 
@@ -199,13 +141,6 @@ def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_
     assert player.state == {"thing": iso(-10)}
 
 
-def test_the_first_descending_walk_reads_to_the_end_and_commits_there(page_by_page: None) -> None:
-    upstream = script({None: (days(1), "b"), "b": ([{"id": 5, "at": iso(-9 * 86400)}], None)})
-    sync = Player(one(order="desc"), upstream).sync()
-    assert sync.ids() == [0, 5]
-    assert [reply["state"].get("thing") for reply in sync.replies] == [None, iso(-86400)]
-
-
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_the_hour_that_comes_twice_is_in_order_either_way(order: str) -> None:
     """Clocks are put back at two: 1:10 may come after 1:50, and nobody can tell."""
@@ -217,32 +152,3 @@ def test_the_hour_that_comes_twice_is_in_order_either_way(order: str) -> None:
 
 
 # ---- page numbers
-
-
-@pytest.mark.parametrize(("sort", "lost"), [("at", [2]), ("id", [])])
-def test_page_numbers_over_a_list_sorted_by_change_lose_records_as_documented(
-    clock: HeldClock, sort: str, lost: list[int]
-) -> None:
-    """A record of page one moves to the end, and its neighbours slip past the reader."""
-    records = [{"id": i, "at": iso(-5000 + 1000 * i)} for i in range(4)]
-
-    def step(fetch: Fetch) -> Page:
-        page = fetch.token or 1
-        rows = fetch.get("/thing", params={"since": fetch.since, "page": page}).rows("data")
-        return Page(rows, page + 1 if rows else None)
-
-    def answers(asked: Asked) -> Any:
-        rows = sorted(records, key=lambda row: row[sort])
-        rows = [row for row in rows if row["at"] >= asked.params.get("since", "")]
-        first = (int(asked.params["page"]) - 1) * 2
-        body = json.dumps({"data": rows[first : first + 2]}).encode()
-        clock.advance(1)
-        if first == 0:
-            records[0]["at"] = iso(1)
-        return body
-
-    player = Player(stepping(step, cursor="at"), Upstream(answers))
-    player.sync()
-    clock.advance(86400)
-    player.sync()
-    assert [i for i in range(4) if i not in player.alive()] == lost

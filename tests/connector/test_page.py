@@ -1,25 +1,26 @@
 """A step's page on its way into a reply: bytes as they came, keys, cursors, identity, limits."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import pytest
-from connector import Page, RetryLater, UpstreamError, codec
+from connector import Fetch, Page, Response, RetryLater, UpstreamError, codec
 from connector.budget import Budget
 from connector.cursors import MISSING
 from connector.errors import ConnectorError, DeadlineExceeded, StepError
 from connector.response import Rows
 from connector.sync import page as pages
+from connector.sync.handler import handle
 from connector.sync.page import EncodedPage, encode_page
 from connector.testing import HeldClock
 
-from .scripted import START, iso, source
-
-HUGE = 123456789012345678901234567890
+from .play import Player, encoded
+from .scripted import SECRETS, START, Upstream, one, source
+from .test_response import HUGE, asked
 
 
 def encode(page: Page, budget: Budget | None = None, **options: Any) -> EncodedPage:
@@ -60,28 +61,6 @@ def test_keys_and_cursors_are_those_of_the_records_untouched_or_not(
 
 
 # ---- what is not a page
-
-
-@pytest.mark.parametrize(
-    ("rows", "text", "record"),
-    [
-        ([{"id": n} for n in range(2500)] + [{"id": None}], "the primary key 'id'", 2500),
-        ([{"id": n} for n in range(2500)] + [{"id": 1, "x": {1}}], "field x: a value of", 2500),
-        ([{"id": n} for n in range(2500)] + ["x"], "not a JSON object but str", 2500),
-        ([{"id": 1}, {"id": [1]}], "is not a single value", 1),
-        ([{"id": float("nan")}], "is missing", 0),
-        ([{"\ufeffid": 1, "name": "a"}], r"this one has '\ufeffid', name", 0),
-        (raw([{"id": 1}, {"\ufeffid": 1}]), r"this one has '\ufeffid'", 1),
-        (raw(b'[{"id": 1}, [2]]'), "not a JSON object but list", 1),
-        (raw(b'[{"id": 1}, {"id": {"x": 1}}]'), "is not a single value", 1),
-        (None, "are of type NoneType", None),
-        (b"abc", "are of type bytes", None),
-    ],
-)
-def test_a_record_that_cannot_be_delivered_is_named(rows: Any, text: str, record: Any) -> None:
-    with pytest.raises(StepError) as caught:
-        encode(Page(rows))
-    assert text in str(caught.value) and caught.value.record == record
 
 
 def failing(error: BaseException) -> Iterator[dict[str, Any]]:
@@ -154,100 +133,146 @@ def test_keys_stay_exact_beside_one_that_python_cannot_hold() -> None:
     assert encode(huge).count == 3
 
 
-@pytest.mark.parametrize("make", [list, raw])
-def test_deleted_records_win_over_rows_of_their_table_and_page(make: Any) -> None:
-    rows, parts = [{"id": 1}, {"id": "2"}, {"id": 3}], [{"id": 1}, {"id": 3}]
-    things, others = [{"id": 2.0}, {"id": "1"}], [{"id": 3}]
-    deleted = {"thing": make(things), "part": make(others)}
-    page = encode(Page(make(rows), deleted=deleted, tables={"part": make(parts)}))
-    assert [(batch.table, batch.delete, json.loads(batch.data)) for batch in page.batches] == [
-        ("thing", True, things),
-        ("part", True, others),
-        ("thing", False, [{"id": 3}]),
-        ("part", False, [{"id": 1}]),
-    ]
-    assert (page.rows, page.count) == (3, 8)
-    assert page.size == sum(len(batch.data) - 2 for batch in page.batches)
-    assert all(len(batch.keys) == batch.count for batch in page.batches)
-
-
 # ---- identity
-
-
-THING = {"id": 1, "at": iso(1), "url": "https://x/?sig=1"}
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "options", "same"),
-    [
-        ({"rows": [THING]}, {"rows": [{**THING, "url": "https://x/?sig=2"}]}, {}, True),
-        ({"rows": [THING]}, {"rows": raw([THING])}, {}, True),
-        ({"rows": [THING]}, {"rows": [{**THING, "id": 2}]}, {}, False),
-        ({"rows": [THING]}, {"rows": [{**THING, "at": iso(2)}]}, {}, False),
-        ({"rows": [THING]}, {"rows": [THING, THING]}, {}, False),
-        ({"rows": [THING]}, {"deleted": [THING]}, {}, False),
-        ({"rows": [THING]}, {"tables": {"part": [THING]}}, {}, False),
-        ({"rows": [{"id": 1}]}, {"rows": [{"id": 1, "at": None}]}, {}, False),
-        ({"rows": [THING], "next_token": 1}, {"rows": [THING], "next_token": 2}, {}, True),
-        ({"rows": [{"n": 1}]}, {"rows": [{"n": 2}]}, {"primary_key": []}, False),
-        ({"rows": [{"n": 1}]}, {"rows": raw(b'[{"n":1}]')}, {"primary_key": []}, True),
-        ({"rows": raw(b'[{"id":%b}]' % (b"9" * 5000))}, {"rows": [{"id": 1}]}, {}, False),
-    ],
-)
-def test_pages_are_the_same_by_keys_and_cursors(
-    one: Any, other: Any, options: Any, same: bool
-) -> None:
-    """A server time or a signed URL in a record changes each time."""
-    found = [encode(Page(**page), cursor="at", **options).identity for page in (one, other)]
-    assert all(found) and (found[0] == found[1]) == same
 
 
 # ---- tokens and positions
 
 
-@pytest.mark.parametrize(
-    ("token", "stored"),
-    [
-        *((None, None), ("", None), (False, None), (0, 0), (True, True), ("0", "0")),
-        ({"a": [["b", 2], None, 1.5]}, {"a": [["b", 2], None, Decimal("1.5")]}),
-        (10**5000, Decimal(10**5000)),
-        ("a\ud83d", "a\ufffd"),
-        ((1, 2), [1, 2]),
-    ],
-    ids=lambda value: type(value).__name__,
+# ---- records on their way
+
+
+RECORD = (
+    b'{ "id" : 1,\t"big":123456789012345678901234567890, "small": 0.1000000000000000055511151231,\n'
+    b'"huge": 1e400, "minus": -0.0, "exact": 12345678901234567.10, "exp": 1E+2, "twice": 1,'
+    b'"twice": 2, "text": "caf\\u00e9 \xc3\xa9 \\/ \\ud83d\\ude00", "nested": [ {"x":[ ]} ] }'
 )
-def test_a_next_token_is_any_json_value(token: Any, stored: Any) -> None:
-    page = encode(Page([], token))
-    assert page.next_token == stored and type(page.next_token) is type(stored)
-    assert encode(Page(cursor=token)).position == ([token] if stored is None else [stored])
-    assert page.position is None and page.identity == ""
 
 
-LOOP: dict[str, Any] = {"id": 1}
-LOOP["x"] = LOOP
+def delivered(body: bytes, look: Callable[[Response], Any], **options: Any) -> bytes:
+    """The reply of a call whose only page holds what a step makes of this body."""
+    made = source()
+
+    @made.entity("thing", **{"primary_key": ["id"], **options})
+    def thing(fetch: Fetch) -> Page:
+        return Page(look(fetch.get("/thing")))
+
+    request = encoded({"state": {}, "secrets": SECRETS})
+    return handle(made, request, Upstream(lambda asked: body))[1]
+
+
+@pytest.mark.parametrize("path", ["", "result.items", "a.b"])
+def test_rows_are_the_upstreams_bytes_until_somebody_looks(path: str) -> None:
+    body = {
+        "": b"\n[" + RECORD + b"] ",
+        "result.items": b'{"result": {"n": 1, "items": [' + RECORD + b"]}}",
+        "a.b": b'{"a": {"b": []}, "a.b": [' + RECORD + b"]}",
+    }[path]
+
+    def look(response: Response) -> Any:
+        rows = response.rows(path)
+        assert (len(rows), bool(rows), repr(rows)) == (1, True, "<Rows: 1>")
+        return rows
+
+    rows = asked(body, look)
+    assert bytes(rows.untouched) == b"[" + RECORD + b"]"
+    assert rows[0]["big"] == HUGE and rows.untouched is None
+
+
+WHOLE = [{"id": 1, "n": HUGE}, {"id": 2}]
 
 
 @pytest.mark.parametrize(
-    ("page", "options", "text"),
+    "change",
     [
-        # As null it would end the walk, or start it over.
-        (Page([], float("nan")), {}, "next_token is not a JSON value: .*is not JSON"),
-        (Page([], [1, Decimal("inf")]), {}, "next_token is not a JSON value: .*is not JSON"),
-        (Page(cursor={"a": float("nan")}), {}, r"Page\(cursor=\) is not a JSON value: .*is not J"),
-        (Page([], LOOP), {}, "next_token is nested too deeply"),
-        (Page([{"id": 0}, LOOP]), {}, "record 1: .*nested too deeply, or holds itself"),
-        (Page(cursor=1), {"cursor": "at"}, "entity's cursor"),
-        (Page(cursor=1), {"soft_delete": True}, "soft_delete"),
+        lambda rows: operator.add(rows, [{"id": 9}]),
+        lambda rows: operator.add([{"id": 9}], rows),
+        lambda rows: rows.sort(key=lambda row: -row["id"]) or rows,
+        lambda rows: rows[1:],
+        lambda rows: rows.insert(0, {"id": 0}) or rows,
+        lambda rows: rows.append({"id": 3}) or rows.extend([{"id": 4}]) or rows,
+        lambda rows: operator.delitem(rows, 0) or rows,
+        lambda rows: operator.setitem(rows, 0, {"id": 5}) or rows,
+        lambda rows: rows[0].update(x="changed") or rows,
+        lambda rows: [row.pop("n", None) for row in rows],
+        lambda rows: rows.pop() in rows,
+        lambda rows: rows == [*WHOLE] and rows != WHOLE[:1] and rows != 7,
     ],
 )
-def test_what_is_no_token_or_position_is_an_error(page: Page, options: Any, text: str) -> None:
-    with pytest.raises(StepError, match=text):
-        encode(page, **options)
+def test_rows_behave_as_the_list_they_are(change: Any) -> None:
+    body = json.dumps({"data": WHOLE}).encode()
+    found = asked(body, lambda response: change(response.rows("data")))
+    assert found == change(json.loads(json.dumps(WHOLE)))
 
 
-def test_a_record_is_not_asked_for_members_that_it_would_make() -> None:
-    rows = [defaultdict(lambda: iso(1), id=1)]
-    page = encode(Page(rows), cursor="at")
-    assert page.entity_batch.data == b'[{"id":1}]' and not page.cursors.present
-    with pytest.raises(StepError, match="the primary key 'at'"):
-        encode(Page(rows), primary_key=["at"])
+WIDE = b'{"data": [{"id": 1, "huge": 1e400, "f": 1.5, "n": %d, "long": %s}]}' % (HUGE, b"9" * 5000)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda r: r.rows("data")[-1], lambda r: r.json()["data"][0], lambda r: r.value("data")[0]],
+)
+def test_a_number_that_no_float_or_int_can_hold_is_read_exactly(look: Any) -> None:
+    row = asked(WIDE, look)
+    assert row["huge"] == Decimal("1e400") and row["long"] == Decimal("9" * 5000)
+    assert (row["f"], type(row["f"]), row["n"]) == (1.5, float, HUGE)
+    reply = delivered(WIDE, lambda r: look(r) and r.rows("data"))
+    (row,) = json.loads(reply, parse_int=Decimal, parse_float=Decimal)["insert"]["thing"]
+    assert (row["huge"], row["long"]) == (Decimal("1e400"), Decimal("9" * 5000))
+
+
+def test_records_that_nobody_reads_arrive_byte_for_byte_over_several_pages() -> None:
+    rows = {None: (b"1", b'"b"'), "b": (b"2", b"null")}
+
+    def answers(asked: Any) -> bytes:
+        key, token = rows[asked.params.get("token")]
+        record = RECORD.replace(b"1,\t", key + b",\t")
+        return b'{"data": [' + record + b'], "next": ' + token + b"}"
+
+    request = encoded({"state": {}, "secrets": SECRETS})
+    _, body = handle(one(cursor=None), request, Upstream(answers))
+    assert b'{"thing":[' + RECORD + b"," + RECORD.replace(b"1,\t", b"2,\t") + b"]}" in body
+
+
+BODY = b'{"data": [{"id": 1, "n": 123456789012345678901234567890, "x": "a"}, {"id": 2, "x": "b"}]}'
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda r: [{**row, "x": 1} for row in r.json()["data"]],
+        lambda r: ({**row, "x": 1} for row in r.rows("data")),
+        lambda r: [{**row, "x": 1} for row in r.rows("data")[:]],
+        lambda r: {row["id"]: {**row, "x": 1} for row in r.value("data")}.values(),
+        lambda r: [row.update(x=1) for row in r.rows("data")] and r.rows("data"),
+    ],
+)
+def test_what_a_step_changed_is_delivered_as_changed(look: Any) -> None:
+    """Any iterable of records will do, and integers stay exact."""
+    reply = json.loads(delivered(BODY, look))
+    assert reply["insert"]["thing"] == [{"id": 1, "n": HUGE, "x": 1}, {"id": 2, "x": 1}]
+
+
+@pytest.mark.parametrize("half", [rb"x\ud83d\u0041", rb"\ude00\ud83d", rb"\uD83D\uD83D\uDE00"])
+def test_half_an_emoji_stops_no_sync(half: bytes) -> None:
+    """Wherever it stands: unread, in a key, in a cursor, in a token."""
+    bodies = {
+        None: b'{"note": "%b", "data": [{"id": "%b", "at": "%b", "x": "%b"}], "next": "a%b"}',
+        "last": b'{"note": "%b", "data": [{"id": 1, "at": "%b", "x": "%b"}], "next%b%b": null}',
+    }
+    upstream = Upstream(
+        lambda asked: bodies["last" if "token" in asked.params else None] % ((half,) * 5)
+    )
+    player = Player(one(cursor_type="text"), upstream)
+    sync = player.sync()
+    assert sync.error == "" and "\ufffd" in sync.ids()[0] and "\ufffd" in player.state["thing"]
+    assert "\ufffd" in str(upstream.each("token")[1])
+
+
+def test_a_slice_and_a_sum_are_lists() -> None:
+    """So that a step can compare them, send them and write them as JSON."""
+    records, more = [{"id": n} for n in range(3)], [{"id": 9}]
+    read = asked(records, lambda response: response.rows())
+    found = read[:2], operator.add(read, more), operator.add(more, read)
+    assert found == (records[:2], [*records, *more], [*more, *records])
+    assert {type(each) for each in found} == {list}

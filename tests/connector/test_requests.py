@@ -15,7 +15,6 @@ from connector.testing import Reply
 from .leaks import listening
 from .play import Player
 from .scripted import SECRETS, Asked, Upstream, script, source, stepping
-from .test_urls import Watched
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -40,7 +39,7 @@ def error(look: Callable[[Fetch], Any], reply: Any = None, **options: Any) -> st
 def run(look: Callable[[Fetch], Any], reply: Any, **options: Any) -> tuple[Any, Any]:
     made = source(**options)
     made.entity("thing", primary_key=["id"])(lambda fetch: (look(fetch), Page())[1])
-    upstream = Watched(lambda _: {} if reply is None else reply)
+    upstream = Upstream(lambda _: {} if reply is None else reply)
     return Player(made, upstream).sync(), upstream
 
 
@@ -79,7 +78,7 @@ def test_values_are_written_alike_wherever_they_stand(value: Any, written: list[
     _, upstream = run(look, None)
     first, second = upstream.asked
     expected = [*(("x", text) for text in written), ("y", "1")]
-    query = parse_qsl(urlsplit(upstream.urls[0]).query, keep_blank_values=True)
+    query = parse_qsl(urlsplit(upstream.asked[0].url).query, keep_blank_values=True)
     assert query == [("fixed", "1"), *expected]
     assert parse_qsl(second.body.decode(), keep_blank_values=True) == expected
     if headers:
@@ -160,7 +159,7 @@ def test_the_log_has_a_line_for_each_request_without_the_query_of_an_allowed_hos
         assert 'url="https://api.example.com/a?x=1"' in lines.text
         assert "url=https://files.example.com/f1 " in lines.text
         assert "c2lnbmF0dXJl" not in lines.text + str(sync.report)
-        assert upstream.urls[1] == url
+        assert upstream.asked[1].url == url
 
 
 @pytest.mark.parametrize("status", [200, 204, 404, 302, 429])
@@ -169,16 +168,6 @@ def test_a_status_listed_in_ok_is_given_to_the_step(status: int) -> None:
     reply = Reply(body=b"", status=status, headers={"Location": "https://cdn.example.com/x"})
     asked(lambda f: found.append(f.get("/thing", ok=(404, 302, 429)).status_code), reply)
     assert found == [status]
-
-
-def test_a_presigned_url_may_be_a_token() -> None:
-    url = "https://files.example.com/f1?sig=c2lnbmF0dXJl"
-    made = source(allowed_hosts=["files.example.com"])
-    made.entity("thing", primary_key=["id"])(
-        lambda f: Page(f.get(f.token).rows("data")) if f.token else Page([{"id": 0}], url)
-    )
-    sync = Player(made, Upstream(lambda _: {"data": [{"id": 1}]})).sync()
-    assert (sync.error, sync.ids()) == ("", [0, 1])
 
 
 # ---- settings
@@ -208,10 +197,13 @@ def test_payload_keys_may_have_a_default() -> None:
     payload = [Payload("tenant", default="acme"), Payload("region", default="eu"), "team"]
     made = source(base_url="https://{tenant}.example.com", payload=payload)
     made.entity("thing", primary_key=["id"])(step)
-    upstream = Watched(lambda _: [])
+    upstream = Upstream(lambda _: [])
     for sent in ({"region": " "}, {"tenant": "b"}):
         assert Player(made, upstream, customPayload={"team": "t", **sent}).sync().error == ""
-    assert upstream.urls == ["https://acme.example.com/thing", "https://b.example.com/thing"]
+    assert [ask.url for ask in upstream.asked] == [
+        "https://acme.example.com/thing",
+        "https://b.example.com/thing",
+    ]
     assert seen[0] == {"tenant": "acme", "region": "eu", "team": "t"}
     message = Player(made, upstream, customPayload={}, setup_test=True).call()["errorMessage"]
     assert "'team'" in message and "tenant" not in message and "region" not in message

@@ -1,15 +1,12 @@
 """The setup test: every key is there, every entity gives a page, and all that is wrong is shown."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from connector import BasicAuth, Fetch, Page, Payload, RetryLater, Source, UpstreamError
 from connector import clock as clocks
-from connector.secrets import Redactor
-from connector.sync import protocol
 from connector.sync import setup_test as setup_tests
 from connector.sync.handler import handle
 from connector.testing import HeldClock, Reply
@@ -148,24 +145,6 @@ def test_forty_refusals_are_shown_in_a_reply_that_fivetran_takes(text: str) -> N
     assert reply["errorMessage"].startswith("40 things are wrong:\n- entity entity_number_0, page")
     shown = [f"- entity entity_number_{i}, page 1" in reply["errorMessage"] for i in range(40)]
     assert all(shown) or text != "no scope"
-
-
-def test_a_trace_of_wide_lines_leaves_a_reply_that_fivetran_takes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Thirty frames of long lines, and a message that takes six bytes a character."""
-    monkeypatch.setattr(protocol, "PROJECT", tmp_path)
-    code = f"def f(n, s={'😀' * 500!r}): return f(n - 1) if n else g()  # {'😀' * 500}\n"
-    code += "def g(): raise ValueError(chr(1) * 6600)\n"
-    (tmp_path / "fetch.py").write_text(code, encoding="utf-8")
-    known: dict[str, Any] = {}
-    exec(compile(code, str(tmp_path / "fetch.py"), "exec"), known)
-    with pytest.raises(ValueError) as raised:
-        known["f"](40)
-    problem = protocol.Problem(raised.value)
-    report = protocol.error_report([problem], {"a": "x" * 5000}, Redactor())
-    assert len(report) < 64 * 1024
-    assert msgspec.json.decode(report)["stackTrace"][-1][0] == "fetch.py"
 
 
 # ---- side by side, within sixty seconds

@@ -194,53 +194,6 @@ def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had
 # ---- what stops a walk after its mark
 
 
-def test_an_upstream_that_breaks_half_way_for_two_days(
-    clock: HeldClock, page_by_page: None
-) -> None:
-    """The table is marked once; each sync says that it is; when the upstream is back, the walk
-    goes on from its token and nothing is missing."""
-    table = Table(*range(10))
-    player = Player(soft("thing"), table)
-    player.sync()
-    healthy = len(table.asked)
-    broken = Reply(json={"error": "maintenance"}, status=501)
-    table.fails = lambda number, token: broken if token == 4 and number > healthy + 5 else None
-    marked = 0
-    for _ in range(8):
-        sync = player.sync()
-        marked += sum(map(len, marks(sync)))
-        assert "maintenance" in sync.error
-        assert "the table thing is marked as deleted until this walk is finished" in sync.error
-        clock.advance(6 * 3600)
-    assert marked == 1
-    assert sorted(player.alive()) == [0, 1, 2, 3]
-    table.fails = lambda number, token: None
-    assert player.sync().ids() == [4, 5, 6, 7, 8, 9]
-    assert sorted(player.alive()) == list(range(10))
-    assert player.state == {"thing": {"rows": 10}}
-
-
-def test_a_refused_token_after_the_mark_does_not_mark_again(page_by_page: None) -> None:
-    """Nor does the walk that started over forget that the table is marked."""
-    table = Table(*range(6))
-    player = Player(soft("thing"), table)
-    player.sync()
-    refused, start = [Reply(json={}, status=410)], len(table.asked)
-    broken = Reply(json={}, status=501)
-
-    def fails(number: int, token: int) -> Any:
-        if number <= start + 4 or not token:
-            return None
-        return refused.pop() if refused else broken if token == 4 else None
-
-    table.fails = fails
-    sync = player.sync()
-    assert "the table thing is marked as deleted" in sync.error
-    broken = None
-    assert (player.sync().error, sum(map(len, marks(sync)))) == ("", 1)
-    assert sorted(player.alive()) == list(range(6))
-
-
 def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
     """The table is marked and has two of its six rows: a sync that ends so has to say it."""
     table = Table(1, 2, 3, 4, 5, 6)
@@ -254,13 +207,3 @@ def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_
     table.fails = lambda number, token: None
     assert player.sync().error == ""
     assert sorted(player.alive()) == [1, 2, 3, 4, 5, 6]
-
-
-def test_quiet_pages_after_the_mark_must_not_look_complete(
-    clock: HeldClock, page_by_page: None
-) -> None:
-    """Nine replies in a row without a row, and a table that is marked."""
-    player = Player(timed(clock, [[1], *[[]] * 120, [2]], 20), Table())
-    errors = [player.sync().error for _ in range(12)]
-    assert "thing is not complete yet" in errors[0]
-    assert (errors[-1], sorted(player.alive())) == ("", [1, 2])

@@ -97,16 +97,16 @@ ODD = [None, True, "", "0000-00-00", iso(-60), "12", -1, 0, 10**30, 1e300, [], [
 
 
 def test_nonsense_at_any_place_of_the_state_is_refused_or_understood() -> None:
-    """What stands there is taken out, or replaced by some of these."""
+    """What stands there is taken out, or replaced by one of these."""
     whole = json.loads(in_progress())
     for index, path in enumerate(paths(whole)):
-        for number in range(4):
+        for number in range(2):
             state = copy.deepcopy(whole)
             inner = state
             for key in path[:-1]:
                 inner = inner[key]
             if number:
-                inner[path[-1]] = ODD[(index + 3 * number) % len(ODD)]
+                inner[path[-1]] = ODD[index % len(ODD)]
             else:
                 del inner[path[-1]]
             judge(state)
@@ -164,39 +164,32 @@ def edited(**changes: Any) -> tuple[Player, Upstream]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONNECTOR_CALL_BYTES", "1")
         player.sync(calls=1)
-    player.state = copy.deepcopy(player.state)
     player.state["_sync"]["walks"]["thing"].update(changes)
     upstream.asked.clear()
     return player, upstream
 
 
+NONSENSE: dict[str, Any] = {
+    "since": {"at": 1},
+    "high": 5,
+    "page_size": 0,
+    "page": -1,
+    "started": "yesterday",
+    "horizon": 1e300,
+    "cycle": {"power": 0},
+    "position": 7,
+    "shape": "",
+    "token_": "b",
+}
+
+
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"since": {"at": 1}},
-        {"high": 5},
-        {"page_size": 0},
-        {"page": -1},
-        {"started": "yesterday"},
-        {"horizon": 1e300},
-        {"cycle": {"power": 0}},
-        {"position": 7},
-        {"shape": ""},
-        {"token_": "b"},
-    ],
-    ids=str,
-)
-def test_a_walk_edited_to_nonsense_is_refused_by_name(changes: dict[str, Any]) -> None:
-    player, upstream = edited(**changes)
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_walk_edited_to_nonsense_is_refused_by_name(name: str) -> None:
+    player, upstream = edited(**{name: NONSENSE[name]})
     sync = player.go_on()
-    if not changes:
-        assert (sync.error, upstream.each("token")) == ("", ["b"])
-        return
     assert sync.report and sync.report["errorType"] == "StateError", sync.error or "went on"
-    assert next(iter(changes)) in sync.error
-    assert upstream.asked == []
+    assert name in sync.error and upstream.asked == []
 
 
 @pytest.mark.usefixtures("clock")

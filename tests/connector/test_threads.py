@@ -9,7 +9,7 @@ from connector import BearerToken, Fetch, Page, Source
 from connector.sync.handler import handle
 
 from .play import Player, checked, encoded
-from .scripted import SECRETS, Asked, Upstream, endless, iso, reading, several, source
+from .scripted import SECRETS, Asked, Upstream, endless, reading, several, source
 
 invocation: contextvars.ContextVar[str] = contextvars.ContextVar("invocation", default="none")
 
@@ -171,26 +171,3 @@ def test_each_walk_begins_with_the_callers_context(workers: int, setup_test: boo
 
     contextvars.copy_context().run(call)
     assert seen == dict.fromkeys("abcd", "the caller's")
-
-
-@pytest.mark.parametrize(
-    ("ats", "events"),
-    [
-        ([iso(-60), iso(-50)], []),
-        ([iso(-60), "Never", "-"], ["unreadable_cursor"]),
-        (["2099-01-01"], ["no_cursor_committed"]),
-        ([None], ["no_cursor_committed"]),
-    ],
-)
-def test_what_a_reader_of_the_log_should_know_has_a_line(
-    ats: list[Any], events: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    """A page has one line for all values that cannot be read; it names the first record."""
-    rows = [{"id": i, "at": at} for i, at in enumerate(ats)]
-    made = source()
-    reading(made, primary_key=["id"], cursor="at")
-    sync = Player(made, Upstream(lambda asked: {"data": rows})).sync()
-    assert (sync.error, sync.inserted()) == ("", rows)
-    assert [text.split()[0] for text in caplog.messages] == [f"event={name}" for name in events]
-    assert all("entity=thing" in text for text in caplog.messages)
-    assert events != ["unreadable_cursor"] or "record=1 value=Never count=2" in caplog.text

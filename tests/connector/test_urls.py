@@ -10,32 +10,23 @@ from connector import ApiKey, BasicAuth, BearerToken, Fetch, Page
 from connector.testing import HeldClock, Reply
 from msgspec.structs import replace
 
-from .calls import SECRETS, asked, call, error, reading, rows
 from .faults import ROWS, Faults
 from .leaks import listening
-from .play import Player, Sync
-from .scripted import Asked, Upstream
+from .play import Player, Sync, asked, call, error, reading, rows
+from .scripted import SECRETS, Asked, Upstream
 from .scripted import source as scripted
 
 TOKEN = "Bearer " + SECRETS["apiToken"]
 API = "https://api.example.com"
 
 
-class Watched(Upstream):
-    """An upstream that remembers whole URLs too."""
-
-    def __call__(self, request: requests.PreparedRequest, seconds: float) -> requests.Response:
-        self.urls = [*getattr(self, "urls", []), str(request.url)]
-        return super().__call__(request, seconds)
-
-
 def synced(
     step: Callable[[Fetch], Page], answers: Callable[[Asked], Any], **options: Any
-) -> tuple[Sync, Watched, list[dict[str, Any]]]:
+) -> tuple[Sync, Upstream, list[dict[str, Any]]]:
     """A whole sync of a step; its upstream, and the states that came between its calls."""
     made = scripted(**options)
     made.entity("thing", primary_key=["id"])(step)
-    upstream = Watched(answers)
+    upstream = Upstream(answers)
     sync = Player(made, upstream, secrets={**SECRETS, "user": "bob@example.com"}).sync()
     return sync, upstream, [reply["state"] for reply in sync.replies]
 
@@ -61,7 +52,7 @@ def nothing(_: Asked) -> Any:
 )
 def test_a_path_is_appended_and_a_whole_url_is_asked(base: str, path: str, url: str) -> None:
     _, upstream, _ = synced(lambda f: Page(f.get(path).rows("d", None)), nothing, base_url=base)
-    assert upstream.urls == [url]
+    assert [ask.url for ask in upstream.asked] == [url]
 
 
 @pytest.mark.parametrize(
@@ -126,11 +117,11 @@ def test_a_link_is_resolved_as_rfc_3986_says(
     sync, upstream, states = synced(step, answers, base_url=API + root)
     assert (sync.error, sync.ids()) == ("", ["1", "2"])
     token = states[0]["_sync"]["walks"]["thing"]["token"]
-    assert [token.lower(), upstream.urls[-1]] == [API + following] * 2
+    assert [token.lower(), upstream.asked[-1].url] == [API + following] * 2
     assert {ask.headers["Authorization"] for ask in upstream.asked} == {TOKEN}
 
 
-def followed(link: str, **options: Any) -> tuple[str, Watched]:
+def followed(link: str, **options: Any) -> tuple[str, Upstream]:
     """The error of a sync whose first page has this next link; other pages are not found."""
 
     def step(fetch: Fetch) -> Page:
@@ -203,12 +194,12 @@ def test_what_auth_added_to_a_url_is_taken_out_of_tokens(auth: Any, form: str) -
         return Page(response.rows("data"), {"to": [link]} if link and form == "list" else link)
 
     def answers(ask: Asked) -> Any:
-        query = urlsplit(upstream.urls[-1]).query
+        query = urlsplit(upstream.asked[-1].url).query
         link = form.replace("list", "/next?%s") % f"{query}&page=2"
         last = "page" in ask.params
         return {"data": [{"id": 2 if last else 1}], "next": None if last else link}
 
-    upstream = Watched(answers)
+    upstream = Upstream(answers)
     made = scripted(auth=auth)
     made.entity("thing", primary_key=["id"])(step)
     sync = Player(made, upstream).sync()
@@ -217,8 +208,8 @@ def test_what_auth_added_to_a_url_is_taken_out_of_tokens(auth: Any, form: str) -
     assert SECRETS["apiToken"] not in stored and SECRETS["apiToken"][::-1] not in stored
     assert "sig=" not in stored and "api_key=" not in stored and "page=2" in stored
     name = "sig" if auth is signs else "api_key"
-    for url in upstream.urls:
-        pairs = parse_qsl(urlsplit(url).query)
+    for ask in upstream.asked:
+        pairs = parse_qsl(urlsplit(ask.url).query)
         assert [pair[0] for pair in pairs].count(name) == 1
         assert {("x", "a b"), ("i", "2"), ("i", "1")} <= {*pairs}
 

@@ -221,20 +221,6 @@ def test_a_wait_that_fits_into_the_call_is_waited_for(clock: HeldClock) -> None:
     assert clock.slept[2] > 0, "without a wait it does not spin"
 
 
-@pytest.mark.parametrize("seconds", [0, 3, 100])
-@pytest.mark.parametrize("soft_delete", [False, True])
-@pytest.mark.usefixtures("clock")
-def test_a_walk_that_waits_to_the_end_says_for_what(seconds: float, soft_delete: bool) -> None:
-    """Each wait fits into the call, and the job is never done."""
-
-    def step(fetch: Fetch) -> Page:
-        raise RetryLater(seconds, "export 17 is not ready")
-
-    message = Player(stepping(step, soft_delete=soft_delete), script({})).sync().error
-    assert "entity thing, page 1: export 17 is not ready" in message
-    assert "CONNECTOR_CALL_SECONDS" not in message
-
-
 def test_while_one_entity_waits_it_is_not_asked_and_the_others_are_read(clock: HeldClock) -> None:
     limited = [True]
 
