@@ -1,10 +1,10 @@
 """Accounts of Salesforce, by a SOQL query. The rest of a long result is behind nextRecordsUrl, a path
 on the same host. queryAll gives deleted records too, while they are in the recycle bin (15 days).
 
-It needs the payload key `instance` (of INSTANCE.my.salesforce.com) and, of an app with the client
-credentials flow, the secrets `clientId` and `clientSecret`. Put the columns that you want into
-FIELDS. An account that has left the recycle bin before a sync saw it there stays in the table
-until a re-sync.
+It needs the payload key `instance` (of INSTANCE.my.salesforce.com; a sandbox has another base_url,
+https://{instance}.sandbox.my.salesforce.com) and, of an app with the client credentials flow, the
+secrets `clientId` and `clientSecret`. Put the columns that you want into FIELDS. An account that
+leaves the recycle bin before a sync has seen it there stays in the table until a re-sync.
 """
 
 from datetime import timedelta
