@@ -1,262 +1,178 @@
-"""Refuses wrong and contradictory answers before a file is written; it changes nothing."""
+"""Refuses wrong and contradictory answers before a file is written."""
 
 import ipaddress
 import json
 import keyword
 import re
 import sys
-import unicodedata
-from importlib import metadata
 from urllib.parse import urlsplit
 
-NUMBERED = {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
-DEVICES = {"con", "prn", "aux", "nul"} | NUMBERED
-TAKEN_BY_FUNCTION_APP = {"app", "func", "host", "respond", "source"}
-TAKEN_BY_DATABASES = {"information_schema", "pg_catalog"}
+DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-COLUMN = (
-    "at most 64 characters (32 where they are not Latin), at least one a letter or digit, "
-    "without quotes, backslashes, commas and braces"
-)
-# Latin letters that Unicode does not take apart.
-LATIN = {
-    "ß": "ss", "ẞ": "SS", "æ": "ae", "œ": "oe", "ø": "o", "Ø": "O",
-    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "þ": "th", "Þ": "Th",
-    "ħ": "h", "Ħ": "H", "ı": "i",
+NAMES_OF_FUNCTION_APP = {
+    "app", "respond", "source", "AuthLevel", "FunctionApp", "HttpRequest", "HttpResponse",
 }  # fmt: skip
-OWN = "no name of Fivetran's own: its columns begin with _fivetran_"
-NEEDS_KEY = {
-    "records": "a deletion is found by its primary key",
-    "soft_delete": "rows that come back are found by their primary key",
+NAMES_OF_FETCH = {"len", "source"}
+SCHEMAS_OF_DUCKDB = {"information_schema", "pg_catalog"}
+# What a reply holds beside the records, by pagination.
+BESIDE = {"cursor": "next_cursor", "next_url": "next", "last_id": "has_more"}
+
+
+def is_text(text):
+    # Cookiecutter renders an answer again when the project is updated: it must not look like Jinja.
+    return 0 < len(text) <= 300 and text.isprintable() and not re.search("{[#%{]", text)
+
+
+def is_folder(text):
+    return re.fullmatch("(?=.{1,60}$)[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", text) and (
+        text.lower() not in DEVICES
+    )
+
+
+def is_function(text):
+    low = text.lower()
+    reserved = low.startswith(("admin", "runtime")) or low == "host" or low in SCHEMAS_OF_DUCKDB
+    taken = keyword.iskeyword(text) or text in NAMES_OF_FUNCTION_APP
+    return re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,59}", text) and not reserved and not taken
+
+
+def is_base_url(text):
+    if not re.fullmatch("[!-~]{1,200}", text) or re.search(r"""["'\\`<>^|{}?#@]""", text):
+        return False
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+        if "[" in url.netloc or re.fullmatch("[0-9.]+", host):
+            ipaddress.ip_address(host)
+        elif not re.fullmatch(rf"{LABEL}(\.{LABEL})*\.?", host):
+            return False
+    except ValueError:
+        return False
+    local = host in ("localhost", "127.0.0.1", "::1")
+    return port != 0 and (url.scheme == "https" or (url.scheme == "http" and local))
+
+
+def is_entity(text):
+    taken = keyword.iskeyword(text) or text in NAMES_OF_FETCH
+    return re.fullmatch("[a-z][a-z0-9_]{0,49}", text) and not taken
+
+
+def is_name(text):
+    """Whether a reply may have a key of this name."""
+    plain = text.isprintable() and not re.search(r"""["'\\,{}]""", text)
+    return plain and 0 < len(text) <= 64 and any(letter.isalnum() for letter in text)
+
+
+def is_path(text):
+    names = text.split(".")
+    return not text or (len(text) <= 64 and len(names) <= 6 and all(map(is_name, names)))
+
+
+def is_cursor(text):
+    return is_path(text) and not text.lower().startswith("_fivetran")
+
+
+def is_primary_key(text):
+    columns = text.split(",") if text else []
+    plain = all(is_name(c) and "." not in c and is_cursor(c) for c in columns)
+    return plain and len({column.lower() for column in columns}) == len(columns)
+
+
+PATH = "names of at most 64 characters with dots between them, without quotes, commas and braces"
+ONE_LINE = "one line of at most 300 characters, without a brace before another, % or #"
+# Each answer's check, rule and example.
+RULES = {
+    "project_name": (is_text, ONE_LINE, "Acme Connector"),
+    "base_url": (
+        is_base_url,
+        "https, or http for localhost; no user, query or braces; at most 200 ASCII characters",
+        "https://api.example.com/v1",
+    ),
+    "records_path": (is_path, f"{PATH}; none if the reply is the list", "data.items"),
+    "entity": (
+        is_entity,
+        "a-z, 0-9 and _, starting with a letter, at most 50; no keyword of Python, len or source",
+        "sales_order",
+    ),
+    "primary_key": (
+        is_primary_key,
+        "top-level columns with commas between them, none of them twice, none with a dot, a quote "
+        "or a brace, none that begins with _fivetran",
+        "order_id, line_no",
+    ),
+    "cursor_field": (is_cursor, f"{PATH}; none that begins with _fivetran", "meta.updated_at"),
+    "project_slug": (
+        is_folder,
+        "letters, digits, single - and _ between them, at most 60; no device of Windows",
+        "acme-connector",
+    ),
+    "function_name": (
+        is_function,
+        "letters, digits and _, starting with a letter, at most 60; no keyword of Python, nor "
+        "host, app, source, respond, information_schema, pg_catalog, and not beginning with admin "
+        "or runtime, which Azure keeps for itself",
+        "acme_connector",
+    ),
+    "description": (is_text, ONE_LINE, "Acme Connector"),
 }
 
 
-def refusals(answers):
-    """What is wrong with `answers`, a dict of texts: each answer with the rule and an example."""
-    checks = (
-        project_name,
-        project_slug,
-        function_name,
-        base_url,
-        entity,
-        primary_key,
-        cursor_field,
-    )
-    found = {check.__name__: check(answers[check.__name__]) for check in checks}
-    for name, text in answers.items():
-        found[name] = found.get(name) or plain_text(name, text)
-    if found["project_name"] and answers["project_name"].strip()[:200] in answers["description"]:
-        found["description"] = None  # derived: one complaint is enough
-    if not any(found.values()):
-        found["together"] = contradiction(answers)
-    return [text for text in found.values() if text]
-
-
-def plain_text(name, text):
-    if len(text) > 300:
-        return refused(name, text, "an answer has at most 300 characters", "Acme Connector")
-    if name in ("project_name", "description") and re.search("{[#%{]", text):
-        # Cookiecutter renders it when the project is updated, and can then update it no more.
-        return refused(name, text, "no brace with another, a % or a # after it", "Acme Connector")
-    if not text.isprintable():
-        return refused(
-            name, text, "one line of printable characters, with plain spaces", "Acme Connector"
-        )
-    return None
-
-
-def project_name(text):
-    if not text.strip():
-        return refused("project_name", text, "a name that is not empty", "Acme Connector")
-    return None
-
-
-def project_slug(text):
-    rule = (
-        "a folder name of letters, digits, - and _ (A-Z, a-z, 0-9) that starts with a letter or "
-        "digit, has at most 60 characters and is no device name of Windows"
-    )
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,59}", text) or text.lower() in DEVICES:
-        return refused("project_slug", text, rule, "acme-connector")
-    return None
-
-
-def function_name(text):
-    rule = (
-        "letters, digits and _ (A-Z, a-z, 0-9) that start with a letter, at most 60 characters, no "
-        "word of Python's, none of app, func, host, respond, source, not beginning with admin or "
-        "runtime (the Azure host keeps these), and not information_schema or pg_catalog (it names "
-        "the schema)"
-    )
-    taken = TAKEN_BY_FUNCTION_APP | TAKEN_BY_DATABASES
-    taken = keyword.iskeyword(text) or named(text.lower()) in taken
-    reserved = text.lower().startswith(("admin", "runtime"))
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,59}", text) or taken or reserved:
-        return refused("function_name", text, rule, "acme_connector")
-    return None
-
-
-def base_url(text):
-    example = "https://api.example.com/v1"
-    if not re.fullmatch("[!-~]{1,200}", text) or re.search(r"""["'\\`<>^|]""", text):
-        rule = "an address of at most 200 ASCII characters, without spaces, quotes and backslashes"
-        return refused("base_url", text, rule, example)
-    if "{" in text or "}" in text:
-        rule = (
-            "an address without braces; a part that is typed in Fivetran's form, such as "
-            "a subdomain, is written into fetch.py afterwards"
-        )
-        return refused("base_url", text, rule, example)
-    try:
-        url = urlsplit(text)
-        local = url.hostname in ("localhost", "127.0.0.1", "::1")
-        whole = bool(url.hostname) and url.port != 0
-        host = not url.hostname or is_host(url.hostname, "[" in url.netloc)
-    except ValueError:
-        return refused("base_url", text, "an address with a host and, if any, a port", example)
-    if not whole or not (url.scheme == "https" or (url.scheme == "http" and local)):
-        return refused("base_url", text, "https://, and http:// for localhost only", example)
-    if "@" in url.netloc:
-        return refused("base_url", text, "no user or password: credentials are secrets", example)
-    if not host:
-        rule = "a host's name, at most 63 letters, digits, - and _ between dots, or an IP address"
-        return refused("base_url", text, rule, example)
-    if "?" in text or "#" in text:
-        rule = "no query and no fragment: paths are appended to it"
-        return refused("base_url", text, rule, example)
-    return None
-
-
-def is_host(host, bracketed):
-    """Whether a request can be sent there: by name, or by an address without a zone."""
-    if bracketed or re.fullmatch(r"[0-9.]*\.?[0-9]+\.?", host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        return "%" not in host
-    return bool(re.fullmatch(rf"{LABEL}(\.{LABEL})*\.?", host))
-
-
-def entity(text):
-    if not re.fullmatch("[a-z][a-z0-9_]{0,49}", text):
-        rule = "a to z, 0 to 9 and _, starting with a letter, at most 50 characters"
-        return refused("entity", text, rule, "transaction")
-    return None
-
-
-def primary_key(text):
-    if not text.strip():
-        return None
-    columns = [column.strip() for column in text.split(",")]
-    if not all(is_column(column) for column in columns):
-        rule = f"column names with commas between them, each {COLUMN}"
-        return refused("primary_key", text, rule, "order_id, line_no")
-    if any(named(column).startswith("_fivetran_") for column in columns):
-        return refused("primary_key", text, OWN, "order_id, line_no")
-    if len(set(map(named, columns))) < len(columns):
-        rule = "columns that stay apart in the warehouse, where only a-z, 0-9 and _ are left"
-        return refused("primary_key", text, rule, "order_id, line_no")
-    return None
-
-
-def cursor_field(text):
-    name = text.strip()
-    path = name.split(".")
-    if name and (not is_column(name) or "" in path):
-        rule = f"one column, or a dotted path to one, {COLUMN}"
-        return refused("cursor_field", text, rule, "updated_at")
-    if len(path) > 1 and (len(path) > 6 or width(name) > 40):
-        rule = "a dotted path of at most 6 names and 40 characters (20 where they are not Latin)"
-        return refused("cursor_field", text, rule, "meta.updated_at")
-    if named(path[0]).startswith("_fivetran_"):
-        return refused("cursor_field", text, OWN, "updated_at")
-    return None
-
-
-def is_column(name):
-    return (
-        0 < width(name) <= 64
-        and not re.search(r"""["'\\,{}]""", name)
-        and any(character.isalnum() for character in name)
-    )
-
-
-def width(name):
-    """The most columns of a line that `name` may take: beyond Latin, a letter may take two."""
-    return sum(2 if letter >= "\u0300" else 1 for letter in name)
-
-
-def named(column):
-    """The column's name in the warehouse, as far as it is sure: letters that do not fold to ASCII
-    stay, so that two names are equal only if they surely meet (see harness/warehouse/names.py)."""
-    plain = "".join(map(folded, unicodedata.normalize("NFC", column)))
-    plain = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
-    name = "".join(letter.lower() if letter.isascii() else letter for letter in plain)
-    return re.sub("^(?=[0-9])", "_", re.sub("[\0-/:-@[-`{-\x7f]+", "_", name))
-
-
-def folded(letter):
-    parts = unicodedata.normalize("NFKD", LATIN.get(letter, letter))
-    plain = re.sub("[\u0300-\u0362]", "", parts)  # accents
-    return plain if plain.isascii() else letter
-
-
-def contradiction(answers):
-    """The first pair of answers that cannot both hold, or None."""
-    key, cursor = answers["primary_key"].strip(), answers["cursor_field"].strip()
-    columns = [column.strip() for column in key.split(",") if column.strip()]
-    deletes = answers["deletes"]
+def contradictions(answers):
+    """The rules that answers break which are right by themselves: (question, rule, example)."""
+    columns = answers["primary_key"].split(",") if answers["primary_key"] else []
+    path, cursor, deletes = answers["records_path"], answers["cursor_field"], answers["deletes"]
+    pagination, beside = answers["pagination"], [BESIDE.get(answers["pagination"])]
+    beside = [name for name in beside if name] + (["deleted"] if deletes == "records" else [])
     if deletes == "soft_delete" and cursor:
-        rule = "soft_delete reads everything at each sync, so it has no cursor"
-        return clash("cursor_field", cursor, "deletes=soft_delete", rule, "cursor_field=")
-    if deletes in NEEDS_KEY and not columns:
-        return clash("primary_key", key, f"deletes={deletes}", NEEDS_KEY[deletes], "primary_key=id")
+        yield "cursor_field", "soft_delete reads everything at each sync: no cursor", "none"
+    if deletes != "none" and not columns:
+        yield "primary_key", f"deletes={deletes} finds records by their primary key", "id"
     if deletes == "records" and cursor in columns:
-        rule = "a deleted record keeps its key and gets a later cursor, so the two differ"
-        return clash("cursor_field", cursor, "deletes=records", rule, "cursor_field=updated_at")
-    top = cursor.split(".")[0]
-    if cursor not in columns and top in columns:
-        rule = "a dotted path leads into an object, and a column of the primary key is none"
-        return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
-    if cursor not in columns and named(top) in map(named, columns):
-        rule = "columns stay apart in the warehouse, where only a-z, 0-9 and _ are left"
-        return clash("cursor_field", cursor, f"primary_key={key}", rule, "cursor_field=updated_at")
-    return None
+        rule = "a deleted record has its old key and a later cursor: two columns"
+        yield "cursor_field", rule, "updated_at"
+    if cursor not in columns and cursor.split(".")[0] in columns:
+        yield "cursor_field", "a column of the primary key cannot hold an object", "updated_at"
+    if beside and not path:
+        rule = f"a reply that is a list has no place for {' and '.join(beside)}"
+        yield "records_path", rule, "data"
+    if path.split(".")[0] in beside:
+        yield "records_path", f"the reply has something else under {path.split('.')[0]}", "data"
+    if pagination == "last_id" and len(columns) != 1:
+        yield "primary_key", "pagination=last_id continues after one column's last value", "id"
+    if pagination == "last_id" and deletes == "records":
+        rule = "records, while pagination=last_id continues after the last record that still exists"
+        yield "deletes", rule, "none"
 
 
-def clash(name, text, beside, rule, example):
-    return f"{name} is {shown(text)} beside {shown(beside)}. Rule: {rule}. Example: {example}"
+def refusals(answers):
+    """One text for each answer that is wrong, with the rule and an example."""
+    wrong = [(name, *rule) for name, (check, *rule) in RULES.items() if not check(answers[name])]
+    if any(name == "project_name" for name, *_ in wrong):  # others are derived from it
+        wrong = [row for row in wrong if row[0] not in ("project_slug", "function_name")]
+    return [
+        f"{name} is {answers[name][:60]!a}\n    rule:    {rule}\n    example: {name}={example}"
+        for name, rule, example in wrong or contradictions(answers)
+    ]
 
 
-def refused(name, text, rule, example):
-    return f"{name} is {shown(text)}. Rule: {rule}. Example: {example}"
-
-
-def shown(text):
-    """`text` as one ASCII line that cannot disturb a terminal, cut at 60 characters."""
-    return ascii(text if len(text) <= 60 else text[:57] + "...")
-
-
-def old(version):
-    """What is wrong with this version of Cookiecutter, or None."""
-    if [int(part) for part in re.findall("[0-9]+", version)[:2]] < [2, 3]:
-        rule = "2.3 or newer: 2.1 does not find the template's pieces"
-        example = 'pip install --upgrade "cookiecutter>=2.3"'
-        return f"Cookiecutter is {version}. Rule: {rule}. Example: {example}"
-    return None
-
-
-def main(answers, version):
-    answers["project_slug"] = answers.pop("__asked_slug")
-    questions = {name: text for name, text in answers.items() if not name.startswith("_")}
-    found = [old(version)] if old(version) else refusals(questions)
+def main(answers):
+    answers |= {
+        "project_slug": answers["__asked_slug"],
+        "records_path": answers["__records_path"],
+        "primary_key": answers["__primary_key"],
+        "cursor_field": answers["__cursor"],
+    }
+    found = refusals(answers)
     if found:
-        print("Refused, nothing was written:", file=sys.stderr)
-        for text in found:
-            print(f"  {text}", file=sys.stderr)
+        text = "\n\n  ".join(found)
+        print(
+            f"\nRefused, nothing was written:\n\n  {text}\n\n"
+            "Answer again with this changed. (What Cookiecutter prints below says only that this "
+            "check failed.)\n",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    main(json.loads(r"""{{ cookiecutter | tojson }}"""), metadata.version("cookiecutter"))
+    main(json.loads(r"""{{ cookiecutter | tojson }}"""))

@@ -1,4 +1,4 @@
-"""The whole way once, as a user goes it: bake, set up, sync, change the upstream, sync again."""
+"""Does once what a user does: bake, setup test, sync, changes upstream, sync again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".demo"
 CALL_BYTES = "200000"  # small on purpose, so that one sync takes several calls
-SHOWN = ("id", "updated_at", "amount", "customer", "tags", "_fivetran_synced")
+SHOWN = ("id", "updated_at", "amount", "currency", "booked_on", "_fivetran_synced")
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
@@ -53,7 +53,7 @@ def main() -> int:
                 check=True,
             )
             pages = sum(seen.status == 200 for seen in server.requests[begun:])
-            console.print(f"pages that the upstream gave: {pages}\n")
+            console.print(f"pages requested: {pages}\n")
 
         console.rule(f"2. the sample upstream runs at {server.url}: the setup test")
         harness("test")
@@ -65,27 +65,27 @@ def main() -> int:
         console.rule("4. upstream: 25 records are new, 40 changed, 10 deleted")
         server.change(insert=25, update=40, delete=10, seed=1)
         console.print(
-            "The default upstream does not say what was deleted: deleted rows stay in the table.\n"
+            "This upstream does not list deleted records, so their rows stay in the table.\n"
             "Bake with deletes=records or deletes=soft_delete to see them marked.\n"
         )
-        console.rule("5. the second sync reads what has changed")
+        console.rule("5. the second sync reads the changes only")
         harness("sync")
         _show(project)
     console.rule("What to do next")
     console.print(
         f"  cd {os.path.relpath(project)}\n"
-        "  edit fetch.py and sample.toml        your API's path, parameters and fields\n"
-        "  python -m harness peek --sample      one page: what was asked, what came\n"
+        "  edit fetch.py and sample.toml        the paths, parameters and fields of your API\n"
+        "  python -m harness peek --sample      one page: the requests, a few records\n"
         "  python -m harness sync --sample      a whole sync into DuckDB\n"
-        "  pytest                               Fivetran's rules, put to your function\n"
-        "  func azure functionapp publish APP   and type the function's key into Fivetran\n",
+        "  pytest                               tests your function against Fivetran's rules\n"
+        "  func azure functionapp publish APP   then enter the function's key in Fivetran\n",
         markup=False,
     )
     return 0
 
 
 def _fill_in(connection: Path, secrets: dict[str, str]) -> None:
-    """Do what the user does once: write the secrets into connection.json."""
+    """Write the secrets into connection.json, as the user does once."""
     settings = json.loads(connection.read_text(encoding="utf-8"))
     settings["secrets"] = secrets
     connection.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -1,12 +1,11 @@
-{% from "layout.jinja" import signature %}
-import azure.functions as func
+from azure.functions import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 
 from connector import respond
 from fetch import source
 
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = FunctionApp(http_auth_level=AuthLevel.FUNCTION)
 
 
 @app.route(route="{{ cookiecutter.function_name }}", methods=["POST"])
-{{ signature(cookiecutter.function_name, "req: func.HttpRequest", "func.HttpResponse") }}
+def {{ cookiecutter.function_name }}(req: HttpRequest) -> HttpResponse:
     return respond(source, req)

@@ -73,7 +73,7 @@ def test_a_reference_that_azure_could_not_resolve_is_understood_by_the_runtime(b
         settings["api_token"]
 
 
-@pytest.mark.parametrize("slug", ["acme", "Acme_Orders", "a", "a_1", "x" * 60])
+@pytest.mark.parametrize("slug", ["acme", "Acme_Orders", "a", "x" * 60])
 def test_any_folder_name_gives_azd_a_name(bake: Bake, slug: str) -> None:
     """azd takes lower-case letters, digits and hyphens, at both ends no hyphen."""
     whole = (bake(project_slug=slug) / "azure.yaml").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from harness.sample.spec import Auth, Entity
 from publish.conftest import Bake
 from publish.pages import PAGE, SAMPLE, fenced, quoted, table
 
-NOT_WRITTEN = ("name", "short_pages")  # what the file does not say
+NOT_WRITTEN = ("name",)  # what the file does not say
 
 
 def test_the_page_lists_every_key_and_no_other() -> None:
@@ -71,7 +71,7 @@ def synced(project: Path) -> dict[str, int]:
 
 def test_the_second_entity_of_the_page_syncs_with_its_step(project: Path) -> None:
     """Steps of fetch.md and tables of sample.md, put into a new project."""
-    added = next(block for block in fenced(SAMPLE, "toml") if "entity.product" in block)
+    added = next(block for block in fenced(SAMPLE, "toml") if "entity.ticket" in block)
     wanted = list(tomllib.loads(added)["entity"])
     blocks = fenced(PAGE, "python")
     steps = [block for block in blocks if any(f'entity("{name}"' in block for name in wanted)]
@@ -80,7 +80,7 @@ def test_the_second_entity_of_the_page_syncs_with_its_step(project: Path) -> Non
         file.write("\n\n" + "\n\n".join(steps))
     with (project / "sample.toml").open("a", encoding="utf-8", newline="\n") as file:
         file.write("\n" + added)
-    assert synced(project) == {"transaction": 2500, "customer": 2500, "product": 2500}
+    assert synced(project) == {"transaction": 2500, "customer": 2500, "ticket": 2500}
 
 
 def test_the_app_of_the_page_syncs_and_passes_the_suite(project: Path) -> None:

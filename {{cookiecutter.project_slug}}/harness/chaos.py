@@ -127,13 +127,19 @@ def play(
         for _ in range(chance.choice(_SYNCS)):
             before = _happened(network, faults)
             calls = chance.randint(1, 6) if chance.random() < 0.5 else _CALLS
-            ended = sync.through(
-                sync.run(network, connection, redactor, tables, calls=calls, sleep=_no_sleep), take
-            )
-            if isinstance(ended.error, ProtocolBroken) and ended.error.rule not in _BAD_DAY:
-                raise ended.error
+            ended = "stopped"
+            try:
+                for exchange in sync.run(
+                    network, connection, redactor, tables, calls=calls, sleep=_no_sleep
+                ):
+                    take(exchange)
+                    ended = "stopped" if exchange.reply.has_more else "done"
+            except HarnessError as error:
+                if isinstance(error, ProtocolBroken) and error.rule not in _BAD_DAY:
+                    raise
+                ended = str(error)
             now = _happened(network, faults) - before
-            outcome.syncs.append(f"{_list(now)}; ended: {ended.error or ended.reason}")
+            outcome.syncs.append(f"{_list(now)}; ended: {ended}")
         outcome.happened = _happened(network, faults)
         if faults:
             faults.quiet = True
@@ -161,17 +167,17 @@ def to_end(
 ) -> tuple[list[Exchange], HarnessError | None]:
     """One sync in which nobody sleeps, and what ended it before its end."""
     exchanges: list[Exchange] = []
-
-    def take(exchange: Exchange) -> None:
-        exchanges.append(exchange)
-        on_exchange(exchange)
-
     running = sync.run(function, connection, redactor, tables, calls=CALLS, sleep=_no_sleep)
-    ended = sync.through(running, take)
-    if ended.reason == "calls":
+    try:
+        for exchange in running:
+            exchanges.append(exchange)
+            on_exchange(exchange)
+    except HarnessError as error:
+        return exchanges, error
+    if exchanges[-1].reply.has_more:
         what = f"the sync has not ended after {CALLS:,} calls"
         return exchanges, ProtocolBroken(what, rule="state-stuck")
-    return exchanges, ended.error
+    return exchanges, None
 
 
 def _no_sleep(seconds: float) -> None:
@@ -184,7 +190,7 @@ def _appended(sample: Sample | None, tables: Warehouse) -> list[str]:
     if sample is None or sample.entities is None:
         return keyless
     entities = sample.spec.entities.values()
-    return [each.name for each in entities if not each.primary_key and each.cursor is None]
+    return [each.name for each in entities if not each.primary_key and not each.cursor]
 
 
 def _tables(folder: Path, name: str, connection: Connection) -> Warehouse:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -19,7 +18,7 @@ from harness import chaos as play
 from harness import peek as looks
 from harness import sync as loop
 from harness.codec import decode, encode
-from harness.command import INTERRUPTED, KEY, Ended, Options, Work, execute
+from harness.command import KEY, Options, Work
 from harness.connect import create, look
 from harness.console import counted, duration, size
 from harness.errors import UsageError
@@ -28,8 +27,6 @@ from harness.run import Run
 from harness.sample import Faults
 from harness.target.local import Logs
 
-_USAGE = 3
-_TYPERS = (1, 2)  # what Typer exits with on wrong usage; here they mean other things
 _LOOKING = ("sample", "upstream", "warehouse", "connection", "json")
 _CALLING = ("url", "key", "sample", "upstream", "port", "warehouse", "connection", "json")
 
@@ -45,42 +42,34 @@ app = typer.Typer(
 )
 
 
+class _Ended(Exception):
+    """A command has ended; its argument is the exit code."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
         app(args=arguments, prog_name="python -m harness")
-    except Ended as ended:
-        return int(str(ended.code))
+    except _Ended as ended:
+        return int(ended.args[0])
     except SystemExit as left:
-        return _USAGE if left.code in _TYPERS else int(str(left.code or 0))
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return UsageError.exit_code if left.code in (1, 2) else int(left.code or 0)  # Typer's
     return 0
 
 
 def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a function as the command of its name.
-
-    Args:
-        shared: Options besides its own, as named in `Options`; they are in the work that it takes.
-    """
+    """Registers a function as a command with its parameters and these options of `Options`."""
 
     def register(do: Callable[..., None]) -> Callable[..., None]:
-        def run(**values: Any) -> None:
+        def command(**values: Any) -> None:
             options = Options(**{name: values.pop(name) for name in shared})
-            execute(do.__name__, options, lambda work: do(work, **values))
+            raise _Ended(Work(do.__name__, options).run(lambda work: do(work, **values)))
 
-        hints, only = get_type_hints(Options, include_extras=True), inspect.Parameter.KEYWORD_ONLY
-        own = list(inspect.signature(do, eval_str=True).parameters.values())[1:]
-        parameters = [each.replace(kind=only) for each in own]
-        parameters += [
-            inspect.Parameter(name, only, default=getattr(Options, name), annotation=hints[name])
-            for name in shared
-        ]
-        run.__doc__ = do.__doc__
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        vars(run)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
-        app.command(do.__name__)(run)
+        _, *parameters = inspect.signature(do, eval_str=True).parameters.values()
+        common = inspect.signature(Options, eval_str=True).parameters
+        parameters += [common[name] for name in shared]
+        vars(command)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
+        app.command(do.__name__, help=do.__doc__)(command)
         return do
 
     return register
@@ -99,7 +88,6 @@ def test(work: Work) -> None:
             run.add(exchange)
         first, last = exchanges[0], exchanges[-1]
         work.result |= {"tries": len(exchanges), "warnings": run.warnings}
-        work.result |= {"seconds": last.seconds, "bytes": last.reply.size}
         if error := loop.failure(last):
             raise error
         run.ended = "done"
@@ -149,12 +137,12 @@ def sync(
     """
     if chaos is None:
         _sync(work, calls)
-    elif calls or work.options.warehouse:
+        return
+    if calls or work.options.warehouse:
         raise UsageError(
-            "--chaos has calls and tables of its own: leave out --calls and --warehouse"
+            "--chaos chooses its calls and tables itself: leave out --calls and --warehouse"
         )
-    else:
-        _chaos(work, chaos)
+    _chaos(work, chaos)
 
 
 @_command(*_CALLING)
@@ -170,8 +158,7 @@ def resync(work: Work) -> None:
 def state(
     work: Work,
     new: Annotated[
-        str | None,
-        typer.Option("--set", metavar="JSON", help="Replace it by this object; - reads it."),
+        str | None, typer.Option("--set", metavar="JSON", help="Replace it by this object.")
     ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
 ) -> None:
@@ -181,12 +168,11 @@ def state(
     """
     tables = work.tables()
     found: Any = tables.state()
-    text = sys.stdin.read() if new == "-" else new
     if edit:
-        text = _edited(msgspec.json.format(encode(found), indent=2).decode("utf-8"))
-    if text is not None:
+        new = _edited(msgspec.json.format(encode(found), indent=2).decode("utf-8"))
+    if new is not None:
         try:
-            found = decode(text)
+            found = decode(new)
         except ValueError as error:
             raise UsageError(f"the new state is not JSON: {error}") from None
         if not isinstance(found, dict):
@@ -284,18 +270,19 @@ def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
     if again:
         tables.begin_resync()
     work.result["state_before"] = tables.state()
-    syncing = loop.run(target, work.connection, work.console.redactor, tables, calls=calls)
     run = Run(work, tables, target.name)
     try:
         with run:
-            ended = loop.through(syncing, run.add)
-            run.ended = ended.reason
-            if ended.error is not None:
-                raise ended.error
-            if ended.reason == "done":
-                if tables.resyncing:
-                    run.unseen = {t: n for t, n in tables.finish_resync().items() if n}
-                work.finish(tables)
+            redactor = work.console.redactor
+            for exchange in loop.run(target, work.connection, redactor, tables, calls=calls):
+                run.add(exchange)
+            if exchange.reply.has_more:
+                run.ended = "calls" if run.calls == calls else "hours"
+                return
+            run.ended = "done"
+            if tables.resyncing:
+                run.unseen = {name: rows for name, rows in tables.finish_resync().items() if rows}
+            work.finish(tables)
     finally:
         run.show()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +18,9 @@ from harness import sample
 from harness.console import Console
 from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
-from harness.project import CONNECTION, ENTRY, EXAMPLE, Connection, Project
+from harness.project import Connection, Project
 from harness.protocol.findings import Findings, advice, summary
-from harness.protocol.rules import ERROR, NOTICE, WARNING, Judge
+from harness.protocol.rules import ERROR, NOTICE, WARNING, Fault, Judge
 from harness.redact import Redactor
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
@@ -27,9 +28,7 @@ from harness.target.local import Event, FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
 Load = Callable[[Mapping[str, str]], Target]
-INTERRUPTED = 130
 REAL = "real"  # the upstream of a run in which nothing stands in for it
-SAMPLE_PORT = 8011
 KEY = typer.Option(
     envvar="FUNCTION_KEY",
     show_envvar=True,
@@ -43,7 +42,6 @@ _PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_", "UPSTREAM_
 _HINTS = (
     ("connection ?refused|actively refused", "is it running, and is this the right port?"),
     ("wrong.version.number|record.layer", "that port does not speak https: write http://"),
-    ("name or service not known|getaddrinfo|nodename nor", "is the host's name right?"),
     (
         "state API|re-sync in Fivetran",
         "for this run: `python -m harness resync` reads everything again, "
@@ -58,10 +56,7 @@ class Options:
 
     url: Annotated[
         str | None,
-        typer.Option(
-            help="Call the function at this URL instead of the one in this folder, for example "
-            "https://APP.azurewebsites.net/api/FUNCTION; http for localhost only."
-        ),
+        typer.Option(help="Call the function at this URL, not the one of this folder."),
     ] = None
     key: Annotated[str | None, KEY] = None
     sample: Annotated[
@@ -79,16 +74,14 @@ class Options:
     port: Annotated[
         int,
         typer.Option(min=0, max=65535, help="Port of the sample upstream; 0 takes a free one."),
-    ] = SAMPLE_PORT
+    ] = 8011
     warehouse: Annotated[
         Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
     ] = None
     connection: Annotated[
         Path | None, typer.Option(help="Connection file instead of connection.json.")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="Write one JSON object, nothing else.")] = (
-        False
-    )
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object alone.")] = False
 
     @property
     def stands_in(self) -> bool:
@@ -102,7 +95,6 @@ class Work:
     Attributes:
         connection: What every request carries.
         result: What `--json` writes.
-        findings: Broken rules.
         calls: Number of the last call.
         upstream: What stands in for the real upstream, and its running server.
     """
@@ -111,47 +103,43 @@ class Work:
 
     def __init__(self, command: str, options: Options) -> None:
         self.command, self.options = command, options
-        self.console = Console(json=options.json)
+        self.console = Console(options.json)
         self.project = Project(Path())
         self.result: dict[str, Any] = {}
         self.findings = Findings()
-        self.upstream: tuple[sample.Sample, sample.Server] | None = None
-        self._stack = contextlib.ExitStack()
-        self._judge = Judge(self.console.redactor)
         self.calls = 0
+        self.upstream: tuple[sample.Sample, sample.Server] | None = None
+        self._stack = ExitStack()
 
     def run(self, do: Callable[[Work], None]) -> int:
         """Do the command, print its errors and findings, and give the exit code."""
         error: HarnessError | None = None
         try:
             with self._stack:
-                self._read_connection()
+                self.connection = self.project.connection(self.options.connection)
+                self.hide()
                 do(self)
         except HarnessError as caught:
             error = caught
         except KeyboardInterrupt:
             self.console.warn("stopped: what was applied stays, and the next sync goes on there")
-            self._conclude(INTERRUPTED)
-            return INTERRUPTED
-        code = error.exit_code if error else 0
+            return self._conclude(130)
         self.findings.stopped(self.calls, error)
-        if self.findings.broken:
-            code = max(code, ProtocolBroken.exit_code)
-        self._print_findings(getattr(error, "rule", None))
-        if error is not None:
+        self._print_findings(error.rule if error else "")
+        code = error.exit_code if error else 0
+        if error:
             text = str(error)
             hints = [hint for sign, hint in _HINTS if re.search(sign, text, re.IGNORECASE)]
             lines = [*(f"→ {hint}" for hint in hints), *advice(error)]
             self.console.error(error, lines)
             self.result["error"] = {
                 "message": text,
-                "rule": getattr(error, "rule", ""),
+                "rule": error.rule,
                 "advice": lines,
-                "errorType": getattr(error, "kind", ""),
-                "stackTrace": getattr(error, "trace", ""),
+                "errorType": error.kind,
+                "stackTrace": error.trace,
             }
-        self._conclude(code)
-        return code
+        return self._conclude(max(code, ProtocolBroken.exit_code) if self.findings.broken else code)
 
     def hide(self, *others: str) -> None:
         """Mask all secrets that this folder knows, and others."""
@@ -162,13 +150,10 @@ class Work:
         self._judge = Judge(self.console.redactor)
 
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
-        """What loads the function for app settings; the sample upstream is started if asked for.
+        """What loads the function for app settings; what it prints goes through the console.
 
-        What the function prints in this process goes through the console from then on.
-
-        Args:
-            faults: What goes wrong with the sample upstream.
-            records: How many records of each entity it has at most, None for what it says itself.
+        The sample upstream is started if asked for, with these faults and at most so many records
+        of each entity.
         """
         options, folder = self.options, self.project.folder
         self._stack.enter_context(self.console.printed())
@@ -176,10 +161,10 @@ class Work:
             target = HttpTarget(*self._address(options.url))
             return lambda settings: target
         if options.stands_in:
-            source = self._stand_in() if records is None else self._stand_in().fewer(records)
-            server = self._stack.enter_context(source.serve(options.port, faults))
-            self.upstream = source, server
-            self.connection = self.connection.with_secrets(source.secrets())
+            stand_in = self._stand_in if records is None else self._stand_in.fewer(records)
+            server = self._stack.enter_context(stand_in.serve(options.port, faults))
+            self.upstream = stand_in, server
+            self.connection = self.connection.with_secrets(stand_in.secrets())
             self.hide()
             found = {"UPSTREAM_BASE_URL": server.url}
         else:
@@ -203,44 +188,38 @@ class Work:
         if exchange.number == 1:
             self._judge = Judge(self.console.redactor)
         if not exchange.answer.lost:  # it is asked for again, and an error after the last try
-            for fault in self._judge.check(exchange):
-                self.findings.add(exchange.number, fault)
+            self._add(exchange.number, self._judge.check(exchange))
 
     def log(self, event: Event) -> None:
         """Judge a log record of the call that runs."""
-        for fault in self._judge.log(event):
-            self.findings.add(self.calls + 1, fault)
+        self._add(self.calls + 1, self._judge.log(event))
 
     def finish(self, tables: Warehouse) -> None:
         """Judge a sync that has ended."""
-        for fault in self._judge.finish(tables.tables(), tables.unmatched()):
-            self.findings.add(0, fault)
+        self._add(0, self._judge.finish(tables.tables(), tables.unmatched()))
 
     @property
     def tables_file(self) -> Path:
         """The DuckDB file."""
-        return self.options.warehouse or (
-            self.project.home(self.options.stands_in) / "warehouse.duckdb"
-        )
+        options, project = self.options, self.project
+        return options.warehouse or project.home(options.stands_in) / "warehouse.duckdb"
 
     def tables(self, *, for_calls: bool = False) -> Warehouse:
-        """Open the tables.
+        """Open the tables; for calls that fill them, those of another sample upstream are dropped.
 
-        Args:
-            for_calls: Whether replies are going to be applied: tables of another sample upstream
-                are then dropped, those of the real API refused.
+        Raises:
+            UsageError: A sample upstream would fill tables of the real API.
         """
         privacy = Privacy(self.connection.blocked, self.connection.hashed)
         warehouse = self._stack.enter_context(
             Warehouse(self.tables_file, schema=self.connection.schema, privacy=privacy)
         )
         if for_calls:
-            now = self._upstream()
-            if warehouse.upstream == REAL != now:
+            if warehouse.upstream == REAL != self._upstream:
                 raise UsageError(
                     f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
                 )
-            if warehouse.use_for(now) is not None:
+            if warehouse.use_for(self._upstream) is not None:
                 self.console.warn(
                     "the sample upstream is not what it was at the last sync: tables and state "
                     "start from nothing"
@@ -252,29 +231,21 @@ class Work:
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()
-        same = warehouse.upstream in (None, self._upstream())
-        return warehouse.state() if same else {}
+        return warehouse.state() if warehouse.upstream in (None, self._upstream) else {}
 
-    def _read_connection(self) -> None:
-        folder, chosen = self.project.folder, self.options.connection
-        if not (chosen or any((folder / name).exists() for name in (ENTRY, CONNECTION, EXAMPLE))):
-            raise UsageError(
-                f"{folder} is not the project's folder: it has no {ENTRY}",
-                f"run this in the folder of the function, or write a {CONNECTION} here for --url",
-            )
-        self.connection = self.project.connection(chosen)
-        self.hide()
-        if not self.options.stands_in and not (chosen or (folder / CONNECTION).exists()):
-            self.console.warn(f"{CONNECTION} is missing: its values come from {EXAMPLE}")
+    def _add(self, call: int, faults: list[Fault]) -> None:
+        for fault in faults:
+            self.findings.add(call, fault)
 
+    @cached_property
     def _stand_in(self) -> sample.Sample:
         """What stands in for the real upstream, not yet running."""
-        return sample.load(
-            self.project.folder, self.options.upstream, list(self.connection.secrets)
-        )
+        folder, secrets = self.project.folder, list(self.connection.secrets)
+        return sample.load(folder, self.options.upstream, secrets)
 
+    @property
     def _upstream(self) -> str:
-        return self._stand_in().fingerprint if self.options.stands_in else REAL
+        return self._stand_in.fingerprint if self.options.stands_in else REAL
 
     def _address(self, url: str) -> tuple[str, str]:
         """The function's URL and key."""
@@ -285,14 +256,14 @@ class Work:
                 "UPSTREAM_BASE_URL set to the URL that it prints",
             )
         url, key = split_key(url)
-        if self.options.key is not None:
-            key = self.options.key
-        elif not key and not is_local(url) and sys.stdin.isatty():
+        key = key if self.options.key is None else self.options.key
+        if not key and not is_local(url) and sys.stdin.isatty():
             key = typer.prompt("Function key", default="", hide_input=True, show_default=False)
         self.hide(key)
         return url, key
 
-    def _print_findings(self, besides: str | None) -> None:
+    def _print_findings(self, besides: str) -> None:
+        """Print what was found, but a single fault that the error in the box below says."""
         listed = [f for f in self.findings if f.count > 1 or f.rule.id != besides]
         if listed:
             self.console.say(f"\n{summary(listed)}; harness/RULES.md explains each rule", "bold")
@@ -302,16 +273,7 @@ class Work:
             for line in finding.lines():
                 self.console.say(f"    {line}", "dim" if line.startswith("Fivetran") else "")
 
-    def _conclude(self, code: int) -> None:
-        findings = self.findings.as_json()
+    def _conclude(self, code: int) -> int:
         done = {"command": self.command, **self.result, "ok": code == 0, "exit_code": code}
-        self.console.result({**done, "findings": findings})
-
-
-class Ended(SystemExit):
-    """A command has ended with an exit code of the harness's."""
-
-
-def execute(command: str, options: Options, do: Callable[[Work], None]) -> NoReturn:
-    """Run a command; it ends the process with the exit code."""
-    raise Ended(Work(command, options).run(do))
+        self.console.result({**done, "findings": self.findings.as_json()})
+        return code

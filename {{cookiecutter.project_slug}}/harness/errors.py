@@ -8,10 +8,14 @@ class HarnessError(Exception):
 
     Attributes:
         todo: What to do about it, "" where nothing is known.
+        kind: `errorType` of a reply.
+        trace: Lines of a reply's `stackTrace`.
+        rule: Id of the broken rule in RULES.md.
         exit_code: What the command ends with: 1 the function reported an error, 2 it broke the
             protocol or the tables differ, 3 a command, an option or a file is wrong.
     """
 
+    kind = trace = rule = ""
     exit_code = 3
 
     def __init__(self, what: str, todo: str = "") -> None:
@@ -30,29 +34,19 @@ class SampleError(UsageError):
 
 
 class FunctionFailed(HarnessError):
-    """The function answered with `errorMessage`.
-
-    Attributes:
-        kind: `errorType` of the reply, "" where it has none.
-        trace: Lines of the reply's `stackTrace`.
-    """
+    """The function answered with `errorMessage`."""
 
     exit_code = 1
 
-    def __init__(self, message: str, todo: str = "", *, kind: str = "", trace: str = "") -> None:
-        super().__init__(message, todo)
-        self.kind = kind
-        self.trace = trace
+    def __init__(self, message: str, *, kind: str = "", trace: str = "") -> None:
+        super().__init__(message)
+        self.kind, self.trace = kind, trace
         if trace:
             self.add_note(trace)
 
 
 class ProtocolBroken(HarnessError):
-    """The function answered with something that Fivetran cannot use.
-
-    Attributes:
-        rule: Id of the rule in RULES.md.
-    """
+    """The function answered with something that Fivetran cannot use."""
 
     exit_code = 2
 

@@ -15,14 +15,9 @@ class Exchange:
 
     Attributes:
         number: Of the call in its run, from 1; a try that is repeated counts again.
-        sync_id: As sent, None where the request had none.
-        setup_test: Whether it was a setup test's.
         before: The state sent.
         answer: What came back; `answer.lost` where nothing came.
-        reply: The same, read.
         noticed: What the destination noticed; None where nothing was applied.
-        seconds: How long the call took.
-        request_bytes: Size of the request.
     """
 
     number: int

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from harness import sync
 from harness.command import Work
 from harness.console import counted, duration, size
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProtocolBroken
 from harness.exchange import Exchange
 from harness.target.local import Event, Logs
 from harness.warehouse import Warehouse
@@ -21,10 +21,6 @@ from harness.warehouse.runs import CallRecord, Runs
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
 _ELSEWHERE = ("maybe_truncated", "failed", "error")
-_WORDS = {
-    "no_cursor_committed": "no cursor can be committed, the next sync reads everything again",
-    "unreadable_cursor": "a cursor cannot be read",
-}
 _ENDED = {
     "done": "done",
     "calls": "stopped after as many calls as asked for; the next sync goes on",
@@ -38,12 +34,14 @@ class Run:
     """A run of `sync`, `resync` or `test`, recorded in the tables; used around its calls.
 
     Attributes:
+        calls: Replies that were applied.
         ended: Why it ended: `stopped` until somebody says more.
         unseen: Rows by table that a re-sync did not bring again.
         warnings: What the function warned of, each once.
     """
 
     def __init__(self, work: Work, tables: Warehouse, target: str) -> None:
+        self.calls = self._rows = self._size = 0
         self.ended = "stopped"
         self.unseen: dict[str, int] = {}
         self.warnings: list[str] = []
@@ -51,34 +49,29 @@ class Run:
         self._runs = Runs(tables)
         self._id = self._runs.begin(work.command, self._console.redactor.text(target))
         self._began = time.monotonic()
-        self._calls = self._rows = self._size = 0
         self._applied: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._widened: list[Widened] = []
-        self._pages: Counter[str] = Counter()
         self._waits: Counter[str] = Counter()
         self._rows_read, self._waited = 0, 0.0  # since the last call came back
         self._logs = Logs(self._log)
-        self._progress = self._console.progress()
-        self._task = self._progress.add_task("", total=None)
+        self._status = self._console.status("")  # a line on a terminal
 
     def __enter__(self) -> Run:
         self._logs.__enter__()
-        self._progress.start()
+        self._status.start()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._logs.__exit__()
-        self._progress.stop()
+        self._status.stop()
         clean, findings, message = self._console.redactor.text, self._work.findings, ""
         if isinstance(error, HarnessError):
-            self.ended = "failed" if self.ended == "stopped" else self.ended
+            unusable = isinstance(error, ProtocolBroken) and error.rule != "no-reply"
+            self.ended, message = "broken" if unusable else "failed", clean(str(error))
             findings.stopped(self._work.calls, error)
-            message = clean(str(error))
-        for finding in findings:
-            rule, text = finding.rule, clean("\n".join(finding.lines()))
-            self._runs.add_finding(
-                self._id, rule.id, rule.severity, finding.count, finding.calls, text
-            )
+        for found in findings:
+            rule, text = found.rule, clean("\n".join(found.lines()))
+            self._runs.add_finding(self._id, rule.id, rule.severity, found.count, found.calls, text)
         self._runs.end(self._id, self.ended, message, self.unseen)
 
     def add(self, exchange: Exchange) -> None:
@@ -112,7 +105,7 @@ class Run:
         for name, counts in exchange.noticed.counts.items():
             self._applied[name].update(asdict(counts))
         self._widened += exchange.noticed.widened
-        self._calls, self._size = self._calls + 1, self._size + reply.size
+        self.calls, self._size = self.calls + 1, self._size + reply.size
         self._rows += inserted + deleted
         parts = [f"call {number:<4}", f"{inserted:>8,} rows"]
         parts += [f"{deleted:,} deleted"] if deleted else []
@@ -123,58 +116,44 @@ class Run:
 
     def show(self) -> None:
         """Print what the run did, and put it into the command's result."""
-        console, tables, seconds = self._console, self._tables, time.monotonic() - self._began
-        found, state = tables.tables(), tables.state()
-        applied = self._applied
+        console, seconds = self._console, time.monotonic() - self._began
+        tables, applied, state = self._tables.tables(), self._applied, self._tables.state()
         self._work.result |= {
             "ended": self.ended,
-            "calls": self._calls,
+            "calls": self.calls,
             "rows": self._rows,
-            "pages": self._pages,
             "bytes": self._size,
             "seconds": seconds,
             "waited": self._waits,
             "warnings": self.warnings,
             "unseen": self.unseen,
             "state": state,
-            "tables": [
-                asdict(t)
-                | {"columns": {c.name: c.type for c in t.columns}, "applied": applied[t.name]}
-                for t in found
-            ],
+            "tables": [asdict(table) | {"applied": applied[table.name]} for table in tables],
         }
-        if not self._calls:
+        if not self.calls:
             console.warn("nothing was applied, the state is unchanged")
             return
-        heads = ("new rows", "changed", "deleted", "rows now", "deleted rows", "columns")
+        heads = ("table", "new rows", "changed", "deleted", "rows now", "deleted rows", "columns")
         rows = []
-        for table in found:
+        for table in tables:
             done = (applied[table.name][part] for part in ("inserted", "updated", "deleted"))
-            rows.append(
-                (table.name, *done, table.rows - table.deleted, table.deleted, len(table.columns))
-            )
-        console.table("", ("table", *heads), rows)
-        for name, counts in applied.items():
-            if counts["marked"]:
-                console.say(
-                    f"{name}: softDelete marked {counted(counts['marked'], 'row')} as deleted "
-                    "first; those that came again are rows as before"
-                )
+            now = table.rows - table.deleted, table.deleted, len(table.columns)
+            rows.append((table.name, *done, *now))
+        console.table("", heads, rows)
         for name, count in self.unseen.items():
             console.say(f"{name}: {counted(count, 'row')} did not come again and are deleted now")
         for each in self._widened:
             console.say(f"{each.table}.{each.column} became {each.after} (was {each.before})")
         for entity, waited in self._waits.items():
             console.warn(f"{entity or 'the function'} waited {duration(waited)} for the API")
-        good = self.ended == "done" and not self._work.findings.broken
         console.say(
-            f"{_ENDED.get(self.ended, self.ended)}: {counted(self._calls, 'call')}, "
+            f"{_ENDED.get(self.ended, self.ended)}: {counted(self.calls, 'call')}, "
             f"{counted(self._rows, 'row')} ({self._rows / seconds:,.0f} rows/s), "
             f"{size(self._size)}, {duration(seconds)}",
-            "green" if good else "yellow",
+            "green" if self.ended == "done" and not self._work.findings.broken else "yellow",
         )
         console.state(state)
-        console.say(f"tables: {tables.path}, schema {tables.schema}", "dim")
+        console.say(f"tables: {self._tables.path}, schema {self._tables.schema}", "dim")
 
     def _log(self, event: Event) -> None:
         """A log record of the function."""
@@ -182,29 +161,25 @@ class Run:
         fields, entity = event.fields, event.fields.get("entity", "")
         kind = fields.get("event")
         if kind == "page":
-            self._pages[entity] += 1
             self._rows_read += int(fields.get("rows", 0))
             self._doing(f"{entity} page {fields.get('page', '')}")
         elif kind == "waiting":
             seconds = float(fields.get("seconds", 0))
             self._waits[entity] += round(seconds)
             self._waited += seconds
-            self._pause(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}")
+            self._doing(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}", warn=True)
         elif kind == "request" and fields.get("error"):
             why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
-            self._pause(f"{entity}: retrying, {why.removesuffix(' error')}")
+            self._doing(f"{entity}: retrying, {why.removesuffix(' error')}", warn=True)
         elif (text := warning(event)) and text not in self.warnings:
             self.warnings.append(text)
             self._console.warn(f"warning: {text}")
 
-    def _pause(self, text: str) -> None:
-        self._console.warn(text)
-        self._doing(text)
-
-    def _doing(self, what: str) -> None:
+    def _doing(self, what: str, *, warn: bool = False) -> None:
+        if warn:
+            self._console.warn(what)
         rows = counted(self._rows + self._rows_read, "row")
-        text = self._console.text(f"call {self._calls + 1}, {rows}  {what}").plain
-        self._progress.update(self._task, description=text)
+        self._status.update(self._console.text(f"call {self.calls + 1}, {rows}  {what}"))
 
 
 def warning(event: Event) -> str:
@@ -217,4 +192,4 @@ def warning(event: Event) -> str:
     if kind is None or why is None:
         return f"{event.line} ({event.logger})"
     entity = f"{fields['entity']}: " if fields.get("entity") else ""
-    return f"{entity}{_WORDS.get(kind, kind.replace('_', ' '))}: {why}"
+    return f"{entity}{kind.replace('_', ' ')}: {why}"

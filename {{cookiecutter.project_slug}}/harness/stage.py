@@ -26,7 +26,7 @@ from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
 from harness.warehouse import Warehouse
-from harness.warehouse.compare import Difference, difference
+from harness.warehouse.compare import Difference, differences
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 TRUNCATED = "maybe-truncated"  # a rule
@@ -151,11 +151,12 @@ class Stage:
         self, tables: Warehouse, expected: Warehouse, *, exactly: bool = False
     ) -> Difference | None:
         if not self.entities:
-            return difference(tables, expected)
+            return next(iter(differences(tables, expected)), None)
         keyed = {table.name for table in tables.tables() if table.primary_key}
         entities = [e for e in self.entities if exactly or e in keyed]
         appended = [] if exactly else [e for e in self.entities if e not in keyed]
-        return difference(tables, expected, entities=entities, appended=appended)
+        found = differences(tables, expected, entities=entities, appended=appended)
+        return next(iter(found), None)
 
     def check_bounds(self, first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.

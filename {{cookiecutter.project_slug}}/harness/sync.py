@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import blake2b
+from itertools import count
 from typing import Any
 
-from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
+from harness.errors import HarnessError, ProtocolBroken
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.protocol import messages
@@ -23,20 +24,6 @@ SYNC_SECONDS = 6 * 3600  # Fivetran's change log, August 2018: the rest waits fo
 TRIES = 3  # of one call whose reply is lost
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a sync ended.
-
-    Attributes:
-        reason: `done`; `calls`, as many as asked for; `hours`, Fivetran's six; `failed`, an error
-            of the function or no reply; `broken`, a reply that cannot be used.
-        error: What ended it, None for the first three.
-    """
-
-    reason: str
-    error: HarnessError | None = None
-
-
 def run(
     target: Target,
     connection: Connection,
@@ -46,76 +33,54 @@ def run(
     calls: int | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Generator[Exchange, None, Ended]:
-    """One sync from the warehouse's state on; each reply is applied before it is yielded.
+) -> Iterator[Exchange]:
+    """One sync from the warehouse's state on, until hasMore is false, six hours or `calls` replies.
 
-    A lost reply is asked for again, as a further exchange whose answer is lost.
+    Each reply is applied before it is yielded. A lost one is yielded too, and asked for again.
 
-    Args:
-        target: The function.
-        connection: What every request carries.
-        redactor: Knows the secrets.
-        warehouse: Takes each reply with its state, in one transaction.
-        calls: At most so many replies, None for no limit.
-        clock: Seconds that never go back.
-        sleep: Waits for so many seconds.
+    Raises:
+        FunctionFailed: The function reported an error.
+        ProtocolBroken: No reply came, or one that Fivetran cannot use.
     """
-    sync_id, began = str(uuid.uuid4()), clock()
-    number = replies = empty = lost = 0
-    state = warehouse.state()
+    sync_id, began, state = str(uuid.uuid4()), clock(), warehouse.state()
     states = {_digest(state)}
-    while True:
-        number += 1
+    replies = empty = lost = 0
+    for number in count(1):
         exchange = call(target, connection, redactor, state, number, sync_id)
         reply = exchange.reply
-        lost = lost + 1 if exchange.answer.lost else 0
-        if not reply.usable:
+        if error := failure(exchange):
             yield exchange
-            if 0 < lost < TRIES:
-                sleep(float(lost))
-                continue
-            error = reply.failure()
-            reported = lost or isinstance(error, FunctionFailed)
-            return Ended("failed" if reported else "broken", error)
+            lost += 1
+            if not exchange.answer.lost or lost == TRIES:
+                raise error
+            sleep(float(lost))
+            continue
         try:
             noticed = warehouse.apply(reply)
-        except ProtocolBroken as broken:
+        except ProtocolBroken:
             yield exchange
-            return Ended("broken", broken)
+            raise
         yield replace(exchange, noticed=noticed)
-        replies, state = replies + 1, reply.state or {}
+        replies, lost, state = replies + 1, 0, reply.state or {}
         empty = empty + 1 if reply.is_empty else 0
         if empty > EMPTY_REPLIES:
             what = f"{empty} empty replies in a row: Fivetran ends a sync after {EMPTY_REPLIES}"
-            return Ended("broken", ProtocolBroken(what, rule="empty-streak"))
+            raise ProtocolBroken(what, rule="empty-streak")
         if not reply.has_more:
-            return Ended("done")
-        digest = _digest(state)
-        if digest in states:
+            return
+        if (digest := _digest(state)) in states:
             what = "hasMore is true, and the state is one that was sent before: the same calls "
             what += "would be made again without end"
-            return Ended("broken", ProtocolBroken(what, rule="state-stuck"))
+            raise ProtocolBroken(what, rule="state-stuck")
         states.add(digest)
-        if clock() - began > SYNC_SECONDS:
-            return Ended("hours")
-        if replies == calls:
-            return Ended("calls")
-
-
-def through(syncing: Generator[Exchange, None, Ended], take: Callable[[Exchange], None]) -> Ended:
-    """Run a sync to its end; each exchange is handed to a function."""
-    while True:
-        try:
-            take(next(syncing))
-        except StopIteration as end:
-            ended: Ended = end.value
-            return ended
+        if replies == calls or clock() - began > SYNC_SECONDS:
+            return
 
 
 def setup_test(target: Target, connection: Connection, redactor: Redactor) -> list[Exchange]:
     """The setup test; after any failure of the first try a second one without `sync_id`."""
     exchanges = [call(target, connection, redactor, {}, 1, messages.SETUP_TEST, setup_test=True)]
-    if not exchanges[0].reply.usable:
+    if failure(exchanges[0]):
         exchanges.append(call(target, connection, redactor, {}, 2, None, setup_test=True))
     return exchanges
 

@@ -1,59 +1,95 @@
-{% from "layout.jinja" import call, constant, mapping with context %}
+{% from "nested.jinja" import nested %}
 {% set cursor, style, deletes = cookiecutter.__cursor, cookiecutter.pagination, cookiecutter.deletes %}
 {% set columns = cookiecutter.__primary_key.split(",") if cookiecutter.__primary_key else [] %}
-{% set step = "fetch." ~ cookiecutter.__step %}
-{% set record = [] %}
-{% for column in columns if column != cursor %}{% set _ = record.append('"' ~ column ~ '": 1') %}{% endfor %}
-{% if cursor %}
-{% set path = cursor.split(".") %}
-{% set _ = record.append('"' ~ path | join('": {"') ~ '": "2026-01-05T08:30:00Z"' ~ "}" * (path | length - 1)) %}
+{% set path = cookiecutter.__records_path.split(".") if cookiecutter.__records_path else [] %}
+{% set entity, step = cookiecutter.entity, "fetch." ~ cookiecutter.entity %}
+{# By style: what a page and the last page hold beside the records, the token before and after. #}
+{% set next, last, token, after = {
+  "cursor": ['"next_cursor": "def"', '"next_cursor": None', '"abc"', '"def"'],
+  "page_number": ["", "", "3", "4"],
+  "offset": ["", "", "100", "102" if deletes == "records" else "101"],
+  "last_id": ['"has_more": True', '"has_more": False', "7", 'RECORD["' ~ cookiecutter.__primary_key ~ '"]'],
+  "link_header": ["", "", "NEXT", "NEXT"],
+  "next_url": ['"next": NEXT', '"next": None', "NEXT", "NEXT"],
+  "none": ["", "", "", ""],
+}[style] %}
+{% set asked = {"cursor": ["cursor", "abc"], "page_number": ["page", "3"], "offset": ["offset", "100"], "last_id": ["starting_after", "7"]}.get(style) %}
+{% macro body(record, beside) %}
+{% if path %}
+{
+{{ nested(path, "[" ~ record ~ "]") -}}
+{% if deletes == "records" %}
+    "deleted": [{{ record }}],
 {% endif %}
-{% set linked, listed = style == "link_header", style == "link_header" and deletes != "records" %}
-{% set next = {"cursor": '"next_cursor": "def"', "next_url": '"next": NEXT'}.get(style) %}
-{% set last = {"cursor": '"next_cursor": None', "next_url": '"next": None'}.get(style) %}
-{% set token = {"cursor": '"abc"', "page_number": "3", "offset": "100", "link_header": "NEXT", "next_url": "NEXT"}.get(style) %}
-{% set after = {"cursor": '"def"', "page_number": "4", "offset": "102" if deletes == "records" else "101", "link_header": "NEXT", "next_url": "NEXT"}.get(style) %}
-{% set asked = {"cursor": ["cursor", "abc"], "page_number": ["page", "3"], "offset": ["offset", "100"]}.get(style) %}
-{% set body = ['"data": [RECORD]'] + (['"deleted": [RECORD]'] if deletes == "records" else []) %}
-"""The fetch steps, each on one canned reply: no network, no secrets."""
+{% if beside %}
+    {{ beside }},
+{% endif %}
+}
+{%- else -%}
+[{{ record }}]
+{%- endif %}
+{% endmacro %}
+"""Tests of the fetch step, on one canned response at a time: no network, no secrets."""
 
 import fetch
-from connector.testing import {{ "Reply, " if linked }}call_step
+from connector.testing import {{ "Reply, " if style == "link_header" }}call_step
 
-{% if style in ["link_header", "next_url"] %}
-{{ constant("NEXT", '"' ~ cookiecutter.__base_url ~ cookiecutter.__path ~ '?page=2"') }}
+{% if token == "NEXT" %}
+NEXT = "{{ cookiecutter.__base_url }}/{{ entity }}?page=2"
 {% endif %}
-{{ mapping("RECORD = ", record or ['"amount": 12.5']) }}
-{% if linked %}
-{{ call("PAGE = Reply", [
-  "json=" ~ ("[RECORD]" if listed else "{" ~ body | join(", ") ~ "}"),
-  'headers={"Link": f\'<{NEXT}>; rel="next"\'}',
-]) }}
+RECORD = {
+{% for column in columns if column != cursor %}
+    "{{ column }}": 1,
+{% endfor %}
+{% if cursor %}
+{{ nested(cursor.split("."), '"2026-01-05T08:30:00Z"') -}}
+{% endif %}
+    "amount": 12.5,
+}
+{% if style == "link_header" %}
+BODY: object = {{ body("RECORD", next) }}
+PAGE = Reply(
+    json=BODY,
+    headers={"Link": f'<{NEXT}>; rel="next"'},
+)
 {% else %}
-{{ mapping("PAGE = ", body + ([next] if next else [])) }}
+PAGE: object = {{ body("RECORD", next) }}
+{% endif %}
+{% if token %}
+LAST_PAGE: object = {{ body("", last) }}
 {% endif %}
 
 
-def test_{{ cookiecutter.entity }}_asks_for_one_page() -> None:
-{% set given = ['since="2026-01-01T00:00:00Z"'] if cursor else [] %}
-{{ call("page = call_step", [step, "PAGE"] + given + (["token=" ~ token] if asked else []), "    ") }}
-    assert page.request.path.endswith("{{ cookiecutter.__path }}")
-{% if given %}
+def test_{{ entity }}_requests_one_page() -> None:
+    page = call_step(
+        {{ step }},
+        PAGE,
+{% if cursor %}
+        since="2026-01-01T00:00:00Z",
+{% endif %}
+{% if token %}
+        token={{ token }},
+{% endif %}
+    )
+    assert page.request.path.endswith("{{ "/" ~ entity }}")
+{% if cursor and token != "NEXT" %}
     assert page.request.params["updated_since"] == "2026-01-01T00:00:00Z"
 {% endif %}
 {% if asked %}
     assert page.request.params["{{ asked[0] }}"] == "{{ asked[1] }}"
 {% elif token %}
-
-
-def test_{{ cookiecutter.entity }}_follows_the_next_page() -> None:
-{{ call("page = call_step", [step, "PAGE", "token=NEXT"], "    ") }}
     assert page.request.params["page"] == "2"
 {% endif %}
 
 
-def test_{{ cookiecutter.entity }}_reads_the_page() -> None:
-{{ call("page = call_step", [step, "PAGE"] + (["token=" ~ token] if style in ["page_number", "offset"] else []), "    ") }}
+def test_{{ entity }}_reads_one_page() -> None:
+    page = call_step(
+        {{ step }},
+        PAGE,
+{% if style in ["page_number", "offset"] %}
+        token={{ token }},
+{% endif %}
+    )
     assert list(page.rows) == [RECORD]
 {% if deletes == "records" %}
     assert list(page.deleted) == [RECORD]
@@ -62,8 +98,10 @@ def test_{{ cookiecutter.entity }}_reads_the_page() -> None:
 {% if token %}
 
 
-def test_{{ cookiecutter.entity }}_ends_with_the_last_page() -> None:
-{% set empty = "[]" if listed else "{" ~ (['"data": []'] + (['"deleted": []'] if deletes == "records" else []) + ([last] if last else [])) | join(", ") ~ "}" %}
-{{ call("page = call_step", [step, empty], "    ") }}
+def test_{{ entity }}_ends_with_the_last_page() -> None:
+    page = call_step(
+        {{ step }},
+        LAST_PAGE,
+    )
     assert page.next_token is None
 {% endif %}

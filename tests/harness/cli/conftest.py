@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import handmade
 import pytest
-from baked import once
 from cookiecutter.main import cookiecutter
 from harness.cli import main
 
@@ -21,8 +22,8 @@ ROOT = Path(__file__).parents[3]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Makes a folder whose function has a body, and goes there."""
 
-    def make(body: str = handmade.GOOD, **connection: Any) -> Path:
-        folder = handmade.make(tmp_path / "project", body, **connection)
+    def make(body: str = handmade.GOOD) -> Path:
+        folder = handmade.make(tmp_path / "project", body)
         monkeypatch.chdir(folder)
         monkeypatch.delenv("FUNCTION_KEY", raising=False)
         return folder
@@ -56,23 +57,27 @@ def result(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def baked(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A copy of a project baked with all answers left as they are; the current folder."""
+def process() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs a command in a process of its own, in the current folder."""
 
-    def bake(folder: Path) -> Path:
-        config = folder / "config.yaml"
-        config.write_text(
-            f'replay_dir: "{folder.as_posix()}/a"\ncookiecutters_dir: "{folder.as_posix()}/b"\n',
-            encoding="utf-8",
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        path = os.pathsep.join([str(Path.cwd()), *sys.path])
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *arguments],
+            env={**os.environ, "PYTHONPATH": path, **environment},
+            capture_output=True,
         )
-        made = cookiecutter(
-            str(ROOT), no_input=True, output_dir=str(folder), config_file=str(config)
-        )
-        return Path(made)
 
-    folder = tmp_path / "baked"
-    shutil.copytree(once(tmp_path_factory, {"for": "the local Fivetran"}, bake), folder)
+    return run
+
+
+@pytest.fixture
+def baked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project baked with all answers left as they are; the current folder."""
+    config, place = tmp_path / "config.yaml", tmp_path.as_posix()
+    text = f'replay_dir: "{place}/a"\ncookiecutters_dir: "{place}/b"\n'
+    config.write_text(text, encoding="utf-8")
+    options = {"output_dir": str(tmp_path), "config_file": str(config)}
+    folder = Path(cookiecutter(str(ROOT), no_input=True, **options))
     monkeypatch.chdir(folder)
     return folder

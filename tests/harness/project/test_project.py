@@ -1,4 +1,4 @@
-"""The user's folder: its two private files, its place for tables, its modules."""
+"""The user's folder: its two private files, and its place for tables."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def write(folder: Path, name: str, content: Any) -> Path:
 
 
 def test_a_connection_is_what_the_form_holds(tmp_path: Path) -> None:
+    """The committed example stands in for a missing one; another file can be named."""
+    write(tmp_path, "connection.example.json", {"schema": "example"})
+    project = Project(tmp_path)
+    assert project.connection().schema == "example"
     form = {
         "schema": "acme",
         "secrets": {"token": "t-123456"},
@@ -27,21 +31,11 @@ def test_a_connection_is_what_the_form_holds(tmp_path: Path) -> None:
         "hashed": ["a.c"],
     }
     write(tmp_path, "connection.json", "\ufeff" + json.dumps(form))
-    connection = Project(tmp_path).connection()
-    assert connection == Connection(
-        "acme", {"token": "t-123456"}, {"region": "eu"}, ["a.b"], ["a.c"]
-    )
-    assert "t-123456" not in repr(connection)
-    assert connection.with_secrets({"x": "y"}).secrets == {"x": "y"}
-
-
-def test_the_committed_example_stands_in_for_a_missing_connection(tmp_path: Path) -> None:
-    write(tmp_path, "connection.example.json", {"schema": "example"})
-    assert Project(tmp_path).connection().schema == "example"
-    write(tmp_path, "connection.json", {"schema": "real"})
-    assert Project(tmp_path).connection().schema == "real"
+    found = project.connection()
+    assert found == Connection("acme", {"token": "t-123456"}, {"region": "eu"}, ["a.b"], ["a.c"])
+    assert "t-123456" not in repr(found)
     other = write(tmp_path, "other.json", {"schema": "other"})
-    assert Project(tmp_path).connection(other).schema == "other"
+    assert project.connection(other).schema == "other"
 
 
 @pytest.mark.parametrize(
@@ -67,28 +61,16 @@ def test_a_wrong_entry_is_named_and_no_value_is(tmp_path: Path, form: Any, says:
     assert '"schema": "acme"' in caught.value.todo
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, {}),
-        (
-            '// Core Tools\n{"Values": {"A": "1", /* and */ "B": "http://x//y",},}',
-            {"A": "1", "B": "http://x//y"},
-        ),
-        ('{"Values": {"A": 1}}', "got `int`"),
-        ("{", "cannot be used"),
-    ],
-)
-def test_local_settings_are_read_as_core_tools_read_them(
-    tmp_path: Path, text: str | None, expected: Any
-) -> None:
-    if text is not None:
-        write(tmp_path, "local.settings.json", text)
-    if isinstance(expected, dict):
-        assert Project(tmp_path).settings() == expected
-    else:
-        with pytest.raises(UsageError, match=expected):
-            Project(tmp_path).settings()
+def test_local_settings_are_read_as_core_tools_read_them(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    assert project.settings() == {}
+    text = '// Core Tools\n{"Values": {"A": "1", /* and */ "B": "http://x//y",},}'
+    write(tmp_path, "local.settings.json", text)
+    assert project.settings() == {"A": "1", "B": "http://x//y"}
+    for wrong in ('{"Values": {"A": 1}}', "{"):
+        write(tmp_path, "local.settings.json", wrong)
+        with pytest.raises(UsageError, match=r"local\.settings\.json cannot be used"):
+            project.settings()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -98,11 +80,3 @@ def test_samples_have_a_place_apart_and_all_is_the_owners_alone(tmp_path: Path) 
     homes = (project.home(), project.home(sample=True))
     assert homes == (tmp_path / ".fivetran", tmp_path / ".fivetran" / "sample")
     assert homes[0].stat().st_mode & 0o777 == 0o700
-
-
-def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    write(tmp_path, "fetch.py", "import json\nimport no_such_package\n")
-    project = Project(tmp_path)
-    with project.active({}), pytest.raises(UsageError, match=r"fetch\.py, line 2") as caught:
-        project.load("fetch")
-    assert "pip install -r requirements-dev.txt" in caught.value.todo

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from harness import sync
+from harness.errors import HarnessError
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.protocol.findings import Findings
@@ -69,18 +70,16 @@ class Runs:
                 judged(exchange)
             return findings
         with Warehouse(self._path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
-            calls = sync.run(target, connection, redactor, tables, sleep=lambda _: None)
             number = 0
-            while True:
-                try:
-                    exchange = next(calls)
-                except StopIteration as stopped:
-                    ended = stopped.value
-                    break
-                number = exchange.number
-                judged(exchange)
-            findings.stopped(number, ended.error)
-            if ended.reason == "done":
+            try:
+                for exchange in sync.run(
+                    target, connection, redactor, tables, sleep=lambda _: None
+                ):
+                    number = exchange.number
+                    judged(exchange)
+            except HarnessError as error:
+                findings.stopped(number, error)
+            else:
                 for fault in judge.finish(tables.tables(), tables.unmatched()):
                     findings.add(0, fault)
         return findings

@@ -38,32 +38,15 @@ return reply({
 
 
 class Element:
-    """One element of a page.
-
-    Attributes:
-        name: Its tag.
-        attributes: By name.
-        text: All text in it, also in its children.
-    """
+    """One element of a page: its tag, attributes, classes, ancestors and all text in it."""
 
     def __init__(self, name: str, attributes: dict[str, str], above: list[Element]) -> None:
-        self.name = name
-        self.attributes = attributes
-        self.text = ""
-        self.above = above
-
-    @property
-    def classes(self) -> set[str]:
-        """Its classes."""
-        return set(self.attributes.get("class", "").split())
+        self.name, self.attributes, self.above, self.text = name, attributes, above, ""
+        self.classes = set(attributes.get("class", "").split())
 
 
 class Page(HTMLParser):
-    """A page, read by a parser that knows nothing of how it was written.
-
-    Args:
-        source: The HTML.
-    """
+    """A page, read by a parser that knows nothing of how it was written."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -77,11 +60,10 @@ class Page(HTMLParser):
         assert not self._open, f"left open: {[element.name for element in self._open]}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        element = Element(tag, given, list(self._open))
-        self.elements.append(element)
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append(Element(tag, attributes, list(self._open)))
         if tag not in VOID:
-            self._open.append(element)
+            self._open.append(self.elements[-1])
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop().name == tag
@@ -105,11 +87,11 @@ class Page(HTMLParser):
         (found,) = [each for each in self.elements if each.attributes.get("id") == identity]
         return found.text
 
-    def row(self, column: str, table: str = "thing") -> str:
-        """The text of a column's row in a table's list of columns."""
+    def row(self, column: str) -> str:
+        """The text of a column's row in the list of columns of `thing`."""
         (found,) = [
             each.text
-            for each in self.all("tr", under=f"table-{table}")
+            for each in self.all("tr", under="table-thing")
             if any("columns" in above.classes for above in each.above)
             and each.text.startswith(column)
         ]

@@ -12,7 +12,7 @@ import pytest
 import requests
 from harness import codec
 from harness.sample import Faults, Sample, Server, load
-from harness.sample.spec import value_at
+from harness.sample.spec import put, value_at
 
 ENTITY = {
     "path": "/orders",
@@ -35,7 +35,7 @@ STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
     "cursor": {},
     "by_key": {"pagination": "cursor", "next": None, "more": "more", "token": "after"},
     "page_number": {"pagination": "page_number", "next": None},
-    "page_number_next": {"pagination": "page_number", "last": "404"},
+    "page_number_next": {"pagination": "page_number"},
     "offset": {"pagination": "offset", "next": None},
     "link_header": {"pagination": "link_header", "next": None, "rows": None},
     "next_url": {"pagination": "next_url"},
@@ -73,7 +73,10 @@ class Client:
         url = url or self.entity.path
         url = url if url.startswith("http") else self.server.url + url
         if self.entity.method == "POST":
-            return requests.post(url, json=nested(params), headers=self.headers, timeout=5)
+            body: dict[str, Any] = {}
+            for name, value in params.items():
+                put(body, name, value)
+            return requests.post(url, json=body, headers=self.headers, timeout=5)
         return requests.get(url, params=params, headers=self.headers, timeout=5)
 
     def refusal(self, url: str = "", **params: Any) -> str:
@@ -88,7 +91,7 @@ class Client:
         """The bodies of all pages."""
         entity, token, response = self.entity, "", self.get(**params)
         position = 1 if entity.pagination == "page_number" else 0
-        while not (response.status_code == 404 and entity.last == "404"):
+        while response.status_code != 404:
             assert response.status_code == 200, response.text
             body = codec.decode(response.content)
             yield body
@@ -117,15 +120,6 @@ class Client:
         return [r for b in self.pages(**params) for r in (value_at(b, place) if place else b)]
 
 
-def nested(params: dict[str, Any]) -> dict[str, Any]:
-    """Dotted parameters as the body of a POST."""
-    body: dict[str, Any] = {}
-    for name, value in params.items():
-        outer, _, inner = name.rpartition(".")
-        (body.setdefault(outer, {}) if outer else body)[inner] = value
-    return body
-
-
 Serve = Callable[..., AbstractContextManager[Client]]
 
 
@@ -152,7 +146,6 @@ def serve(tmp_path: Path) -> Serve:
         path = tmp_path / "sample.toml"
         path.write_text(written(tables, f"records = {records}"), encoding="utf-8")
         sample = load(tmp_path)
-        assert isinstance(sample, Sample)
         with sample.serve(faults=faults) as server:
             yield Client(sample, server)
 

@@ -21,7 +21,7 @@ KINDS: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
         {"kind": "api_key_header", "secrets": ONE, "header": "Authorization", "prefix": "Key "},
         {"Authorization": "Key {}"},
         "Authorization: Key ",
-        "ApiKey",
+        "Key",
     ),
     ({"kind": "basic", "secrets": TWO}, {"Authorization": f"Basic {BASIC}"}, "Basic", "Basic"),
 ]
@@ -48,10 +48,11 @@ def test_the_right_credentials_and_no_others(
 
 
 def test_oauth_tokens_are_issued_and_wanted(serve: Serve) -> None:
-    auth = {"kind": "oauth2_client_credentials", "secrets": ["id", "secret"], "token_path": "/t"}
+    auth = {"kind": "oauth2_client_credentials", "secrets": ["id", "secret"]}
     with serve(auth=auth) as client:
         url, form = f"{client.server.url}/t", {"grant_type": "client_credentials"}
-        assert requests.post(url, {}, timeout=5).json()["error"] == "unsupported_grant_type"
+        other = requests.post(url, {"grant_type": "password"}, timeout=5)
+        assert other.json()["error"] == "unsupported_grant_type"
         refused = requests.post(url, form, timeout=5)
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
         names = {"client_id": made_up("id"), "client_secret": made_up("secret")}
@@ -60,5 +61,5 @@ def test_oauth_tokens_are_issued_and_wanted(serve: Serve) -> None:
             client.headers["Authorization"] = f"Bearer {token['access_token']}"
             assert client.get().status_code == 200
         client.headers["Authorization"] = "Bearer other"
-        assert "a token of POST /t" in client.refusal()
+        assert "an access_token of the token endpoint" in client.refusal()
         assert client.get().headers["WWW-Authenticate"].startswith("Bearer")

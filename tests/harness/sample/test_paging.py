@@ -10,30 +10,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import STYLES, Serve
+from .conftest import RECORD, STYLES, Serve
 
-EACH = pytest.mark.parametrize("style", STYLES)
 COUNTS = st.integers(0, 12)
 
 
-@EACH
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("size", [7, 1000])
-def test_all_pages_together_give_each_record_once(serve: Serve, style: str, size: int) -> None:
-    with serve(**STYLES[style]) as client:
-        rows = client.rows(**({"limit": size} if client.entity.size else {}))
-        expected = client.server.records("order")
-        assert sorted(row["id"] for row in rows) == list(range(1, 251))
-        assert sorted(rows, key=lambda row: row["id"]) == expected
-
-
-@EACH
-def test_a_bound_chooses_records_from_it_on(serve: Serve, style: str) -> None:
-    with serve(**STYLES[style]) as client:
-        name = client.entity.since or ""
-        times = sorted(row["updated_at"] for row in client.server.records("order"))
-        rows = client.rows(**{name: times[200]})
-        assert sorted(row["updated_at"] for row in rows) == times[200:]
-        assert client.server.chosen(client.server.requests[0]) == len(times[200:])
+def test_all_pages_give_each_record_between_the_bounds_once(
+    serve: Serve, style: str, size: int
+) -> None:
+    with serve(**STYLES[style], until="before") as client:
+        records = client.server.records("order")
+        times = sorted(row["updated_at"] for row in records)
+        limit = {"limit": size} if client.entity.size else {}
+        for low, high in ((None, None), (times[200], None), (times[100], times[200])):
+            bounds = {client.entity.since: low, "before": high}
+            rows = client.rows(**limit, **{name: v for name, v in bounds.items() if v})
+            assert sorted(rows, key=lambda row: row["id"]) == [
+                row for row in records if (low or "") <= row["updated_at"] < (high or "3")
+            ]
+            assert client.server.chosen(client.server.requests[-1]) == len(rows)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -50,7 +47,7 @@ def test_what_changes_is_read_from_the_time_before_on(
         done = client.server.change(*counts, seed=seed)
         assert (done["inserted"], done["updated"], done["deleted"]) == counts
         after = {row["id"]: row for row in client.server.records("order")}
-        bound = {client.entity.since or "": datetime.fromisoformat(newest).isoformat()}
+        bound = {client.entity.since: datetime.fromisoformat(newest).isoformat()}
         bodies = list(client.pages(**bound))
         rows = [row for b in bodies for row in (b["data"] if told else b)]
         changed = [row for row in rows if row["updated_at"] > newest]
@@ -67,25 +64,16 @@ def test_shortened_pages_still_give_everything(serve: Serve, style: str) -> None
     with serve(**STYLES[style]) as client, client.sample.shortened().serve() as short:
         client.server = short
         sizes = [len(body["data"]) for body in client.pages(limit=20)]
-        assert {10, 20} <= set(sizes)
+        assert set(sizes) <= {10, 0}
         assert sum(sizes) == 250
 
 
-@pytest.mark.parametrize(
-    ("last", "end"), [("null", {"next": None}), ("absent", {}), ("empty", {"next": ""})]
-)
-def test_the_last_page_ends_as_the_file_says(serve: Serve, last: str, end: dict[str, Any]) -> None:
-    with serve(last=last) as client:
-        body = list(client.pages())[-1]
-        assert {key: value for key, value in body.items() if key != "data"} == end
-
-
-@pytest.mark.parametrize("style", ["page_number_next", "by_key", "offset"])
-def test_a_page_past_the_last_can_be_a_404(serve: Serve, style: str) -> None:
-    with serve(**{**STYLES[style], "last": "404"}) as client:
-        past = "250" if style != "page_number_next" else "3"
-        rows = client.get(limit=125, **{client.entity.token: past})
-        assert rows.status_code == 404
+def test_a_page_number_past_the_last_is_a_404_beside_next(serve: Serve) -> None:
+    """As Django REST framework answers; where there is no `next`, it is an empty page."""
+    for style, status in (("page_number_next", 404), ("page_number", 200)):
+        with serve(**STYLES[style]) as client:
+            assert client.get(limit=125, page=2).status_code == 200
+            assert client.get(limit=125, page=3).status_code == status
 
 
 def test_next_urls_carry_the_whole_query_but_no_api_key(serve: Serve) -> None:
@@ -100,50 +88,34 @@ def test_next_urls_carry_the_whole_query_but_no_api_key(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "since_as", "bound"),
+    ("example", "scale"),
     [
-        ("2026-01-05T08:30:00Z", None, "%s"),
-        ("2026-01-05T08:30:00.000-0800", "%Y/%m/%d %H:%M:%S.%f", "local"),
-        ("2026-01-05T08:30:00Z", "epoch", "seconds"),
-        ("2026-01-05T08:30:00Z", "epoch_ms", "milliseconds"),
-        (1767601800, None, "%s"),
-        (1767601800123, None, "%s"),
-        (1767601800123456, None, "%s"),
-        (1767601800.25, None, "%s"),
-        ("1767601800", None, "%s"),
-        (41, None, "%s"),
-        ("2026-01-05", None, "%s"),
-        ("2026-01-05 08:30", "iso", "%s"),
+        ("2026-01-05T08:30:00Z", None),
+        ("2026-01-05T08:30:00.000-0800", None),
+        ("2026-01-05T08:30:00Z", 1),  # written as a number of seconds
+        ("2026-01-05T08:30:00Z", 1000),
+        (1767601800, None),
+        (1767601800123, None),
+        (1767601800123456, None),
+        (1767601800.25, None),
+        ("1767601800", None),
+        (41, None),
+        ("2026-01-05", None),
+        ("2026-01-05 08:30", None),
     ],
 )
-def test_cursors_and_bounds_of_all_forms(
-    serve: Serve, example: Any, since_as: str | None, bound: str
-) -> None:
-    record = {"id": 1, "updated_at": example, "note": "a b"}
-    count = 2500 if bound == "local" else 250  # some within the hours that an offset makes
-    with serve(record=record, since_as=since_as, records=count) as client:
+def test_cursors_and_bounds_of_all_forms(serve: Serve, example: Any, scale: int | None) -> None:
+    with serve(record={**RECORD, "updated_at": example}) as client:
         rows = client.rows()
         cut = rows[200]["updated_at"]
         assert type(cut) in (type(example), Decimal)
         assert len(str(cut)) == len(str(example)) or example == 41
-        written = str(cut)
-        if bound == "local":
-            local = datetime.strptime(written, "%Y-%m-%dT%H:%M:%S.%f%z")
-            written = local.strftime(str(since_as))
-        elif bound != "%s":
-            seconds = int(datetime.fromisoformat(written).timestamp())
-            written = str(seconds * (1000 if bound == "milliseconds" else 1))
         first = next(i for i, row in enumerate(rows) if row["updated_at"] == cut)
-        assert client.rows(updated_since=written) == rows[first:]
-        highest = max(rows, key=lambda row: str(row["updated_at"]))["updated_at"]
+        bound = int(datetime.fromisoformat(cut).timestamp()) * scale if scale else cut
+        assert client.rows(updated_since=str(bound)) == rows[first:]
+        highest = rows[-1]["updated_at"]
         client.server.change(update=3)
-        newest = [] if since_as else client.rows(updated_since=str(highest))
         changed = [row for row in client.server.records("order") if row not in rows]
-        assert since_as or all(row in newest for row in changed)
         assert len(changed) == 3
-
-
-def test_until_is_exclusive(serve: Serve) -> None:
-    with serve(until="before") as client:
-        rows = client.rows()
-        assert client.rows(before=rows[100]["updated_at"]) == rows[:100]
+        newest = client.rows(updated_since=str(highest))
+        assert all(row in newest for row in changed)

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from harness.sample import Sample
 
-from .conftest import LINES, RECORD, Serve
+from .conftest import LINES, Serve
 
 EXAMPLE = {
     "id": 1,
@@ -114,13 +113,3 @@ def test_lines_change_with_their_order_and_go_only_where_both_may(serve: Serve) 
         ids = {row["id"] for row in server.records("order")}
         assert len(ids) == 50
         assert {row["order_id"] for row in server.records("line")} <= ids
-
-
-def test_the_fingerprint_follows_what_the_file_describes(serve: Serve) -> None:
-    prints = []
-    for changes in ({}, {"path": "/other"}, {"record": {**RECORD, "new": 1}}, {}):
-        with serve(**changes) as client:
-            prints.append(client.sample.fingerprint)
-    assert prints[0] == prints[3]
-    assert len(set(prints)) == 3
-    assert isinstance(client.sample, Sample)

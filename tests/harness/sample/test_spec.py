@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 from harness.errors import SampleError
-from harness.sample import Sample, load
+from harness.sample import load
 from harness.sample.spec import Auth, Entity
 
-from .conftest import ENTITY, LINES, RECORD, STYLES, written
+from .conftest import ENTITY, LINES, RECORD, written
 
 ORDER, AUTH, REC = "entity.order", "auth", "entity.order.record"
 PAGE = Path(__file__).parents[3] / "{{cookiecutter.project_slug}}" / "docs" / "sample.md"
@@ -87,12 +87,10 @@ def test_a_date_without_quotes_is_text(tmp_path: Path) -> None:
         assert all(row["updated_at"].endswith("Z") for row in rows)
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_defaults_and_a_byte_order_mark(tmp_path: Path, style: str) -> None:
-    tables = {ORDER: {**ENTITY, **STYLES[style], "record": RECORD}}
+def test_defaults_and_a_byte_order_mark(tmp_path: Path) -> None:
+    tables = {ORDER: {**ENTITY, "record": RECORD}}
     (tmp_path / "sample.toml").write_text(written(tables, ""), encoding="utf-8-sig")
     sample = load(tmp_path, secrets=["apiToken"])
-    assert isinstance(sample, Sample)
     assert (sample.name, sample.entities, sample.spec.records) == ("sample.toml", ["order"], 2500)
     assert list(sample.secrets()) == ["apiToken"]
     assert not sample.checks
@@ -101,7 +99,7 @@ def test_defaults_and_a_byte_order_mark(tmp_path: Path, style: str) -> None:
 def test_the_page_lists_every_key_with_its_default_and_choices() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
     fields = [*msgspec.structs.fields(Auth), *msgspec.structs.fields(Entity)]
-    known = [field for field in fields if field.name not in ("name", "short_pages")]
+    known = [field for field in fields if field.name != "name"]
     assert [row[0] for row in rows] == [field.name for field in known]
     for field, (name, default, text) in zip(known, rows, strict=True):
         if default not in ("required", "none", "by style"):

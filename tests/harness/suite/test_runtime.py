@@ -102,7 +102,6 @@ path = "/%s/"
 pagination = "page_number"
 rows = "results"
 next = "next"
-last = "404"
 size = "page_size"
 """
 DJANGO_SAMPLE = (

@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 from harness import sync
+from harness.errors import HarnessError
 from harness.exchange import Exchange
 from harness.project import Connection
 from harness.protocol.messages import Answer
 from harness.redact import Redactor
-from harness.sync import Ended
 from harness.warehouse import Warehouse
 
 Replies = Iterable[dict[str, Any] | str | int]
 LOST, BROKEN = "lost", 500
-SCHEMA = {"thing": {"primary_key": ["id"]}}
 
 
 class Scripted:
@@ -42,21 +41,21 @@ class Scripted:
 
 
 class Run:
-    """A finished run: its exchanges, how it ended, what was sent."""
+    """A finished run: what was sent, its exchanges, the state after each, and its error."""
 
     def __init__(self, tables: Warehouse, replies: Replies, **options: Any) -> None:
         self.slept: list[float] = []
-        target = Scripted(replies)
+        target, self.error = Scripted(replies), HarnessError("")
         self.requests, self.exchanges = target.requests, list[Exchange]()
+        self.states: list[dict[str, Any]] = []
         connection = Connection("acme", {"apiToken": "s3cret-token"}, {"region": "eu"})
-        running = sync.run(
-            target, connection, Redactor(), tables, sleep=self.slept.append, **options
-        )
-        self.ended = sync.through(running, self.exchanges.append)
-
-    @property
-    def rule(self) -> str:
-        return getattr(self.ended.error, "rule", "")
+        options = {"sleep": self.slept.append, **options}
+        try:
+            for exchange in sync.run(target, connection, Redactor(), tables, **options):
+                self.exchanges.append(exchange)
+                self.states.append(tables.state())
+        except HarnessError as error:
+            self.error = error
 
 
 @pytest.fixture
@@ -66,32 +65,23 @@ def tables(tmp_path: Path) -> Iterator[Warehouse]:
 
 
 def reply(at: int, rows: int = 1, more: bool = True, **others: Any) -> dict[str, Any]:
-    records = [{"id": at * 100 + number} for number in range(rows)]
-    insert = {"thing": records} if rows else {}
-    return {"state": {"at": at}, "insert": insert, "schema": SCHEMA, "hasMore": more, **others}
+    insert = {"thing": [{"id": at * 100 + number} for number in range(rows)]} if rows else {}
+    schema = {"thing": {"primary_key": ["id"]}}
+    return {"state": {"at": at}, "insert": insert, "schema": schema, "hasMore": more, **others}
 
 
-def test_it_calls_until_has_more_is_false_each_time_with_the_last_state(tables: Warehouse) -> None:
+def test_it_calls_until_has_more_is_false_and_applies_before_it_yields(tables: Warehouse) -> None:
     run = Run(tables, [reply(1), reply(2), reply(3, more=False)])
-    assert [request["state"] for request in run.requests] == [{}, {"at": 1}, {"at": 2}]
-    assert [exchange.number for exchange in run.exchanges] == [1, 2, 3]
-    assert [exchange.before for exchange in run.exchanges] == [{}, {"at": 1}, {"at": 2}]
-    assert (run.ended, tables.state()) == (Ended("done"), {"at": 3})
+    states = [{}, {"at": 1}, {"at": 2}, {"at": 3}]
+    assert [request["state"] for request in run.requests] == states[:3]
+    assert [(each.number, each.before) for each in run.exchanges] == [*enumerate(states[:3], 1)]
+    assert (str(run.error), run.states, len(tables.rows("thing"))) == ("", states[1:], 3)
     sent = run.requests[0]
     assert {request["sync_id"] for request in run.requests} == {str(uuid.UUID(sent["sync_id"]))}
     assert "setup_test" not in sent
     assert sent["agent"].startswith("Fivetran Azure Functions Connector/")
-    assert (sent["secrets"], sent["customPayload"]) == (
-        {"apiToken": "s3cret-token"},
-        {"region": "eu"},
-    )
-
-
-def test_each_reply_is_applied_before_it_is_yielded(tables: Warehouse) -> None:
-    target, seen = Scripted([reply(1), reply(2, more=False)]), []
-    for exchange in sync.run(target, Connection("acme"), Redactor(), tables):
-        seen.append((exchange.number, tables.state(), len(tables.rows("thing"))))
-    assert seen == [(1, {"at": 1}, 1), (2, {"at": 2}, 2)]
+    assert sent["secrets"] == {"apiToken": "s3cret-token"}
+    assert sent["customPayload"] == {"region": "eu"}
 
 
 def some(numbers: Iterable[int], **others: Any) -> list[dict[str, Any]]:
@@ -104,66 +94,50 @@ NO_KEY = {"thing": [{"name": "x"}]}
 
 
 @pytest.mark.parametrize(
-    ("replies", "reason", "rule"),
+    ("replies", "rule"),
     [
-        (some(range(1, 12)), "broken", "empty-streak"),
-        ([*some(range(10)), reply(20), *some(range(30, 39)), LAST], "done", ""),
-        ([*some(range(12), softDelete=["thing"]), LAST], "done", ""),
-        ([reply(1), *some(range(2, 14), delete=DELETE), LAST], "done", ""),
-        ([reply(1), reply(1)], "broken", "state-stuck"),
-        ([reply(1), reply(2), reply(3), reply(1)], "broken", "state-stuck"),
-        ([reply(1), [1]], "broken", "reply-shape"),
-        ([reply(1), BROKEN], "broken", "http-status"),
-        ([reply(1), {"insert": {}, "hasMore": True}], "broken", "reply-shape"),
-        ([LOST, LOST, LOST], "failed", "no-reply"),
-        ([reply(1), reply(2, insert=NO_KEY)], "broken", "record-without-key"),
+        (some(range(1, 12)), "empty-streak"),
+        ([*some(range(10)), reply(20), *some(range(30, 39)), LAST], ""),
+        ([*some(range(12), softDelete=["thing"]), LAST], ""),
+        ([reply(1), *some(range(2, 14), delete=DELETE), LAST], ""),
+        ([reply(1), reply(1)], "state-stuck"),
+        ([reply(1), reply(2), reply(3), reply(1)], "state-stuck"),
+        ([reply(1), [1]], "reply-shape"),
+        ([reply(1), BROKEN], "http-status"),
+        ([reply(1), {"insert": {}, "hasMore": True}], "reply-shape"),
+        ([LOST, LOST, LOST], "no-reply"),
+        ([reply(1), reply(2, insert=NO_KEY)], "record-without-key"),
+        ([{**reply(1), "hasMore": "true"}], ""),  # applied, and taken as false
     ],
 )
-def test_it_stops_where_fivetran_stops(
-    tables: Warehouse, replies: Any, reason: str, rule: str
-) -> None:
+def test_it_stops_where_fivetran_stops(tables: Warehouse, replies: Any, rule: str) -> None:
     run = Run(tables, replies)
-    assert (run.ended.reason, run.rule) == (reason, rule), run.ended.error
-    assert len(run.exchanges) == len(replies)
+    assert (run.error.rule, len(run.exchanges)) == (rule, len(replies)), run.error
+    assert rule or tables.state() == replies[-1]["state"]
 
 
 def test_a_reply_that_cannot_be_used_leaves_the_state_and_is_yielded(tables: Warehouse) -> None:
     failed = {"errorMessage": "upstream is down", "errorType": "Down", "state": {"at": 9}}
     run = Run(tables, [reply(1), {**failed, "hasMore": True}])
-    assert (run.ended.reason, str(run.ended.error)) == ("failed", "upstream is down")
-    assert (tables.state(), len(run.exchanges)) == ({"at": 1}, 2)
+    assert (str(run.error), run.states) == ("upstream is down", [{"at": 1}] * 2)
     assert run.exchanges[1].noticed is None
-    error = Run(tables, [BROKEN]).ended.error
-    assert error is not None and "ValueError: oops" in "".join(error.__notes__)
+    assert "ValueError: oops" in "".join(Run(tables, [BROKEN]).error.__notes__)
 
 
-def test_a_reply_without_a_boolean_has_more_is_applied_and_ends_the_sync(
-    tables: Warehouse,
-) -> None:
-    run = Run(tables, [{**reply(1), "hasMore": "true"}])
-    assert (run.ended, tables.state()) == (Ended("done"), {"at": 1})
-    assert len(tables.rows("thing")) == 1
-
-
-def test_six_hours_end_a_sync_and_the_rest_waits(tables: Warehouse) -> None:
+def test_six_hours_or_calls_end_it_early_and_the_next_sync_goes_on(tables: Warehouse) -> None:
     ticks = iter(range(0, 10**6, 3600))
     run = Run(tables, map(reply, range(1, 99)), clock=lambda: float(next(ticks)))
-    assert (run.ended.reason, len(run.exchanges), tables.state()) == ("hours", 7, {"at": 7})
-
-
-def test_calls_end_it_early_and_the_next_sync_goes_on(tables: Warehouse) -> None:
-    run = Run(tables, [reply(1), LOST, reply(2)], calls=2)
-    assert (run.ended.reason, len(run.exchanges)) == ("calls", 3)
-    assert Run(tables, [reply(3, more=False)]).requests[0]["state"] == {"at": 2}
+    assert (str(run.error), len(run.exchanges), tables.state()) == ("", 7, {"at": 7})
+    assert len(Run(tables, [reply(8), LOST, reply(9)], calls=2).exchanges) == 3
+    assert Run(tables, [reply(10, more=False)]).requests[0]["state"] == {"at": 9}
 
 
 def test_a_lost_reply_is_asked_for_again_with_the_same_state(tables: Warehouse) -> None:
     run = Run(tables, [reply(1), LOST, LOST, reply(2), LOST, reply(3, more=False)])
     assert [request["state"].get("at", 0) for request in run.requests] == [0, 1, 1, 1, 2, 2]
-    assert [exchange.answer.lost for exchange in run.exchanges] == [
-        *(False, True, True, False, True, False)
-    ]
-    assert (run.slept, run.ended.reason) == ([1.0, 2.0, 1.0], "done")
+    lost = [exchange.answer.lost for exchange in run.exchanges]
+    assert lost == [False, True, True, False, True, False]
+    assert (run.slept, str(run.error)) == ([1.0, 2.0, 1.0], "")
 
 
 @pytest.mark.parametrize("first", [None, {"errorMessage": "no"}, BROKEN, LOST, [1]])

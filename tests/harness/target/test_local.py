@@ -17,84 +17,69 @@ from harness.target.local import Event, FunctionTarget, Logs, fields
 Make = Callable[..., Path]
 AZURE = "import azure.functions as f\n"
 BODY = json.dumps({"state": {}}).encode()
+SENT = "[req.method, req.url, req.headers['Content-Type'], request]"
+GOT = '["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Make:
-    """Makes a folder whose function has a body."""
-    return lambda body=handmade.GOOD, name="project": handmade.make(tmp_path / name, body)
+    """Makes a folder whose function has a body, with a part of the code replaced."""
 
+    def make(
+        body: str = handmade.GOOD, name: str = "project", old: str = "", new: str = ""
+    ) -> Path:
+        made = handmade.make(tmp_path / name, body)
+        file = made / "function_app.py"
+        file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        return made
 
-def edit(folder: Path, old: str, new: str) -> Path:
-    file = folder / "function_app.py"
-    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    return folder
-
-
-def test_the_function_gets_a_post_of_its_route_with_a_json_body(folder: Make) -> None:
-    body = "return reply([req.method, req.url, req.headers['Content-Type'], request])"
-    target = FunctionTarget(folder(body))
-    answer = target.call(BODY)
-    url = "http://localhost:7071/api/acme"
-    assert json.loads(answer.body) == ["POST", url, "application/json", {"state": {}}]
-    assert (answer.status, answer.content_type, answer.failure) == (200, "application/json", "")
-    assert (target.route, target.name.partition(" ")[0]) == ("acme", "acme")
+    return make
 
 
 @pytest.mark.parametrize(
-    ("body", "failure"),
+    ("body", "status", "content_type", "answer", "failure"),
     [
-        ("raise KeyError('nope')", "KeyError: 'nope'"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("return 7", "returned 7"),
+        (f"return reply({SENT})", 200, "application/json", GOT, ""),
+        ("return 'hello'", 200, "text/plain", "hello", ""),
+        ("raise KeyError('nope')", 500, "", "", "KeyError: 'nope'"),
+        ("raise SystemExit(3)", 500, "", "", "SystemExit: 3"),
+        ("return 7", 500, "", "", "returned 7"),
     ],
 )
-def test_what_is_no_response_is_http_500_with_an_empty_body(
-    folder: Make, body: str, failure: str
+@pytest.mark.parametrize("define", ["def acme(", "async def acme("])
+def test_a_call_is_answered_as_azure_answers_it(
+    folder: Make, define: str, body: str, status: int, content_type: str, answer: str, failure: str
 ) -> None:
-    answer = FunctionTarget(folder(body)).call(BODY)
-    assert (answer.status, answer.body, answer.content_type) == (500, b"", "")
-    assert failure in answer.failure
-    assert "local.py" not in answer.failure
+    target = FunctionTarget(folder(body, old="def acme(", new=define))
+    found = target.call(BODY)
+    assert (found.status, found.content_type, found.body.decode()) == (status, content_type, answer)
+    assert failure in found.failure and bool(failure) == bool(found.failure)
+    assert "local.py" not in found.failure
+    assert (target.route, target.name.partition(" ")[0]) == ("acme", "acme")
 
 
-def test_a_text_is_answered_as_plain_text_and_a_coroutine_is_run(folder: Make) -> None:
-    answer = FunctionTarget(folder("return 'hello'")).call(BODY)
-    assert (answer.content_type, answer.body) == ("text/plain", b"hello")
-    awaited = edit(folder(name="awaited"), "def acme(", "async def acme(")
-    assert json.loads(FunctionTarget(awaited).call(BODY).body)["hasMore"] is True
-
-
-def test_projects_with_the_same_module_names_do_not_mix(folder: Make) -> None:
-    body = "import fetch\nfetch.seen += 1\nreturn reply([fetch.NAME, fetch.seen])"
+def test_projects_in_one_process_do_not_mix(folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither their modules, nor what they set for the process: here a factory of log records."""
+    body = """
+    import fetch
+    def made(*args, **kwargs):
+        return logging.LogRecord(*args, **kwargs)
+    made.seen = getattr(logging.getLogRecordFactory(), "seen", 0) + 1
+    logging.setLogRecordFactory(made)
+    fetch.seen += 1
+    return reply([fetch.NAME, fetch.seen, made.seen])
+    """
     targets = []
     for name in ("one", "two"):
         made = folder(body, name)
         (made / "fetch.py").write_text(f"NAME = {name!r}\nseen = 0\n", encoding="utf-8")
         targets.append(FunctionTarget(made))
-    mine = object()
-    sys.modules["fetch"] = mine  # type: ignore[assignment]
-    try:
-        found = [json.loads(target.call(BODY).body) for target in (*targets, targets[0])]
-        assert sys.modules["fetch"] is mine
-    finally:
-        del sys.modules["fetch"]
-    assert found == [["one", 1], ["two", 1], ["one", 2]]
+    mine, factory = object(), logging.getLogRecordFactory()
+    monkeypatch.setitem(sys.modules, "fetch", mine)
+    found = [json.loads(target.call(BODY).body) for target in (*targets, targets[0])]
+    assert found == [["one", 1, 1], ["two", 1, 1], ["one", 2, 2]]
+    assert sys.modules["fetch"] is mine and logging.getLogRecordFactory() is factory
     assert not {"function_app", str(made)} & {*sys.modules, *sys.path}
-
-
-def test_a_log_record_factory_of_a_project_is_not_for_others(folder: Make) -> None:
-    body = """
-    def made(*args, **kwargs):
-        return logging.LogRecord(*args, **kwargs)
-    made.own = True
-    had = hasattr(logging.getLogRecordFactory(), "own")
-    logging.setLogRecordFactory(made)
-    return reply([had])
-    """
-    before, target = logging.getLogRecordFactory(), FunctionTarget(folder(body))
-    assert [json.loads(target.call(BODY).body) for _ in range(2)] == [[False], [True]]
-    assert logging.getLogRecordFactory() is before
 
 
 def test_settings_are_in_the_environment_during_calls_alone(
@@ -118,9 +103,9 @@ def test_a_call_longer_than_azure_allows_is_lost(
 
 def test_a_function_that_cannot_be_called_says_why(folder: Make) -> None:
     with pytest.raises(ProtocolBroken, match="takes GET only") as broken:
-        FunctionTarget(edit(folder(name="get"), '"POST"', '"GET"'))
+        FunctionTarget(folder(name="get", old='"POST"', new='"GET"'))
     assert broken.value.rule == "no-post"
-    two = edit(folder(name="two"), "HttpRequest)", "HttpRequest, context: func.Context)")
+    two = folder(name="two", old="HttpRequest)", new="HttpRequest, context: func.Context)")
     with pytest.raises(UsageError, match="with one parameter, req") as caught:
         FunctionTarget(two)
     assert "func start" in caught.value.todo
@@ -130,18 +115,23 @@ def test_a_function_that_cannot_be_called_says_why(folder: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "says", "todo"),
     [
-        ("x = 1", "needs one FunctionApp"),
-        (AZURE + "app = f.FunctionApp()", "with an HTTP function"),
-        ("1 / 0", r"ZeroDivisionError: .* \(function_app\.py, line 1\)"),
-        ("def", r"SyntaxError: invalid syntax \(function_app\.py, line 1\)$"),
-        ("import sys\nsys.exit('x')", r"SystemExit: x \(function_app\.py, line 2\)$"),
-        ("import fetch", r"ValueError: a list \(fetch\.py, line 2\)$"),  # raised in runtime/
+        ("x = 1", "needs one FunctionApp", "write app = "),
+        (AZURE + "app = f.FunctionApp()", "with an HTTP function", "write app = "),
+        ("1 / 0", r"ZeroDivisionError: .* \(function_app\.py, line 1\)", ""),
+        ("def", r"SyntaxError: invalid syntax \(function_app\.py, line 1\)$", ""),
+        ("import sys\nsys.exit('x')", r"SystemExit: x \(function_app\.py, line 2\)$", ""),
+        ("import fetch", r"ValueError: a list \(fetch\.py, line 2\)$", ""),  # raised in runtime/
+        (
+            "import no_such_package",
+            r"No module named 'no_such_package' \(function_app\.py, line 1\)",
+            "pip install -r requirements-dev.txt",
+        ),
     ],
 )
 def test_an_import_that_fails_names_the_line_that_somebody_wrote(
-    tmp_path: Path, code: str, says: str
+    tmp_path: Path, code: str, says: str, todo: str
 ) -> None:
     (tmp_path / "runtime").mkdir()
     source = "def entity():\n    raise ValueError('a list')\n"
@@ -149,8 +139,9 @@ def test_an_import_that_fails_names_the_line_that_somebody_wrote(
     fetch = "from runtime.source import entity\nentity()\n"
     (tmp_path / "fetch.py").write_text(fetch, encoding="utf-8")
     (tmp_path / "function_app.py").write_text(code, encoding="utf-8")
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=says) as caught:
         FunctionTarget(tmp_path)
+    assert todo in caught.value.todo
 
 
 def test_logs_are_handed_on_with_their_fields(folder: Make) -> None:

@@ -18,22 +18,22 @@ Key = Sequence[str] | None
 
 
 class Desk:
-    """The warehouse of a test; its clock moves by a second with each reply."""
+    """The warehouse of a test."""
 
     warehouse: Warehouse
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seconds = count(1_767_225_600)
         self._replies = count(1)
         self.open()
 
-    def open(self, blocked: Sequence[str] = (), hashed: Sequence[str] = (), **options: Any) -> None:
+    def open(
+        self, blocked: Sequence[str] = (), hashed: Sequence[str] = (), schema: str = "acme"
+    ) -> None:
         """Opens the file, again if it is open."""
         if hasattr(self, "warehouse"):
             self.warehouse.close()
-        options = {"schema": "acme", "clock": lambda: next(self._seconds) * 1_000_000} | options
-        self.warehouse = Warehouse(self.path, privacy=Privacy(blocked, hashed), **options)
+        self.warehouse = Warehouse(self.path, schema=schema, privacy=Privacy(blocked, hashed))
 
     def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:
         """Applies a reply as a function would send it; `item` has the primary key `key`."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from harness.protocol.messages import Reply
 from harness.warehouse import Warehouse
-from harness.warehouse.compare import Difference, difference, differences
+from harness.warehouse.compare import Difference, differences
 
 Compare = Callable[..., Difference | None]
 A, B = {"id": 1, "name": "a"}, {"id": 2, "name": "b"}
@@ -26,9 +26,7 @@ def compare(tmp_path: Path) -> Iterator[Compare]:
             for tables, replies in ((one, found), (other, expected)):
                 for reply in replies:
                     tables.apply(reply)
-            first = difference(one, other, **options)
-            assert differences(one, other, **options) == ([first] if first else [])
-            return first
+            return next(iter(differences(one, other, **options)), None)
 
         yield run
 

@@ -107,7 +107,7 @@ def test_entities_of_one_table_are_noticed(desk: Any) -> None:
         ([1, Decimal("1.0")], 1, "records 0 and 1 become one row: id 1 and id 1.0"),
         ([True, "true"], 1, "records 0 and 1 become one row: id true and id \"true\""),
         ([Z, "2026-01-05T08:30:00+00:00"], 1, "records 0 and 1 become one row: "),
-        ([1, 1, 2, 2, 3], 1, "records 0 and 1 become one row: id 1; so it is with 1 more keys"),
+        ([1, 1, 2, 2, 3], 1, "records 0 and 1 become one row: id 1; so it is with 1 more"),
     ],
 )  # fmt: skip
 def test_records_of_one_reply_that_become_one_row_are_noticed(

@@ -28,9 +28,11 @@ def test_a_column_that_is_null_in_every_row_is_not_created(desk: Any) -> None:
     assert desk.rows() == [{"id": 1, "b": 1, "a": None}, {"id": 2, "b": None, "a": "x"}]
 
 
-def test_each_row_says_when_it_was_synced_even_when_the_clock_goes_back(desk: Any) -> None:
+def test_each_row_says_when_it_was_synced_even_when_the_clock_goes_back(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.insert({"id": 1}, {"id": 2})
-    desk.open(clock=lambda: 5)
+    monkeypatch.setattr("time.time_ns", lambda: 5)
     desk.insert({"id": 1})
     new, old = (row["_fivetran_synced"] for row in desk.warehouse.rows("item"))
     assert new > old >= datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,14 +64,6 @@ def test_a_column_that_widened_is_named_with_both_types(desk: Any) -> None:
     ]
 
 
-def test_two_entities_of_one_name_are_one_table(desk: Any) -> None:
-    schema = {name: {"primary_key": ["id"]} for name in ("salesOrder", "sales_order")}
-    rows = {"sales_order": [{"id": 1, "a": 1}], "salesOrder": [{"id": 1, "b": 2}, {"id": 2}]}
-    noticed = desk.send(insert=rows, schema=schema)
-    assert [(row["a"], row["b"]) for row in desk.rows("sales_order")] == [(1, None), (None, None)]
-    assert noticed.counts == {"sales_order": Counts(inserted=2, updated=1)}
-
-
 def test_tables_have_their_columns_rows_and_nulls(desk: Any) -> None:
     desk.insert({"id": 1, "a": 5}, {"id": 2, "a": None})
     desk.delete({"id": 2})
@@ -86,14 +80,12 @@ def test_tables_have_their_columns_rows_and_nulls(desk: Any) -> None:
         desk.warehouse.rows("other")
 
 
-@pytest.mark.parametrize("more", [3, 300])
-def test_many_columns_may_come_later(desk: Any, more: int) -> None:
-    """A few are added one by one; for more the table is made anew, or 3,000 would take minutes."""
+def test_columns_may_come_later(desk: Any) -> None:
     desk.insert({"id": 1, "a": "x"})
-    desk.insert({"id": 2} | {f"c{number}": number for number in range(more)})
+    desk.insert({"id": 2} | {f"c{number}": number for number in range(300)})
     first, second = desk.rows()
     assert (first["a"], first["c2"], second["a"], second["c2"]) == ("x", None, None, 2)
-    assert len(desk.types()) == more + 2
+    assert len(desk.types()) == 302
 
 
 def test_delete_marks_the_row_and_leaves_its_values(desk: Any) -> None:

@@ -15,12 +15,11 @@ def test_a_run_has_its_calls_findings_and_end(desk: Any) -> None:
     calls = [CallRecord(1, 0.5, 1.25, 200, 10, 2**40, 3, 1, 0, True), CallRecord(2, 2.0, 0.0, 0)]
     for call in calls:
         runs.add_call(run, call)
-    runs.add_finding(run, "state-stuck", "error", 1, [1], "once")
     runs.add_finding(run, "state-stuck", "error", 2, [1, 2], "twice")
     (record,) = runs.last()
     assert (record.ended, record.calls) == ("", calls)  # as if it had been killed
     runs.end(run, "failed", "the disk is full", {"item": 3})
-    (record,) = Runs(desk.warehouse).last(1)
+    (record,) = Runs(desk.warehouse).last()
     assert (record.id, record.command, record.target) == (run, "resync", "fetch.py")
     assert abs((datetime.now(UTC) - record.began).total_seconds()) < 60 > record.seconds > 0
     assert (record.ended, record.error) == ("failed", "the disk is full")

@@ -36,7 +36,8 @@ TYPES: list[tuple[list[Any], str]] = [
     (["2026-02-30"], "VARCHAR"),
     (["20260105"], "VARCHAR"),
     (["2026-01-05T08:30:00", "2026-01-05 08:30:00.123456", "2026-01-05T08:30"], "TIMESTAMP"),
-    (["2026-01-05T08:30:00,5z", "2026-01-05T08:30Z", "2026-01-05T08:30:00+05:30"], ZONED),
+    (["2026-01-05T08:30:00,5Z"], "VARCHAR"),
+    (["2026-01-05T08:30:00.5Z", "2026-01-05T08:30Z", "2026-01-05T08:30:00+05:30"], ZONED),
     (["2026-01-05T24:30:00Z"], "VARCHAR"),
     (["0001-01-01T00:00:00+05:00"], "VARCHAR"),
     (["9999-12-31T23:59:59.999999+00:00", "2026-01-05T08:30:00-05"], ZONED),
@@ -62,7 +63,7 @@ def expected(value: Any, kind: str) -> Any:
     if kind == "DATE":
         return date.fromisoformat(value)
     if kind.startswith("TIMESTAMP"):
-        return datetime.fromisoformat(value.upper())
+        return datetime.fromisoformat(value)
     return float(value) if kind == "DOUBLE" else value
 
 

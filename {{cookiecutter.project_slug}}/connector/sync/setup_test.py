@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection
 
@@ -24,6 +25,7 @@ from connector.sync.protocol import Problem, Request
 from connector.sync.walk import Context, Walk
 
 SECONDS = 60.0  # Fivetran waits for about five minutes
+_CREATED = re.compile(r"(date_?)?(created|inserted|creation)(_?(at|on|date|time))?", re.IGNORECASE)
 
 
 def run_setup_test(
@@ -34,6 +36,7 @@ def run_setup_test(
     problems = [Problem(error) for error in _missing(source, request)]
     if not problems:
         context = context_of(source, request, redactor, Budget(SECONDS), send)
+        _warn_of_creation_cursors(entities, context)
         problems = _read_pages(entities, source.workers, context)
     if problems:
         raise Failures(problems)
@@ -60,6 +63,14 @@ def _missing(source: Source, request: Request) -> list[ConnectorError]:
                 fields = {"sync_id": request.logged_id, "name": name, "why": why}
                 log.logger.warning(log.line("short_secret", **fields))
     return found
+
+
+def _warn_of_creation_cursors(entities: Collection[Entity], context: Context) -> None:
+    """A record keeps its time of creation when it changes, so its updates are never read."""
+    for entity in entities:
+        cursor = entity.cursor or ""
+        if entity.primary_key and _CREATED.fullmatch(cursor.rpartition(".")[2]):
+            context.log("creation_cursor", entity.name, cursor=cursor)
 
 
 def _read_pages(entities: Collection[Entity], workers: int, context: Context) -> list[Problem]:

@@ -10,7 +10,8 @@ from typing import Any
 from harness.exchange import Exchange
 from harness.protocol.messages import Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
-from harness.warehouse.load import Counts, TableInfo
+from harness.warehouse import TableInfo
+from harness.warehouse.load import Counts
 from harness.warehouse.names import to_name
 
 AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm

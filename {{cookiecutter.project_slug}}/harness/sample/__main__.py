@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +20,7 @@ def main(port: int = 8011, upstream: str = "") -> None:
             typer.echo(f"UPSTREAM_BASE_URL={server.url}")
             for name, value in sample.secrets().items():
                 typer.echo(f"{name}={value}")
-            while True:
-                time.sleep(3600)
+            threading.Event().wait()
     except HarnessError as error:
         typer.echo(f"{error}\n→ {error.todo}", err=True)
         raise typer.Exit(error.exit_code) from None

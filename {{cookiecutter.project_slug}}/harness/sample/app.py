@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from werkzeug import Request, Response
 from harness import codec
 from harness.sample import pages
 from harness.sample.pages import SHOWN, Refused
-from harness.sample.records import Store
+from harness.sample.records import Item, Store
 from harness.sample.spec import Auth, Entity, Spec, put
 
 _OAUTH = "oauth2_client_credentials"
@@ -35,36 +34,31 @@ class Asked(NamedTuple):
     """What a request asks for."""
 
     entity: Entity | None  # None where the path is not that of one
-    parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
-    query: list[tuple[str, str]]  # without an API key
+    parameters: Mapping[str, str]  # with a value, without an API key; of a POST by dotted path
 
 
 def read(spec: Spec, request: Request) -> Asked:
     """What a request asks for; it is not checked."""
     entities = spec.entities.values()
     entity = next((e for e in entities if e.path and e.path == request.path), None)
-    hidden = spec.auth.param if spec.auth.kind == "api_key_query" else None
-    query = [(n, v) for n, v in request.args.items(multi=True) if n != hidden]
-    values = dict(query)
+    values = dict(_query(spec.auth, request))
     if entity is not None and entity.method == "POST":
         values.update(_flat(_body_of(request) or {}, ""))
-    return Asked(entity, {name: value for name, value in values.items() if value}, query)
+    return Asked(entity, {name: value for name, value in values.items() if name and value})
 
 
 class App:
     """Answers requests from the stores, as the spec says."""
 
-    def __init__(self, spec: Spec, stores: Mapping[str, Store]) -> None:
-        self._spec = spec
-        self._stores = stores
-        self._guard = _Guard(spec.auth)
-        self._numbers: dict[tuple[str, str], str] = {}
+    def __init__(self, spec: Spec, stores: Mapping[str, Store], short_pages: bool) -> None:
+        self._spec, self._stores, self._short_pages = spec, stores, short_pages
+        self._numbers: dict[tuple[str, str], str] = {}  # the first ones, by entity and parameter
 
     def answer(self, request: Request, asked: Asked) -> Response:
         """The page that is asked for; or what is wrong, with the line to change."""
         spec, entity, auth = self._spec, asked.entity, self._spec.auth
-        if request.method == "POST" and request.path == auth.token_path and auth.kind == _OAUTH:
-            return self._guard.grant(request)
+        if auth.kind == _OAUTH and "grant_type" in request.form:
+            return _grant(auth, request)
         if entity is None:
             return self._not_found(request)
         table = f"entity.{entity.name}"
@@ -73,140 +67,131 @@ class App:
                 f"{spec.at(table, 'method')}: {entity.path} takes {entity.method}; write method = "
                 f'"{request.method}" there if that is what your API takes'
             )
-            return _message(405, text, Allow=entity.method)
-        if not self._guard.admits(request):
-            text = (
-                f"{spec.at('auth', 'kind')} wants {self._guard.wanted}, but the request has "
-                "no such credentials: change [auth] there or auth= in fetch.py"
-            )
-            return _message(401, text, WWW_Authenticate=f'{self._guard.scheme} realm="sample"')
+            return _json({"message": text}, 405, {"Allow": entity.method})
+        if refusal := _without_credentials(spec, request):
+            return refusal
         try:
             if entity.method == "POST" and _body_of(request) is None:
                 raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
             for name, value in asked.parameters.items():
                 if name not in (entity.since, entity.until, entity.token, entity.size):
                     self._check_unknown(asked, entity, name, value)
-            page = pages.read(self._stores[entity.name], asked.parameters)
+            page = pages.read(self._stores[entity.name], asked.parameters, self._short_pages)
         except Refused as refused:
             place = f"{spec.at(table, refused.key)}: " if refused.key else ""
-            return _message(refused.status, f"{place}{refused}")
-        return _page(request.host_url.rstrip("/") + entity.path, asked.query, entity, page)
+            return _json({"message": f"{place}{refused}"}, refused.status)
+        query = [each for each in _query(auth, request) if each[0] != entity.token]
+        return _page(request.base_url, query, entity, page)
 
     def _not_found(self, request: Request) -> Response:
         spec, asked = self._spec, f"{request.method} {request.path}"
         if "grant_type" in request.form:
-            return _message(
-                404,
-                f"there is no {asked}: write token_path = {_quoted(request.path)} and "
-                f'kind = "{_OAUTH}" in [auth] of {spec.at("auth", "token_path")}',
-            )
+            text = f'{asked} asks for a token: write kind = "{_OAUTH}" in {spec.at("auth")}'
+            return _json({"message": text}, 404)
         by_path = {entity.path: entity for entity in spec.entities.values() if entity.path}
         path, *others = get_close_matches(request.path, list(by_path), len(by_path), 0)
         nearest = by_path[path]
         more = f", {len(others)} more" if others else ""
-        return _message(
-            404,
-            f"the sample has no {asked} but {nearest.method} {path}{more}: "
-            f"{spec.at(f'entity.{nearest.name}', 'path')} or a new [entity.…] needs path = "
-            f"{_quoted(request.path)}",
+        place = spec.at(f"entity.{nearest.name}", "path")
+        text = (
+            f"the sample has no {asked} but {nearest.method} {path}{more}: {place} or a new "
+            f"[entity.…] needs path = {_quoted(request.path)}"
         )
+        return _json({"message": text}, 404)
 
     def _check_unknown(self, asked: Asked, entity: Entity, name: str, value: str) -> None:
         """Refuse a parameter that chooses records or a page; one that stays the same is fine."""
-        key = ""
-        if (time := _A_TIME.search(value)) and "version" not in name:
-            if time.start():
-                place = self._spec.at(f"entity.{entity.name}")
-                text = f"{place}: no key describes the filter {name}={value[:SHOWN]} of fetch.py"
-                raise Refused(400, f"{text}: it needs a WSGI app, see docs/sample.md")
-            key = "until" if entity.since in asked.parameters else "since"
         first = self._numbers.setdefault((entity.name, name), value) if value.isdigit() else value
-        if not key and (first != value or pages.is_token(value)):
+        time = None if "version" in name else _A_TIME.search(value)
+        if time and time.start():
+            place = self._spec.at(f"entity.{entity.name}")
+            text = f"{place}: no key describes the filter {name}={value[:SHOWN]} of fetch.py"
+            raise Refused(400, f"{text}: it needs a WSGI app, see docs/sample.md")
+        if time:
+            key = "until" if entity.since in asked.parameters else "since"
+        elif first != value or pages.TOKEN.fullmatch(value):
             key = "token"
-        if not key:
+        else:
             return
-        has = (
-            f"has {key} = {_quoted(known)}" if (known := getattr(entity, key)) else f"has no {key}"
-        )
-        cursor = " and cursor" if key != "token" and not entity.cursor else ""
+        known = getattr(entity, key)
+        has = f"has {key} = {_quoted(known)}" if known else f"has no {key}"
+        cursor = " and cursor" if time and not entity.cursor else ""
         todo = f"write {key} = {_quoted(name)}{cursor} there"
-        text = f"{has}, but fetch.py sent {name}={value[:SHOWN]}: {todo}"
-        raise Refused(400, text, key)
+        raise Refused(400, f"{has}, but fetch.py sent {name}={value[:SHOWN]}: {todo}", key)
 
 
-class _Guard:
-    """Accepts the made-up credentials of one upstream and no others."""
+def _without_credentials(spec: Spec, request: Request) -> Response | None:
+    """What a request gets that lacks the made-up credentials; None where it has them."""
+    auth = spec.auth
+    if auth.kind == "none":
+        return None
+    value, shown = ":".join(map(made_up, auth.secrets)), ":".join(f"<{n}>" for n in auth.secrets)
+    if auth.kind == "basic":
+        value, shown = base64.b64encode(value.encode()).decode(), f"{shown} in base64"
+    elif auth.kind == _OAUTH:
+        value, shown = made_up(value), "an access_token of the token endpoint"
+    if auth.kind == "api_key_query":
+        scheme, sent, wanted = "", request.args.get(auth.param), f"?{auth.param}={shown}"
+    else:
+        schemes = {"token": "Token ", "basic": "Basic ", "api_key_header": auth.prefix}
+        header = auth.header if auth.kind == "api_key_header" else "Authorization"
+        scheme, sent = schemes.get(auth.kind, "Bearer "), request.headers.get(header)
+        wanted = f"{header}: {scheme}{shown}"
+    if sent == scheme + value:
+        return None
+    text = (
+        f"{spec.at('auth', 'kind')} wants {wanted}, but the request has no such credentials: "
+        "change [auth] there or auth= in fetch.py"
+    )
+    challenge = f'{scheme.strip() or "ApiKey"} realm="sample"'
+    return _json({"message": text}, 401, {"WWW-Authenticate": challenge})
 
-    def __init__(self, auth: Auth) -> None:
-        self._auth = auth
-        self._values = [made_up(name) for name in auth.secrets]
-        self._tokens: set[str] = set()
-        value, name = ":".join(self._values), ":".join(f"<{name}>" for name in auth.secrets)
-        coded = base64.b64encode(value.encode()).decode()
-        # The scheme of a challenge, what the request must carry, and how that is shown:
-        self.scheme, self._value, shown = {
-            "bearer": ("Bearer", f"Bearer {value}", f"Bearer {name}"),
-            "token": ("Token", f"Token {value}", f"Token {name}"),
-            "basic": ("Basic", f"Basic {coded}", f"Basic with {name} in base64"),
-            "api_key_header": ("ApiKey", f"{auth.prefix}{value}", f"{auth.prefix}{name}"),
-            "api_key_query": ("ApiKey", value, ""),
-            _OAUTH: ("Bearer", "", f"Bearer with a token of POST {auth.token_path}"),
-            "none": ("", "", ""),
-        }[auth.kind]
-        self._header = auth.header if auth.kind == "api_key_header" else "Authorization"
-        is_query = auth.kind == "api_key_query"
-        self.wanted = f"?{auth.param}={name}" if is_query else f"{self._header}: {shown}"
 
-    def admits(self, request: Request) -> bool:
-        """Whether a request carries the right credentials in the right place."""
-        sent = request.headers.get(self._header, "")
-        if self._auth.kind == "api_key_query":
-            sent = request.args.get(self._auth.param, "")
-        if self._auth.kind == _OAUTH:
-            return sent.partition("Bearer ")[2] in self._tokens
-        return self._auth.kind == "none" or sent == self._value
-
-    def grant(self, request: Request) -> Response:
-        """The response of the token endpoint (RFC 6749, 4.4 and 5.2)."""
-        sent, form = request.authorization, request.form
-        client = [form.get("client_id"), form.get("client_secret")]
-        if sent is not None and sent.type == "basic":
-            client = [sent.username, sent.password]
-        if form.get("grant_type") != "client_credentials":
-            return _json({"error": "unsupported_grant_type"}, 400)
-        if client != self._values:
-            return _json({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
-        token = secrets.token_urlsafe(24)
-        self._tokens.add(token)
-        return _json({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+def _grant(auth: Auth, request: Request) -> Response:
+    """The response of the token endpoint (RFC 6749, 4.4 and 5.2)."""
+    sent, form = request.authorization, request.form
+    client = [form.get("client_id"), form.get("client_secret")]
+    if sent is not None and sent.type == "basic":
+        client = [sent.username, sent.password]
+    if form["grant_type"] != "client_credentials":
+        return _json({"error": "unsupported_grant_type"}, 400)
+    values = [made_up(name) for name in auth.secrets]
+    if client != values:
+        return _json({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
+    token = made_up(":".join(values))
+    return _json({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
 
 def _page(base: str, query: list[tuple[str, str]], entity: Entity, page: pages.Page) -> Response:
     def url(token: str) -> str:
-        others = [(name, value) for name, value in query if name != entity.token]
-        parameters = urlencode([*others, (entity.token, token)] if token else others)
+        parameters = urlencode([*query, (entity.token, token)] if token else query)
         return f"{base}?{parameters}" if parameters else base
 
-    rows = _list(item.body for item in page.items if not item.deleted)
+    rows = _list(item for item in page.items if not item.deleted)
     body: Any = {} if entity.rows else rows
     if entity.rows:
         put(body, entity.rows, rows)
     if entity.deleted:
-        put(body, entity.deleted, _list(item.body for item in page.items if item.deleted))
-    if entity.next and (page.token or entity.last != "absent"):
+        put(body, entity.deleted, _list(item for item in page.items if item.deleted))
+    if entity.next:
         following = page.token if entity.pagination == "cursor" else url(page.token)
-        end = "" if entity.last == "empty" else None
-        put(body, entity.next, following if page.token else end)
+        put(body, entity.next, following if page.token else None)
     if entity.more:
-        put(body, entity.more, page.more)
+        put(body, entity.more, bool(page.token))
     if entity.pagination != "link_header":
         return _json(body)
     following = f', <{url(page.token)}>; rel="next"' if page.token else ""
     return _json(body, headers={"Link": f'<{url("")}>; rel="first"{following}'})
 
 
-def _list(bodies: Iterator[bytes]) -> msgspec.Raw:
-    return msgspec.Raw(b"[" + b",".join(bodies) + b"]")
+def _list(items: Iterator[Item]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(item.body for item in items) + b"]")
+
+
+def _query(auth: Auth, request: Request) -> list[tuple[str, str]]:
+    """The query without an API key."""
+    key = auth.param if auth.kind == "api_key_query" else None
+    return [(name, value) for name, value in request.args.items(multi=True) if name != key]
 
 
 def _body_of(request: Request) -> dict[str, Any] | None:
@@ -229,11 +214,6 @@ def _flat(body: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 def _quoted(text: str) -> str:
     return codec.encode(text).decode("utf-8", "replace")
-
-
-def _message(status: int, text: str, **headers: str) -> Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _json({"message": text}, status, named)
 
 
 def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,8 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from werkzeug import Response
-
 from harness.sample.app import Asked
 from harness.sample.spec import Entity
 
@@ -22,25 +20,14 @@ class Faults:
 
     What happens to a request follows from the seed, its path and how many of this path came before,
     so the threads of a function change nothing.
-
-    Args:
-        seed: Says what goes wrong and how often: 429, 500, broken connections, expired page
-            tokens, records that change while they are read.
-
-    Attributes:
-        quiet: True from when all goes well; tokens that have expired stay expired until their walk
-            begins again.
-        marked: Entities that the function reads with softDelete, so that it finds deletions which
-            the upstream does not tell.
-        done: What happened, and how often.
     """
 
     def __init__(self, seed: int) -> None:
-        self.quiet = False
-        self.marked: set[str] = set()
-        self.done: Counter[str] = Counter()
+        self.quiet = False  # all goes well, but expired tokens stay so until their walk restarts
+        self.marked: set[str] = set()  # entities read with softDelete: it finds all deletions
+        self.done: Counter[str] = Counter()  # what happened, and how often
         self._seed = seed
-        self._statuses: tuple[int, ...] = ()
+        self._status = 0
         self._lock = threading.Lock()
         self._asked: Counter[str] = Counter()
         self._expired: dict[str, set[str]] = {}
@@ -50,52 +37,40 @@ class Faults:
         self._weights = [mood.choice((1, 1, 3)) for _ in _KINDS]
 
     @classmethod
-    def after_first_page(cls, *statuses: int) -> Faults:
-        """Each path answers once, then fails with these statuses in turn, until `quiet` is set.
+    def after_first_page(cls, status: int) -> Faults:
+        """Each path answers once, then fails with this status until `quiet` is set.
 
         A path whose first response is the whole list fails from the first request on.
         """
         plan = cls(0)
-        plan._statuses = statuses or (500,)
+        plan._status = status
         return plan
 
-    def answer(
-        self, path: str, asked: Asked, change: Change, go_on: Callable[[], Response]
-    ) -> Response:
-        """The response to a request, faulty or as it should be; records may change before it."""
+    def strike(self, path: str, asked: Asked, change: Change) -> str:
+        """What is wrong with this request: a status, "reset", or "" where nothing is.
+
+        Records may change before it.
+        """
         with self._lock:
             number = self._asked[path]
             self._asked[path] += 1
-            kind = self._in_turn(number, asked.entity) if self._statuses else ""
-            if not self._statuses:
-                chance = random.Random(f"{self._seed} {path} {number}")
-                seed, counts = chance.getrandbits(32), chance.choices((0, 1, 2, 4), k=3)
-                changes = chance.random() < self._changing
-                if asked.entity and changes and not self.quiet:
-                    self.done += change(asked.entity, counts, seed)
+            chance = random.Random(f"{self._seed} {path} {number}")
+            if self._status:
+                is_whole = asked.entity is not None and asked.entity.pagination == "none"
+                kind = "" if self.quiet or not (number or is_whole) else str(self._status)
+            else:
+                self._change(asked.entity, chance, change)
                 kind = self._by_chance(asked, chance)
             if kind:
                 self.done[kind] += 1
-        if kind == "expired":
-            return _refusal(410 if number % 2 else 400)
-        if kind.isdigit():
-            return _refusal(int(kind))
-        response = go_on()
-        if kind == "reset":
-            body = response.get_data()
-            response.set_data(body[: len(body) // 2])
-            # The server closes the connection after a body that is shorter than announced.
-            response.headers["Content-Length"] = str(len(body) or 1)
-        return response
+        return chance.choice(("400", "410")) if kind == "expired" else kind
 
-    def _in_turn(self, number: int, entity: Entity | None) -> str:
-        first = 0 if entity and entity.pagination == "none" else 1
-        if self.quiet or number < first:
-            return ""
-        return str(self._statuses[(number - first) % len(self._statuses)])
+    def _change(self, entity: Entity | None, chance: random.Random, change: Change) -> None:
+        counts, seed = chance.choices((0, 1, 2, 4), k=3), chance.getrandbits(32)
+        if chance.random() < self._changing and entity and not self.quiet:
+            self.done += change(entity, counts, seed)
 
     def _by_chance(self, asked: Asked, chance: random.Random) -> str:
-        """What is wrong with this request; "" for nothing."""
         fails = chance.random() < self._failing
         kind = chance.choices(_KINDS, self._weights)[0]
         entity, token = asked.entity, None
@@ -114,9 +89,3 @@ class Faults:
                 return ""
             self._expired[entity.name].add(token)
         return kind
-
-
-def _refusal(status: int) -> Response:
-    headers = {"Retry-After": "1"} if status == 429 else {}
-    body = f'{{"message": "a fault of the sample: {status}"}}'
-    return Response(body, status, headers, mimetype="application/json")

@@ -12,27 +12,19 @@ FORMS = (
     "seconds, milliseconds or microseconds since 1970, or an ever growing whole number"
 )
 SECOND = 10**6
-_DAY = 86400 * SECOND
+DAY = 86400 * SECOND
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(:\d\d)?(?:\.(\d+))?(Z|[+-]\d\d(?::?\d\d)?)?)?"
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = {SECOND: "epoch", 1000: "epoch_ms"}
 
 
 class Form:
-    """How cursor values are written: as one example is.
+    """How cursor values are written: as one example is; ValueError if it is none of `FORMS`.
 
-    A value is counted in microseconds since 1970, or as it is where it counts no time.
-
-    Attributes:
-        is_time: False where the number only grows and counts no time (a sequence).
-        unit: The smallest step that the form can show.
-        first: The example's value.
-
-    Raises:
-        ValueError: The example is none of `FORMS`.
+    A value is counted in microseconds since 1970, or as it is in a sequence, which counts no time.
+    `unit` is the smallest step that the form can show, `first` the example's value.
     """
 
     def __init__(self, example: Any) -> None:
@@ -44,7 +36,7 @@ class Form:
         if self._iso is not None:
             self._zone = datetime.fromisoformat(text).tzinfo or UTC
             between, second, fraction, _ = self._iso.groups()
-            step = SECOND if second else 60 * SECOND if between else _DAY
+            step = SECOND if second else 60 * SECOND if between else DAY
             self.unit: int = max(step // 10 ** len(fraction or ""), 1)
         elif isinstance(example, bool) or not _NUMBER.fullmatch(text):
             raise ValueError(f"{example!r} is not {FORMS}")
@@ -57,26 +49,17 @@ class Form:
             self.unit = max(_scale(number) // 10**self._places, 1)
         self.first = self.read(text)
 
-    def read(self, text: str, since_as: str | None = None) -> int:
-        """The value of a bound in any form of `FORMS`, or in that of `since_as`.
-
-        Without an offset it has the example's. ValueError, OverflowError: it is not written so.
-        """
-        if since_as in (None, "iso", *_UNITS.values()):
-            if _NUMBER.fullmatch(text):
-                scale = _scale(Decimal(text))
-                if since_as and _UNITS.get(scale) != since_as:
-                    raise ValueError("another form")
-                return int(Decimal(text) * (scale if self.is_time else 1))
-            if not self.is_time or since_as not in (None, "iso"):
-                raise ValueError("another form")
-            moment = datetime.fromisoformat(text)
-        else:
-            moment = datetime.strptime(text, str(since_as))
+    def read(self, text: str) -> int:
+        """The value of a bound in any of `FORMS`, in the example's offset if it has none."""
+        if _NUMBER.fullmatch(text):
+            number = Decimal(text)
+            return int(number * _scale(number) if self.is_time else number)
+        if not self.is_time:
+            raise ValueError("not a number")
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self._zone)
-        microseconds: int = (moment - _EPOCH) // timedelta(microseconds=1)
-        return microseconds
+        return (moment - _EPOCH) // timedelta(microseconds=1)
 
     def floor(self, moment: int) -> int:
         """The last value that the form can show and that is not after a moment."""

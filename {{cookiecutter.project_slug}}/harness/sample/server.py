@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug import Request, Response
@@ -20,9 +22,9 @@ from harness.sample.records import Store
 from harness.sample.spec import Entity, Spec, value_at
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
 
 
@@ -38,33 +40,23 @@ class Seen(NamedTuple):
 
 
 class Server:
-    """A running upstream, as a WSGI app.
+    """A running upstream, as a WSGI app."""
 
-    Attributes:
-        port: Where it listens.
-        requests: What was answered so far, oldest first.
-        faults: What goes wrong, or None where nothing does.
-    """
-
-    port = 0
+    url = ""  # where it is, without a slash at the end
 
     def __init__(
-        self,
-        spec: Spec,
-        stores: dict[str, Store],
-        answer: Callable[[Request, app.Asked], Response],
-        faults: Faults | None,
+        self, spec: Spec, own: WSGIApplication | None, faults: Faults | None, short_pages: bool
     ) -> None:
-        self.requests: list[Seen] = []
+        self.requests: list[Seen] = []  # oldest first
         self.faults = faults
         self._spec = spec
-        self._stores = stores
-        self._answer = answer
-
-    @property
-    def url(self) -> str:
-        """Where it is, without a slash at the end."""
-        return f"http://{HOST}:{self.port}"
+        self._stores = {
+            name: Store(entity, spec.inside(name), spec.records)
+            for name, entity in spec.entities.items()
+            if not entity.inside
+        }
+        self._app = app.App(spec, self._stores, short_pages)
+        self._own = own
 
     def records(self, entity: str) -> list[dict[str, Any]]:
         """The live records of an entity in the order of their creation; not to be changed.
@@ -72,22 +64,23 @@ class Server:
         Those inside another entity's records have the columns that `parent` names.
         """
         inner = self._spec.entities[entity]
-        if not inner.inside:
-            return self._stores[entity].records()
-        column = inner.inside.partition(".")[2]
+        outer, column = inner.place
+        live = [item.record for item in self._stores[outer or entity].live()]
+        if not outer:
+            return live
         return [
-            {**{name: value_at(outer, path) for name, path in inner.parent.items()}, **record}
-            for outer in self._stores[inner.outer].records()
-            for record in value_at(outer, column)
+            {**{name: value_at(each, path) for name, path in inner.parent.items()}, **record}
+            for each in live
+            for record in value_at(each, column)
         ]
 
     def chosen(self, seen: Seen) -> int:
         """How many records, on all pages, the bounds of a request choose."""
-        return pages.count(self._stores[seen.entity], seen.parameters)
+        return len(pages.chosen(self._stores[seen.entity], seen.parameters))
 
     def tells_deletions(self, entity: str) -> bool:
         """Whether the upstream says which records of the entity were deleted."""
-        return self._spec.entities[entity].deleted is not None
+        return bool(self._spec.entities[entity].deleted)
 
     def change(
         self,
@@ -98,15 +91,9 @@ class Server:
         seed: int = 0,
         entities: Collection[str] | None = None,
     ) -> Counter[str]:
-        """Insert, update and delete so many records; what stands inside a record goes with it.
+        """Insert, update and delete so many records of these entities, None for all.
 
-        Args:
-            seed: Chooses the records.
-            entities: Of which entities, None for all; records are deleted only where what stands
-                inside them is named too.
-
-        Returns:
-            How many were inserted, updated and deleted.
+        A seed chooses them. Records are deleted only where what stands inside them is named too.
         """
         done: Counter[str] = Counter()
         for name, store in self._stores.items():
@@ -118,60 +105,64 @@ class Server:
 
     def _change_while_read(self, entity: Entity, counts: list[int], seed: int) -> Counter[str]:
         """Insert, update and delete so many, as far as a correct function can find out."""
+        insert, update, delete = counts
         marked = self.faults.marked if self.faults else set()
         inner = self._spec.inside(entity.name)
-        listed = entity.deleted is not None
         # Unlisted deletions before the reader move their neighbours past a position.
-        moves = not listed and entity.pagination in ("page_number", "offset")
-        found = (listed or entity.name in marked) and not moves
+        moves = not entity.deleted and entity.pagination in ("page_number", "offset")
+        found = (entity.deleted or entity.name in marked) and not moves
         deletes = found and all(each.name in marked for each in inner)
         # Without a primary key, an older version of a record stays as a row.
         updates = all(each.primary_key for each in (entity, *inner))
-        return self.change(
-            counts[0],
-            counts[1] if updates else 0,
-            counts[2] if deletes else 0,
-            seed=seed,
-            entities=[entity.name, *(each.name for each in inner)],
-        )
+        names = [entity.name, *(each.name for each in inner)]
+        update, delete = update if updates else 0, delete if deletes else 0
+        return self.change(insert, update, delete, seed=seed, entities=names)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         # All of the body is read here: what an app leaves unread would break the connection.
         environ["wsgi.input"] = io.BytesIO(request.get_data())
-        asked = app.read(self._spec, request)
-        problem = ""
-
-        def go_on() -> Response:
-            nonlocal problem
+        asked, fault, problem = app.read(self._spec, request), "", ""
+        if self.faults:
+            fault = self.faults.strike(request.path, asked, self._change_while_read)
+        if fault.isdigit():
+            headers = {"Retry-After": "1"} if fault == "429" else None
+            response = Response(f"a fault of the sample: {fault}", int(fault), headers)
+        else:
             response = self._answer(request, asked)
             problem = response.get_data(as_text=True) if response.status_code >= 400 else ""
-            return response
-
-        if self.faults is None:
-            response = go_on()
-        else:
-            change = self._change_while_read
-            response = self.faults.answer(request.path, asked, change, go_on)
+        if fault == "reset":
+            body = response.get_data()
+            response.set_data(body[: len(body) // 2])
+            # The server closes the connection after a body that is shorter than announced.
+            response.headers["Content-Length"] = str(len(body) or 1)
         name = asked.entity.name if asked.entity else ""
         seen = (request.method, request.path, response.status_code, name, asked.parameters, problem)
         self.requests.append(Seen(*seen))
         return response(environ, start_response)
 
+    def _answer(self, request: Request, asked: app.Asked) -> Response:
+        if self._own is None:
+            return self._app.answer(request, asked)
+        try:
+            return Response.from_app(self._own, request.environ, buffered=True)
+        except Exception as error:
+            return Response(f"{self._spec.upstream}: {raised(error)}", 500, mimetype="text/plain")
+
     @contextmanager
     def listening(self, port: int) -> Iterator[Server]:
         """On a port of this machine (0: a free one), until the context ends."""
         try:
-            listener = socket.create_server((HOST, port))
+            listener = socket.create_server((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"the sample upstream cannot listen on {HOST}:{port}: {error.strerror}",
+                f"the sample upstream cannot listen on {_HOST}:{port}: {error.strerror}",
                 "end what listens there, or choose another port with --port",
             ) from None
         with listener:
             fd = listener.fileno()
-            running = make_server(HOST, port, self, True, request_handler=_Handler, fd=fd)
-        self.port = running.port
+            running = make_server(_HOST, port, self, True, request_handler=_Handler, fd=fd)
+        self.url = f"http://{_HOST}:{running.port}"
         serve = threading.Thread(target=running.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         serve.start()
         try:
@@ -185,3 +176,9 @@ class Server:
 class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Log nothing: `Server.requests` has what was asked."""
+
+
+def raised(error: Exception) -> str:
+    """What an exception of the project's says, and the line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"

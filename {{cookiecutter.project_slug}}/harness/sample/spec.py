@@ -37,44 +37,46 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: str = "X-Api-Key"
     prefix: str = ""
     param: str = "api_key"
-    token_path: str = "/oauth/token"
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[entity.<name>]`: one list of records. docs/sample.md explains the keys."""
 
     name: str  # from the table's header
-    short_pages: bool = False  # every second one; the suite sets it
     path: Annotated[str, msgspec.Meta(pattern=r"^/[^?]*$")] = ""
     method: Literal["GET", "POST"] = "GET"
     pagination: (
         Literal["cursor", "page_number", "offset", "link_header", "next_url", "none"] | None
     ) = None
     rows: str = ""
-    next: str | None = None
-    more: str | None = None
-    deleted: str | None = None
+    next: str = ""
+    more: str = ""
+    deleted: str = ""
     token: str = ""
-    size: str | None = None
-    since: str | None = None
-    until: str | None = None
-    since_as: str | None = None
+    size: str = ""
+    since: str = ""
+    until: str = ""
     primary_key: tuple[str, ...] = ()
-    cursor: str | None = None
-    last: Literal["null", "absent", "empty", "404"] = "null"
-    inside: str | None = None
+    cursor: str = ""
+    inside: str = ""
     parent: dict[str, str] = {}
     record: dict[str, Any]
 
     @property
-    def outer(self) -> str:
-        """The entity whose records hold the records of this one, "" for an entity with a path."""
-        return (self.inside or "").partition(".")[0]
+    def place(self) -> tuple[str, str]:
+        """The entity and the column where `inside` puts the records, ("", "") without it."""
+        outer, _, column = self.inside.partition(".")
+        return outer, column
 
     @property
     def key_is_token(self) -> bool:
         """Whether the next page is asked for by the last record's primary key, as Stripe does."""
         return self.pagination == "cursor" and not self.next
+
+    @property
+    def by_change(self) -> bool:
+        """Whether records are listed by their cursor, not by their creation."""
+        return self.pagination in ("cursor", "link_header", "next_url") and not self.key_is_token
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"entities": "entity"}):
@@ -92,7 +94,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ent
 
     def inside(self, entity: str) -> list[Entity]:
         """The entities whose records stand inside the records of this one."""
-        return [inner for inner in self.entities.values() if inner.outer == entity]
+        return [inner for inner in self.entities.values() if inner.place[0] == entity]
 
 
 def value_at(record: dict[str, Any], path: str) -> Any:
@@ -110,8 +112,7 @@ def put(record: dict[str, Any], path: str, value: Any) -> None:
     # Keys of OData (`@odata.nextLink`) contain the dot.
     *outer, last = [path] if path in record or path.startswith("@") else path.split(".")
     for key in outer:
-        inner = record.get(key)
-        record[key] = dict(inner) if isinstance(inner, dict) else {}
+        record[key] = dict(record.get(key) or {})
         record = record[key]
     record[last] = value
 
@@ -148,9 +149,8 @@ def load(path: Path) -> Spec:
 
 
 def _entity(text: str, name: str, table: Any) -> Entity:
-    where = f"entity.{name}"
     named = {**table, "name": name} if isinstance(table, dict) else table
-    entity = _convert(text, where, named, Entity)
+    entity = _convert(text, f"entity.{name}", named, Entity)
     default = _TOKENS.get(entity.pagination or "none", "cursor")
     return msgspec.structs.replace(entity, token=entity.token or default)
 
@@ -166,62 +166,8 @@ def _convert(text: str, table: str, value: Any, kind: type[_T]) -> _T:
 
 
 def _error(text: str, table: str, key: str, rule: str) -> SampleError:
-    named = " ".join(part for part in (f"[{table}]" if table else "", key) if part)
-    what = f"{named} {rule}".strip()
+    what = " ".join(part for part in (f"[{table}]" if table else "", key, rule) if part)
     return SampleError(f"{_at(text, table, key)}: {what}", "docs/sample.md lists every key")
-
-
-def _broken(spec: Spec) -> Iterator[tuple[str, str, str]]:
-    """The rules that a spec breaks: table, key and what is wrong."""
-    wanted = _SECRETS.get(spec.auth.kind, 1)
-    if len(set(spec.auth.secrets)) != wanted or len(spec.auth.secrets) != wanted:
-        count = ("no names", "one name", "two different names")[wanted]
-        yield "auth", "secrets", f'must have {count} with kind = "{spec.auth.kind}"'
-    paths: dict[str, str] = {}
-    for entity in spec.entities.values():
-        table, record = f"entity.{entity.name}", f"entity.{entity.name}.record"
-        if entity.inside:
-            outer = spec.entities.get(entity.outer)
-            if outer is None or outer.inside or "." not in entity.inside:
-                names = [f'"{o.name}.COLUMN"' for o in spec.entities.values() if not o.inside]
-                yield table, "inside", f"must be {' or '.join(names)}"
-            for column, source in entity.parent.items():
-                if outer and value_at(outer.record, source) is None:
-                    yield table, "parent", f"{column}: {source} is no column of {outer.name}"
-        else:
-            for key, rule in _broken_by_list(entity):
-                yield table, key, rule
-            first = paths.setdefault(entity.path, entity.name)
-            if first != entity.name:
-                yield (
-                    table,
-                    "path",
-                    f"{entity.path} is that of {first} already; for records that stand inside its "
-                    f'records write inside = "{first}.COLUMN" instead of path',
-                )
-        for key in entity.primary_key:
-            if key not in entity.record and key not in entity.parent:
-                yield record, "", f"has no {key}, which is in primary_key"
-        if entity.cursor:
-            try:
-                Form(value_at(entity.record, entity.cursor))
-            except ValueError as error:
-                yield record, entity.cursor, f"is the cursor, but {error}"
-
-
-def _broken_by_list(entity: Entity) -> Iterator[tuple[str, str]]:
-    for key in ("path", "pagination"):
-        if not getattr(entity, key):
-            yield key, "is required"
-    if entity.pagination == "next_url" and not entity.next:
-        yield "next", "is required with next_url"
-    if entity.key_is_token and len(entity.primary_key) != 1:
-        yield "next", "is required, unless the token is the last record's primary key"
-    if not entity.rows and (entity.next or entity.more or entity.deleted):
-        yield "rows", "is required with next, more and deleted"
-    for key in ("since", "until"):
-        if getattr(entity, key) and not entity.cursor:
-            yield key, "needs cursor"
 
 
 def _at(text: str, table: str, key: str) -> str:
@@ -235,3 +181,58 @@ def _at(text: str, table: str, key: str) -> str:
         elif key and current == table and wanted.match(line):
             return f"{FILE} line {number}"
     return f"{FILE} line {found}" if found else FILE
+
+
+def _broken(spec: Spec) -> Iterator[tuple[str, str, str]]:
+    """The rules that a spec breaks: table, key and what is wrong."""
+    wanted = _SECRETS.get(spec.auth.kind, 1)
+    if len(set(spec.auth.secrets)) != wanted or len(spec.auth.secrets) != wanted:
+        count = ("no names", "one name", "two different names")[wanted]
+        yield "auth", "secrets", f'must have {count} with kind = "{spec.auth.kind}"'
+    paths: dict[str, str] = {}
+    for entity in spec.entities.values():
+        table, record = f"entity.{entity.name}", f"entity.{entity.name}.record"
+        rules = _broken_inside(spec, entity) if entity.inside else _broken_list(entity, paths)
+        for key, rule in rules:
+            yield table, key, rule
+        for key in entity.primary_key:
+            if key not in entity.record and key not in entity.parent:
+                yield record, "", f"has no {key}, which is in primary_key"
+        if entity.cursor:
+            try:
+                Form(value_at(entity.record, entity.cursor))
+            except ValueError as error:
+                yield record, entity.cursor, f"is the cursor, but {error}"
+
+
+def _broken_inside(spec: Spec, entity: Entity) -> Iterator[tuple[str, str]]:
+    name, column = entity.place
+    outer = spec.entities.get(name)
+    if outer is None or outer.inside or not column:
+        names = [f'"{each.name}.COLUMN"' for each in spec.entities.values() if not each.inside]
+        yield "inside", f"must be {' or '.join(names)}"
+    for column, source in entity.parent.items():
+        if outer and value_at(outer.record, source) is None:
+            yield "parent", f"{column}: {source} is no column of {outer.name}"
+
+
+def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for key in ("path", "pagination"):
+        if not getattr(entity, key):
+            yield key, "is required"
+    first = paths.setdefault(entity.path, entity.name)
+    if first != entity.name:
+        yield (
+            "path",
+            f"{entity.path} is that of {first} already; for records that stand inside its "
+            f'records write inside = "{first}.COLUMN" instead of path',
+        )
+    if entity.pagination == "next_url" and not entity.next:
+        yield "next", "is required with next_url"
+    if entity.key_is_token and len(entity.primary_key) != 1:
+        yield "next", "is required, unless the token is the last record's primary key"
+    if not entity.rows and (entity.next or entity.more or entity.deleted):
+        yield "rows", "is required with next, more and deleted"
+    for key in ("since", "until"):
+        if getattr(entity, key) and not entity.cursor:
+            yield key, "needs cursor"

@@ -8,15 +8,9 @@ from harness.protocol.messages import Answer
 
 
 class Target(Protocol):
-    """Something that takes a request of the protocol."""
+    """Something that takes a request of the protocol; `name` is for people."""
 
     @property
-    def name(self) -> str:
-        """What is called, for people."""
+    def name(self) -> str: ...
 
-    def call(self, body: bytes) -> Answer:
-        """Send one request.
-
-        Raises:
-            UsageError: There is no function to call, or it does not let the caller in.
-        """
+    def call(self, body: bytes) -> Answer: ...

@@ -15,27 +15,19 @@ _GATEWAYS = (429, 502, 503, 504)  # somebody before the function answers them
 
 
 class HttpTarget:
-    """A function behind a URL, in any language.
+    """A function behind a URL, called with a function key where there is one."""
 
-    Args:
-        url: The function's URL, https unless it is on this machine; `?code=` is taken as the key.
-        key: The function key, sent as `x-functions-key`.
-
-    Raises:
-        UsageError: The URL cannot be called.
-    """
-
-    def __init__(self, url: str, key: str = "") -> None:
-        self.name, code = split_key(url)
+    def __init__(self, url: str, key: str) -> None:
+        self.name = url
         self._session = requests.Session()
         self._session.auth = lambda request: request  # none, so that .netrc adds no credentials
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key or code:
-            self._headers["x-functions-key"] = key or code
+        if key:
+            self._headers["x-functions-key"] = key
 
     def call(self, body: bytes) -> Answer:
         """POST one request; waits ten seconds longer than Azure lets a call run."""
-        began, why, response = time.monotonic(), "", None
+        began, why = time.monotonic(), ""
         try:
             response = self._session.post(
                 self.name,
@@ -44,14 +36,14 @@ class HttpTarget:
                 timeout=AZURE_SECONDS + 10,
                 allow_redirects=False,
             )
+            if response.status_code in _GATEWAYS:
+                why = f"HTTP {response.status_code} of a gateway in front of the function"
         except requests.Timeout:
             why = "it took too long"
         except requests.RequestException as error:
             why = _innermost(error)
         seconds = time.monotonic() - began
-        if response is not None and response.status_code in _GATEWAYS:
-            why = f"HTTP {response.status_code} of a gateway in front of the function"
-        if response is None or why:
+        if why:
             why = f"no reply from {self.name}: {why}"
             return Answer(0, "", b"", seconds, lost=True, why=why)
         if response.is_redirect:
@@ -66,7 +58,7 @@ class HttpTarget:
 
 
 def _innermost(error: BaseException) -> str:
-    """What the socket, TLS or the name service said, below the wrappers of requests and urllib3."""
+    """The message of the socket, TLS or name service, below those of requests and urllib3."""
     while isinstance(inner := getattr(error, "reason", None) or error.__context__, BaseException):
         error = inner
     return str(error) or repr(error)
@@ -80,8 +72,7 @@ def split_key(url: str) -> tuple[str, str]:
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
+        host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("https", "http") or "@" in parts.netloc:

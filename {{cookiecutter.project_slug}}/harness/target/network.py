@@ -19,12 +19,12 @@ _MOMENT = 0.005  # seconds
 
 
 class Network:
-    """A function behind a bad network.
+    """A function behind a bad network; the same seed plays the same.
 
     Args:
         load: Gives a new instance of the function for app settings.
         seed: Decides what happens to which call; None for what the two fixed plans say alone.
-        size: `CONNECTOR_CALL_BYTES` of the function; None leaves it as it is.
+        size: `CONNECTOR_CALL_BYTES` of the function.
         lose_every_second: The reply of the first, third, fifth … call is lost.
         fresh_each_time: A new instance of the function for every call.
 
@@ -35,19 +35,19 @@ class Network:
     def __init__(
         self,
         load: Callable[[Mapping[str, str]], Target],
-        seed: int | None = None,
-        size: str | None = None,
+        seed: int | None,
+        size: str,
         *,
         lose_every_second: bool = False,
         fresh_each_time: bool = False,
     ) -> None:
         self.done: Counter[str] = Counter()
         self._load = load
-        self._settings = {} if size is None else {"CONNECTOR_CALL_BYTES": size}
+        self._settings = {"CONNECTOR_CALL_BYTES": size}
         self._function = load(self._settings)
         self.name = self._function.name
-        self._seed, self._calls = seed, 0
         self._lose_every_second, self._fresh_each_time = lose_every_second, fresh_each_time
+        self._seed, self._calls = seed, 0
         moods = random.Random(f"{seed} calls")
         self._odds = [0.0 if seed is None else moods.choice((0.05, 0.2, 0.4)) for _ in range(3)]
 

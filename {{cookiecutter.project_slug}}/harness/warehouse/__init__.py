@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from harness import codec
-from harness.errors import UsageError
-from harness.protocol.messages import Fault, Reply
-from harness.warehouse.load import ColumnInfo, Load, Noticed, TableInfo, mark
-from harness.warehouse.names import quoted, to_name
+from harness.protocol.messages import Reply
+from harness.warehouse.load import Load, Noticed, mark
+from harness.warehouse.names import Privacy, quoted, to_name
 from harness.warehouse.notice import instant
-from harness.warehouse.privacy import Privacy
-from harness.warehouse.store import HOME, INSTANT, TEXTS, Store, Table
+from harness.warehouse.store import INSTANT, Store
 
 __all__ = ["ColumnInfo", "Noticed", "Privacy", "TableInfo", "Warehouse"]
 
 
-class Warehouse:
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column: its name and DuckDB type, how many rows are null, whether it is hashed."""
+
+    name: str
+    type: str
+    nulls: int
+    hashed: bool
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table as it stands.
+
+    Attributes:
+        primary_key: Its columns; empty when rows are appended.
+        columns: The source's in the order seen, then Fivetran's.
+        rows: How many there are, deleted ones too.
+        deleted: How many are marked deleted.
+        empty: Columns that came and were always null: they are not created.
+    """
+
+    name: str
+    primary_key: tuple[str, ...]
+    columns: list[ColumnInfo]
+    rows: int
+    deleted: int
+    empty: list[str]
+
+
+class Warehouse(Store):
     """One connection's tables and the state that belongs to them, in one DuckDB file.
 
     Every method that changes something is one transaction: killed anywhere, it has happened or not.
@@ -32,74 +56,39 @@ class Warehouse:
         path: The file; made where it is missing.
         schema: The connection's schema name.
         privacy: What is blocked and hashed.
-        clock: Microseconds since the epoch, for `_fivetran_synced`.
-
-    Attributes:
-        path: The file.
-        schema: The name of the DuckDB schema that has the tables.
-        transaction: Gives the tables within a transaction; an exception undoes everything.
 
     Raises:
         UsageError: The file is in use, is not a warehouse of this version, or has another schema.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        schema: str,
-        privacy: Privacy | None = None,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
-    ) -> None:
-        self.path = Path(path)
-        self.schema = to_name(schema)
-        if self.schema in (HOME, TEXTS):
-            raise UsageError(f"The schema name {schema} is the harness's.", "Choose another one.")
-        self._privacy = privacy or Privacy()
-        self._clock = clock
-        self._early: dict[str, Fault] = {}
-        self._store = Store(self.path, self.schema)
-        self.transaction = self._store.transaction
-        try:
-            self._settle()
-        except BaseException:
-            self.close()
-            raise
+    def __init__(self, path: Path, *, schema: str, privacy: Privacy | None = None) -> None:
+        super().__init__(path, to_name(schema))
+        self.privacy = privacy or Privacy()
 
     def __enter__(self) -> Warehouse:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._store.connection.close()
 
     def state(self) -> dict[str, Any]:
         """The state that the last reply carried, `{}` at first; fractions are Decimal."""
-        state: dict[str, Any] = codec.decode(self._store.get("state") or "{}")
-        return state
+        return self.memory.state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Replaces the state; the tables stay."""
-        with self.transaction() as store:
-            store.put("state", codec.encode(state).decode())
+        with self.transaction():
+            self.memory.state = dict(state)
 
     def reset(self) -> None:
-        """Drops tables, state and the records of runs; the salt of hashed columns stays."""
-        with self.transaction() as store:
-            _empty(store)
+        """Drops tables, state and the records of runs."""
+        with self.transaction():
+            self.empty()
 
     @property
     def upstream(self) -> str | None:
         """The upstream that `use_for` named last."""
-        return self._store.get("upstream")
+        return self.memory.upstream
 
     def use_for(self, upstream: str) -> str | None:
         """Ties tables and state to an upstream; those of another one are dropped, as by `reset`.
@@ -111,11 +100,11 @@ class Warehouse:
             The upstream whose tables and state were dropped, None where nothing was.
         """
         before = self.upstream
-        other = before not in (None, upstream) and bool(self._store.tables or self.state())
-        with self.transaction() as store:
+        other = before not in (None, upstream) and bool(self.memory.tables or self.state())
+        with self.transaction():
             if other:
-                _empty(store)
-            store.put("upstream", upstream)
+                self.empty()
+            self.memory.upstream = upstream
         return before if other else None
 
     def apply(self, reply: Reply) -> Noticed:
@@ -131,57 +120,49 @@ class Warehouse:
             UsageError: A column of the primary key is blocked, or the file has a table of that
                 name that is not the harness's.
         """
-        with self.transaction() as store:
-            batch = int(store.get("batch") or 0) + 1
-            store.put("batch", str(batch))
-            load = Load(
-                store,
-                self._privacy,
-                self._early,
-                salt=self._salt,
-                batch=batch,
-                stamp=self._stamp(),
-            )
-            noticed = load.run(reply)
+        with self.transaction():
+            noticed = Load(self, self.privacy, reply).run()
             if reply.state is not None:
-                store.put("state", codec.encode(reply.state).decode())
+                self.memory.state = reply.state
         return noticed
 
     @property
     def resyncing(self) -> bool:
         """Whether a re-sync has begun and not finished."""
-        return self._store.get("resync") is not None
+        return self.memory.resync_began is not None
 
     def begin_resync(self) -> None:
         """Starts a re-sync: the state is `{}`, the tables stay."""
-        with self.transaction() as store:
-            store.put("resync", str(self._stamp()))
-            store.put("state", None)
+        with self.transaction():
+            self.memory.resync_began, self.memory.state = self.stamp(), {}
 
     def finish_resync(self) -> dict[str, int]:
-        """Ends a re-sync: rows not seen since it began are marked deleted; how many, by table.
-
-        Raises:
-            UsageError: None was begun.
-        """
-        with self.transaction() as store:
-            began = store.get("resync")
-            if began is None:
-                raise UsageError("No re-sync was begun.")
-            store.put("resync", None)
-            synced, unseen = instant(self._stamp()), f"_fivetran_synced < {instant(int(began))}"
-            found = {}
-            for table in store.made:
-                if not self._privacy.blocks(table.name):
-                    found[table.name] = mark(store, table, synced, unseen)
-                    table.deletable |= found[table.name] > 0
-                    store.save(table)
-            return found
+        """Ends a re-sync: rows not seen since it began are marked deleted; how many, by table."""
+        found = {}
+        with self.transaction():
+            began, self.memory.resync_began = self.memory.resync_began, None
+            synced = instant(self.stamp())
+            for name, table in self.made.items():
+                if began is not None and not self.privacy.blocks(name):
+                    unseen = f"_fivetran_synced < {instant(began)}"
+                    found[name] = mark(self, table, synced, unseen)
+                    table.deletable |= found[name] > 0
+        return found
 
     def tables(self) -> list[TableInfo]:
         """All tables, by name."""
-        with self.transaction() as store:
-            return [self._described(table) for table in store.made]
+        found = []
+        for name, table in self.made.items():
+            counts = "".join(f", count({quoted(column)})" for column in table.types)
+            query = f"SELECT count(*), count_if(_fivetran_deleted){counts} FROM {table.texts}"
+            ((rows, deleted, *filled),) = self.query(query)
+            columns = [
+                ColumnInfo(column, kind, rows - count, (name, column) in self.privacy.hashed)
+                for (column, kind), count in zip(table.types.items(), filled, strict=True)
+            ]
+            empty = [column for column, shape in table.columns.items() if not shape.kinds]
+            found.append(TableInfo(name, table.primary_key, columns, rows, deleted, empty))
+        return found
 
     def rows(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Rows of a table by primary key, or in the order appended; instants in UTC, JSON as text.
@@ -189,7 +170,7 @@ class Warehouse:
         Raises:
             KeyError: There is no such table.
         """
-        found = {each.name: each for each in self._store.made}[table]
+        found = self.made[table]
         # DuckDB's conversion of instants to Python needs pytz.
         zoned = {name for name, kind in found.types.items() if kind == INSTANT}
         wanted = ", ".join(
@@ -197,58 +178,16 @@ class Warehouse:
             for name in found.types
         )
         order = ", ".join(map(quoted, found.primary_key)) or "_fivetran_batch, _fivetran_index"
-        with self.transaction() as store:
-            query = f"SELECT {wanted} FROM {store.name(found)} ORDER BY {order} LIMIT ?"
-            rows = store.query(query, [limit])
+        query = f"SELECT {wanted} FROM {self.name(found)} ORDER BY {order} LIMIT ?"
         return [
             {
                 name: value.replace(tzinfo=UTC) if value and name in zoned else value
                 for name, value in zip(found.types, row, strict=True)
             }
-            for row in rows
+            for row in self.query(query, [limit])
         ]
 
     def unmatched(self) -> list[tuple[str, str]]:
         """`blocked` or `hashed` and the entry, for each that has hidden nothing so far."""
-        known = {name: list(table.sources) for name, table in self._store.tables.items()}
-        return list(self._privacy.unmatched(known))
-
-    def _settle(self) -> None:
-        """Checks whose warehouse this is, and hashes what is to be hashed from now on."""
-        with self.transaction() as store:
-            found = store.get("schema") or self.schema
-            if found != self.schema:
-                raise UsageError(
-                    f"{self.path} has the tables of the schema {found}, not of {self.schema}.",
-                    "Name another file with --warehouse, or delete this one to start from nothing.",
-                )
-            store.put("schema", self.schema)
-            self._salt = store.get("salt") or secrets.token_hex(16)
-            store.put("salt", self._salt)
-            before = {tuple(place) for place in json.loads(store.get("hashed") or "[]")}
-            for name, column in self._privacy.hashed - before:
-                store.hash(store.table(name), column, self._salt)
-            store.put("hashed", json.dumps(sorted(self._privacy.hashed)))
-
-    def _stamp(self) -> int:
-        """The time now, but later than every stamp before: order must not depend on clocks."""
-        stamp = max(self._clock(), int(self._store.get("stamp") or 0) + 1)
-        self._store.put("stamp", str(stamp))
-        return stamp
-
-    def _described(self, table: Table) -> TableInfo:
-        counts = "".join(f", count({quoted(name)})" for name in table.types)
-        query = f"SELECT count(*), count_if(_fivetran_deleted){counts} FROM {table.texts}"
-        ((rows, deleted, *filled),) = self._store.query(query)
-        columns = [
-            ColumnInfo(name, kind, rows - count, self._privacy.hashes(table.name, name))
-            for (name, kind), count in zip(table.types.items(), filled, strict=True)
-        ]
-        empty = [name for name, shape in table.columns.items() if not shape.kinds]
-        return TableInfo(table.name, table.primary_key, columns, rows, deleted, empty)
-
-
-def _empty(store: Store) -> None:
-    store.drop()
-    for name in ("state", "resync", "sync"):
-        store.put(name, None)
+        known = {name: table.sources for name, table in self.memory.tables.items()}
+        return list(self.privacy.unmatched(known))

@@ -6,69 +6,27 @@ throughout. Numbers with a point compare as doubles, times as instants, all else
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from harness.warehouse import Warehouse
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.store import INDEX, Store, Table
+from harness.warehouse.store import INDEX, INSTANT, Table
 from harness.warehouse.types import NULL, Shape
 
-_FOUND, _EXPECTED = "_harness_found", "_harness_expected"
+Row = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a table differs: its first record, and how many there are.
+    """Where a table differs: its first record in words, and how many records are missing."""
 
-    Attributes:
-        key: Primary key of the first record that differs; all of the row where there is no key.
-        column: The column that differs, None where the record is in one of the two alone.
-        what: What the record is, where no column differs: `missing`, `one too many`.
-        missing: How many records are missing; `surplus` are too many, `changed` differ in a value.
-    """
-
-    table: str
-    key: dict[str, str | None] = field(default_factory=dict)
-    column: str | None = None
-    found: str | None = None
-    expected: str | None = None
-    what: str = "differs"
-    missing: int = 0
-    surplus: int = 0
-    changed: int = 0
+    what: str
+    missing: int
 
     def __str__(self) -> str:
-        record = ", ".join(f"{name}={_quoted(value)}" for name, value in self.key.items())
-        text = f"{self.table}: the record {record} is {self.what}"
-        if self.column is not None:
-            text = (
-                f"{self.table}: the record {record} has {self.column}={_quoted(self.found)}, "
-                f"and should have {self.column}={_quoted(self.expected)}"
-            )
-        numbers = (
-            f"{count:,} {what}"
-            for count, what in (
-                (self.missing, "missing"),
-                (self.surplus, "too many"),
-                (self.changed, "with other values"),
-            )
-            if count
-        )
-        several = self.missing + self.surplus + self.changed > 1
-        return f"{text} (in all: {', '.join(numbers)})" if several else text
-
-
-def difference(
-    found: Warehouse,
-    expected: Warehouse,
-    *,
-    entities: Collection[str] | None = None,
-    appended: Collection[str] = (),
-) -> Difference | None:
-    """The first table in which `found` is not as it should be; see `differences`."""
-    return next(iter(differences(found, expected, entities=entities, appended=appended)), None)
+        return self.what
 
 
 def differences(
@@ -89,101 +47,86 @@ def differences(
     """
     exact = None if entities is None else {to_name(name, table=True) for name in entities}
     repeating = {to_name(name, table=True) for name in appended}
-    with ExitStack() as stack:
-        ours = stack.enter_context(found.transaction())
-        theirs = stack.enter_context(expected.transaction())
-        made = {table.name for store in (ours, theirs) for table in store.made}
-        compared = (
-            _compare(
-                ours,
-                theirs,
-                name,
-                may_have_more=exact is not None and name not in exact,
-                repeats=name in repeating,
-            )
-            for name in sorted(made)
+    compared = (
+        _compare(
+            found,
+            expected,
+            name,
+            may_have_more=exact is not None and name not in exact,
+            repeats=name in repeating,
         )
-        return [differs for differs in compared if differs]
+        for name in sorted({*found.made, *expected.made})
+    )
+    return [differs for differs in compared if differs]
 
 
 def _compare(
-    ours: Store, theirs: Store, name: str, *, may_have_more: bool, repeats: bool
+    found: Warehouse, expected: Warehouse, name: str, *, may_have_more: bool, repeats: bool
 ) -> Difference | None:
-    """Copies both tables to temporary ones of canonical texts, and compares those."""
-    there, due = (store.tables.get(name) or Table(name) for store in (ours, theirs))
-    key = due.primary_key if due.made else there.primary_key
-    columns = list(dict.fromkeys((*due.filled, *there.filled)))
+    there, due = (store.made.get(name) or Table(name) for store in (found, expected))
+    key = due.primary_key or there.primary_key
     texts = {
         c: _canonical(quoted(c), due.columns.get(c, NULL), there.columns.get(c, NULL))
-        for c in columns
+        for c in {**due.filled, **there.filled}
     }
-    identity = f"to_json([{', '.join(map(quoted, key or columns))}])::VARCHAR"
-    if not key and not repeats:  # the second of two rows that are alike is a row, too
-        identity += f" || row_number() OVER (PARTITION BY {identity} ORDER BY {INDEX})"
-    for stage, source, table in ((_EXPECTED, theirs, due), (_FOUND, ours, there)):
-        _copy(source, table, texts, ours, stage)
-    rows = (
-        f"(SELECT *, {identity} AS _fivetran_key, true AS _fivetran_there FROM {stage}) AS {name}"
-        for stage, name in ((_EXPECTED, "e"), (_FOUND, "f"))
-    )
-    wanted = [f"{side}.{quoted(c)}" for side in "ef" for c in ("_fivetran_there", *columns)]
-    differs = [f"e.{quoted(c)} IS DISTINCT FROM f.{quoted(c)}" for c in columns]
-    alone = ["e._fivetran_there IS NULL", "f._fivetran_there IS NULL"]
-    found = ours.query(
-        f"SELECT {', '.join(wanted)} FROM {' FULL JOIN '.join(rows)} USING (_fivetran_key) "
-        f"WHERE {' OR '.join([*alone, *differs])} ORDER BY e.{INDEX}, f.{INDEX}"
-    )
-    width = len(columns) + 1
-    pairs = [(row[:width], row[width:]) for row in found]
-    missing = [should for should, has in pairs if not has[0]]
-    surplus = [has for should, has in pairs if not should[0] and not may_have_more]
-    changed = [(should, has) for should, has in pairs if should[0] and has[0]]
-    if not (missing or changed or surplus):
+    has = _rows(found, there, texts, key, repeats)
+    should = _rows(expected, due, texts, key, repeats)
+    missing = [row for identity, row in should.items() if identity not in has]
+    surplus = [row for identity, row in has.items() if identity not in should]
+    changed = [(row, has[i]) for i, row in should.items() if i in has and row != has[i]]
+    if may_have_more:
+        surplus = []
+    if missing:
+        what = f"{_record(missing[0], key)} is missing"
+    elif changed:
+        row, other = changed[0]
+        column = next(c for c in texts if row[c] != other[c])
+        what = (
+            f"{_record(row, key)} has {column}={_quoted(other[column])}, "
+            f"and should have {column}={_quoted(row[column])}"
+        )
+    elif surplus:
+        what = f"{_record(surplus[0], key)} is one too many"
+    else:
         return None
-    first = [*missing, *(should for should, _ in changed), *surplus][0]
-    row = dict(zip(columns, first[1:], strict=True))
-    difference = Difference(
-        name,
-        {c: row[c] for c in key or columns if key or row[c] is not None},
-        what="missing" if missing else "one too many",
-        missing=len(missing),
-        surplus=len(surplus),
-        changed=len(changed),
-    )
-    if missing or not changed:
-        return difference
-    has = dict(zip(columns, changed[0][1][1:], strict=True))
-    column = next(c for c in columns if row[c] != has[c])
-    return replace(
-        difference, column=column, found=has[column], expected=row[column], what="differs"
-    )
+    counts = {
+        "missing": len(missing),
+        "too many": len(surplus),
+        "with other values": len(changed),
+    }
+    numbers = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
+    several = sum(counts.values()) > 1
+    return Difference(f"{name}: {what}{f' (in all: {numbers})' if several else ''}", len(missing))
 
 
-def _copy(source: Store, table: Table, texts: dict[str, str], target: Store, stage: str) -> None:
-    """Copies live rows between two files, a JSON list a column: neither may open the other."""
-    lists = [
-        f"to_json(list({text if column in table.filled else 'NULL'} "
-        f"ORDER BY _fivetran_batch, {INDEX}))::VARCHAR"
-        for column, text in texts.items()
-    ]
-    count, values = 0, [None for _ in texts]
-    if table.made:
-        query = f"SELECT {', '.join(['count(*)', *lists])} FROM {table.texts}"
-        ((count, *values),) = source.query(f"{query} WHERE NOT _fivetran_deleted")
-    columns = {name: value or "[]" for name, value in zip(texts, values, strict=True)}
-    target.stage(stage, columns, count)
+def _rows(
+    store: Warehouse, table: Table, texts: dict[str, str], key: tuple[str, ...], repeats: bool
+) -> dict[object, Row]:
+    """The live rows in the order written, by what identifies them."""
+    if not table.made:
+        return {}
+    wanted = ", ".join(text if c in table.filled else "NULL" for c, text in texts.items())
+    query = f"SELECT {wanted} FROM {table.texts} WHERE NOT _fivetran_deleted"
+    rows: dict[object, Row] = {}
+    seen: Counter[object] = Counter()
+    for values in store.query(f"{query} ORDER BY _fivetran_batch, {INDEX}"):
+        row = dict(zip(texts, values, strict=True))
+        identity: object = tuple(row[c] for c in key) if key else values
+        if not key and not repeats:  # the second of two rows that are alike is a row, too
+            seen[identity] += 1
+            identity = (identity, seen[identity])
+        rows[identity] = row
+    return rows
 
 
 def _canonical(column: str, one: Shape, other: Shape) -> str:
     """The SQL of a text that is the same for the same value, however it is written."""
     both = one.join(other)
-    kinds = one.kinds | other.kinds
-    if kinds == {"json"}:
+    if both.sql == "JSON":
         return f"json_extract({column}, '$')::VARCHAR"
-    if kinds == {"instant"}:
-        stamp = f"make_timestamp(epoch_us({both.cast(column)}))"
-        return f"strftime({stamp}, '%Y-%m-%dT%H:%M:%S.%fZ')"
-    if kinds and kinds <= {"timestamp", "date"}:
+    if both.sql == INSTANT:
+        return f"strftime(make_timestamp(epoch_us({both.cast(column)})), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if both.sql in ("DATE", "TIMESTAMP"):
         return f"{both.cast(column)}::VARCHAR"
     if not both.fractional:
         return column
@@ -194,6 +137,11 @@ def _canonical(column: str, one: Shape, other: Shape) -> str:
         f"WHEN {double} = trunc({double}) AND abs({double}) < 1e15 "
         f"THEN {double}::BIGINT::VARCHAR ELSE {double}::VARCHAR END"
     )
+
+
+def _record(row: Row, key: tuple[str, ...]) -> str:
+    shown = {c: row[c] for c in key} or {c: v for c, v in row.items() if v is not None}
+    return f"the record {', '.join(f'{c}={_quoted(value)}' for c, value in shown.items())}"
 
 
 def _quoted(value: str | None) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
 from harness.errors import ProtocolBroken, UsageError
 from harness.protocol.messages import Fault, Reply
 from harness.warehouse import notice
-from harness.warehouse.names import quoted, to_name
-from harness.warehouse.notice import DELETED, STAGE, Columns, Rows, among, identity, instant
-from harness.warehouse.privacy import Privacy, hashed_text
+from harness.warehouse.names import Privacy, quoted, to_name
+from harness.warehouse.notice import DELETED, STAGE, Rows, among, identity, instant
 from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, Shape, as_text, json_of_texts, observe
 
 Records = list[dict[str, Any]]
+Columns = dict[str, list[Any]]
 
 
 @dataclass
@@ -48,91 +49,50 @@ class Widened:
 
 @dataclass
 class Noticed:
-    """What one reply did, and what was wrong with it.
-
-    Attributes:
-        faults: What breaks a rule.
-        counts: By table that the reply names and that is not blocked.
-        widened: Columns whose type had to change; new ones are not among them.
-    """
+    """What one reply did, by table that is not blocked, and what broke a rule in it."""
 
     faults: list[Fault] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
     widened: list[Widened] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ColumnInfo:
-    """A column: its name and DuckDB type, how many rows are null, whether it is hashed."""
-
-    name: str
-    type: str
-    nulls: int
-    hashed: bool = False
-
-
-@dataclass(frozen=True)
-class TableInfo:
-    """A table as it stands.
-
-    Attributes:
-        name: The name in the destination.
-        primary_key: Columns of the primary key; empty when rows are appended.
-        columns: The source's in the order seen, then Fivetran's.
-        rows: How many there are, deleted ones too.
-        deleted: How many are marked deleted.
-        empty: Columns that came and were always null: they are not created.
-    """
-
-    name: str
-    primary_key: tuple[str, ...]
-    columns: list[ColumnInfo]
-    rows: int
-    deleted: int
-    empty: list[str] = field(default_factory=list)
-
-
 class Load:
-    """Applies one reply in the open transaction of a store.
+    """Applies one reply, without its state, in the open transaction of a store."""
 
-    `early` has the faults of tables that had deletes before rows, until the sync ends.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        privacy: Privacy,
-        early: dict[str, Fault],
-        *,
-        salt: str,
-        batch: int,
-        stamp: int,
-    ) -> None:
-        self._store, self._privacy, self._early = store, privacy, early
-        self._salt, self._batch, self._stamp = salt, batch, stamp
-        self._synced = instant(stamp)
+    def __init__(self, store: Store, privacy: Privacy, reply: Reply) -> None:
+        self._store, self._privacy, self._reply = store, privacy, reply
+        self._synced = instant(store.stamp())
         self._noticed = Noticed()
+        self._faults = self._noticed.faults
 
-    def run(self, reply: Reply) -> Noticed:
-        """Applies all of the reply but its state; see `Warehouse.apply`."""
+    def run(self) -> Noticed:
+        """Applies the reply; see `Warehouse.apply`."""
+        reply, memory = self._reply, self._store.memory
+        memory.batch += 1
+        began = memory.sync_began = memory.sync_began or memory.stamp
         tables: dict[str, list[str]] = {}
         for entity in sorted({*reply.soft_delete, *reply.delete, *reply.insert, *reply.schema}):
             tables.setdefault(to_name(entity, table=True), []).append(entity)
         for name, entities in sorted(tables.items()):
-            table = self._store.table(name)
+            table = memory.tables.setdefault(name, Table(name))
             table.entities += [entity for entity in entities if entity not in table.entities]
             if not self._privacy.blocks(name):
-                self._apply(table, entities, reply)
-            self._store.save(table)
-        replaced = [name for name, count in self._noticed.counts.items() if count.updated]
-        self._add(notice.new_keys(self._store, reply, replaced, self._stamp))
+                self._apply(table, entities)
         if not reply.has_more:
-            self._add(f for name, f in self._early.items() if not self._store.table(name).made)
-            self._early.clear()
+            made = self._store.made
+            for table in made.values():
+                if table.primary_key:
+                    self._faults += notice.new_keys(self._store, table, began)
+            for entity in memory.early:
+                if to_name(entity, table=True) not in made:
+                    what = f"no row ever came for {entity}"
+                    self._faults.append(Fault("delete-of-nothing", what, "delete", entity))
+            memory.sync_began, memory.early = None, []
         return self._noticed
 
-    def _apply(self, table: Table, entities: Sequence[str], reply: Reply) -> None:
+    def _apply(self, table: Table, entities: Sequence[str]) -> None:
         """Marks, then deletes, then inserts: the order in which Fivetran's samples expect it."""
+        reply = self._reply
         marked = not set(reply.soft_delete).isdisjoint(entities)
         # Beside softDelete, delete has no effect.
         deleted = [name for name in entities if name in reply.delete and not marked]
@@ -142,60 +102,52 @@ class Load:
         if len(table.entities) > 1:
             names = " and ".join(f'"{name}"' for name in table.entities)
             what = f"{names} both become table {table.name}"
-            self._add([Fault("names-collide", what, entity=entities[0])])
+            self._faults.append(Fault("names-collide", what, entity=entities[0]))
         counts = self._noticed.counts.setdefault(table.name, Counts())
         if marked:
             counts.marked += mark(self._store, table, self._synced)
         keys: dict[str, Shape] = {}
         for entity in deleted:
-            keys = self._delete(table, entity, reply, counts) or keys
+            if reply.delete[entity]:
+                keys = self._delete(table, entity, counts)
         for entity in inserted:
             if reply.insert[entity]:
-                self._insert(table, entity, reply, counts, keys)
+                self._insert(table, entity, counts, keys)
         table.deletable |= marked or bool(deleted)
 
-    def _delete(
-        self, table: Table, entity: str, reply: Reply, counts: Counts
-    ) -> dict[str, Shape] | None:
-        """Marks the rows of `delete`; the shapes of their keys, which stand in a stage now."""
-        records = reply.delete[entity]
-        if not records:
-            return None
-        if not reply.schema.get(entity):
+    def _delete(self, table: Table, entity: str, counts: Counts) -> dict[str, Shape]:
+        """Marks the rows of `delete`; the shapes of their keys, which are staged from now on."""
+        records = self._reply.delete[entity]
+        if not self._reply.schema.get(entity):
             raise ProtocolBroken(
                 f'delete.{entity} has records, but schema names no primary key for "{entity}".',
                 rule="delete-without-schema",
             )
-        key = self._key(table, entity, reply)
+        key = self._key(table, entity)
         columns = self._columns(table, "delete", entity, records, key)
         shapes = {name: table.columns.get(name, NULL).join(observe(columns[name])) for name in key}
         self._stage(DELETED, columns, len(records))
         if table.made:
             counts.deleted += mark(self._store, table, self._synced, among(shapes, DELETED))
-        else:
-            what = f"no row ever came for {entity}"
-            self._early[table.name] = Fault("delete-of-nothing", what, "delete", entity)
+        elif entity not in self._store.memory.early:
+            self._store.memory.early.append(entity)
         return shapes
 
     def _insert(
-        self,
-        table: Table,
-        entity: str,
-        reply: Reply,
-        counts: Counts,
-        deleted: Mapping[str, Shape],
+        self, table: Table, entity: str, counts: Counts, deleted: Mapping[str, Shape]
     ) -> None:
-        store, records = self._store, reply.insert[entity]
-        key = self._key(table, entity, reply)
+        store, records = self._store, self._reply.insert[entity]
+        key = self._key(table, entity)
         columns = self._columns(table, "insert", entity, records, key)
-        before = dict(table.columns)
+        before, here = dict(table.columns), {}
         for name, values in columns.items():
             old = before.get(name, NULL)
-            new = table.columns[name] = old.join(observe(values, old))
+            here[name] = observe(values, old)
+            new = table.columns[name] = old.join(here[name])
             if old.kinds and old.sql != new.sql:
                 self._noticed.widened.append(Widened(table.name, name, old.sql, new.sql))
-        rows = Rows(entity, columns, {name: table.columns[name] for name in key})
-        self._add(notice.flips(table, rows, before))
+        rows = Rows(entity, columns, {name: table.columns[name] for name in key}, before, here)
+        self._faults += notice.flips(table, rows)
         added = [name for name in table.filled if not before.get(name, NULL).kinds]
         if added or not table.made:
             table.primary_key = key
@@ -204,29 +156,25 @@ class Load:
         self._stage(STAGE, filled, len(records))
         lost = updated = 0
         if key:
-            if len(records) > 1:
-                lost, faults = notice.repeated(store, rows)
-                self._add(faults)
+            lost, faults = notice.replaced(store, table, rows, self._reply.state)
+            self._faults += faults
             if deleted:
-                self._add(notice.both(store, rows, deleted))
-            self._add(notice.older(store, table, rows, reply.state))
-            self._add(notice.one_row(store, table, rows, before))
-            updated = store.count(f"DELETE FROM {table.texts} WHERE {among(rows.shapes, STAGE)}")
+                self._faults += notice.both(store, rows, deleted)
+            updated = store.count(f"DELETE FROM {table.texts} WHERE {among(rows.key, STAGE)}")
         counts.updated += updated
         counts.inserted += len(records) - lost - updated
-        keys = identity(rows.shapes)
-        last = f"WHERE {INDEX} IN (SELECT max({INDEX}) FROM {STAGE} GROUP BY {keys})"
+        last = f"SELECT max({INDEX}) FROM {STAGE} GROUP BY {identity(rows.key)}"
         names = "".join(f"{quoted(name)}, " for name in filled)
-        store.connection.execute(
+        store.query(
             f"INSERT INTO {table.texts} "
             f"({names}{INDEX}, _fivetran_batch, _fivetran_deleted, _fivetran_synced) "
-            f"SELECT {names}{INDEX}, {self._batch}, false, {self._synced} FROM {STAGE} "
-            f"{last if lost else ''}"
+            f"SELECT {names}{INDEX}, {store.memory.batch}, false, {self._synced} FROM {STAGE} "
+            + (f"WHERE {INDEX} IN ({last})" if lost else "")
         )
 
-    def _key(self, table: Table, entity: str, reply: Reply) -> tuple[str, ...]:
+    def _key(self, table: Table, entity: str) -> tuple[str, ...]:
         """Columns of the entity's primary key; none when its rows are appended."""
-        key = tuple(dict.fromkeys(map(to_name, reply.schema.get(entity, ()))))
+        key = tuple(dict.fromkeys(map(to_name, self._reply.schema.get(entity, ()))))
         for name in key:
             if self._privacy.blocks(table.name, name):
                 raise UsageError(
@@ -268,11 +216,8 @@ class Load:
                 raise ProtocolBroken(what, rule="reserved-name")
             lists = [values[source] for source in sorted(sources, reverse=True)]
             columns[name] = lists[0] if len(lists) == 1 else list(map(_first, *lists))
-            if self._privacy.hashes(table.name, name):
-                columns[name] = [
-                    None if value is None else hashed_text(as_text(value), self._salt)
-                    for value in columns[name]
-                ]
+            if (table.name, name) in self._privacy.hashed:
+                columns[name] = list(map(self._hash, columns[name]))
         for name in key:
             for index, value in enumerate(columns.get(name) or [None]):
                 if value is None or isinstance(value, dict | list):
@@ -295,16 +240,18 @@ class Load:
         if index is not None:
             names = " and ".join(f'"{source}"' for source in table.sources[name])
             record = notice.text({source: items[index] for source, items in values.items()})
-            row = "" if self._privacy.hashes(table.name, name) else record
+            row = "" if (table.name, name) in self._privacy.hashed else record
             what = f"{names} both become column {name}"
-            self._add([Fault("names-collide", what, "insert", entity, index, row)])
+            self._faults.append(Fault("names-collide", what, "insert", entity, index, row))
+
+    def _hash(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        return sha256((self._store.memory.salt + as_text(value)).encode()).hexdigest()
 
     def _stage(self, stage: str, columns: Columns, count: int) -> None:
         texts = {name: json_of_texts(values) for name, values in columns.items()}
         self._store.stage(stage, texts, count)
-
-    def _add(self, faults: Iterable[Fault]) -> None:
-        self._noticed.faults.extend(faults)
 
 
 def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:

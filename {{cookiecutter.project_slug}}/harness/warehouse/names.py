@@ -1,12 +1,15 @@
-"""Source names to the destination's, by Fivetran's naming rules."""
+"""Names in the destination, and what is blocked or hashed there."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from anyascii import anyascii
+
+from harness.errors import UsageError
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
@@ -35,3 +38,47 @@ def to_name(source: str, table: bool = False) -> str:
 def quoted(name: str) -> str:
     """`name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+class Privacy:
+    """Which tables and columns are not written, and which columns are written as hashes.
+
+    Args:
+        blocked: `"table"` or `"table.column"`, as the source or the destination spells it.
+        hashed: `"table.column"`, likewise.
+
+    Attributes:
+        blocked: The entry of each table and column as the destination spells them; a whole table
+            has the column "".
+        hashed: Likewise.
+
+    Raises:
+        UsageError: An entry of `hashed` names no column.
+    """
+
+    def __init__(self, blocked: Iterable[str] = (), hashed: Iterable[str] = ()) -> None:
+        self.blocked = {_place(entry): entry for entry in blocked}
+        self.hashed = {_place(entry): entry for entry in hashed}
+        for (table, column), entry in self.hashed.items():
+            if not column:
+                raise UsageError(
+                    f'hashed has the entry "{entry}", which names no column.',
+                    f'Write "{table}.column" for each column of it in connection.json.',
+                )
+
+    def blocks(self, table: str, column: str = "") -> bool:
+        """Whether the table, or the column of a table, is not written."""
+        return (table, column) in self.blocked or (table, "") in self.blocked
+
+    def unmatched(self, columns: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
+        """`blocked` or `hashed` and the entry, for each that hides none of the columns by table."""
+        for kind, places in (("blocked", self.blocked), ("hashed", self.hashed)):
+            for (table, column), entry in places.items():
+                known = columns.get(table)
+                if known is None or (column and known and column not in known):
+                    yield kind, entry
+
+
+def _place(entry: str) -> tuple[str, str]:
+    table, _, column = entry.partition(".")
+    return to_name(table, table=True), to_name(column) if column else ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness import codec
-from harness.protocol.messages import Fault, Reply
+from harness.protocol.messages import Fault
 from harness.warehouse.names import quoted
 from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, TIMES, Shape, observe
@@ -17,28 +16,37 @@ from harness.warehouse.types import NULL, TIMES, Shape, observe
 STAGE, DELETED = "_harness_rows", "_harness_deleted"  # temporary tables: rows of insert, of delete
 _LONGEST = 200  # characters of one value; a longer one is left out whole, so no secret is cut
 _EPOCH_DIGITS = 10  # a smaller number is not taken for a time (September 2001)
-_CHANGED = re.compile(r"(^|_)(updated?|modified|modification|changed|edited|modstamp)(_|$)")
-_PERSON = re.compile(r"_(by|id)(_|$)")  # changed_by: a number, and not a time
-
-Columns = dict[str, list[Any]]
+# A column with the time of the last change; not `changed_by` or `modified_id`.
+_CHANGED = re.compile(
+    r"(^|_)(updated?|modified|modification|changed|edited|modstamp)(?!.*_(by|id)(_|$))(_|$)"
+)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The records of one entity in `insert`, as columns of the destination."""
+    """The records of one entity in `insert`, as columns of the destination.
+
+    Attributes:
+        columns: Without blocked ones; hashed ones are hashes.
+        key: Shapes of the columns of the key, with these rows.
+        before: Shapes of all columns before these rows.
+        here: Shapes of these rows alone.
+    """
 
     entity: str
-    columns: Columns  # without blocked ones; hashed ones are hashes
-    shapes: dict[str, Shape]  # of the columns of the key, these rows among their values
+    columns: dict[str, list[Any]]
+    key: dict[str, Shape]
+    before: dict[str, Shape]
+    here: dict[str, Shape]
 
     def fault(self, rule: str, what: str, index: int, *names: str) -> Fault:
         """A fault of one record; shows its key and the columns `names`."""
-        record = {name: self.columns[name][index] for name in (*self.shapes, *names)}
+        record = {name: self.columns[name][index] for name in (*self.key, *names)}
         return Fault(rule, what, "insert", self.entity, index, text(record))
 
-    def key(self, index: int) -> str:
+    def id(self, index: int) -> str:
         """A record's key in a sentence: `id 17`."""
-        return ", ".join(f"{name} {text(self.columns[name][index])}" for name in self.shapes)
+        return ", ".join(f"{name} {text(self.columns[name][index])}" for name in self.key)
 
 
 def text(value: Any) -> str:
@@ -51,11 +59,8 @@ def text(value: Any) -> str:
 def meet(sources: Mapping[str, list[Any]], before: Iterable[str]) -> int | None:
     """The first record in which several source names of one column have different values.
 
-    Also one that has a value under another name than the records before it.
-
-    Args:
-        sources: The values by source name.
-        before: The names that had a value in earlier replies.
+    Also one that has a value under another name than the records before it; `before` are the names
+    that had a value in earlier replies.
     """
     seen = set(before)
     for index, values in enumerate(zip(*sources.values(), strict=True)):
@@ -68,118 +73,82 @@ def meet(sources: Mapping[str, list[Any]], before: Iterable[str]) -> int | None:
     return None
 
 
-def flips(table: Table, rows: Rows, before: Mapping[str, Shape]) -> Iterator[Fault]:
-    """Columns of which a value is of another kind than those before it.
-
-    Texts beside texts that look like dates are texts; times of several kinds are not, because the
-    column would be of a type of time without the others.
-    """
+def flips(table: Table, rows: Rows) -> Iterator[Fault]:
+    """Columns of which a value is of another kind than those before it."""
     for name, values in rows.columns.items():
-        shape, joined = before.get(name, NULL), table.columns[name]
-        was_mixed = len(joined.kinds) > 1 and joined.kinds == shape.kinds
-        if was_mixed:  # is it so in this reply, too?
-            shape = NULL
-        if len(joined.kinds if not was_mixed else observe(values).kinds) < 2:
+        old, here, new = rows.before.get(name, NULL), rows.here[name], table.columns[name].sql
+        mixed = len(old.kinds) > 1  # is it so in this reply, too?
+        shape = NULL if mixed else old
+        if len(shape.join(here).kinds) < 2:
             continue
         for index, value in enumerate(values):
-            here = observe([value])
-            after = shape.join(here)
-            if len(after.kinds) > 1 and after.kinds != shape.kinds:
-                stays = f"it stays {joined.sql}"
-                change = (
-                    stays if was_mixed or shape.sql == joined.sql else f"{shape.sql} → {joined.sql}"
-                )
-                what = f"{name} is {here.words} here and was {shape.words} before: {change}"
+            found = observe([value])
+            if len(shape.join(found).kinds) > 1:
+                change = f"it stays {new}" if mixed or shape.sql == new else f"{shape.sql} → {new}"
+                what = f"{name} is {found.words} here and was {shape.words} before: {change}"
                 yield rows.fault("type-flips", what, index, name)
                 break
-            shape = after
-
-
-def repeated(store: Store, rows: Rows) -> tuple[int, list[Fault]]:
-    """How many records another one of the same key replaces, and the fault of it."""
-    query = f"SELECT list({INDEX} ORDER BY {INDEX}) AS found FROM {STAGE}"
-    query += f" GROUP BY {identity(rows.shapes)} HAVING count(*) > 1 ORDER BY found[1]"
-    groups: list[list[int]] = [found for (found,) in store.query(query)]
-    if not groups:
-        return 0, []
-    unlike = (group for group in groups if len(set(map(rows.key, group))) > 1)
-    first, *others = next(unlike, groups[0])
-    other = next((i for i in others if rows.key(i) != rows.key(first)), others[-1])
-    keys = dict.fromkeys((rows.key(first), rows.key(other)))
-    more = f"; so it is with {len(groups) - 1:,} more keys" if len(groups) > 1 else ""
-    what = f"records {first} and {other} become one row: {' and '.join(keys)}{more}"
-    lost = sum(len(group) - 1 for group in groups)
-    return lost, [rows.fault("records-become-one", what, other)]
+            shape = shape.join(found)
 
 
 def both(store: Store, rows: Rows, deleted: Mapping[str, Shape]) -> Iterator[Fault]:
     """Rows that the reply deletes, too."""
-    shapes = {name: shape.join(deleted[name]) for name, shape in rows.shapes.items()}
+    shapes = {name: shape.join(deleted[name]) for name, shape in rows.key.items()}
     ((index,),) = store.query(f"SELECT min({INDEX}) FROM {STAGE} WHERE {among(shapes, DELETED)}")
     if index is not None:
-        what = f"{rows.key(index)} stands in insert and in delete"
+        what = f"{rows.id(index)} stands in insert and in delete"
         yield rows.fault("key-in-insert-and-delete", what, index)
 
 
-def one_row(store: Store, table: Table, rows: Rows, before: Mapping[str, Shape]) -> Iterator[Fault]:
-    """Keys that take the place of a row whose key was of another type: 1, "1" and 1.0."""
-    for name in rows.shapes:
-        old, new = before.get(name, NULL), observe(rows.columns[name])
-        other = old.kinds.isdisjoint(new.kinds) or (new.fractional and not old.fractional)
-        if old.kinds and other:
-            where = among(rows.shapes, table.texts)
-            ((index,),) = store.query(f"SELECT min({INDEX}) FROM {STAGE} WHERE {where}")
-            if index is not None:
-                was = "an integer" if new.kinds == old.kinds else old.words
-                what = f"{rows.key(index)} takes the place of a row whose {name} was {was}"
-                yield rows.fault("records-become-one", what, index)
-
-
-def older(store: Store, table: Table, rows: Rows, state: Any) -> Iterator[Fault]:
-    """Rows that take the place of a newer version of themselves."""
+def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, list[Fault]]:
+    """How many records another one of this reply replaces; faults of what replaces what."""
     stamp = _stamp(table, rows, state)
-    if not stamp:
-        return
-    at, cast = quoted(stamp), table.columns[stamp].cast
-    columns = ", ".join(map(quoted, (*rows.shapes, stamp)))
-    query = f"""
+    at, cast = quoted(stamp) if stamp else "NULL", table.columns.get(stamp, NULL).cast
+    columns = "".join(f"{quoted(name)}, " for name in rows.key)
+    retyped = [name for name in rows.key if _is_retyped(rows, name)]
+    pairs = store.query(
+        f"""
         WITH versions AS (
-            SELECT {INDEX}, {columns} FROM {STAGE}
+            SELECT {columns} {INDEX}, {at} AS _fivetran_time FROM {STAGE}
             UNION ALL
-            SELECT -1, {columns} FROM {table.texts} WHERE {among(rows.shapes, STAGE)}
+            SELECT {columns} -1, {at} FROM {table.texts} WHERE {among(rows.key, STAGE)}
         ), pairs AS (
-            SELECT {INDEX}, {at} AS now, lag({at}) OVER (
-                PARTITION BY {identity(rows.shapes)} ORDER BY {INDEX}
-            ) AS before FROM versions
+            SELECT {INDEX}, lag({INDEX}) OVER same_key AS previous,
+                _fivetran_time AS now, lag(_fivetran_time) OVER same_key AS before
+            FROM versions WINDOW same_key AS (PARTITION BY {identity(rows.key)} ORDER BY {INDEX})
         )
-        SELECT {INDEX}, before, count(*) OVER () FROM pairs
-        WHERE {cast("now")} < {cast("before")} ORDER BY 1 LIMIT 1
-    """
-    for index, before, count in store.query(query):
-        more = f"; so it is with {count - 1:,} more rows" if count > 1 else ""
+        SELECT {INDEX}, previous, before, {cast("now")} < {cast("before")} AS older FROM pairs
+        WHERE previous >= 0 OR older OR (previous < 0 AND {bool(retyped)}) ORDER BY {INDEX}
+        """
+    )
+    faults = []
+    twice = [(index, before) for index, before, *_ in pairs if before >= 0]
+    if twice:
+        unlike = (pair for pair in twice if rows.id(pair[0]) != rows.id(pair[1]))
+        index, before = next(unlike, twice[0])
+        ids = " and ".join(dict.fromkeys((rows.id(before), rows.id(index))))
+        what = f"records {before} and {index} become one row: {ids}{_more(twice)}"
+        faults.append(rows.fault("records-become-one", what, index))
+    older = [(index, was) for index, _, was, is_older in pairs if is_older]
+    if older:
+        index, was = older[0]
         now = text(rows.columns[stamp][index])
-        what = f"{stamp} {now} takes the place of {text(before)}{more}"
-        yield rows.fault("row-goes-back", what, index, stamp)
+        what = f"{stamp} {now} takes the place of {text(was)}{_more(older)}"
+        faults.append(rows.fault("row-goes-back", what, index, stamp))
+    taken = next((index for index, before, *_ in pairs if before < 0), -1)
+    for name in retyped if taken >= 0 else ():
+        old, new = rows.before[name], rows.here[name]
+        was = "an integer" if new.kinds == old.kinds else old.words
+        what = f"{rows.id(taken)} takes the place of a row whose {name} was {was}"
+        faults.append(rows.fault("records-become-one", what, taken))
+    return len(twice), faults
 
 
-def new_keys(store: Store, reply: Reply, replaced: Sequence[str], stamp: int) -> Iterator[Fault]:
-    """At the end of a sync: tables whose rows all came again, each under another key.
-
-    `replaced` are the tables of which this reply replaced rows, `stamp` is when.
-    """
-    sync = json.loads(store.get("sync") or "{}") or {"began": stamp, "replaced": []}
-    sync["replaced"] = sorted({*sync["replaced"], *replaced})
-    store.put("sync", json.dumps(sync) if reply.has_more else None)
-    for table in store.made if not reply.has_more else ():
-        if table.primary_key and table.name not in sync["replaced"]:
-            yield from _doubled(store, table, sync["began"])
-
-
-def _doubled(store: Store, table: Table, began: int) -> Iterator[Fault]:
+def new_keys(store: Store, table: Table, began: int) -> Iterator[Fault]:
+    """At the end of a sync: whether the rows of a table all came again, under other keys."""
     columns = ", ".join(quoted(name) for name in table.filled if name not in table.primary_key)
-    synced = f"_fivetran_synced >= {instant(began)}"
-    new = f"FROM {table.texts} WHERE {synced} AND NOT _fivetran_deleted"
-    old = f"FROM {table.texts} WHERE NOT ({synced}) OR _fivetran_deleted"
+    came = f"_fivetran_synced >= {instant(began)} AND NOT _fivetran_deleted"
+    new, old = f"FROM {table.texts} WHERE {came}", f"FROM {table.texts} WHERE NOT ({came})"
     rows, before = (store.count(f"SELECT count(*) {part}") for part in (new, old))
     if rows < 2 or not before or 2 * rows < before or not columns:
         return
@@ -200,31 +169,37 @@ def instant(stamp: int) -> str:
     return f"make_timestamptz({stamp}::BIGINT)"
 
 
-def identity(shapes: Mapping[str, Shape]) -> str:
-    """The SQL of what tells a row: the columns of its key, as values that can be compared."""
-    return ", ".join(shape.cast(quoted(name)) for name, shape in shapes.items())
+def identity(key: Mapping[str, Shape]) -> str:
+    """The SQL of the columns of a key, as values that can be compared."""
+    return ", ".join(shape.cast(quoted(name)) for name, shape in key.items())
 
 
-def among(shapes: Mapping[str, Shape], rows: str) -> str:
+def among(key: Mapping[str, Shape], rows: str) -> str:
     """The SQL condition that a row's key is one of those in another table."""
-    return f"({identity(shapes)}) IN (SELECT {identity(shapes)} FROM {rows})"
+    return f"({identity(key)}) IN (SELECT {identity(key)} FROM {rows})"
 
 
-def _stamp(table: Table, rows: Rows, state: Any) -> str | None:
+def _stamp(table: Table, rows: Rows, state: Any) -> str:
     """The column with the time of the last change: by its name, else one that the state holds."""
-    times = [
-        name for name in rows.columns if name not in rows.shapes and _is_time(table.columns[name])
-    ]
-    named = [name for name in times if _CHANGED.search(name) and not _PERSON.search(name)]
+    times = [name for name in rows.columns if name not in rows.key and _is_time(table, name)]
+    named = [name for name in times if _CHANGED.search(name)]
     if named:
         return min(named, key=len)
     held = set(_scalars(state)) if times else set()
-    return next((name for name in times if not held.isdisjoint(rows.columns[name])), None)
+    return next((name for name in times if not held.isdisjoint(rows.columns[name])), "")
 
 
-def _is_time(shape: Shape) -> bool:
-    number = shape.kinds == {"number"} and shape.whole >= _EPOCH_DIGITS
-    return number or (len(shape.kinds) == 1 and shape.kinds <= TIMES)
+def _is_time(table: Table, name: str) -> bool:
+    shape = table.columns[name]
+    epoch = shape.kinds == {"a number"} and shape.whole >= _EPOCH_DIGITS
+    return epoch or (len(shape.kinds) == 1 and shape.kinds <= TIMES)
+
+
+def _is_retyped(rows: Rows, name: str) -> bool:
+    """Whether a column of the key has values of another type: 1, "1" and 1.0 are one key."""
+    old, new = rows.before.get(name, NULL), rows.here[name]
+    other = old.kinds.isdisjoint(new.kinds) or (new.fractional and not old.fractional)
+    return bool(old.kinds) and other
 
 
 def _scalars(value: Any) -> Iterator[Any]:
@@ -234,6 +209,10 @@ def _scalars(value: Any) -> Iterator[Any]:
             yield from _scalars(item)
     elif value is not None and not isinstance(value, bool):
         yield value
+
+
+def _more(found: list[Any]) -> str:
+    return f"; so it is with {len(found) - 1:,} more" if len(found) > 1 else ""
 
 
 def _short(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 
 from harness.warehouse import Warehouse
@@ -23,7 +23,7 @@ class CallRecord:
 
     Attributes:
         status: HTTP status, 0 where the reply is lost.
-        marked: Tables in `softDelete`.
+        marked: How many tables are in `softDelete`.
         error: What was wrong, "" where nothing was.
         waited: How long was waited before it, in seconds.
     """
@@ -69,12 +69,12 @@ class RunRecord:
     command: str
     target: str
     began: datetime
-    seconds: float = 0.0
-    ended: str = ""
-    error: str = ""
-    unseen: dict[str, int] = field(default_factory=dict)
-    calls: list[CallRecord] = field(default_factory=list)
-    findings: list[FindingRecord] = field(default_factory=list)
+    seconds: float
+    ended: str
+    error: str
+    unseen: dict[str, int]
+    calls: list[CallRecord]
+    findings: list[FindingRecord]
 
 
 class Runs:
@@ -85,63 +85,47 @@ class Runs:
 
     def begin(self, command: str, target: str) -> int:
         """A run begins; its id. The oldest are removed."""
-        with self._warehouse.transaction() as store:
-            number = store.count(f"SELECT coalesce(max(id), 0) + 1 FROM {HOME}.runs")
-            store.connection.execute(
+        with self._warehouse.transaction():
+            number = self._warehouse.count(f"SELECT coalesce(max(id), 0) + 1 FROM {HOME}.runs")
+            self._warehouse.query(
                 f"INSERT INTO {HOME}.runs VALUES (?, ?, ?, now(), 0, '', '', '{{}}')",
                 [number, command, target],
             )
             for table, column in (("runs", "id"), ("calls", "run"), ("findings", "run")):
-                store.connection.execute(
+                self._warehouse.query(
                     f"DELETE FROM {HOME}.{table} WHERE {column} <= {number - MOST_RUNS}"
                 )
-            return number
+        return number
 
     def add_call(self, run: int, call: CallRecord) -> None:
         """A call was made."""
-        with self._warehouse.transaction() as store:
-            marks = ", ".join("?" * 13)
-            store.connection.execute(
-                f"INSERT INTO {HOME}.calls VALUES ({marks})", [run, *astuple(call)]
-            )
+        values = [run, *astuple(call)]
+        marks = ", ".join("?" * len(values))
+        with self._warehouse.transaction():
+            self._warehouse.query(f"INSERT INTO {HOME}.calls VALUES ({marks})", values)
 
     def add_finding(
         self, run: int, rule: str, severity: str, count: int, calls: Sequence[int], text: str
     ) -> None:
-        """A rule was broken; replaces what was added for it before."""
-        with self._warehouse.transaction() as store:
-            store.connection.execute(
-                f"DELETE FROM {HOME}.findings WHERE run = ? AND rule = ?", [run, rule]
-            )
-            store.connection.execute(
-                f"INSERT INTO {HOME}.findings VALUES (?, ?, ?, ?, ?, ?)",
-                [run, rule, severity, count, list(calls), text],
-            )
+        """A rule was broken."""
+        values = [run, rule, severity, count, list(calls), text]
+        with self._warehouse.transaction():
+            self._warehouse.query(f"INSERT INTO {HOME}.findings VALUES (?, ?, ?, ?, ?, ?)", values)
 
-    def end(
-        self, run: int, ended: str, error: str = "", unseen: Mapping[str, int] | None = None
-    ) -> None:
+    def end(self, run: int, ended: str, error: str, unseen: Mapping[str, int]) -> None:
         """A run has ended."""
-        with self._warehouse.transaction() as store:
-            store.connection.execute(
+        with self._warehouse.transaction():
+            self._warehouse.query(
                 f"UPDATE {HOME}.runs SET ended = ?, error = ?, unseen = ?, "
                 "seconds = (epoch_us(now()) - epoch_us(began)) / 1e6 WHERE id = ?",
-                [ended, error, json.dumps(dict(unseen or {})), run],
+                [ended, error, json.dumps(unseen), run],
             )
 
-    def last(self, limit: int = MOST_RUNS) -> list[RunRecord]:
+    def last(self) -> list[RunRecord]:
         """The records of the last runs, the newest first."""
-        columns = (
-            "id, command, target, make_timestamp(epoch_us(began)), seconds, ended, error, unseen"
-        )
-        with self._warehouse.transaction() as store:
-            found = store.query(
-                f"SELECT {columns} FROM {HOME}.runs ORDER BY id DESC LIMIT ?", [limit]
-            )
-            calls, findings = (
-                store.query(f"SELECT * FROM {HOME}.{table} ORDER BY rowid")
-                for table in ("calls", "findings")
-            )
+        query = self._warehouse.query
+        calls = query(f"SELECT * FROM {HOME}.calls ORDER BY rowid")
+        findings = query(f"SELECT * FROM {HOME}.findings ORDER BY rowid")
         return [
             RunRecord(
                 number,
@@ -155,5 +139,8 @@ class Runs:
                 [CallRecord(*values) for run, *values in calls if run == number],
                 [FindingRecord(*values) for run, *values in findings if run == number],
             )
-            for number, command, target, began, seconds, ended, error, unseen in found
+            for number, command, target, began, seconds, ended, error, unseen in query(
+                "SELECT id, command, target, make_timestamp(epoch_us(began)), seconds, ended, "
+                f"error, unseen FROM {HOME}.runs ORDER BY id DESC"
+            )
         ]

@@ -1,7 +1,6 @@
 """A column's type from the values it has held, and the SQL that casts its text.
 
-Times alone lose something: digits behind the microsecond (.NET writes seven, Go nine), as in
-every destination of Fivetran's. The text below the view has them all.
+Only times lose something, digits after the microsecond, as in every destination of Fivetran's.
 """
 
 from __future__ import annotations
@@ -16,32 +15,24 @@ import msgspec
 
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?P<time>[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?P<more>[.,][0-9]{1,9})?)?"
-    r"(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?P<time>[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _INTEGERS = ((15, "SMALLINT"), (31, "INTEGER"), (63, "BIGINT"))
 _DECIMAL_DIGITS = 38
 _TYPES = {
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "instant": "TIMESTAMP WITH TIME ZONE",
-    "json": "JSON",
+    "a boolean": "BOOLEAN",
+    "a date": "DATE",
+    "a time without offset": "TIMESTAMP",
+    "a time with offset": "TIMESTAMP WITH TIME ZONE",
+    "an object or a list": "JSON",
     "text": "VARCHAR",
 }
-_NUMBERS = msgspec.json.Encoder(decimal_format="number")
-_NUMBERS_AS_TEXT = msgspec.json.Encoder(decimal_format="string")
+TIMES = frozenset({"a date", "a time without offset", "a time with offset"})
+_NUMBER = frozenset({"a number"})
+_JSON = msgspec.json.Encoder(decimal_format="number")
+_JSON_OF_TEXTS = msgspec.json.Encoder(decimal_format="string")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
-TIMES = frozenset({"date", "timestamp", "instant"})
-WORDS = {
-    "boolean": "a boolean",
-    "number": "a number",
-    "date": "a date",
-    "timestamp": "a time without offset",
-    "instant": "a time with offset",
-    "json": "an object or a list",
-    "text": "text",
-}
 
 
 class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,14 +41,13 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     `join` is commutative and associative: a type does not depend on the order in which values came.
 
     Attributes:
-        kinds: What the values were, by the names in `WORDS`; none where all were null. A time
-            beside other text is text, a date beside times without offset is its midnight.
-        bits: Bits of the largest number, without its sign; of integers.
+        kinds: What the values were, in words; empty where all were null. A time beside other text
+            is text, a date beside times without offset is its midnight.
+        bits: Bits of the largest integer, without its sign.
         whole: Digits before the point.
         scale: Digits after the point, as written.
         fractional: Whether any number was written with a point or an exponent.
         exact: Whether all numbers survive as a 64-bit float.
-        odd: Whether a time has a comma or a small z, which DuckDB does not read.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -66,7 +56,6 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     scale: int = 0
     fractional: bool = False
     exact: bool = True
-    odd: bool = False
 
     def join(self, other: Shape) -> Shape:
         """The narrowest shape that holds the values of both."""
@@ -75,8 +64,8 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
         kinds = self.kinds | other.kinds
         if "text" in kinds:
             kinds -= TIMES
-        elif "timestamp" in kinds:
-            kinds -= {"date"}
+        elif "a time without offset" in kinds:
+            kinds -= {"a date"}
         return Shape(
             kinds,
             bits=max(self.bits, other.bits),
@@ -84,12 +73,11 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
             scale=max(self.scale, other.scale),
             fractional=self.fractional or other.fractional,
             exact=self.exact and other.exact,
-            odd=(self.odd or other.odd) and "text" not in kinds,
         )
 
     @property
     def sql(self) -> str:
-        """The DuckDB type; a column of nulls has none, it is not created."""
+        """The DuckDB type."""
         if self.kinds != _NUMBER:
             return _TYPES[next(iter(self.kinds))] if len(self.kinds) == 1 else "VARCHAR"
         if not self.fractional:
@@ -104,20 +92,20 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def words(self) -> str:
         """What the values were, in a sentence."""
-        return " or ".join(WORDS[kind] for kind in sorted(self.kinds))
+        return " or ".join(sorted(self.kinds))
 
     def cast(self, column: str) -> str:
         """The SQL that turns the text in `column` (an SQL expression) into the column's type."""
-        kind = self.sql
-        if self.odd and kind != "VARCHAR":
-            column = f"replace(upper({column}), ',', '.')"
-        return column if kind == "VARCHAR" else f"{column}::{kind}"
+        return column if self.sql == "VARCHAR" else f"{column}::{self.sql}"
 
 
-_NUMBER = frozenset({"number"})
 NULL = Shape()
 TEXT = Shape(frozenset({"text"}))
-_TIMES = {(kind, odd): Shape(frozenset({kind}), odd=odd) for kind in TIMES for odd in (False, True)}
+_BOOLEAN = Shape(frozenset({"a boolean"}))
+_NESTED = Shape(frozenset({"an object or a list"}))
+_DATE, _TIMESTAMP, _INSTANT = (
+    Shape(frozenset({kind})) for kind in ("a date", "a time without offset", "a time with offset")
+)
 
 
 def observe(values: list[Any], before: Shape = NULL) -> Shape:
@@ -137,16 +125,14 @@ def observe(values: list[Any], before: Shape = NULL) -> Shape:
 
 def as_text(value: Any) -> str:
     """The text of a decoded JSON value: a number as its digits, objects and lists as JSON."""
-    if isinstance(value, bool | dict | list):
-        return _encoded(_NUMBERS, value)
-    return str(_sound(value))
+    return _sound(value) if isinstance(value, str) else _encoded(_JSON, value)
 
 
 def json_of_texts(values: list[Any]) -> str:
-    """A JSON list of the values' texts; DuckDB makes texts of numbers and booleans."""
+    """A JSON list of the values' texts; DuckDB makes texts of integers and booleans."""
     if not {dict, list}.isdisjoint(map(type, values)):
         values = [as_text(value) if isinstance(value, dict | list) else value for value in values]
-    return _encoded(_NUMBERS_AS_TEXT, values)
+    return _encoded(_JSON_OF_TEXTS, values)
 
 
 def _encoded(encoder: msgspec.json.Encoder, value: Any) -> str:
@@ -213,22 +199,20 @@ def _text(value: str) -> Shape:
     try:
         if match["time"] is None:
             date.fromisoformat(value)
-            return _TIMES["date", False]
-        stamp = datetime.fromisoformat(value.upper())
+            return _DATE
+        stamp = datetime.fromisoformat(value)
         if stamp.tzinfo and stamp.year in (1, 9999):
             stamp.astimezone(UTC)
     except (ValueError, OverflowError):
         return TEXT
-    zone = match["zone"] or ""
-    odd = zone == "z" or "," in (match["more"] or "")
-    return _TIMES["instant" if zone else "timestamp", odd]
+    return _INSTANT if match["zone"] else _TIMESTAMP
 
 
 _OBSERVERS: dict[type, Callable[[list[Any]], Shape]] = {
-    bool: lambda _: Shape(frozenset({"boolean"})),
+    bool: lambda _: _BOOLEAN,
     int: _integers,
     Decimal: _decimals,
     str: _texts,
-    dict: lambda _: Shape(frozenset({"json"})),
-    list: lambda _: Shape(frozenset({"json"})),
+    dict: lambda _: _NESTED,
+    list: lambda _: _NESTED,
 }
