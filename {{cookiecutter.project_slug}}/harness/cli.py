@@ -238,26 +238,26 @@ def connect(
         bool,
         typer.Option(
             "--send",
-            help="Do it, with FIVETRAN_API_KEY and FIVETRAN_API_SECRET from the environment: "
-            "create the connection and run its setup tests, or run those of --id.",
+            help="Create the connection and run its setup tests, instead of printing the request.",
         ),
     ] = False,
     existing: Annotated[
-        str | None, typer.Option("--id", help="A connection that exists: test it, or --state.")
+        str | None,
+        typer.Option("--id", help="A connection that exists: run its setup tests, or --state."),
     ] = None,
     state: Annotated[bool, typer.Option("--state", help="Show the state of --id.")] = False,
 ) -> None:
     """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
 
-    Without --send the request is printed, its secrets masked, and nothing is sent; only --state
-    reads at once. A new connection starts paused.
+    Without --send and --id the request is printed, its secrets masked, and nothing is sent. A new
+    connection starts paused. FIVETRAN_API_KEY and FIVETRAN_API_SECRET come from the environment.
 
     Example: `python -m harness connect --group calm_river --app acme-connector --send`
     """
     if existing is not None:
         if group or app or function:
             raise UsageError("--id names a connection that exists: leave out the other names")
-        look(work, existing, state=state, send=send)
+        look(work, existing, state=state)
     elif state:
         raise UsageError("--state needs --id, the connection's id")
     else:

@@ -19,8 +19,7 @@ from harness.console import Console
 from harness.errors import HarnessError, ProtocolBroken, UsageError
 from harness.exchange import Exchange
 from harness.project import Connection, Project
-from harness.protocol.findings import Findings, advice, summary
-from harness.protocol.rules import ERROR, NOTICE, WARNING, Fault, Judge
+from harness.protocol.rules import ERROR, NOTICE, WARNING, Findings, advice, summary
 from harness.redact import Redactor
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
@@ -106,7 +105,7 @@ class Work:
         self.console = Console(options.json)
         self.project = Project(Path())
         self.result: dict[str, Any] = {}
-        self.findings = Findings()
+        self.findings = Findings(self.console.redactor)
         self.calls = 0
         self.upstream: tuple[sample.Sample, sample.Server] | None = None
         self._stack = ExitStack()
@@ -146,8 +145,7 @@ class Work:
         settings, secrets = self.project.settings(), self.connection.secrets
         known = [*secrets.values(), *others, *(os.environ.get(name, "") for name in secrets)]
         known += [value for name, value in settings.items() if not name.startswith(_PUBLIC)]
-        self.console.redactor = Redactor(known)
-        self._judge = Judge(self.console.redactor)
+        self.console.redactor = self.findings.redactor = Redactor(known)
 
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
         """What loads the function for app settings; what it prints goes through the console.
@@ -183,20 +181,17 @@ class Work:
         return target
 
     def check(self, exchange: Exchange) -> None:
-        """Judge one call, the first one of a run by a new judge."""
+        """Check one call by the rules."""
         self.calls = exchange.number
-        if exchange.number == 1:
-            self._judge = Judge(self.console.redactor)
-        if not exchange.answer.lost:  # it is asked for again, and an error after the last try
-            self._add(exchange.number, self._judge.check(exchange))
+        self.findings.check(exchange)
 
     def log(self, event: Event) -> None:
-        """Judge a log record of the call that runs."""
-        self._add(self.calls + 1, self._judge.log(event))
+        """Check a log record of the call that runs."""
+        self.findings.log(self.calls + 1, event.fields)
 
     def finish(self, tables: Warehouse) -> None:
-        """Judge a sync that has ended."""
-        self._add(0, self._judge.finish(tables.tables(), tables.unmatched()))
+        """Check a sync that has ended."""
+        self.findings.finish(tables.tables(), tables.unmatched())
 
     @property
     def tables_file(self) -> Path:
@@ -232,10 +227,6 @@ class Work:
             return {}
         warehouse = self.tables()
         return warehouse.state() if warehouse.upstream in (None, self._upstream) else {}
-
-    def _add(self, call: int, faults: list[Fault]) -> None:
-        for fault in faults:
-            self.findings.add(call, fault)
 
     @cached_property
     def _stand_in(self) -> sample.Sample:
@@ -275,5 +266,5 @@ class Work:
 
     def _conclude(self, code: int) -> int:
         done = {"command": self.command, **self.result, "ok": code == 0, "exit_code": code}
-        self.console.result({**done, "findings": self.findings.as_json()})
+        self.console.result({**done, "findings": [each.as_json() for each in self.findings]})
         return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,18 +16,15 @@ from harness import chaos, codec, sync
 from harness.errors import FunctionFailed, HarnessError
 from harness.exchange import Exchange
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
-from harness.protocol.findings import Finding, Findings
 from harness.protocol.messages import Answer, read
-from harness.protocol.rules import Fault, Judge
+from harness.protocol.rules import Finding, Findings
 from harness.redact import Redactor
-from harness.sample import Sample, Server, load
-from harness.sample.faults import Faults
-from harness.sample.server import Seen
+from harness.sample import Faults, Sample, Seen, Server, load
 from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
 from harness.warehouse import Warehouse
-from harness.warehouse.compare import Difference, differences
+from harness.warehouse.compare import differences
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 TRUNCATED = "maybe-truncated"  # a rule
@@ -43,28 +41,16 @@ _MISSING = (
 
 
 class Stage:
-    """A function beside its sample upstream.
+    """A function beside its sample upstream, with made-up secrets.
 
     Args:
         folder: The project's folder.
         room: A folder for tables.
         expected: What the function makes of a record of an entity; None where it leaves it out.
         sample: What stands in for the upstream; None for what sample.toml says.
-
-    Attributes:
-        sample: What stands in for the upstream.
-        entities: Names of the upstream's entities, [] where they are not known.
-        connection: What every request carries: made-up secrets, nothing blocked or hashed.
-        redactor: Knows the secrets.
-        findings: The rules that its replies have broken.
-        server: The running upstream.
-
-    Raises:
-        SampleError: sample.toml, or the app that it names, is wrong.
-        UsageError: connection.example.json is wrong.
     """
 
-    server: Server
+    server: Server  # the running upstream
 
     def __init__(
         self, folder: Path, room: Path, expected: Expected, sample: Sample | None = None
@@ -75,10 +61,10 @@ class Stage:
         if (folder / CONNECTION).exists():
             names |= project.connection().secrets
         self.sample = sample or load(folder, secrets=list(names))
-        self.entities = self.sample.entities or []
+        self.entities = self.sample.entities or []  # an app of one's own does not tell them
         self.connection = Connection(example.schema, self.sample.secrets(), example.payload)
         self.redactor = Redactor(self.connection.secrets.values())
-        self.findings = Findings()
+        self.findings = Findings(self.redactor)
         self.folder, self._room, self._expected = folder, room, expected
         self._numbers = count()
 
@@ -87,6 +73,12 @@ class Stage:
         room = self._room / f"room-{next(self._numbers)}"
         room.mkdir()
         return Stage(self.folder, room, self._expected, sample)
+
+    def with_secrets(self, secrets: Mapping[str, str]) -> Stage:
+        """The same stage; the function is sent other secrets."""
+        other = copy(self)
+        other.connection = self.connection.with_secrets(secrets)
+        return other
 
     @contextmanager
     def running(self, faults: Faults | None = None) -> Iterator[Stage]:
@@ -103,97 +95,95 @@ class Stage:
         path = self._room / f"{next(self._numbers)}.duckdb"
         return Warehouse(path, schema=self.connection.schema)
 
-    def setup_test(self, secrets: Mapping[str, str] | None = None) -> list[Exchange]:
-        """The setup test, with other secrets than the made-up ones unless None."""
-        judge = Judge(self.redactor)
+    def setup_test(self) -> list[Exchange]:
+        """The setup test, with its second try."""
         with _unreported():
-            exchanges = sync.setup_test(self.load({}), self._connection(secrets), self.redactor)
+            exchanges = sync.setup_test(self.load({}), self.connection, self.redactor)
         for exchange in exchanges:
-            self._judge(judge, exchange)
+            self.findings.check(exchange)
         return exchanges
 
     def sync(self, tables: Warehouse, target: Target | None = None) -> list[Exchange]:
         """One whole sync from the state of the tables; an error fails the test."""
-        exchanges, error = self._sync(tables, target or self.load({}))
-        if error is not None:
-            fail(self.text(error))
-        return exchanges
+        exchanges, error = self._sync(tables, target)
+        return exchanges if error is None else fail(self.text(error))
 
-    def failure(
-        self, tables: Warehouse, secrets: Mapping[str, str] | None = None
-    ) -> FunctionFailed | None:
-        """The error that a sync reports, with other secrets unless None; None where it is fine."""
-        _, error = self._sync(tables, self.load({}), secrets)
-        if error is not None and not isinstance(error, FunctionFailed):
-            fail(self.text(error))
-        return error
+    def failure(self, tables: Warehouse) -> FunctionFailed | None:
+        """The error that the function reports in a sync; any other fails the test."""
+        _, error = self._sync(tables)
+        if error is None or isinstance(error, FunctionFailed):
+            return error
+        return fail(self.text(error))
+
+    def refusal(self) -> FunctionFailed:
+        """The error that the function reports because it is sent wrong secrets, or none."""
+        with self.tables() as tables:
+            error = self.failure(tables)
+            check(not (error and tables.state()), "an error must not move the state")
+        if error is None and not (self.sample.checks and self.sample.secrets()):
+            pytest.skip(f"{self.sample.name} takes any secret")
+        return error or fail("the function reported no error")
 
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
         """Fail where the tables are not the upstream's records, or those of one undisturbed sync.
 
-        Args:
-            tables: What was synced.
-            exactly: Whether a table without a primary key has nothing besides; else it may have
-                older versions of records too, for its rows are appended.
-            hint: What may be wrong where they differ; "" for the usual.
+        Without `exactly`, a table without a primary key may have older versions of records too.
         """
+        check(not (problem := self._problem(tables, exactly, hint)), problem)
+
+    def _problem(self, tables: Warehouse, exactly: bool = False, hint: str = "") -> str:
+        there = {table.name: table.primary_key for table in tables.tables()}
         with self.tables() as expected:
-            self._fill(expected, tables)
-            if not self.entities and not any(table.rows for table in expected.tables()):
-                fail(f"an undisturbed sync brought no row: does {self.sample.name} have records?")
-            differs = self._difference(tables, expected, exactly=exactly)
-        if differs:
-            known_cause = [describe(f) for f in self.findings if f.rule.id == TRUNCATED]
-            usual = [hint or _todo(differs)] if self.entities else []
-            fail("\n".join([str(differs), *(known_cause or usual)]))
+            self._fill(expected, there)
+            due = [table.name for table in expected.tables() if table.rows]
+            if not self.entities and not due:
+                return f"an undisturbed sync brought no row: does {self.sample.name} have records?"
+            if self.entities and (lacks := [name for name in due if name not in there]):
+                return (
+                    f"fetch.py delivered no record of {lacks[0]}, only of "
+                    f"{', '.join(there) or 'nothing'}: an entity has the same name in fetch.py and "
+                    "in [entity.…] of sample.toml"
+                )
+            appended = [] if exactly else [name for name in self.entities if not there.get(name)]
+            entities = [name for name in self.entities if name not in appended]
+            found = differences(
+                tables, expected, entities=entities if self.entities else None, appended=appended
+            )
+        if not found:
+            return ""
+        causes = [describe(each) for each in self.findings if each.rule.id == TRUNCATED]
+        if not causes and self.entities:
+            causes = [hint or (_MISSING if found[0].missing else _CHANGED)]
+        return "\n".join([str(found[0]), *causes])
 
-    def _difference(
-        self, tables: Warehouse, expected: Warehouse, *, exactly: bool = False
-    ) -> Difference | None:
-        if not self.entities:
-            return next(iter(differences(tables, expected)), None)
-        keyed = {table.name for table in tables.tables() if table.primary_key}
-        entities = [e for e in self.entities if exactly or e in keyed]
-        appended = [] if exactly else [e for e in self.entities if e not in keyed]
-        found = differences(tables, expected, entities=entities, appended=appended)
-        return next(iter(found), None)
-
-    def check_bounds(self, first: int) -> None:
+    def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
         """Fail where an entity that can be read from its cursor on was read from its beginning.
 
-        Args:
-            first: Index of the first request of the second sync.
+        `first` is the index of the first request to the upstream of these calls.
         """
         for name in self.entities:
             entity = self.sample.spec.entities[name]
-            seen = [each for each in self.server.requests[first:] if each.entity == name]
-            records = 0 if entity.inside else len(self.server.records(name))
-            if not (entity.since and entity.cursor and seen and records):
+            if not (entity.since and entity.cursor) or entity.inside:
                 continue
-            bounded = [each for each in seen if entity.since in each.parameters]
-            if not bounded:
-                fail(
-                    f"no request for {name} in the second sync carried {entity.since}: everything "
-                    "is read again each time. Does the step send fetch.since, and does its entity "
-                    "in fetch.py have a cursor?"
-                )
-            again = max(map(self.server.chosen, bounded))
+            records = len(self.server.records(name))
+            again = sum(len(exchange.reply.insert.get(name, ())) for exchange in exchanges)
             few = records < _BEGINNING or entity.cursor in entity.primary_key
-            if again > records // 2 and not few:
+            seen = [each for each in self.server.requests[first:] if each.entity == name]
+            sent = any(entity.since in each.parameters for each in seen)
+            if again > records // 2 and not (few and sent):
                 fail(
                     f"the second sync read {again} of {records} records of {name} again, though "
-                    "none has changed: is cursor in fetch.py the column that the upstream filters "
-                    f"by ({entity.cursor} in [entity.{name}] of sample.toml), and is fetch.since "
-                    "sent unchanged?"
+                    f"none has changed: does the step send fetch.since unchanged as "
+                    f"{entity.since}, and is cursor in fetch.py the column that the upstream "
+                    f"filters by ({entity.cursor} in [entity.{name}] of sample.toml)?"
                 )
 
-    def chaos(self, seed: int, sample: Sample) -> str:
+    def chaos(self, seed: int) -> str:
         """What is wrong after a run of chaos; "" where the tables are the same."""
-        room = self._room / f"chaos-{seed}"
+        folder, upstream = self._room / f"chaos-{seed}", (self.sample, self.server)
         try:
-            upstream = (sample, self.server)
             with _unreported():
-                chaos.play(seed, self.load, self.connection, room, upstream).check()
+                chaos.play(seed, self.load, self.connection, folder, upstream).check()
         except HarnessError as error:
             return self.text(error)
         return ""
@@ -202,22 +192,12 @@ class Stage:
         """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
             for _ in ("from the beginning", "from the cursor"):
-                _, error = few._sync(tables, few.load({}))
-                problem = next(filter(None, map(_refusal, few.server.requests)), "")
+                _, error = few._sync(tables)
                 if error is not None:
-                    return problem or few.text(error)
-            names = [table.name for table in tables.tables()]
-            with few.tables() as expected:
-                few._fill(expected, tables)
-                for table in expected.tables():
-                    if table.name not in names:
-                        return problem or (
-                            f"fetch.py delivered no record of {table.name}, only of "
-                            f"{', '.join(names) or 'nothing'}: an entity has the same name in "
-                            "fetch.py and in [entity.…] of sample.toml"
-                        )
-                differs = few._difference(tables, expected)
-            return problem or f"{differs}\n{_todo(differs)}" if differs else ""
+                    break
+            problem = few.text(error) if error else few._problem(tables)
+            refused = next(filter(None, map(_refusal, few.server.requests)), "")
+            return problem and (refused or problem)
 
     def text(self, error: HarnessError) -> str:
         """What an error says, and what to do about it, without secrets."""
@@ -229,36 +209,25 @@ class Stage:
             )
         return self.redactor.text("\n".join(notes))
 
-    def _connection(self, secrets: Mapping[str, str] | None) -> Connection:
-        return self.connection if secrets is None else self.connection.with_secrets(secrets)
-
     def _sync(
-        self, tables: Warehouse, target: Target, secrets: Mapping[str, str] | None = None
+        self, tables: Warehouse, target: Target | None = None
     ) -> tuple[list[Exchange], HarnessError | None]:
-        judge = Judge(self.redactor)
-        with _unreported(), Logs(lambda event: self._add(0, judge.log(event))):
-            return chaos.to_end(
-                target,
-                self._connection(secrets),
-                self.redactor,
-                tables,
-                lambda exchange: self._judge(judge, exchange),
-            )
+        exchanges: list[Exchange] = []
 
-    def _judge(self, judge: Judge, exchange: Exchange) -> None:
-        if not exchange.answer.lost:  # lost on purpose, and asked for again
-            self._add(exchange.number, judge.check(exchange))
+        def take(exchange: Exchange) -> None:
+            exchanges.append(exchange)
+            self.findings.check(exchange)
 
-    def _add(self, call: int, faults: list[Fault]) -> None:
-        for fault in faults:
-            self.findings.add(call, fault)
+        with _unreported(), Logs(lambda event: self.findings.log(0, event.fields)):
+            function = target or self.load({})
+            error = chaos.to_end(function, self.connection, self.redactor, tables, take)
+        return exchanges, error
 
-    def _fill(self, expected: Warehouse, found: Warehouse) -> None:
+    def _fill(self, expected: Warehouse, keys: Mapping[str, tuple[str, ...]]) -> None:
         """Put what should be there into empty tables."""
         if not self.entities:
             self.sync(expected)
             return
-        keys = {table.name: list(table.primary_key) for table in found.tables()}
         rows = {}
         for name in self.entities:
             # Copies, for `expected` may change them in place.
@@ -292,10 +261,6 @@ def _refusal(seen: Seen) -> str:
     except (ValueError, TypeError, KeyError):
         why = seen.problem
     return f"{seen.method} {seen.path}: {why}"
-
-
-def _todo(differs: Difference) -> str:
-    return _MISSING if differs.missing else _CHANGED
 
 
 def describe(found: Finding) -> str:

@@ -1,50 +1,43 @@
-"""The conformance suite: Fivetran's rules, put to a function whose upstream is the sample.
-
-    from harness.testing import FunctionConformance
-
-    class TestFunction(FunctionConformance):
-        pass
-
-Where fetch.py changes records on purpose, the subclass says what it makes of one:
-
-    class TestFunction(FunctionConformance):
-        def expected(self, entity, record):
-            return {**record, "amount": str(record["amount"])}
-"""
+"""The conformance suite: tests a function against Fivetran's rules, with the sample as upstream."""
 
 from __future__ import annotations
 
 import logging
+import re
+import shutil
+import subprocess
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from harness import chaos, published, sync
+from harness import chaos, sync
 from harness.errors import HarnessError
 from harness.project import ENTRY
 from harness.protocol.rules import ERROR, WARNING
 from harness.redact import Redactor
-from harness.sample import Sample
-from harness.sample.faults import Faults
+from harness.sample import Faults
 from harness.stage import TRUNCATED, Stage, check, describe, fail
 from harness.target.local import Logs
 from harness.target.network import Network
 
-_SETUP_REPLY = 64 * 1024  # bytes
 _SHORT_PAGE = (
     "every second page was shorter than asked, which is no proof of the last one: end the walk at "
     "a page without rows (`next_token=page + 1 if rows else None`), or where the API says so"
 )
 _LOST = "an error must leave the state where it was: nothing that was not delivered may be skipped"
-_FIRST = "first fix what {} found"
 _unfit: dict[Path, str] = {}  # projects, and the test that found what would fail all others
 
 
 class FunctionConformance:
-    """Fivetran's rules, each as one test; to be inherited.
+    """Fivetran's rules, each as one test; to be inherited by the project's test class.
+
+    Where fetch.py changes records on purpose, override `expected`.
 
     The secrets are made up: those that sample.toml, connection.json and connection.example.json
     name; `customPayload` is what connection.example.json says. Nobody sleeps in this process.
@@ -64,7 +57,7 @@ class FunctionConformance:
         """The function, the running sample upstream, and a folder for tables."""
         folder = _project(request)
         if folder in _unfit:
-            pytest.skip(_FIRST.format(_unfit[folder]))
+            pytest.skip(f"first fix what {_unfit[folder]} found")
         with Stage(folder, tmp_path, self.expected).running() as stage:
             yield stage
 
@@ -89,13 +82,10 @@ class FunctionConformance:
 
     def test_setup_test_passes_and_delivers_nothing(self, stage: Stage) -> None:
         """The setup test answers with the state it was sent: no rows, and a small reply."""
-        first = stage.setup_test()[0]
-        if error := sync.failure(first):
+        if error := sync.failure(stage.setup_test()[0]):
             fail(stage.text(error))
-        reply = first.reply
-        check(reply.is_empty, "a setup test delivers no rows")
-        check(reply.state == {}, "a setup test answers with the state that it was sent")
-        check(reply.size < _SETUP_REPLY, f"its reply stays under {_SETUP_REPLY:,} bytes")
+        broken = [describe(each) for each in stage.findings if each.rule.id.startswith("setup")]
+        check(not broken, "\n".join(broken))
 
     def test_second_sync_reads_what_is_new(self, stage: Stage) -> None:
         """With nothing new upstream, a second sync changes nothing and does not read it all again.
@@ -105,9 +95,9 @@ class FunctionConformance:
         with stage.tables() as tables:
             stage.sync(tables)
             asked = len(stage.server.requests)
-            stage.sync(tables)
+            again = stage.sync(tables)
             stage.check(tables)
-        stage.check_bounds(asked)
+        stage.check_bounds(again, asked)
 
     def test_changes_arrive_with_the_next_sync(self, stage: Stage) -> None:
         """What is new, changed or, if the function can tell, deleted comes with the next sync."""
@@ -131,15 +121,15 @@ class FunctionConformance:
             stage.check(tables, exactly=True)
 
     def test_a_short_page_is_not_the_last(self, stage: Stage) -> None:
-        """Where filters make pages shorter than asked, everything comes all the same."""
+        """Where filters make pages shorter than asked, every record still arrives."""
         sample = stage.sample.fewer(chaos.RECORDS)
-        if not isinstance(sample, Sample) or not sample.has_pages:
+        if not sample.has_pages:
             pytest.skip(f"{sample.name} has no pages that the suite could shorten")
         with stage.with_sample(sample.shortened()).running() as other, other.tables() as tables:
             other.sync(tables)
             other.check(tables, hint=_SHORT_PAGE)
 
-    @pytest.mark.parametrize("size", [1, 50_000, 300_000])
+    @pytest.mark.parametrize("size", [1, 50_000])
     def test_any_cut_gives_the_same_tables(self, stage: Stage, size: int) -> None:
         """However small the replies are, the tables are the same."""
         with stage.tables() as tables:
@@ -158,7 +148,7 @@ class FunctionConformance:
         sample = stage.sample.fewer(chaos.RECORDS)
         for seed in self.chaos:
             with stage.with_sample(sample).running(Faults(seed)) as bad:
-                problem = bad.chaos(seed, sample)
+                problem = bad.chaos(seed)
             check(not problem, problem)
 
     def test_an_upstream_that_fails_is_reported(self, stage: Stage) -> None:
@@ -181,30 +171,18 @@ class FunctionConformance:
         """With wrong secrets the function reports an error that does not show them."""
         names = stage.connection.secrets
         wrong = {name: f"wrong-{number}-Ü&+/value" for number, name in enumerate(names)}
-        with stage.tables() as tables:
-            error = stage.failure(tables, wrong)
-            if error is None and not (stage.sample.checks and names):
-                pytest.skip(f"{stage.sample.name} takes any secret")
-            if error is None:
-                fail("the function reported no error")
-            check(tables.state() == {}, "an error must not move the state")
+        error = stage.with_secrets(wrong).refusal()
         secret = Redactor([*names.values(), *wrong.values()])
         text = f"{error} {error.kind} {error.trace}"
         check(not secret.finds(text), f"the error shows a secret: {secret.text(text)}")
 
     def test_missing_secrets_are_reported_by_name(self, stage: Stage) -> None:
         """Without secrets the function says which one is missing, in the setup test too."""
-        names = stage.connection.secrets
-        with stage.tables() as tables:
-            error = stage.failure(tables, {})
-        if error is None and not (stage.sample.checks and names):
-            pytest.skip(f"{stage.sample.name} checks no secret")
-        if error is None:
-            fail("the function reported no error")
+        names, without = stage.connection.secrets, stage.with_secrets({})
+        error = without.refusal()
         named = any(name in str(error) for name in names)
         check(named, f"the error names none of {', '.join(names)}: {error}")
-        last = stage.setup_test(secrets={})[-1]
-        check(last.reply.error, "the setup test reported no error")
+        check(without.setup_test()[-1].reply.error, "the setup test reported no error")
 
     def test_no_rule_is_broken(self, stage: Stage) -> None:
         """No reply of a setup test and two syncs breaks a rule of harness/RULES.md.
@@ -238,10 +216,73 @@ class FunctionConformance:
 
     def test_published_files_import(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         """What is published can be imported with the packages of requirements.txt alone."""
-        problem = published.problem(_project(request), tmp_path)
-        check(not problem, problem)
+        room = tmp_path / "published"
+        _publish(folder := _project(request), room)
+        code = _IMPORT.format(missing=_not_at_azure(folder), folder=str(room))
+        command = [sys.executable, "-I", "-X", "utf8", "-c", code]
+        done = subprocess.run(command, cwd=room, capture_output=True, encoding="utf-8", timeout=120)
+        if done.returncode:
+            what = done.stderr.strip().rpartition("\n")[2].replace(str(room), "")
+            place = rf'File "{re.escape(str(room))}[\\/]*(.+?)", (line \d+)'
+            files = re.findall(place, done.stderr) or [("function_app.py",)]
+            fail(
+                f"function_app.py cannot be imported at Azure: {what} ({', '.join(files[-1])}); a "
+                "package must be in requirements.txt, not in requirements-dev.txt alone, and a "
+                "file of the project must not be in .funcignore"
+            )
 
 
 def _project(request: pytest.FixtureRequest) -> Path:
     """The nearest folder above the test with function_app.py."""
     return next(folder for folder in request.path.parents if (folder / ENTRY).exists())
+
+
+# Run beside the published files: refuses every package that is not installed at Azure.
+_IMPORT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+sys.path.insert(0, {folder!r})
+import function_app
+"""
+
+
+def _publish(folder: Path, room: Path) -> None:
+    """Copy what is published: everything but the patterns of .funcignore; it has no negations."""
+    file = folder / ".funcignore"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    patterns = [line.strip().removeprefix("**/").strip("/") for line in lines]
+
+    def ignored(at: str, names: list[str]) -> list[str]:
+        paths = {name: (Path(at) / name).relative_to(folder).as_posix() for name in names}
+        return [
+            name
+            for name, path in paths.items()
+            if any(fnmatch(name, pattern) or fnmatch(path, pattern) for pattern in patterns)
+        ]
+
+    shutil.copytree(folder, room, ignore=ignored, ignore_dangling_symlinks=True)
+
+
+def _not_at_azure(folder: Path) -> list[str]:
+    """Top-level modules that are installed here and that requirements.txt does not bring along."""
+    wanted: set[str] = set()
+    left = _names((folder / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    while left:
+        wanted.add(name := left.pop())
+        try:
+            left |= _names(metadata.requires(name) or ()) - wanted
+        except metadata.PackageNotFoundError:
+            continue
+    installed = metadata.packages_distributions().items()
+    return sorted(module for module, names in installed if wanted.isdisjoint(_names(names)))
+
+
+def _names(requirements: Iterable[str]) -> set[str]:
+    """The names of distributions that requirements begin with; extras are left out."""
+    plain = (each.strip() for each in requirements if "extra ==" not in each)
+    names = (re.match(r"[A-Za-z0-9][\w.-]*", each) for each in plain)
+    return {re.sub(r"[-_.]+", "-", name[0]).lower() for name in names if name}

@@ -4,22 +4,68 @@ from __future__ import annotations
 
 import json
 import runpy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from handmade import SECRET
+from harness import sync
 from harness.errors import ProtocolBroken
-from harness.protocol.findings import Findings, advice, summary
+from harness.exchange import Exchange
+from harness.project import Connection
 from harness.protocol.messages import Answer
-from harness.protocol.rules import ERROR, RULES, Fault, Judge
+from harness.protocol.rules import ERROR, RULES, Findings, advice, summary
 from harness.redact import Redactor
-from harness.target.local import Event
+from harness.warehouse import Privacy, Warehouse
 
 ROOT = Path(__file__).parents[3]
-SECRET = "s3cret-Ü&+/tökén"
 KEYED = {"t": {"primary_key": ["id"]}}
 NOON, ONE = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+REDACTOR = Redactor([SECRET])
+Reply = dict[str, Any] | Answer
+
+
+class Scripted:
+    """A function that gives these answers, one after the other."""
+
+    name = "scripted"
+
+    def __init__(self, answers: Iterable[Reply]) -> None:
+        self._answers = iter(answers)
+
+    def call(self, body: bytes) -> Answer:
+        """The next answer."""
+        given = next(self._answers)
+        return given if isinstance(given, Answer) else answer(given)
+
+
+def judged(
+    path: Path,
+    answers: Iterable[Reply],
+    *,
+    setup: bool = False,
+    blocked: Iterable[str] = (),
+    hashed: Iterable[str] = (),
+) -> Findings:
+    """What a sync into the warehouse at a path, or a setup test, breaks."""
+    findings, target = Findings(REDACTOR), Scripted(answers)
+    connection = Connection("acme", {"apiToken": SECRET}, {}, list(blocked), list(hashed))
+    if setup:
+        for exchange in sync.setup_test(target, connection, REDACTOR):
+            findings.check(exchange)
+        return findings
+    exchanges: list[Exchange] = []
+    with Warehouse(path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
+        calls = sync.run(target, connection, REDACTOR, tables, sleep=lambda _: None)
+        ended = sync.through(calls, exchanges.append)
+        for exchange in exchanges:
+            findings.check(exchange)
+        findings.stopped(len(exchanges), ended.error)
+        if ended.reason == "done":
+            findings.finish(tables.tables(), tables.unmatched())
+    return findings
 
 
 def reply(*rows: dict[str, Any], at: Any = 1, more: bool = False, **parts: Any) -> dict[str, Any]:
@@ -37,11 +83,6 @@ def answer(
     """An answer that is not just a correct JSON body."""
     data = body if isinstance(body, bytes) else json.dumps(body or reply()).encode()
     return Answer(status, kind, data, seconds)
-
-
-def report(**parts: Any) -> dict[str, Any]:
-    """An error report."""
-    return {"errorMessage": "no such account", **parts}
 
 
 def replies(*each: list[dict[str, Any]], **parts: Any) -> list[dict[str, Any]]:
@@ -62,7 +103,7 @@ BIG = {"ids": ["x" * 1000] * 1100}
 
 # The rule: a run that breaks it, a run that does not. Runs of several syncs are lists of lists.
 SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
-    "no-reply": ([LOST, reply()], [reply()]),
+    "no-reply": ([LOST] * 3, [LOST, reply()]),
     "no-post": ([answer(b"", status=405)], [answer()]),
     "heavy-call": ([answer(seconds=151)], [answer(seconds=150)]),
     "http-status": ([answer(b"", status=500)], [answer()]),
@@ -165,8 +206,8 @@ SYNCS: dict[str, tuple[list[Any], list[Any]]] = {
         [reply({"id": 1, "note": "Bearer"})],
     ),
     "error-shape": (
-        [report(state={"at": 9}, hasMore=True)],
-        [report(state={}, insert={"t": []}, hasMore=False)],
+        [{"errorMessage": "no such account", "state": {"at": 9}, "hasMore": True}],
+        [{"errorMessage": "no such account", "state": {}, "insert": {"t": []}}],
     ),
 }
 SETUPS: dict[str, tuple[list[Any], list[Any]]] = {
@@ -179,11 +220,10 @@ SETUPS: dict[str, tuple[list[Any], list[Any]]] = {
 HASHED = {"hides-nothing": ["t.e_mail"]}
 
 
-def run(judged: Any, rule: str, answers: list[Any]) -> Findings:
-    """What the last of one or several syncs broke."""
-    syncs = answers if isinstance(answers[0], list) else [answers]
-    for sync in syncs:
-        found: Findings = judged(sync, setup=rule in SETUPS, hashed=HASHED.get(rule, ()))
+def run(path: Path, rule: str, answers: list[Any]) -> Findings:
+    """What the last of one or several syncs breaks."""
+    for each in answers if isinstance(answers[0], list) else [answers]:
+        found = judged(path, each, setup=rule in SETUPS, hashed=HASHED.get(rule, ()))
     return found
 
 
@@ -192,13 +232,13 @@ def test_every_rule_has_its_runs() -> None:
 
 
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
-def test_a_run_breaks_one_rule_and_a_similar_one_none(judged: Any, rule: str) -> None:
+def test_a_run_breaks_one_rule_and_a_similar_one_none(tmp_path: Path, rule: str) -> None:
     broken, fine = (SYNCS | SETUPS)[rule]
-    findings = run(judged, rule, broken)
-    assert {finding.rule.id for finding in findings} == {rule}
+    findings = run(tmp_path / "broken.duckdb", rule, broken)
+    assert [finding.rule.id for finding in findings] == [rule]
     assert findings.broken == (RULES[rule].severity == ERROR)
-    judged.forget()
-    assert [finding.rule.id for finding in run(judged, rule, fine)] == []
+    findings = run(tmp_path / "fine.duckdb", rule, fine)
+    assert [finding.rule.id for finding in findings] == []
 
 
 LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
@@ -234,7 +274,7 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         ],
     ),
     "more places than are shown": (
-        [reply(*[{"id": n, "x": SECRET} for n in range(1200)])],
+        [reply(*[{"id": n, "x": SECRET} for n in range(5)])],
         {},
         [
             "secret-in-rows",
@@ -244,7 +284,7 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
             '    {"id":1,"x":"[secret]"}',
             "call 1, insert.t[2]: x holds a secret",
             '    {"id":2,"x":"[secret]"}',
-            "and 997 more",
+            "and 2 more",
         ],
     ),
     "a column that hides nothing": (
@@ -262,51 +302,33 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize(("answers", "options", "lines"), LINES.values(), ids=LINES)
 def test_a_finding_says_where_what_and_with_which_record(
-    judged: Any, answers: list[Any], options: dict[str, Any], lines: list[str]
+    tmp_path: Path, answers: list[Any], options: dict[str, Any], lines: list[str]
 ) -> None:
     found = []
-    for finding in judged(answers, **options):
-        said = finding.lines()
-        assert f"Fivetran {finding.rule.fivetran}" in said
-        assert f"→ {finding.places[0][1].todo or finding.rule.fix}" in said
-        found += [finding.rule.id, *said[: said.index(f"Fivetran {finding.rule.fivetran}")]]
+    for finding in judged(tmp_path / "tables.duckdb", answers, **options):
+        shown = finding.lines()
+        fivetran = f"Fivetran {finding.rule.fivetran}"
+        assert f"→ {finding.places[0][1].todo or finding.rule.fix}" in shown
+        found += [finding.rule.id, *shown[: shown.index(fivetran)]]
     assert found == lines
 
 
 def test_a_warning_of_the_log_is_a_finding() -> None:
-    judge = Judge(Redactor([SECRET]))
+    findings = Findings(REDACTOR)
     fields = {"event": "maybe_truncated", "entity": "order", "page": "7", "why": f"full {SECRET}"}
-    (fault,) = judge.log(Event(30, "connector", "", fields))
-    assert (fault.rule, fault.entity) == ("maybe-truncated", "order")
-    assert fault.what == "page 7 was the last one: full [secret]"
-    assert judge.log(Event(20, "connector", "", {**fields, "event": "page"})) == []
-
-
-def test_what_ended_a_run_is_counted_once_and_explained() -> None:
-    error = ProtocolBroken("the state is the same", rule="state-stuck")
-    findings = Findings()
-    findings.stopped(4, error)
-    findings.stopped(4, error)
+    findings.log(3, fields)
+    findings.log(3, {**fields, "event": "page"})
     (finding,) = findings
-    assert (finding.count, finding.calls) == (1, [4])
-    stuck = RULES["state-stuck"]
-    assert advice(error) == [f"Fivetran {stuck.fivetran}", f"→ {stuck.fix}"]
-    own = ProtocolBroken("the state is the same", "do this", rule="state-stuck")
-    assert advice(own)[-1] == "→ do this"
+    assert (finding.rule.id, finding.calls) == ("maybe-truncated", [3])
+    assert finding.lines()[0] == "call 3, insert.order: page 7 was the last one: full [secret]"
 
 
-def test_findings_are_sorted_counted_and_written_as_json() -> None:
-    findings = Findings()
-    findings.add(0, Fault("all-null-column", "a is null in every record", "insert", "t"))
-    assert not findings.broken
-    for call in (1, 1, 2, 3):
-        findings.add(call, Fault("not-json", "the reply is empty", todo="answer"))
+def test_findings_are_sorted_counted_explained_and_written_as_json(tmp_path: Path) -> None:
+    findings = judged(tmp_path / "tables.duckdb", [reply({"id": 1, "note": None}, hasMore=1)])
     assert summary(findings) == "1 error, 1 notice"
-    first, second = findings.as_json()
-    assert (first["rule"], first["count"], first["calls"]) == ("not-json", 4, [1, 2, 3])
-    assert first["places"] == [{"call": 1, "what": "the reply is empty", "todo": "answer"}]
+    error, notice = (finding.as_json() for finding in findings)
     rule = RULES["all-null-column"]
-    assert second == {
+    assert notice == {
         "rule": rule.id,
         "severity": "notice",
         "title": rule.title,
@@ -314,8 +336,26 @@ def test_findings_are_sorted_counted_and_written_as_json() -> None:
         "fix": rule.fix,
         "count": 1,
         "calls": [0],
-        "places": [{"part": "insert", "entity": "t", "what": "a is null in every record"}],
+        "places": [{"part": "insert", "entity": "t", "what": "note is null in every record"}],
     }
+    assert error["places"] == [
+        {"call": 1, "part": "hasMore", "what": "hasMore is 1, not true or false"}
+    ]
+
+
+def test_what_ended_a_run_is_counted_once_and_explained() -> None:
+    error, findings = (
+        ProtocolBroken("the state is the same", rule="state-stuck"),
+        Findings(REDACTOR),
+    )
+    for _ in range(2):
+        findings.stopped(4, error)
+    (finding,) = findings
+    assert (finding.count, finding.calls) == (1, [4])
+    stuck = RULES["state-stuck"]
+    assert advice(error) == [f"Fivetran {stuck.fivetran}", f"→ {stuck.fix}"]
+    error = ProtocolBroken("the state is the same", "do this", rule="state-stuck")
+    assert advice(error)[-1] == "→ do this"
 
 
 def test_the_page_is_the_registry() -> None:
@@ -323,6 +363,3 @@ def test_the_page_is_the_registry() -> None:
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), (
         "run `python scripts/rules_page.py`"
     )
-    for rule in RULES.values():
-        for text in (rule.title, rule.fivetran, rule.fix):
-            assert text and not text.endswith(".") and "  " not in text

@@ -1,24 +1,19 @@
-"""Projects whose function is hand-made, or the template's runtime, and a stage beside each."""
+"""A hand-made function without the runtime, its sample, and a stage beside a project's files."""
 
 from __future__ import annotations
 
-import compileall
 import json
-import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import harness
 import pytest
 from harness.stage import Stage
 from harness.testing import FunctionConformance
-
-GENERATED = Path(harness.__file__).parents[1]
 
 SAMPLE = """
 records = 120
@@ -101,30 +96,34 @@ return reply({
 })
 """
 
-FUNCTION = """
-import azure.functions as func
-
-from connector import respond
-from fetch import source
-
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-
-
-@app.route(route="acme", methods=["POST"])
-def acme(req: func.HttpRequest) -> func.HttpResponse:
-    return respond(source, req)
-"""
-
 Changes = dict[str, str]
-Staged = Callable[..., Stage]
+Staged = Callable[[dict[str, str]], Stage]
+CONNECTION = json.dumps({"schema": "acme", "secrets": {"apiToken": "not to be sent"}})
+PROJECT = {
+    "connection.json": CONNECTION,
+    "connection.example.json": CONNECTION,
+    "requirements.txt": "azure-functions\nrequests\nmsgspec\n",
+    "tests/test_function.py": "from harness.testing import FunctionConformance as F\n\n\n"
+    "class TestF(F):\n    pass\n",
+}
 
 
-def same(entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
-    """What a function delivers that changes nothing."""
-    return record
+def replaced(changes: Changes, *texts: str) -> list[str]:
+    """The texts with the changes, each of which is found in one of them."""
+    for old, new in changes.items():
+        assert any(old in text for text in texts), old
+        texts = tuple(text.replace(old, new) for text in texts)
+    return list(texts)
 
 
-def names(besides: tuple[str, ...] = ()) -> list[str]:
+def handmade(changes: Changes | None = None, body: str = SOUND, sample: str = SAMPLE) -> Changes:
+    """The files of the hand-made function, with texts of it or of its sample replaced."""
+    body, sample = replaced(changes or {}, body, sample)
+    code = HEAD + textwrap.indent(body.strip(), "    ") + "\n"
+    return {"function_app.py": code, "sample.toml": sample}
+
+
+def names(besides: Collection[str] = ()) -> list[str]:
     """The suite's tests, in its order."""
     found = [name for name in vars(FunctionConformance) if name.startswith("test_")]
     return [name for name in found if name not in besides]
@@ -147,7 +146,7 @@ def run(name: str, stage: Stage, suite: FunctionConformance | None = None) -> No
         test(**{each: arguments[each] for each in signature(test).parameters})
 
 
-def failures(stage: Stage, besides: tuple[str, ...] = ()) -> dict[str, str]:
+def failures(stage: Stage, besides: Collection[str] = ()) -> dict[str, str]:
     """The tests that fail, and what they say."""
     found = {}
     for name in names(besides):
@@ -160,71 +159,18 @@ def failures(stage: Stage, besides: tuple[str, ...] = ()) -> dict[str, str]:
     return found
 
 
-def replaced(changes: Changes, *texts: str) -> list[str]:
-    """The texts with the changes, each of which is found in one of them."""
-    for old, new in changes.items():
-        assert any(old in text for text in texts), old
-        texts = tuple(text.replace(old, new) for text in texts)
-    return list(texts)
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The project's folder, with a connection."""
-    folder = tmp_path / "project"
+def staged(tmp_path: Path) -> Iterator[Staged]:
+    """Opens a stage beside the files of a project."""
+    folder, room = tmp_path / "project", tmp_path / "room"
     (folder / "tests").mkdir(parents=True)
-    connection = {"schema": "acme", "secrets": {"apiToken": "not to be sent"}}
-    for name in ("connection.json", "connection.example.json"):
-        (folder / name).write_text(json.dumps(connection), encoding="utf-8")
-    (folder / "requirements.txt").write_text("azure-functions\nrequests\nmsgspec\n", "utf-8")
-    return folder
-
-
-@pytest.fixture
-def stage(folder: Path, tmp_path: Path) -> Iterator[Callable[[], Stage]]:
-    """Opens a stage beside what stands in the folder."""
+    room.mkdir()
     with ExitStack() as stack:
 
-        def open_() -> Stage:
-            room = tmp_path / "room"
-            room.mkdir()
-            return stack.enter_context(Stage(folder, room, same).running())
+        def open_(files: dict[str, str]) -> Stage:
+            for name, text in {**PROJECT, **files}.items():
+                (folder / name).write_text(text, encoding="utf-8")
+            stage = Stage(folder, room, FunctionConformance().expected)
+            return stack.enter_context(stage.running())
 
         yield open_
-
-
-@pytest.fixture
-def handmade(folder: Path, stage: Callable[[], Stage]) -> Staged:
-    """Opens a stage for the hand-made function, with texts of it or of its sample replaced."""
-
-    def open_(changes: Changes | None = None, head: str = "") -> Stage:
-        body, sample = replaced(changes or {}, SOUND, SAMPLE)
-        code = head + HEAD + textwrap.indent(body.strip(), "    ") + "\n"
-        (folder / "function_app.py").write_text(code, encoding="utf-8")
-        (folder / "sample.toml").write_text(sample, encoding="utf-8")
-        return stage()
-
-    return open_
-
-
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template's runtime, compiled once: it is imported anew many times."""
-    folder = tmp_path_factory.mktemp("runtime") / "connector"
-    shutil.copytree(GENERATED / "connector", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    compileall.compile_dir(folder, quiet=1)
-    return folder
-
-
-@pytest.fixture
-def with_runtime(folder: Path, stage: Callable[[], Stage], runtime: Path) -> Staged:
-    """Opens a stage for the template's runtime with these steps and this sample."""
-
-    def open_(fetch: str, sample: str) -> Stage:
-        shutil.copytree(runtime, folder / "connector")
-        texts = {"function_app.py": FUNCTION, "fetch.py": fetch, "sample.toml": sample}
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return stage()
-
-    return open_

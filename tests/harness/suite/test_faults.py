@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.cli import main
 from harness.redact import Redactor
+from harness.sample import made_up
 from harness.stage import Stage
 from harness.testing import FunctionConformance
 
-from .conftest import Changes, Staged, failures, names, run
+from .conftest import Changes, Staged, failures, handmade, names, run
 
 pytest_plugins = ["pytester"]
 INSERTS, SETUP = '"insert": {"thing": rows}', 'if request.get("setup_test"):'
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[Changes, str, str]] = {
     "delivers rows in a setup test": (
         {SETUP: "if False:"},
         "test_setup_test_passes_and_delivers_nothing",
-        "a setup test delivers no rows",
+        r"\(setup-test-heavy\)(.|\n)*insert is not empty",
     ),
     "has the cursor of another column": (
         {'ended = {"since": started}': 'ended = {"since": "2001-01-01T00:00:00Z"}'},
@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Changes, str, str]] = {
     "never sends the cursor": (
         {', "updated_since": since': ""},
         "test_second_sync_reads_what_is_new",
-        r"no request for thing in the second sync carried updated_since(.|\n)*fetch\.since",
+        r"the second sync read 120 of 120 records of thing again.*fetch\.since .*updated_since",
     ),
     "reads only what is new in a re-sync": (
         {"params = ": f"since = {DONE}.read_text() if {DONE}.exists() else since\nparams = ",
@@ -99,7 +99,6 @@ FAULTS: dict[str, tuple[Changes, str, str]] = {
         r"two names become one in the destination \(names-collide\)\n  call 1, insert.thing",
     ),
 }  # fmt: skip
-NETWORK = "test_a_bad_network_changes_nothing"
 # Mistakes that show only when a reply is lost, a call repeated or a sync ends halfway.
 STATEFUL: dict[str, tuple[Changes, str]] = {
     "remembers the page by itself": (
@@ -120,18 +119,18 @@ STATEFUL: dict[str, tuple[Changes, str]] = {
     ),
 }  # fmt: skip
 
-A_TIME = r"202\d-[\d:.TZ-]+"
+A_TIME = r"202\d-[\d:.TZ +-]+"
 
 
 @pytest.mark.parametrize("name", names(WITHOUT_SETTINGS))
-def test_a_sound_function_passes(handmade: Staged, name: str) -> None:
-    run(name, handmade())
+def test_a_sound_function_passes(staged: Staged, name: str) -> None:
+    run(name, staged(handmade()))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_fails_its_test(handmade: Staged, fault: str) -> None:
+def test_a_fault_fails_its_test(staged: Staged, fault: str) -> None:
     changes, name, says = FAULTS[fault]
-    stage = handmade(changes)
+    stage = staged(handmade(changes))
     with pytest.raises(pytest.fail.Exception) as failed:
         run(name, stage)
     assert re.search(says, str(failed.value)), failed.value
@@ -139,20 +138,32 @@ def test_a_fault_fails_its_test(handmade: Staged, fault: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", STATEFUL)
-def test_what_shows_on_a_bad_network_alone_is_found(handmade: Staged, mistake: str) -> None:
+def test_what_shows_on_a_bad_network_alone_is_found(staged: Staged, mistake: str) -> None:
     changes, says = STATEFUL[mistake]
-    stage = handmade(changes)
+    stage = staged(handmade(changes))
     run("test_sync_delivers_every_record", stage)
     with pytest.raises(pytest.fail.Exception, match=says):
-        run(NETWORK, stage)
+        run("test_a_bad_network_changes_nothing", stage)
 
 
-def test_one_fault_fails_one_test(handmade: Staged) -> None:
+def test_one_fault_fails_one_test(staged: Staged) -> None:
     changes, name, _ = FAULTS["takes a short page for the last"]
-    assert list(failures(handmade(changes), WITHOUT_SETTINGS)) == [name]
+    assert list(failures(staged(handmade(changes)), WITHOUT_SETTINGS)) == [name]
 
 
-def test_what_fetch_changes_on_purpose_is_said_in_expected(handmade: Staged) -> None:
+def test_one_cause_fails_once_and_skips_the_rest(staged: Staged, pytester: Any) -> None:
+    stage = staged(handmade({'path = "/things"': 'path = "/thing"'}))
+    file = stage.folder / "tests" / "test_function.py"
+    result = pytester.inline_run(str(file), "-p", "no:cacheprovider")
+    passed, skipped, failed = result.listoutcomes()
+    assert [each.nodeid.rpartition("::")[2] for each in failed] == ["test_sample_fits_fetch"]
+    says = 'sample.toml line 9 or a new [entity.…] needs path = "/things"'
+    assert says in failed[0].longreprtext
+    assert len(skipped) == 16
+    assert [each.nodeid.rpartition("::")[2] for each in passed] == ["test_published_files_import"]
+
+
+def test_what_fetch_changes_on_purpose_stands_in_expected(staged: Staged) -> None:
     """It may change the record in place: what the upstream has stays as it is."""
 
     class Shouting(FunctionConformance):
@@ -161,44 +172,76 @@ def test_what_fetch_changes_on_purpose_is_said_in_expected(handmade: Staged) -> 
             return record if record["id"] % 2 else None
 
     made = '[{**row, "name": f"{row[\'name\']}!"} for row in rows if row["id"] % 2]'
-    before = handmade({INSERTS: '"insert": {"thing": ' + made + "}"})
+    before = staged(handmade({INSERTS: '"insert": {"thing": ' + made + "}"}))
     suite = Shouting()
-    stage = Stage(before.folder, before.tables().path.parent, suite.expected)
-    with stage.running():
+    with Stage(before.folder, before.tables().path.parent, suite.expected).running() as stage:
         run("test_sync_delivers_every_record", stage, suite)
         assert "!" not in str(stage.server.records("thing"))
 
 
 def test_a_seed_plays_the_same_on_the_command_line(
-    handmade: Staged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    staged: Staged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = handmade({'ended = {"since": started}': 'ended = {"since": now}'})
-
     class Seeds(FunctionConformance):
         chaos = tuple(range(40))
 
+    stage = staged(handmade({'ended = {"since": started}': 'ended = {"since": now}'}))
     with pytest.raises(pytest.fail.Exception) as failed:
         run("test_chaos_gives_the_same_tables", stage, Seeds())
-    text = str(failed.value)
+    text = re.sub(A_TIME, "", str(failed.value))  # changes are dated by the clock
     assert (found := re.search(r"play it again: python -m harness (sync --chaos \d+)", text))
     monkeypatch.chdir(stage.folder)
     assert main([*found[1].split(), "--json"]) == 2
     played = json.loads(capsys.readouterr().out)["chaos"]
     assert played["differences"]
-    text = re.sub(A_TIME, "", text)  # changes are dated by the clock
-    lines = [re.sub(A_TIME, "", line) for line in (*played["differences"], *played["syncs"])]
-    assert all(line in text for line in lines)
+    assert all(re.sub(A_TIME, "", x) in text for x in (*played["differences"], *played["syncs"]))
 
 
-def test_pytest_of_a_project_says_one_cause_once(handmade: Staged, pytester: Any) -> None:
-    stage = handmade({'path = "/things"': 'path = "/thing"'})
-    code = "from harness.testing import FunctionConformance as F\n\n\nclass TestF(F):\n    pass\n"
-    file = Path(stage.folder / "tests" / "test_function.py")
-    file.write_text(code, encoding="utf-8")
-    result = pytester.inline_run(str(file), "-p", "no:cacheprovider")
-    passed, skipped, failed = result.listoutcomes()
-    assert [each.nodeid.rpartition("::")[2] for each in failed] == ["test_sample_fits_fetch"]
-    says = 'sample.toml line 9 or a new [entity.…] needs path = "/things"'
-    assert says in failed[0].longreprtext
-    assert len(skipped) == 17
-    assert [each.nodeid.rpartition("::")[2] for each in passed] == ["test_published_files_import"]
+@pytest.mark.parametrize("file", ["connection.json", "connection.example.json"])
+def test_a_secret_that_only_a_connection_names_is_made_up(staged: Staged, file: str) -> None:
+    connection = {"schema": "acme", "secrets": {"apiToken": "x", "accountId": "y"}}
+    needs = {'if "apiToken" not': 'if secrets.get("accountId", "") < "a" or "apiToken" not'}
+    stage = staged({**handmade(needs), file: json.dumps(connection)})
+    assert stage.connection.secrets == {name: made_up(name) for name in ("apiToken", "accountId")}
+    run("test_sync_delivers_every_record", stage)
+
+
+def test_a_payload_key_that_the_example_lacks_is_named_with_its_file(staged: Staged) -> None:
+    needs = (
+        'if "region" not in request.get("customPayload", {}):\n    return reply({"errorMessage": '
+        "\"the payload key 'region' is missing: write it in connection.json\"})\nnow ="
+    )
+    with pytest.raises(pytest.fail.Exception, match=r"missing into connection\.example\.json"):
+        run("test_sync_delivers_every_record", staged(handmade({"now =": needs})))
+
+
+PUBLISHED: list[tuple[dict[str, str], str]] = [
+    (
+        {"function_app.py": "import fetch\n", "fetch.py": "import duckdb\n"},
+        r"No module named 'duckdb' \(fetch.py, line 1\); .*requirements-dev.txt alone",
+    ),
+    (
+        {"function_app.py": "import tests.extra\n", "tests/extra.py": ""},
+        r"No module named 'tests' \(function_app.py, line 1\); .*be in .funcignore",
+    ),
+    (
+        {"function_app.py": "open(__file__.replace('function_app.py', 'a.toml'))", "a.toml": ""},
+        r"No such file.*a.toml.*\(function_app.py, line 1\)",
+    ),
+    ({"function_app.py": "import azure.functions, requests, urllib3, a", "a.py": ""}, ""),
+]
+
+
+@pytest.mark.parametrize(("files", "says"), PUBLISHED)
+def test_what_is_published_imports_with_requirements_alone(
+    staged: Staged, files: dict[str, str], says: str
+) -> None:
+    ignored = {".funcignore": "# left out\ntests/\n*.toml\n.venv\n"}
+    stage = staged({**handmade(), **ignored, **files})
+    try:
+        run("test_published_files_import", stage)
+    except pytest.fail.Exception as failed:
+        assert says
+        assert re.search(says, str(failed))
+    else:
+        assert not says

@@ -1,1 +1,1 @@
-"""Fivetran's function protocol: requests and replies, and the rules that replies are judged by."""
+"""Fivetran's function protocol: requests, replies, and the rules about replies."""

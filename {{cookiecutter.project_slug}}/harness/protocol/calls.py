@@ -1,9 +1,9 @@
-"""Rules about a run's calls: how long they take, what state they carry, what errors come with."""
+"""Rules about a run's calls: how long they take, what state they carry, what they log."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import codec
@@ -22,21 +22,14 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.|\b(Bearer|Basic) [\w.~+/=-]{8,}")
 _SHORTEST = 8  # characters of a value under such a name
 
-# These two end a sync: `harness.sync` finds them.
+# `harness.sync` finds these two: they end a sync.
 rule("state-stuck", ERROR, "hasMore is true, and the state is the same as before",
      "makes the same calls again, without end",
      "put into the state how far the reply came")  # fmt: skip
 rule("empty-streak", ERROR, f"more than {EMPTY_REPLIES} empty replies in a row",
      "ends the sync with an error",
-     "answer hasMore: false where there is nothing to deliver; the next sync starts from the "
-     "state")  # fmt: skip
-rule("large-state", WARNING, "the state is larger than 1 MB",
-     "stores the state and sends it with every call (a limit is not documented)",
-     "store cursors and page tokens, not records or lists of keys that grow")  # fmt: skip
-rule("token-in-state", WARNING, "the state may hold a secret",
-     "stores the state and shows it in its API: people can read it",
-     "get an access token in each call, or cache it in the process; never put it in "
-     "state")  # fmt: skip
+     "answer hasMore: false where nothing is new; the next sync starts from the state")  # fmt: skip
+
 rule("heavy-call", WARNING, "a call takes longer than 150 s, or its reply is larger than 32 MiB",
      "waits for the reply, but Azure ends a call after 230 s, and then the reply is lost",
      "deliver fewer records per call and answer hasMore: true")  # fmt: skip
@@ -44,46 +37,50 @@ rule("setup-test-has-more", ERROR, "hasMore is true in a setup test",
      "expects hasMore: false in a setup test",
      "answer a setup test with hasMore: false")  # fmt: skip
 rule("setup-test-heavy", WARNING, "a setup test is slow or large, or does more than test",
-     "expects a quick, light job: rows and state of a setup test are not used, and its articles "
-     "name limits of 64 KiB (for AWS Lambda) and five minutes",
-     "where setup_test is true, make one light request, and answer with the state that was sent, "
-     "hasMore: false and nothing else")  # fmt: skip
+     "uses no rows and no state of a setup test; its articles name limits of 64 KiB (for AWS "
+     "Lambda) and five minutes",
+     "where setup_test is true, make one light request, and answer with the state that was sent "
+     "and hasMore: false alone")  # fmt: skip
 
 
 def check(exchange: Exchange) -> Iterator[Fault]:
     """What is wrong with one call."""
     reply = exchange.reply
-    if exchange.answer.lost:
-        return
-    yield from _weight(exchange)
-    reports, changed = reply.data.get("errorMessage") is not None, reply.state != exchange.before
-    if reports or exchange.setup_test:
+    setup_test, reports = exchange.setup_test, reply.data.get("errorMessage") is not None
+    weight, most = ("setup-test-heavy", SETUP_BYTES) if setup_test else ("heavy-call", LARGE_BYTES)
+    if exchange.seconds > SLOW_SECONDS:
+        yield Fault(weight, f"the call took {exchange.seconds:.0f} s")
+    if reply.size > most:
+        yield Fault(weight, f"the reply has {reply.size / 1024:,.0f} KiB")
+    changed = reply.state != exchange.before and reply.state
+    if reports or setup_test:
         rule = "error-shape" if reports else "setup-test-heavy"
-        if changed and reply.state:
+        if changed:
             yield Fault(rule, "the state is not the one that was sent", "state")
         for part in ("insert", "delete", "softDelete"):
             value = reply.data.get(part)
             if any(value.values()) if isinstance(value, dict) else value:
                 yield Fault(rule, f"{part} is not empty", part)
-    if exchange.setup_test and reply.has_more:
+    if setup_test and reply.has_more:
         yield Fault("setup-test-has-more", "hasMore is true", "hasMore")
-    if reply.state and changed:
-        size = len(codec.encode(reply.state))
-        if size > STATE_BYTES:
-            yield Fault("large-state", f"the state has {size / 1e6:.1f} MB", "state")
-        for place, why in _suspects(reply.state, ""):
-            yield Fault("token-in-state", f"{place} {why}", "state")
+    if changed:
+        yield from _state(reply.state)
 
 
-def _weight(exchange: Exchange) -> Iterator[Fault]:
-    size, seconds = exchange.reply.size, exchange.seconds
-    name, most = "heavy-call", LARGE_BYTES
-    if exchange.setup_test:
-        name, most = "setup-test-heavy", SETUP_BYTES
-    if seconds > SLOW_SECONDS:
-        yield Fault(name, f"the call took {seconds:.0f} s")
-    if size > most:
-        yield Fault(name, f"the reply has {size / 1024:,.0f} KiB")
+rule("large-state", WARNING, "the state is larger than 1 MB",
+     "stores the state and sends it with every call (a limit is not documented)",
+     "store cursors and page tokens, not records or lists of keys that grow")  # fmt: skip
+rule("token-in-state", WARNING, "the state may hold a secret",
+     "stores the state and shows it in its API: people can read it",
+     "get an access token in each call, or cache it in the process")  # fmt: skip
+
+
+def _state(state: Any) -> Iterator[Fault]:
+    size = len(codec.encode(state))
+    if size > STATE_BYTES:
+        yield Fault("large-state", f"the state has {size / 1e6:.1f} MB", "state")
+    for place, why in _suspects(state, ""):
+        yield Fault("token-in-state", f"{place} {why}", "state")
 
 
 def _suspects(value: Any, place: str) -> Iterator[tuple[str, str]]:
@@ -100,3 +97,15 @@ def _suspects(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _suspects(item, f"{place}[{index}]")
     elif isinstance(value, str) and _SECRET_TEXT.search(value):
         yield place, "looks like an access token"
+
+
+rule("maybe-truncated", WARNING, "a walk may have ended before its last page",
+     "takes what is delivered for complete: the records of later pages never arrive",
+     "check that the step passes on next_token until the API says there is no more")  # fmt: skip
+
+
+def logged(fields: Mapping[str, str]) -> Iterator[Fault]:
+    """What a line of the function's log says about missing records."""
+    if fields.get("event") == "maybe_truncated":
+        what = f"page {fields.get('page', '?')} was the last one: {fields.get('why', 'it is full')}"
+        yield Fault("maybe-truncated", what, "insert", fields.get("entity", ""))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from harness import codec
 from harness.errors import FunctionFailed, HarnessError, ProtocolBroken
-from harness.protocol import shape
-from harness.protocol.body import MOST, as_json, decoded, readable
+from harness.protocol import body
 from harness.protocol.rule import ERROR, RULES, WARNING, rule
 from harness.protocol.rule import Fault as Fault
 from harness.redact import Redactor
@@ -20,106 +18,38 @@ if TYPE_CHECKING:
 
 AZURE_SECONDS = 230  # Azure ends an HTTP-triggered call then, whatever functionTimeout says
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
-_LET_IN = (
-    "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
-    "header x-functions-key, and no other login); a firewall in front of it may answer so too"
-)
-_ADVICE = {  # what to do about a status, wherever the function runs
-    201: "answer with status 200 exactly, whatever the call has created",
-    401: _LET_IN,
-    403: _LET_IN,
-    404: "check the URL, and that the function takes POST: some hosts answer 404 where it does not",
-    500: "the function raised an exception or returned nothing: its log says which; catch every "
-    "exception and report it with errorMessage and status 200",
-}
-
-rule("no-reply", ERROR, "no reply came, or it came too late",
-     "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
-     "look into the function's log; a call that takes too long must do less: in a sync deliver "
-     "fewer records with hasMore: true, in a setup test make one light request")  # fmt: skip
-rule("no-post", ERROR, "the function does not take POST",
-     "sends POST requests only: every call fails",
-     'let the function take POST: methods=["POST"] in Python on Azure, methods: ["POST"] in '
-     "JavaScript")  # fmt: skip
-rule("http-status", ERROR, "the reply has another HTTP status than 200",
-     "shows a failed call; it may never read the body",
-     "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
-rule("content-type", ERROR, "the Content-Type is not application/json",
-     "requires application/json",
-     "answer with the header Content-Type: application/json")  # fmt: skip
-rule("error-shape", WARNING,
-     "an error report carries more than the error, or in another form than documented",
-     "tries the sync again from the last successful reply's state: rows and a new state beside an "
-     "error do not count; a status other than 200 may hide the message",
-     "answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
-     "code]]; deliver what there is with hasMore: true, and report the error with the next "
-     "call")  # fmt: skip
-rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
-     "stores the state and shows error messages: people can read the secret (here such a reply is "
-     "not applied)",
-     "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
-rule("secret-in-rows", WARNING, "a record holds a secret",
-     "writes it into the destination, where people can read it",
-     "take the secret out of the record, or block the column in Fivetran")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back from one call.
+    """What came back from one call."""
 
-    Attributes:
-        status: HTTP status, 0 where the reply is lost.
-        content_type: Value of the Content-Type header, "" where it is absent.
-        body: Bytes of the reply.
-        seconds: How long the call took.
-        failure: Traceback of the exception that the function did not catch, where it is known.
-        lost: Whether no reply came: a time-out, a broken connection.
-        why: Why it is lost, in one sentence.
-    """
-
-    status: int
+    status: int  # HTTP status, 0 where the reply is lost
     content_type: str
     body: bytes
     seconds: float
-    failure: str = ""
-    lost: bool = False
-    why: str = ""
+    failure: str = ""  # traceback of an exception that the function did not catch
+    lost: bool = False  # a time-out, a broken connection
+    why: str = ""  # why it is lost, in one sentence
 
 
 @dataclass
 class Reply:
-    """A reply, as far as it can be read; what is wrong with it is in `faults`.
+    """A reply, as far as it can be read; what is wrong with it by itself is in `faults`."""
 
-    Attributes:
-        size: Bytes of the reply.
-        faults: All that is wrong with the reply by itself.
-        data: The decoded reply, {} where it is not an object.
-        error: `errorMessage`, redacted; "" where the reply reports no error.
-        kind: `errorType`, "" where there is none.
-        trace: `stackTrace` as lines, or the traceback of an exception the function did not catch.
-        state: What the next call is sent; None where it is missing or not an object.
-        has_more: Whether Fivetran calls again at once; false where it is not a boolean.
-        insert: Records per entity.
-        delete: Records per entity, with at least the primary key.
-        soft_delete: Entities all of whose rows are marked as deleted.
-        schema: Entity to the columns of its primary key, [] where it has none.
-        usable: Whether it can be applied: it came with status 200, is an object with a state,
-            reports no error and has no secret outside its rows.
-    """
-
-    size: int = 0
+    size: int = 0  # bytes
     faults: list[Fault] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)
-    error: str = ""
-    kind: str = ""
-    trace: list[str] = field(default_factory=list)
-    state: dict[str, Any] | None = None
-    has_more: bool = False
+    data: dict[str, Any] = field(default_factory=dict)  # {} where it is not an object
+    error: str = ""  # `errorMessage`, redacted
+    kind: str = ""  # `errorType`
+    trace: list[str] = field(default_factory=list)  # lines of `stackTrace`, or of a traceback
+    state: dict[str, Any] | None = None  # None where it is missing or not an object
+    has_more: bool = False  # also False where it is not a boolean
     insert: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     delete: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     soft_delete: list[str] = field(default_factory=list)
-    schema: dict[str, list[str]] = field(default_factory=dict)
-    usable: bool = False
+    schema: dict[str, list[str]] = field(default_factory=dict)  # [] for no primary key
+    usable: bool = False  # status 200, a state, no error, no secret outside its records
 
     @property
     def is_empty(self) -> bool:
@@ -151,17 +81,51 @@ def request(
     setup_test: bool = False,
 ) -> bytes:
     """The body of one call; `sync_id` is a UUID, `SETUP_TEST`, or left out."""
-    body: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "agent": f"Fivetran Azure Functions Connector/local_harness/{connection.schema}",
         "state": state,
         "secrets": connection.secrets,
         "customPayload": connection.payload,
     }
     if setup_test:
-        body["setup_test"] = True
+        fields["setup_test"] = True
     if sync_id is not None:
-        body["sync_id"] = sync_id
-    return codec.encode(body)
+        fields["sync_id"] = sync_id
+    return codec.encode(fields)
+
+
+rule("no-reply", ERROR, "no reply came, or it came too late",
+     "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
+     "look into the function's log; if it was too slow, deliver fewer records with hasMore: true, "
+     "and in a setup test make one light request")  # fmt: skip
+rule("no-post", ERROR, "the function does not take POST",
+     "sends POST requests only: every call fails",
+     'let the function take POST: methods=["POST"] in Python, methods: ["POST"] in JavaScript'
+     )  # fmt: skip
+rule("http-status", ERROR, "the reply has another HTTP status than 200",
+     "shows a failed call; it may never read the body",
+     "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
+rule("content-type", ERROR, "the Content-Type is not application/json",
+     "requires application/json",
+     "answer with the header Content-Type: application/json")  # fmt: skip
+rule("error-shape", WARNING, "an error report has another form than documented, or data beside it",
+     "tries the sync again from the last successful reply's state: rows and a new state beside an "
+     "error do not count; a status other than 200 may hide the message",
+     "answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
+     "code]]; deliver rows with hasMore: true first, and report the error in the next "
+     "call")  # fmt: skip
+_LET_IN = (
+    "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
+    "header x-functions-key, and no other login); a firewall in front of it may be the reason too"
+)
+_ADVICE = {  # what to do about a status, wherever the function runs
+    201: "answer with status 200 exactly, whatever the call has created",
+    401: _LET_IN,
+    403: _LET_IN,
+    404: "check the URL, and that the function takes POST: some hosts answer 404 where it does not",
+    500: "the function raised an exception or returned nothing: its log says which; catch every "
+    "exception and report it with errorMessage and status 200",
+}
 
 
 def read(answer: Answer, redactor: Redactor) -> Reply:
@@ -176,7 +140,7 @@ def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
     if answer.lost:
         yield Fault("no-reply", answer.why or "no reply came")
         return
-    value, wrong = decoded(answer.body, redactor)
+    value, wrong = body.decoded(answer.body, redactor)
     if isinstance(value, dict):
         _fill(reply, value, redactor)
     reports = reply.data.get("errorMessage") is not None
@@ -186,7 +150,6 @@ def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
         yield Fault("error-shape", f"errorMessage comes with HTTP {answer.status}")
     elif answer.status != 200:
         yield _status(answer)
-    leaks = _leaks(answer.body, reply.data, redactor)
     is_json = value is not None or not wrong
     if is_json and (answer.status == 200 or reports):
         kind = answer.content_type.partition(";")[0].strip().lower()
@@ -195,7 +158,8 @@ def _read(reply: Reply, answer: Answer, redactor: Redactor) -> Iterator[Fault]:
     # Another status without such fields comes from a gateway or a web framework.
     if answer.status == 200 or reports or "state" in reply.data:
         yield from wrong
-        yield from shape.faults(value) if is_json else ()
+        yield from body.shape(value) if is_json else ()
+    leaks = body.leaks(answer.body, reply.data, redactor)
     yield from leaks
     sound = answer.status == 200 and reply.state is not None and not reports
     reply.usable = sound and all(leak.rule != "secret-in-reply" for leak in leaks)
@@ -249,29 +213,7 @@ def _trace(trace: Any) -> Iterator[str]:
 
 
 def _status(answer: Answer) -> Fault:
-    text = answer.failure.strip().rpartition("\n")[2] or readable(answer.body)
+    text = answer.failure.strip().rpartition("\n")[2] or body.readable(answer.body)
     what = f": {text}" if text else " with an empty body"
     todo = "" if answer.status == 500 and text else _ADVICE.get(answer.status, "")
     return Fault("http-status", f"the function answered HTTP {answer.status}{what}", todo=todo)
-
-
-def _leaks(body: bytes, data: Mapping[str, Any], redactor: Redactor) -> list[Fault]:
-    if not redactor.finds(body):
-        return []
-    found: list[Fault] = []
-    for part, value in data.items():
-        rows = value if part in ("insert", "delete") and isinstance(value, dict) else {}
-        if redactor.finds(codec.encode({part: list(rows) or value})):
-            found.append(Fault("secret-in-reply", f"{part} holds a secret", part))
-        for entity, records in rows.items():
-            found += islice(_leaking(part, entity, records, redactor), MOST)
-    return found or [Fault("secret-in-reply", "the reply holds a secret")]
-
-
-def _leaking(part: str, entity: str, records: Any, redactor: Redactor) -> Iterator[Fault]:
-    for index, record in enumerate(records if isinstance(records, list) else ()):
-        if redactor.finds(codec.encode(record)):
-            columns = record.items() if isinstance(record, dict) else ()
-            names = (name for name, value in columns if redactor.finds(codec.encode(value)))
-            what = f"{next(names, 'the record')} holds a secret"
-            yield Fault("secret-in-rows", what, part, entity, index, as_json(record))

@@ -1,4 +1,4 @@
-"""One rule, one fault, and the registry that all rules are in."""
+"""One rule, one fault, and the registry of all rules."""
 
 from __future__ import annotations
 
@@ -17,44 +17,26 @@ _ROW, _WHAT = 200, 400  # characters that are shown
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the protocol.
+    """One rule of the protocol."""
 
-    Attributes:
-        id: Stable name, for searching and for `--json`.
-        severity: `error`, `warning` or `notice`.
-        title: What is wrong when the rule is broken.
-        fivetran: What Fivetran does then; follows the word "Fivetran".
-        fix: What to do about it.
-    """
-
-    id: str
+    id: str  # for searching, and in `--json`
     severity: str
-    title: str
-    fivetran: str
+    title: str  # what is wrong when the rule is broken
+    fivetran: str  # what Fivetran does then; follows the word "Fivetran"
     fix: str
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One place where a rule is broken.
-
-    Attributes:
-        rule: Id of the rule.
-        what: What is wrong there, in one sentence.
-        part: Field of the reply: `insert`, `delete`, `state`, …; "" for all of it.
-        entity: The entity, "" where it is about none.
-        record: Index of the record in its list, from 0.
-        row: The offending record as JSON text, "" where there is none.
-        todo: What to do, where more is known than the rule's `fix`.
-    """
+    """One place where a rule is broken."""
 
     rule: str
-    what: str
-    part: str = ""
+    what: str  # in one sentence
+    part: str = ""  # of the reply: insert, delete, state, …
     entity: str = ""
-    record: int | None = None
-    row: str = ""
-    todo: str = ""
+    record: int | None = None  # index in its list
+    row: str = ""  # the offending record as JSON text
+    todo: str = ""  # where more is known than the rule's `fix`
 
     @property
     def where(self) -> str:
@@ -77,7 +59,7 @@ RULES: dict[str, Rule] = {}  # complete once harness.protocol.rules is imported
 
 
 def rule(id: str, severity: str, title: str, fivetran: str, fix: str) -> None:
-    """Registers a rule."""
+    """Register a rule; its check is in the same file."""
     RULES[id] = Rule(id, severity, title, fivetran, fix)
 
 

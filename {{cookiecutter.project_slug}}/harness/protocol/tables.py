@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -14,14 +15,13 @@ from harness.warehouse import TableInfo
 from harness.warehouse.load import Counts
 from harness.warehouse.names import to_name
 
-AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
+_AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
-# The destination finds these when it applies a reply; those that it cannot apply end the sync.
+# `harness.warehouse` finds these when it applies a reply; what it cannot apply ends the sync.
 rule("record-without-key", ERROR, "a record lacks a value of its primary key",
      "cannot tell which row it is (what it does then is not documented)",
-     "give every record, also in delete, a text, number or boolean in each column of the "
-     "key")  # fmt: skip
+     "give every record a text, number or boolean in each column of the key")  # fmt: skip
 rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
      "does not know which rows are meant",
      'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
@@ -47,129 +47,122 @@ rule("new-keys", WARNING, "the primary key of the records is new in every sync",
 rule("row-goes-back", WARNING, "a row is replaced by an older version of itself",
      "replaces the row by what comes later, so the table has the older version",
      "read event feeds and change logs oldest first")  # fmt: skip
-rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
-     "finds no such table, so nothing is marked (what it does then is not documented)",
-     "write the entity as insert names it; nothing to do if its first rows are still to "
-     "come")  # fmt: skip
-# And these are found here.
+
+
+@dataclass
+class Delivered:
+    """What one run has delivered so far."""
+
+    keys: dict[str, list[str]] = field(default_factory=dict)  # of each entity, as first seen
+    declared: set[str] = field(default_factory=set)  # tables that a schema names
+    marked: set[str] = field(default_factory=set)  # entities in softDelete
+    counts: dict[str, Counts] = field(default_factory=dict)  # by table
+    cursors: set[Any] | None = None  # times in the state that the sync began with
+    cursor_values: dict[str, set[Any]] = field(default_factory=dict)  # by table
+
+
+def check(run: Delivered, exchange: Exchange) -> Iterator[Fault]:
+    """What is wrong with the data of this reply, given those before it."""
+    reply, noticed = exchange.reply, exchange.noticed
+    if exchange.setup_test or exchange.answer.status != 200 or reply.error:
+        return
+    yield from _schema(run, reply)
+    yield from _soft_delete(run, reply)
+    _find_cursors(run, exchange)
+    if noticed:
+        for table, counts in noticed.counts.items():
+            total = run.counts.setdefault(table, Counts())
+            total.inserted += counts.inserted
+            total.updated += counts.updated
+        yield from noticed.faults
+
+
+def finish(
+    run: Delivered, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
+) -> Iterator[Fault]:
+    """What is wrong with the data of a sync that has ended; see `Findings.finish`."""
+    columns = {table.name: [column.name for column in table.columns] for table in tables}
+    yield from _unknown(run, columns)
+    yield from _hidden(unmatched, columns)
+    for table in tables:
+        if table.name in run.counts:
+            yield from _again(run, table)
+            yield from _incomplete(table)
+
+
 rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
-     "requires a schema that never varies (what it does otherwise is not documented: it may double "
-     "rows, or fail)",
+     "requires a schema that never varies (otherwise: not documented; rows may double)",
      "send the same schema with every reply; after a change on purpose start from nothing: reset "
      "here, and at Fivetran drop the table before a re-sync")  # fmt: skip
 rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
-     "requires a schema that never varies (what it does otherwise is not documented)",
+     "requires a schema that never varies (otherwise: not documented)",
      "send the same schema with every reply, for entities without records too")  # fmt: skip
-rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
-     "appends every record, under _fivetran_batch and _fivetran_index: one that comes twice is "
-     "there twice",
-     "name the columns that identify a record in schema, if there are such")  # fmt: skip
+
+
+def _schema(run: Delivered, reply: Reply) -> Iterator[Fault]:
+    run.declared |= {to_name(entity, table=True) for entity in reply.schema}
+    delivered = [name for part in (reply.insert, reply.delete) for name in part if part[name]]
+    for entity in dict.fromkeys((*reply.schema, *delivered)):
+        key = reply.schema.get(entity, [])
+        before = run.keys.setdefault(entity, key)
+        if key != before:
+            what = f"the primary key is {_key(key)} here and was {_key(before)} before"
+            yield Fault("schema-varies", what, "schema", entity)
+    for entity, key in run.keys.items():
+        if key and entity not in reply.schema and entity not in delivered:
+            what = f"{entity} is missing, and was there before"
+            yield Fault("schema-incomplete", what, "schema", entity)
+
+
+def _key(key: Sequence[str]) -> str:
+    return f"({', '.join(key)})" if key else "absent"
+
+
 rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
      "may mark the new rows as deleted too: the order is not documented",
-     "answer with softDelete alone and hasMore: true, and deliver the rows in the next "
-     "replies")  # fmt: skip
+     "answer with softDelete alone and hasMore: true, and then deliver the rows")  # fmt: skip
+rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
+     "finds no such table, so nothing is marked (what it does then is not documented)",
+     "write the entity as insert names it, unless its first rows are still to come")  # fmt: skip
+
+
+def _soft_delete(run: Delivered, reply: Reply) -> Iterator[Fault]:
+    run.marked |= set(reply.soft_delete)
+    for entity in dict.fromkeys(reply.soft_delete):
+        if reply.insert.get(entity):
+            what = f"insert has records of {entity} too"
+            yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
+
+
+def _unknown(run: Delivered, columns: Mapping[str, Iterable[str]]) -> Iterator[Fault]:
+    # `harness.warehouse` finds it for delete.
+    for entity in sorted(run.marked):
+        if to_name(entity, table=True) not in columns.keys() | run.declared:
+            what = f"nothing is known of {entity}; there are {_listed(columns)}"
+            yield Fault("delete-of-nothing", what, "softDelete", entity)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names in a sentence, Fivetran's own columns left out."""
+    return ", ".join(sorted(name for name in names if not name.startswith("_fivetran_"))) or "none"
+
+
 rule("reads-everything-again", WARNING,
      "a sync reads everything again, although the state holds a cursor",
-     "calls as often as it takes, and every row counts as changed: cost and time grow with the "
-     "table, and a table without primary key doubles",
-     "ask the API only for what has changed since the cursor in the state (fetch.since in this "
-     "template)")  # fmt: skip
-rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
-     "lets only tables and columns be chosen that are there; what is not hidden is written as it "
-     "is",
-     "write the entry as the table names the column, or remove it; what was written stays until "
-     "reset")  # fmt: skip
-rule("all-null-column", NOTICE, "a column is null in every record",
-     "does not create the column until a value comes",
-     "nothing to do if values may come later; else leave the column out")  # fmt: skip
+     "counts every row as changed: cost and time grow with the table, and a table without primary "
+     "key doubles",
+     "ask the API only for what changed since the cursor in the state (fetch.since)")  # fmt: skip
 
 
-class Tables:
-    """What one run has delivered so far."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, list[str]] = {}  # of each entity, as first seen
-        self._marked: set[str] = set()
-        self._declared: set[str] = set()  # tables that a schema names
-        self._cursors: set[Any] | None = None  # times in the state that the sync began with
-        self._cursor_values: dict[str, set[Any]] = {}
-        self._delivered: dict[str, Counts] = {}
-
-    def check(self, exchange: Exchange) -> Iterator[Fault]:
-        """What is wrong with the data of this reply, given those before it."""
-        reply, noticed = exchange.reply, exchange.noticed
-        if exchange.setup_test or exchange.answer.status != 200 or reply.error:
-            return
-        yield from self._schema(reply)
-        for entity in dict.fromkeys(reply.soft_delete):
-            if reply.insert.get(entity):
-                what = f"insert has records of {entity} too"
-                yield Fault("soft-delete-beside-rows", what, "softDelete", entity)
-        if self._cursors is None:
-            self._cursors = set(_times(exchange.before))
-        self._marked |= set(reply.soft_delete)
-        self._declared |= {to_name(entity, table=True) for entity in reply.schema}
-        for entity, rows in reply.insert.items() if self._cursors else ():
-            self._find_cursor(to_name(entity, table=True), rows, self._cursors)
-        for table, counts in noticed.counts.items() if noticed else ():
-            total = self._delivered.setdefault(table, Counts())
-            total.inserted += counts.inserted
-            total.updated += counts.updated
-        yield from noticed.faults if noticed else ()
-
-    def finish(
-        self, tables: Sequence[TableInfo], unmatched: Iterable[tuple[str, str]]
-    ) -> Iterator[Fault]:
-        """What is wrong with the data of a sync that has ended; see `Judge.finish`."""
-        columns = {table.name: [column.name for column in table.columns] for table in tables}
-        for entity in sorted(self._marked):
-            if to_name(entity, table=True) not in columns.keys() | self._declared:
-                what = f"nothing is known of {entity}; there are {_listed(columns)}"
-                yield Fault("delete-of-nothing", what, "softDelete", entity)
-        for kind, entry in unmatched:
-            name = to_name(entry.partition(".")[0], table=True)
-            what = f"there is no such table; there are {_listed(columns)}"
-            if name in columns:
-                what = f"there is no such column; {name} has {_listed(columns[name])}"
-            yield Fault("hides-nothing", f"{kind} {entry}: {what}")
-        for table in tables:
-            if table.name in self._delivered:
-                yield from self._again(table)
-                if not table.primary_key:
-                    what = f"{table.name} has no primary key: its records are appended"
-                    yield Fault("no-primary-key", what, "insert", table.name)
-                for name in table.empty:
-                    what = f"{name} is null in every record"
-                    yield Fault("all-null-column", what, "insert", table.name)
-
-    def _schema(self, reply: Reply) -> Iterator[Fault]:
-        delivered = [name for part in (reply.insert, reply.delete) for name in part if part[name]]
-        for entity in dict.fromkeys((*reply.schema, *delivered)):
-            key = reply.schema.get(entity, [])
-            before = self._keys.setdefault(entity, key)
-            if key != before:
-                what = f"the primary key is {_key(key)} here and was {_key(before)} before"
-                yield Fault("schema-varies", what, "schema", entity)
-        for entity, key in self._keys.items():
-            if key and entity not in reply.schema and entity not in delivered:
-                what = f"{entity} is missing, and was there before"
-                yield Fault("schema-incomplete", what, "schema", entity)
-
-    def _find_cursor(self, table: str, rows: list[dict[str, Any]], cursors: set[Any]) -> None:
-        """The values of the columns that hold a time which is in the state too."""
+def _find_cursors(run: Delivered, exchange: Exchange) -> None:
+    """The values of the columns that hold a time which the first state holds too."""
+    if run.cursors is None:
+        run.cursors = set(_times(exchange.before))
+    for entity, rows in exchange.reply.insert.items() if run.cursors else ():
         for name in dict.fromkeys(chain.from_iterable(rows)):
             values = {value for row in rows if type(value := row.get(name)) in (str, int, Decimal)}
-            if not values.isdisjoint(cursors):
-                self._cursor_values.setdefault(table, set()).update(values)
-
-    def _again(self, table: TableInfo) -> Iterator[Fault]:
-        counts = self._delivered[table.name]
-        before = table.rows - counts.inserted
-        again = counts.updated if table.primary_key else counts.inserted
-        cursors = len(self._cursor_values.get(table.name, ()))
-        if before >= AGAIN and again >= before and cursors >= AGAIN:
-            what = f"all {before:,} rows that {table.name} had came again"
-            yield Fault("reads-everything-again", what, "insert", table.name)
+            if not values.isdisjoint(run.cursors):
+                run.cursor_values.setdefault(to_name(entity, table=True), set()).update(values)
 
 
 def _times(value: Any) -> Iterator[Any]:
@@ -184,10 +177,43 @@ def _times(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _key(key: Sequence[str]) -> str:
-    return f"({', '.join(key)})" if key else "absent"
+def _again(run: Delivered, table: TableInfo) -> Iterator[Fault]:
+    counts = run.counts[table.name]
+    before = table.rows - counts.inserted
+    again = counts.updated if table.primary_key else counts.inserted
+    cursors = len(run.cursor_values.get(table.name, ()))
+    if before >= _AGAIN and again >= before and cursors >= _AGAIN:
+        what = f"all {before:,} rows that {table.name} had came again"
+        yield Fault("reads-everything-again", what, "insert", table.name)
 
 
-def _listed(names: Iterable[str]) -> str:
-    """Names in a sentence, Fivetran's own columns left out."""
-    return ", ".join(sorted(name for name in names if not name.startswith("_fivetran_"))) or "none"
+rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",
+     "hides only tables and columns that exist; all others are written as they are",
+     "name the column as the table does; what was written stays until reset")  # fmt: skip
+
+
+def _hidden(
+    unmatched: Iterable[tuple[str, str]], columns: Mapping[str, Iterable[str]]
+) -> Iterator[Fault]:
+    for kind, entry in unmatched:
+        name = to_name(entry.partition(".")[0], table=True)
+        what = f"there is no such table; there are {_listed(columns)}"
+        if name in columns:
+            what = f"there is no such column; {name} has {_listed(columns[name])}"
+        yield Fault("hides-nothing", f"{kind} {entry}: {what}")
+
+
+rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
+     "appends every record: one that comes twice is there twice",
+     "name the columns that identify a record in schema, if it has any")  # fmt: skip
+rule("all-null-column", NOTICE, "a column is null in every record",
+     "does not create the column until a value comes",
+     "nothing to do if values may come later; else leave the column out")  # fmt: skip
+
+
+def _incomplete(table: TableInfo) -> Iterator[Fault]:
+    if not table.primary_key:
+        what = f"{table.name} has no primary key: its records are appended"
+        yield Fault("no-primary-key", what, "insert", table.name)
+    for name in table.empty:
+        yield Fault("all-null-column", f"{name} is null in every record", "insert", table.name)
