@@ -35,6 +35,6 @@ def test_demo_syncs_in_several_calls_and_again_after_changes(tmp_path: Path) -> 
     assert "2,500 rows, the latest" in first
     assert "2,525 rows, the latest" in second
     assert len(re.findall(r'^state: \{"transaction":"[^"]+Z"\}$', shown, re.MULTILINE)) == 2
-    assert "pages that the upstream gave: 25" in first
+    assert "pages requested: 25" in first
     assert "What to do next" in second
     assert not left.exists()

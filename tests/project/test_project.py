@@ -54,7 +54,7 @@ def test_a_path_and_a_name_changed_in_both_files_stay_green(project: Path) -> No
     for name in ("fetch.py", "sample.toml", "tests/test_fetch.py"):
         text = (project / name).read_text(encoding="utf-8")
         changed = (
-            text.replace("/transactions", "/v2/payments")
+            text.replace("/transaction", "/v2/payments")
             .replace("next_cursor", "after_this")
             .replace("updated_since", "changed_from")
         )
@@ -68,11 +68,11 @@ def test_a_path_and_a_name_changed_in_both_files_stay_green(project: Path) -> No
 def test_a_path_changed_in_fetch_alone_is_explained(project: Path) -> None:
     """The failure says what the sample upstream has, and that sample.toml is the file to change."""
     fetch = project / "fetch.py"
-    text = fetch.read_text(encoding="utf-8").replace('"/transactions"', '"/payments"')
+    text = fetch.read_text(encoding="utf-8").replace('"/transaction"', '"/payments"')
     fetch.write_text(text, encoding="utf-8", newline="\n")
     synced = run(project, "-m", "harness", "sync", "--sample")
     assert synced.returncode == 1
-    for word in ("/payments", "/transactions", "sample.toml"):
+    for word in ("/payments", "/transaction", "sample.toml"):
         assert word in synced.stdout
 
 
