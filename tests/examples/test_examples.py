@@ -45,7 +45,9 @@ def run(folder: Path, *command: str) -> str:
 
 
 def sync(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run(folder, "-m", "harness", "sync", "--sample", "--json"))
+    """What a sync with the example's upstream did; on a free port, for tests run side by side."""
+    command = ("-m", "harness", "sync", "--sample", "--port", "0", "--json")
+    found: dict[str, Any] = json.loads(run(folder, *command))
     return found
 
 
