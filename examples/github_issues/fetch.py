@@ -20,7 +20,7 @@ source = Source(
 @source.entity("issue", primary_key=["id"], cursor="updated_at", page_size=100)
 def issue(fetch: Fetch) -> Page:
     """One page of a repository's issues; the repositories are read in alphabetical order."""
-    names = sorted(name.strip() for name in fetch.payload["repositories"].split(","))
+    names = sorted(fetch.payload["repositories"].replace(",", " ").split())
     name, url = fetch.token or [names[0], None]
     if url:
         response = fetch.get(url)

@@ -58,10 +58,19 @@ def app(request: Request) -> Response:
     if (request.method, request.path) == ("GET", CONTACTS):
         return listing(request)
     for row in ROWS:
-        if (request.method, request.path) == ("DELETE", f"{CONTACTS}/{row['hs_object_id']}"):
-            row["archived"] = True
-            return Response(status=204)
+        if request.path == f"{CONTACTS}/{row['hs_object_id']}":
+            return change(row, request)
     return failure(404, "OBJECT_NOT_FOUND", "resource not found")
+
+
+def change(row: dict[str, Any], request: Request) -> Response:
+    """A deleted contact goes to the recycle bin."""
+    if request.method == "DELETE":
+        row["archived"] = True
+    elif request.method == "PATCH":
+        row.update(json.loads(request.data)["properties"])
+        row["lastmodifieddate"] = stamp(datetime.now(UTC))
+    return Response(status=204)
 
 
 def search(body: dict[str, Any]) -> Response:
