@@ -33,6 +33,7 @@ class Look:
         self._lines: list[str] = []  # of the step's log, and warnings
         self._records: dict[str, list[dict[str, Any]]] = {}  # by table
         self._exchanges: list[Exchange] = []
+        self._ended = False  # by an error
 
     def log(self, event: Event) -> None:
         """A log record of the function."""
@@ -67,6 +68,7 @@ class Look:
         self.seen.update(reply.insert, reply.delete, reply.soft_delete)
         self.names.update(reply.schema, reply.insert, reply.delete)
         if error := sync.failure(exchange):
+            self._ended = True
             raise error
         self.state, self.more = reply.state or {}, reply.has_more
         return bool(found)
@@ -109,17 +111,23 @@ class Look:
         for name in names:
             if not {name, f"{name} (delete)"} & {*self._records, *self.failed}:
                 console.warn(f"{name}: {'no records' if name in self.seen else 'nothing came'}")
-        if self.state == self._before:
-            console.say("state after this: unchanged")
-        else:
-            console.state(self.state, "state after this", whole=True)
-        again = "true, Fivetran calls again at once" if self.more else "false, the sync ends here"
-        console.say(f"hasMore: {again}")
+        if not self._ended:
+            self._show_state()
         console.say(
             f"{counted(len(calls), 'call')}, {size(sum(each.reply.size for each in calls))}, "
             f"{duration(sum(each.seconds for each in calls))}; nothing was written",
             "dim",
         )
+
+    def _show_state(self) -> None:
+        """The next state: what is committed, and whether the sync goes on."""
+        console, state = self._work.console, self.state
+        committed = {name: value for name, value in state.items() if not name.startswith("_")}
+        console.state(committed, "committed after this", whole=True)
+        if self.more:
+            console.say("hasMore: true, Fivetran calls again at once")
+        else:
+            console.say("hasMore: false, the sync ends here")
 
     def _cell(self, row: dict[str, Any], name: str) -> str | None:
         if name not in row:

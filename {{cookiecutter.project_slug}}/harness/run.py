@@ -21,6 +21,7 @@ from harness.warehouse.runs import CallRecord, Runs
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
 _ELSEWHERE = ("maybe_truncated", "creation_cursor", "failed", "error")
+_LONG_WAIT = 2.0  # seconds; a shorter one is shown on the status line alone
 _ENDED = {
     "done": "done",
     "calls": "stopped after as many calls as asked for; the next sync goes on",
@@ -133,7 +134,7 @@ class Run:
         if not self.calls:
             console.warn("nothing was applied, the state is unchanged")
             return
-        heads = ("table", "new rows", "changed", "deleted", "rows now", "deleted rows", "columns")
+        heads = ("table", "new rows", "replaced", "deleted", "rows now", "deleted rows", "columns")
         rows = []
         for table in tables:
             done = (applied[table.name][part] for part in ("inserted", "updated", "deleted"))
@@ -167,7 +168,8 @@ class Run:
             seconds = float(fields.get("seconds", 0))
             self._waits[entity] += round(seconds)
             self._waited += seconds
-            self._doing(f"{entity} waits {duration(seconds)}: {fields.get('why', '')}", warn=True)
+            what = f"{entity} waits {duration(seconds)}: {fields.get('why', '')}"
+            self._doing(what, warn=seconds >= _LONG_WAIT)
         elif kind == "request" and fields.get("error"):
             why = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fields["error"]).lower()
             self._doing(f"{entity}: retrying, {why.removesuffix(' error')}", warn=True)
@@ -191,5 +193,6 @@ def warning(event: Event) -> str:
         return ""
     if kind is None or why is None:
         return f"{event.line} ({event.logger})"
-    entity = f"{fields['entity']}: " if fields.get("entity") else ""
-    return f"{entity}{kind.replace('_', ' ')}: {why}"
+    subject = fields.get("entity") or fields.get("name")
+    subject = f"{subject}: " if subject else ""
+    return f"{subject}{kind.replace('_', ' ')}: {why}"

@@ -143,9 +143,9 @@ class Stage:
                 return f"an undisturbed sync brought no row: does {self.sample.name} have records?"
             if self.entities and (lacks := [name for name in due if name not in there]):
                 return (
-                    f"fetch.py delivered no record of {lacks[0]}, only of "
-                    f"{', '.join(there) or 'nothing'}: an entity has the same name in fetch.py and "
-                    "in [entity.…] of sample.toml"
+                    f"fetch.py delivered no record of {lacks[0]} (but of: "
+                    f"{', '.join(there) or 'no entity'}): an entity has the same name in fetch.py "
+                    "and in [entity.…] of sample.toml"
                 )
             appended = [] if exactly else [name for name in self.entities if not there.get(name)]
             entities = [name for name in self.entities if name not in appended]

@@ -37,7 +37,7 @@ def test_sync_fills_tables_and_the_next_one_goes_on(project: Make, run: Run) -> 
     assert (code, names(folder)) == (0, ALL), written
     assert [call["state"].get("at", 0) for call in calls(folder)] == [0, 3, 6, 9]
     for text in ("call 1 3 rows", "call 2 1 rows", "done: 2 calls, 4 rows", 'state: {"at":10}',
-                 "new rows ┃ changed ┃ deleted ┃ rows now ┃ deleted rows"):  # fmt: skip
+                 "new rows ┃ replaced ┃ deleted ┃ rows now ┃ deleted rows"):  # fmt: skip
         assert text in written
     assert query(folder, "SELECT command, ended FROM _harness.runs") == [
         ("sync", "calls"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -16,6 +17,7 @@ from harness.warehouse.load import Counts
 from harness.warehouse.names import to_name
 
 _AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
+_LOOKBACK = 600  # seconds: twice what the runtime reads again unless it is declared
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
 # `harness.warehouse` finds these when it applies a reply; what it cannot apply ends the sync.
@@ -182,9 +184,23 @@ def _again(run: Delivered, table: TableInfo) -> Iterator[Fault]:
     before = table.rows - counts.inserted
     again = counts.updated if table.primary_key else counts.inserted
     cursors = len(run.cursor_values.get(table.name, ()))
-    if before >= _AGAIN and again >= before and cursors >= _AGAIN:
+    values = run.cursor_values.get(table.name, set())
+    if before >= _AGAIN and again >= before and cursors >= _AGAIN and not _close(values):
         what = f"all {before:,} rows that {table.name} had came again"
         yield Fault("reads-everything-again", what, "insert", table.name)
+
+
+def _close(values: Iterable[Any]) -> bool:
+    """Whether times lie so close that all of them may be read again on purpose (lookback)."""
+    try:
+        seconds = [
+            datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
+            for value in values
+        ]
+    except ValueError:
+        return False
+    unit = 1000 if max(seconds) > 100 * _FIRST_EPOCH else 1  # milliseconds
+    return max(seconds) - min(seconds) <= _LOOKBACK * unit
 
 
 rule("hides-nothing", WARNING, "an entry of blocked or hashed in connection.json hides nothing",

@@ -51,7 +51,7 @@ class Sample:
     def fingerprint(self) -> str:
         """Another one where the file describes another upstream; tables of two must not mix."""
         if self._app is not None:
-            return self.name
+            return f"{self.name} {hashlib.sha256(self.spec.text.encode()).hexdigest()[:12]}"
         content = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
         return f"{FILE} {hashlib.sha256(content).hexdigest()[:12]}"
 
@@ -80,11 +80,14 @@ def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ())
         SampleError: sample.toml or the app is not there, or is wrong.
     """
     spec = Spec(upstream=upstream) if upstream else load_spec(folder / FILE)
-    return Sample(spec, secrets, _imported(folder, spec.upstream) if spec.upstream else None)
+    if not spec.upstream:
+        return Sample(spec, secrets)
+    app, code = _imported(folder, spec.upstream)
+    return Sample(msgspec.structs.replace(spec, text=code), secrets, app)
 
 
-def _imported(folder: Path, upstream: str) -> WSGIApplication:
-    """The app of this name, from a module that is imported again each time."""
+def _imported(folder: Path, upstream: str) -> tuple[WSGIApplication, str]:
+    """The app of this name, and the code of its module, which is imported again each time."""
     if re.fullmatch(r"\w+(\.\w+)*:\w+", upstream) is None:
         raise SampleError(
             f"upstream is {upstream!r}, but it must be MODULE:APP, such as tests.upstream:app",
@@ -105,4 +108,4 @@ def _imported(folder: Path, upstream: str) -> WSGIApplication:
         raise SampleError(f"upstream {upstream}: {raised(error)}", todo) from error
     finally:
         sys.path.remove(str(folder))
-    return found
+    return found, file.read_text(encoding="utf-8", errors="replace")

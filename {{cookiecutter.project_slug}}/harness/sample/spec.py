@@ -231,6 +231,8 @@ def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, s
         yield "next", "is required with next_url"
     if entity.key_is_token and len(entity.primary_key) != 1:
         yield "next", "is required, unless the token is the last record's primary key"
+    if entity.deleted and entity.deleted == entity.rows:
+        yield "deleted", "is the place of rows too: deleted records need a list of their own"
     if not entity.rows and (entity.next or entity.more or entity.deleted):
         yield "rows", "is required with next, more and deleted"
     for key in ("since", "until"):

@@ -62,7 +62,7 @@ class Network:
         answer = self._function.call(body)
         if lost or (self._lose_every_second and self._calls % 2 == 0):
             self.done[LOST] += 1
-            why = "the reply was lost on purpose"
+            why = "a reply was lost, on purpose"
             answer = Answer(0, "", b"", answer.seconds, lost=True, why=why)
         elif repeated:
             self.done[REPEATED] += 1
