@@ -41,7 +41,7 @@ def campaign_day(fetch: Fetch) -> Page:
     if status == "FAILED":
         raise TokenExpired("the report failed")
     if status != "COMPLETED":
-        raise RetryLater(10, f"the report is {status}")
+        raise RetryLater(5, f"the report is {status}")
     # The signature in the URL is all it takes: credentials beside it are refused.
     file = fetch.get(report.value("url"), auth=False)
     table = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline=""))
