@@ -1,4 +1,4 @@
-"""Tests this folder's function against Fivetran's rules, with sample.toml as its upstream."""
+"""Tests this folder's function against Fivetran's rules, with the API of sample.toml."""
 
 from harness.testing import FunctionConformance
 
@@ -6,7 +6,7 @@ from harness.testing import FunctionConformance
 class TestFunction(FunctionConformance):
     """One test per rule; `pytest --verbose` lists them.
 
-    Where fetch.py changes records on purpose, override `expected` and say what it makes of one:
+    If fetch.py changes records on purpose, override `expected` to return the changed record:
 
         def expected(self, entity, record):
             return {**record, "amount": str(record["amount"])}
