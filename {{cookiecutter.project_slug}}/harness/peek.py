@@ -17,6 +17,7 @@ from harness.target.local import Event, Logs
 
 _MOST_CALLS = 20  # some bring no records
 _RECORDS = 3  # of a table
+_REQUESTS = 12  # are shown
 _WIDEST = 60  # characters of a value
 
 
@@ -34,6 +35,7 @@ class Look:
         self._records: dict[str, list[dict[str, Any]]] = {}  # by table
         self._exchanges: list[Exchange] = []
         self._ended = False  # by an error
+        self._unmarked: dict[str, int] = {}  # rows that were read before marking, by entity
 
     def log(self, event: Event) -> None:
         """A log record of the function."""
@@ -43,8 +45,9 @@ class Look:
         self.names |= {entity} - {""}
         if kind == "request":
             self._requests.append(fields)
-        elif kind == "page":
-            self.seen.add(entity)
+        elif kind in ("page", "trial_page"):
+            self.seen |= {entity} if kind == "page" else set()
+            self._unmarked[entity] = int(fields.get("rows", 0)) if kind == "trial_page" else 0
         elif kind == "failed":
             self.seen.add(entity)
             self.failed[entity] = f"{entity}: {fields.get('why', '')}"
@@ -95,6 +98,9 @@ class Look:
             )
             for asked in self._requests
         ]
+        if len(requests) > _REQUESTS:
+            left = f"{len(requests) - _REQUESTS:,} more requests"
+            requests[_REQUESTS:] = [("…", left, "", 0)]
         if requests:
             console.table("requests", ("entity", "request", "status", "ms"), requests)
         for line in self._lines:
@@ -110,7 +116,11 @@ class Look:
             )
         for name in names:
             if not {name, f"{name} (delete)"} & {*self._records, *self.failed}:
-                console.warn(f"{name}: {'no records' if name in self.seen else 'nothing came'}")
+                if self._unmarked.get(name):
+                    what = "was read once before its rows are marked; records come in a later call"
+                else:
+                    what = "no records" if name in self.seen else "nothing came"
+                console.warn(f"{name}: {what}")
         if not self._ended:
             self._show_state()
         console.say(

@@ -33,7 +33,7 @@ LINES = {
 }
 STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
     "cursor": {},
-    "by_key": {"pagination": "cursor", "next": None, "more": "more", "token": "after"},
+    "by_key": {"pagination": "last_id", "next": None, "more": "more", "token": "after"},
     "page_number": {"pagination": "page_number", "next": None},
     "page_number_next": {"pagination": "page_number"},
     "offset": {"pagination": "offset", "next": None},

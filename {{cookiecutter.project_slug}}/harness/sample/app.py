@@ -127,6 +127,8 @@ def _without_credentials(spec: Spec, request: Request) -> Response | None:
         return None
     value, shown = ":".join(map(made_up, auth.secrets)), ":".join(f"<{n}>" for n in auth.secrets)
     if auth.kind == "basic":
+        if len(auth.secrets) == 1:
+            value, shown = f"{value}:", f"{shown}:"
         value, shown = base64.b64encode(value.encode()).decode(), f"{shown} in base64"
     elif auth.kind == _OAUTH:
         value, shown = made_up(value), "an access_token of the token endpoint"

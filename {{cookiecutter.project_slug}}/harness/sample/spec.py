@@ -16,8 +16,10 @@ from harness.errors import SampleError
 from harness.sample.forms import Form
 
 FILE = "sample.toml"
-_SECRETS = {"basic": 2, "oauth2_client_credentials": 2, "none": 0}
-_TOKENS = {"page_number": "page", "offset": "offset", "none": ""}
+# How many, by kind; one for all others. A key as user name has a blank password.
+_SECRETS = {"basic": (1, 2), "oauth2_client_credentials": (2,), "none": (0,)}
+_COUNTS = ("no names", "one name", "two different names")
+_TOKENS = {"page_number": "page", "offset": "offset", "last_id": "starting_after", "none": ""}
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
@@ -46,7 +48,8 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: Annotated[str, msgspec.Meta(pattern=r"^/[^?]*$")] = ""
     method: Literal["GET", "POST"] = "GET"
     pagination: (
-        Literal["cursor", "page_number", "offset", "link_header", "next_url", "none"] | None
+        Literal["cursor", "page_number", "offset", "last_id", "link_header", "next_url", "none"]
+        | None
     ) = None
     rows: str = ""
     next: str = ""
@@ -70,13 +73,13 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def key_is_token(self) -> bool:
-        """Whether the next page is asked for by the last record's primary key, as Stripe does."""
-        return self.pagination == "cursor" and not self.next
+        """Whether the next page starts after the last record's primary key."""
+        return self.pagination == "last_id"
 
     @property
     def by_change(self) -> bool:
         """Whether records are listed by their cursor, not by their creation."""
-        return self.pagination in ("cursor", "link_header", "next_url") and not self.key_is_token
+        return self.pagination in ("cursor", "link_header", "next_url")
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"entities": "entity"}):
@@ -185,10 +188,10 @@ def _at(text: str, table: str, key: str) -> str:
 
 def _broken(spec: Spec) -> Iterator[tuple[str, str, str]]:
     """The rules that a spec breaks: table, key and what is wrong."""
-    wanted = _SECRETS.get(spec.auth.kind, 1)
-    if len(set(spec.auth.secrets)) != wanted or len(spec.auth.secrets) != wanted:
-        count = ("no names", "one name", "two different names")[wanted]
-        yield "auth", "secrets", f'must have {count} with kind = "{spec.auth.kind}"'
+    wanted, names = _SECRETS.get(spec.auth.kind, (1,)), spec.auth.secrets
+    if len(names) not in wanted or len(set(names)) < len(names):
+        counts = " or ".join(_COUNTS[number] for number in wanted)
+        yield "auth", "secrets", f'must have {counts} with kind = "{spec.auth.kind}"'
     paths: dict[str, str] = {}
     for entity in spec.entities.values():
         table, record = f"entity.{entity.name}", f"entity.{entity.name}.record"
@@ -227,10 +230,10 @@ def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, s
             f"{entity.path} is that of {first} already; for records that stand inside its "
             f'records write inside = "{first}.COLUMN" instead of path',
         )
-    if entity.pagination == "next_url" and not entity.next:
-        yield "next", "is required with next_url"
+    if entity.pagination in ("cursor", "next_url") and not entity.next:
+        yield "next", f"is required with {entity.pagination}"
     if entity.key_is_token and len(entity.primary_key) != 1:
-        yield "next", "is required, unless the token is the last record's primary key"
+        yield "primary_key", "must have one column with last_id"
     if entity.deleted and entity.deleted == entity.rows:
         yield "deleted", "is the place of rows too: deleted records need a list of their own"
     if not entity.rows and (entity.next or entity.more or entity.deleted):
