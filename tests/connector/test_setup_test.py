@@ -181,3 +181,26 @@ def test_a_hung_upstream_is_reported_within_the_time(monkeypatch: pytest.MonkeyP
         release.set()
     assert clocks.monotonic() - began < 10
     assert "a, b" in reply["errorMessage"] or "entity a" in reply["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "key", "warned"),
+    [
+        ("created", ["id"], True),
+        ("createdAt", ["id"], True),
+        ("meta.date_created", ["id"], True),
+        ("inserted_at", ["id"], True),
+        ("updated_at", ["id"], False),
+        ("created_by", ["id"], False),
+        ("created", [], False),
+    ],
+)
+def test_a_cursor_that_is_a_time_of_creation_is_logged(
+    caplog: pytest.LogCaptureFixture, cursor: str, key: list[str], warned: bool
+) -> None:
+    """Updates of a record with such a cursor are never read; rows without a key never change."""
+    made = Source(base_url="https://api.example.com", auth=source().auth)
+    made.entity("charge", primary_key=key, cursor=cursor)(lambda fetch: Page())
+    setup_test(made, healthy)
+    lines = [line for line in caplog.messages if "event=creation_cursor" in line]
+    assert [f"entity=charge cursor={cursor}" in line for line in lines] == [True] * warned

@@ -20,7 +20,7 @@ from harness.warehouse.runs import CallRecord, Runs
 
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
-_ELSEWHERE = ("maybe_truncated", "failed", "error")
+_ELSEWHERE = ("maybe_truncated", "creation_cursor", "failed", "error")
 _ENDED = {
     "done": "done",
     "calls": "stopped after as many calls as asked for; the next sync goes on",

@@ -115,14 +115,17 @@ class Stage:
             return error
         return fail(self.text(error))
 
-    def refusal(self) -> FunctionFailed:
-        """The error that the function reports because it is sent wrong secrets, or none."""
+    def refusal(self, secrets: Mapping[str, str]) -> FunctionFailed:
+        """The error that the function reports for these secrets; with the right ones it goes on."""
         with self.tables() as tables:
-            error = self.failure(tables)
-            check(not (error and tables.state()), "an error must not move the state")
-        if error is None and not (self.sample.checks and self.sample.secrets()):
-            pytest.skip(f"{self.sample.name} takes any secret")
-        return error or fail("the function reported no error")
+            error = self.with_secrets(secrets).failure(tables)
+            if error is None and not (self.sample.checks and self.sample.secrets()):
+                pytest.skip(f"{self.sample.name} takes any secret")
+            if error is None:
+                return fail("the function reported no error")
+            self.sync(tables)
+            self.check(tables, hint="an error must not move the cursor")
+        return error
 
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
         """Fail where the tables are not the upstream's records, or those of one undisturbed sync.

@@ -171,18 +171,20 @@ class FunctionConformance:
         """With wrong secrets the function reports an error that does not show them."""
         names = stage.connection.secrets
         wrong = {name: f"wrong-{number}-Ü&+/value" for number, name in enumerate(names)}
-        error = stage.with_secrets(wrong).refusal()
+        error = stage.refusal(wrong)
         secret = Redactor([*names.values(), *wrong.values()])
         text = f"{error} {error.kind} {error.trace}"
         check(not secret.finds(text), f"the error shows a secret: {secret.text(text)}")
 
     def test_missing_secrets_are_reported_by_name(self, stage: Stage) -> None:
         """Without secrets the function says which one is missing, in the setup test too."""
-        names, without = stage.connection.secrets, stage.with_secrets({})
-        error = without.refusal()
+        names = stage.connection.secrets
+        error = stage.refusal({})
         named = any(name in str(error) for name in names)
         check(named, f"the error names none of {', '.join(names)}: {error}")
-        check(without.setup_test()[-1].reply.error, "the setup test reported no error")
+        check(
+            stage.with_secrets({}).setup_test()[-1].reply.error, "the setup test reported no error"
+        )
 
     def test_no_rule_is_broken(self, stage: Stage) -> None:
         """No reply of a setup test and two syncs breaks a rule of harness/RULES.md.

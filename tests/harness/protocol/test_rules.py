@@ -228,7 +228,7 @@ def run(path: Path, rule: str, answers: list[Any]) -> Findings:
 
 
 def test_every_rule_has_its_runs() -> None:
-    assert RULES.keys() == SYNCS.keys() | SETUPS.keys() | {"maybe-truncated"}
+    assert RULES.keys() == SYNCS.keys() | SETUPS.keys() | {"maybe-truncated", "creation-cursor"}
 
 
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
@@ -321,6 +321,14 @@ def test_a_warning_of_the_log_is_a_finding() -> None:
     (finding,) = findings
     assert (finding.rule.id, finding.calls) == ("maybe-truncated", [3])
     assert finding.lines()[0] == "call 3, insert.order: page 7 was the last one: full [secret]"
+
+
+def test_a_cursor_of_creation_is_a_finding() -> None:
+    findings = Findings(REDACTOR)
+    findings.log(1, {"event": "creation_cursor", "entity": "charge", "cursor": "created"})
+    (finding,) = findings
+    assert finding.rule.id == "creation-cursor"
+    assert finding.lines()[0] == "call 1, charge: cursor='created'"
 
 
 def test_findings_are_sorted_counted_explained_and_written_as_json(tmp_path: Path) -> None:

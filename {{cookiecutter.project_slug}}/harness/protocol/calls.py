@@ -103,9 +103,17 @@ rule("maybe-truncated", WARNING, "a walk may have ended before its last page",
      "takes what is delivered for complete: the records of later pages never arrive",
      "check that the step passes on next_token until the API says there is no more")  # fmt: skip
 
+rule("creation-cursor", WARNING, "the cursor is a time of creation",
+     "never receives the updates of a record: its cursor stays the same when it changes",
+     "use a column that changes with the record; if the API has none, read everything at each "
+     "sync, or read its events too. Records that never change are fine")  # fmt: skip
+
 
 def logged(fields: Mapping[str, str]) -> Iterator[Fault]:
     """What a line of the function's log says about missing records."""
+    entity = fields.get("entity", "")
     if fields.get("event") == "maybe_truncated":
         what = f"page {fields.get('page', '?')} was the last one: {fields.get('why', 'it is full')}"
-        yield Fault("maybe-truncated", what, "insert", fields.get("entity", ""))
+        yield Fault("maybe-truncated", what, "insert", entity)
+    if fields.get("event") == "creation_cursor":
+        yield Fault("creation-cursor", f"cursor={fields.get('cursor', '')!r}", entity=entity)
