@@ -18,7 +18,7 @@ Then edit fetch.py for your API; README.md explains how."""
 
 
 def write_private(path, text):
-    """Readable by its owner alone from the first byte; an existing file keeps its content."""
+    """Write a file that only its owner can read; an existing file keeps its content."""
     if not path.exists():
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -27,7 +27,7 @@ def write_private(path, text):
 
 
 def drop_if_empty(path):
-    """A file that was not chosen is rendered as nothing; one of the user's stays."""
+    """Remove a file that was not chosen, which is rendered empty; a file with content stays."""
     if path.exists() and not path.stat().st_size:
         path.unlink()
         while path.parent != Path.cwd() and not any(path.parent.iterdir()):

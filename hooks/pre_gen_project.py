@@ -14,12 +14,12 @@ NAMES_OF_FUNCTION_APP = {
 }  # fmt: skip
 NAMES_OF_FETCH = {"len", "source"}
 SCHEMAS_OF_DUCKDB = {"information_schema", "pg_catalog"}
-# What a reply holds beside the records, by pagination.
+# The field of a response that the pagination uses, beside the records.
 BESIDE = {"cursor": "next_cursor", "next_url": "next", "last_id": "has_more"}
 
 
 def is_text(text):
-    # Cookiecutter renders an answer again when the project is updated: it must not look like Jinja.
+    # cruft renders an answer again when it updates the project: it must not look like Jinja.
     return 0 < len(text) <= 300 and text.isprintable() and not re.search("{[#%{]", text)
 
 
@@ -58,7 +58,7 @@ def is_entity(text):
 
 
 def is_name(text):
-    """Whether a reply may have a key of this name."""
+    """Whether a response may have a field of this name."""
     plain = text.isprintable() and not re.search(r"""["'\\,{}]""", text)
     return plain and 0 < len(text) <= 64 and any(letter.isalnum() for letter in text)
 
@@ -78,39 +78,45 @@ def is_primary_key(text):
     return plain and len({column.lower() for column in columns}) == len(columns)
 
 
-PATH = "names of at most 64 characters with dots between them, without quotes, commas and braces"
-ONE_LINE = "one line of at most 300 characters, without a brace before another, % or #"
-# Each answer's check, rule and example.
+PATH = (
+    "one to six names with dots between them, at most 64 characters in all, without quotes, "
+    "backslashes, commas or braces"
+)
+ONE_LINE = "one line of at most 300 characters, without Jinja: no { followed by {, % or #"
+# The check, the rule and an example of each answer.
 RULES = {
     "project_name": (is_text, ONE_LINE, "Acme Connector"),
     "base_url": (
         is_base_url,
-        "https, or http for localhost; no user, query or braces; at most 200 ASCII characters",
+        "https, or http for localhost; no user name, query string or braces; at most 200 ASCII "
+        "characters",
         "https://api.example.com/v1",
     ),
-    "records_path": (is_path, f"{PATH}; none if the reply is the list", "data.items"),
+    "records_path": (is_path, f"{PATH}; none if the response itself is the list", "data.items"),
     "entity": (
         is_entity,
-        "a-z, 0-9 and _, starting with a letter, at most 50; no keyword of Python, len or source",
+        "a-z, 0-9 and _, starting with a letter, at most 50 characters; not a Python keyword, "
+        "len or source",
         "sales_order",
     ),
     "primary_key": (
         is_primary_key,
-        "top-level columns with commas between them, none of them twice, none with a dot, a quote "
-        "or a brace, none that begins with _fivetran",
+        "top-level columns with commas between them; each only once, at most 64 characters, "
+        "without dots, quotes, backslashes or braces, and not beginning with _fivetran",
         "order_id, line_no",
     ),
-    "cursor_field": (is_cursor, f"{PATH}; none that begins with _fivetran", "meta.updated_at"),
+    "cursor_field": (is_cursor, f"{PATH}; not beginning with _fivetran", "meta.updated_at"),
     "project_slug": (
         is_folder,
-        "letters, digits, single - and _ between them, at most 60; no device of Windows",
+        "letters and digits, with single - or _ between them, at most 60 characters; not a device "
+        "name of Windows, such as con or nul",
         "acme-connector",
     ),
     "function_name": (
         is_function,
-        "letters, digits and _, starting with a letter, at most 60; no keyword of Python, nor "
-        "host, app, source, respond, information_schema, pg_catalog, and not beginning with admin "
-        "or runtime, which Azure keeps for itself",
+        "letters, digits and _, starting with a letter, at most 60 characters; not a Python "
+        "keyword, not a name in function_app.py (app, source, respond), not information_schema or "
+        "pg_catalog; not host and not beginning with admin or runtime, which Azure reserves",
         "acme_connector",
     ),
     "description": (is_text, ONE_LINE, "Acme Connector"),
@@ -118,34 +124,47 @@ RULES = {
 
 
 def contradictions(answers):
-    """The rules that answers break which are right by themselves: (question, rule, example)."""
+    """Answers that are valid alone but not together: (question, rule, example)."""
     columns = answers["primary_key"].split(",") if answers["primary_key"] else []
     path, cursor, deletes = answers["records_path"], answers["cursor_field"], answers["deletes"]
     pagination, beside = answers["pagination"], [BESIDE.get(answers["pagination"])]
     beside = [name for name in beside if name] + (["deleted"] if deletes == "records" else [])
     if deletes == "soft_delete" and cursor:
-        yield "cursor_field", "soft_delete reads everything at each sync: no cursor", "none"
+        rule = "deletes=soft_delete reads everything in every sync, so it takes no cursor"
+        yield "cursor_field", rule, "none"
     if deletes != "none" and not columns:
-        yield "primary_key", f"deletes={deletes} finds records by their primary key", "id"
+        rule = f"deletes={deletes} needs a primary key to find the deleted rows"
+        yield "primary_key", rule, "id"
     if deletes == "records" and cursor in columns:
-        rule = "a deleted record has its old key and a later cursor: two columns"
+        rule = (
+            "with deletes=records the cursor is not part of the primary key: a deleted record "
+            "comes with its old key and a later cursor"
+        )
         yield "cursor_field", rule, "updated_at"
     if cursor not in columns and cursor.split(".")[0] in columns:
-        yield "cursor_field", "a column of the primary key cannot hold an object", "updated_at"
+        rule = (
+            f"{cursor.split('.')[0]} is in the primary key, so it cannot be an object with a cursor"
+        )
+        yield "cursor_field", rule, "updated_at"
     if beside and not path:
-        rule = f"a reply that is a list has no place for {' and '.join(beside)}"
+        rule = f"a response that is only a list has no place for {' and '.join(beside)}"
         yield "records_path", rule, "data"
     if path.split(".")[0] in beside:
-        yield "records_path", f"the reply has something else under {path.split('.')[0]}", "data"
+        field, used = path.split(".")[0], f"pagination={pagination} and deletes={deletes}"
+        yield "records_path", f"with {used}, the response has something else in {field}", "data"
     if pagination == "last_id" and len(columns) != 1:
-        yield "primary_key", "pagination=last_id continues after one column's last value", "id"
+        rule = "pagination=last_id needs one column: the next page starts after its last value"
+        yield "primary_key", rule, "id"
     if pagination == "last_id" and deletes == "records":
-        rule = "records, while pagination=last_id continues after the last record that still exists"
+        rule = (
+            "not records with pagination=last_id: the next page starts after the last record of a "
+            "page, and a page of deleted records has none"
+        )
         yield "deletes", rule, "none"
 
 
 def refusals(answers):
-    """One text for each answer that is wrong, with the rule and an example."""
+    """One message for each wrong answer, with the rule and an example."""
     wrong = [(name, *rule) for name, (check, *rule) in RULES.items() if not check(answers[name])]
     if any(name == "project_name" for name, *_ in wrong):  # others are derived from it
         wrong = [row for row in wrong if row[0] not in ("project_slug", "function_name")]
@@ -167,7 +186,7 @@ def main(answers):
         text = "\n\n  ".join(found)
         print(
             f"\nRefused, nothing was written:\n\n  {text}\n\n"
-            "Answer again with this changed. (What Cookiecutter prints below says only that this "
+            "Start again with other answers. (Cookiecutter's own message below says only that this "
             "check failed.)\n",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""Does once what a user does: bake, setup test, sync, changes upstream, sync again."""
+"""Shows the template at work: generate a project, setup test, sync, change the API, sync again."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 def main() -> int:
     """Run the demo and return its exit code."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    console.rule("1. bake the template with its default answers")
+    console.rule("1. generate a project with the default answers")
     project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(FOLDER)))
-    console.print(f"{os.path.relpath(project)}: the one file to edit is fetch.py\n")
+    console.print(f"{os.path.relpath(project)}: the file to edit is fetch.py\n")
     console.print((project / "fetch.py").read_text(encoding="utf-8"), markup=False)
 
     sys.path.insert(0, str(project))
-    from harness.sample import load  # of the project that was just baked
+    from harness.sample import load  # of the generated project
 
     sample = load(project)
     _fill_in(project / "connection.json", sample.secrets())
@@ -55,20 +55,18 @@ def main() -> int:
             pages = sum(seen.status == 200 for seen in server.requests[begun:])
             console.print(f"pages requested: {pages}\n")
 
-        console.rule(f"2. the sample upstream runs at {server.url}: the setup test")
+        console.rule(f"2. the setup test, with a sample API at {server.url}")
         harness("test")
-        console.rule(
-            f"3. the first sync, cut into calls of about {CALL_BYTES} bytes: hasMore at work"
-        )
+        console.rule(f"3. the first sync: hasMore asks for another call after {CALL_BYTES} bytes")
         harness("sync")
         _show(project)
-        console.rule("4. upstream: 25 records are new, 40 changed, 10 deleted")
+        console.rule("4. in the API: 25 new records, 40 changed, 10 deleted")
         server.change(insert=25, update=40, delete=10, seed=1)
         console.print(
-            "This upstream does not list deleted records, so their rows stay in the table.\n"
-            "Bake with deletes=records or deletes=soft_delete to see them marked.\n"
+            "This API does not list deleted records, so their rows stay in the table. The answers\n"
+            "deletes=records and deletes=soft_delete mark them as deleted.\n"
         )
-        console.rule("5. the second sync reads the changes only")
+        console.rule("5. the second sync reads only the changes")
         harness("sync")
         _show(project)
     console.rule("What to do next")

@@ -1,7 +1,4 @@
-"""Runs docs/your-api-in-15-minutes.md: writes its files, runs its commands, fills in their output.
-
-`python scripts/story.py` rewrites the page; a test compares instead.
-"""
+"""Runs docs/your-api-in-15-minutes.md: writes its files and the output of its commands."""
 
 from __future__ import annotations
 
@@ -17,14 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "your-api-in-15-minutes.md"
 FENCE = re.compile(
-    r"(?:`(?P<file>[\w./]+)`[^`]*:\n\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL
+    r"(?:`(?P<file>[\w/]+\.\w+)`[^`]*:\n\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL
 )
 WIDTH = "100"
 LONGEST = 24  # lines of one command's output
 
 
 def run(page: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Each console block of the page as it stands there, and as it is when it is run."""
+    """Each console block: its text on the page, and its text with the output of this run."""
     environment = {
         **os.environ,
         "COLUMNS": WIDTH,

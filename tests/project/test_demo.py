@@ -30,7 +30,7 @@ def test_demo_syncs_in_several_calls_and_again_after_changes(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     shown = done.stdout
     assert "passed in" in shown
-    first, second = shown.split("4. upstream: 25 records are new, 40 changed")
+    first, second = shown.split("4. in the API: 25 new records, 40 changed")
     assert len(re.findall(r"^call \d+ .* hasMore$", first, re.MULTILINE)) >= 2
     assert "2,500 rows, the latest" in first
     assert "2,525 rows, the latest" in second

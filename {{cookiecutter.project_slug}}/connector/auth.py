@@ -1,4 +1,4 @@
-"""How requests are authorized; auth objects hold the names of secrets, never their values."""
+"""How requests are authorized. Auth objects hold the names of secrets, never their values."""
 
 from __future__ import annotations
 

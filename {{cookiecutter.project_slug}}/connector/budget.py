@@ -1,4 +1,4 @@
-"""What one call may still spend: seconds, and bytes of its reply."""
+"""The seconds and the bytes of its reply that one call has left."""
 
 from __future__ import annotations
 

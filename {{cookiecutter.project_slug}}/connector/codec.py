@@ -1,4 +1,4 @@
-"""JSON bytes and Python values, exact both ways.
+"""JSON bytes to Python values and back, without loss.
 
 What decodes raises msgspec.DecodeError for what is not JSON. All functions raise RecursionError
 for what is nested too deeply or holds itself.

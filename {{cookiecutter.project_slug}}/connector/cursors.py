@@ -1,4 +1,4 @@
-"""Cursor values: compared as what they mean, written back as the upstream writes them."""
+"""Cursor values: compared by their meaning, written in the upstream's own format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The upstream's response. Its records stay bytes until somebody looks at them."""
+"""The upstream's response. Its records stay bytes until the step reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For tests of fetch steps: one step on one canned response, and a clock that the test holds."""
+"""For tests of fetch steps: calls a step with a canned response; a clock that the test sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as upstreams write them: read to the microsecond, and written as another one is.
+"""Times in the formats of upstreams: parsed to the microsecond, written like a given example.
 
 All are microseconds since 1970. A *wall* is what a wall clock shows, counted as if it stood in UTC.
 """

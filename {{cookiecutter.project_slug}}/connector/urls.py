@@ -1,4 +1,4 @@
-"""URLs: where the upstream is, how links are resolved, and which hosts may be asked."""
+"""URLs: the base URL, how links are resolved, and which hosts may be requested."""
 
 from __future__ import annotations
 

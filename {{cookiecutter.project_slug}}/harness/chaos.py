@@ -1,4 +1,4 @@
-"""Syncs on bad days, then quiet ones: the tables must be those of one undisturbed sync.
+"""Syncs with failures, then without: the tables must equal those of one undisturbed sync.
 
 The same seed plays the same, whatever the function's threads do.
 """

@@ -1,4 +1,4 @@
-"""What a command works with, opened from its options; its errors, findings and exit code."""
+"""What a command opens from its options; its errors, findings and exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place where text leaves the harness: without secrets, plain where no terminal is."""
+"""All output of the harness: secrets masked, plain text where there is no terminal."""
 
 from __future__ import annotations
 

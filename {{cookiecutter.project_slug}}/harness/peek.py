@@ -1,4 +1,4 @@
-"""A look at what the next calls bring: requests, records, the next state; nothing is written."""
+"""Shows what the next calls bring: requests, records and the next state; writes nothing."""
 
 from __future__ import annotations
 

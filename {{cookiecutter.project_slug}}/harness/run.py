@@ -1,4 +1,4 @@
-"""One run while it works: every call and log line printed, judged, counted and recorded."""
+"""One run: prints, checks, counts and records every call and log line."""
 
 from __future__ import annotations
 

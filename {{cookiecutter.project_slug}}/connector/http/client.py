@@ -1,4 +1,4 @@
-"""One request until it is answered: attempts, waits, redirects, and what an error says."""
+"""One request with its retries, waits, redirects and error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request before credentials: what a step passes, checked and written as it is sent."""
+"""A request before it is signed: the step's arguments, checked and encoded."""
 
 from __future__ import annotations
 

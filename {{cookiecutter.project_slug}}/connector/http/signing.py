@@ -1,4 +1,4 @@
-"""Credentials: onto requests of base_url's origin, off all others, and out of page tokens."""
+"""Credentials: added to requests of base_url's origin, removed from others and from page tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooled connections, a deadline over the whole response, and bodies bounded in size."""
+"""Pooled connections, a deadline for the whole response, and a size limit for bodies."""
 
 from __future__ import annotations
 

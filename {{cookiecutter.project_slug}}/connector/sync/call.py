@@ -1,4 +1,4 @@
-"""One call of a sync: who is read next, by how many threads, until the budget is spent."""
+"""One call of a sync: reads entities, several at a time, until the budget is used up."""
 
 from __future__ import annotations
 

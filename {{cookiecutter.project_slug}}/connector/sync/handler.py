@@ -1,4 +1,4 @@
-"""One call, from the request's bytes to the reply's bytes, whatever happens in between."""
+"""One call, from the request's bytes to the reply's bytes; an error becomes a reply too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call answers in the end: more, enough, a pause or an error."""
+"""How a call ends: hasMore, the end of the sync, a pause or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The setup test: every key is there and every entity gives a page; nothing is delivered."""
+"""The setup test: every setting is present, every entity returns a page, nothing is delivered."""
 
 from __future__ import annotations
 

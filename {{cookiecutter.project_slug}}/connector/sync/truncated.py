@@ -1,4 +1,4 @@
-"""Signs that a walk has ended before the upstream's last page; they are logged, not raised."""
+"""Signs that a walk ended before the upstream's last page; they are logged, not raised."""
 
 from __future__ import annotations
 

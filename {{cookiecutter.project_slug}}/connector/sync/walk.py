@@ -1,4 +1,4 @@
-"""One entity, page by page. A walk changes no state: each page says where it stands after it."""
+"""Reads one entity page by page; each page holds the state of the walk after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `report`: the last runs and the tables as one HTML page that needs nothing else.
+"""The command `report`: the last runs and the tables as one self-contained HTML page.
 
 The page has no script, and its own policy forbids any: data stays text.
 """

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that speaks the API which sample.toml describes."""
+"""A local HTTP server for the API that sample.toml describes."""
 
 from __future__ import annotations
 

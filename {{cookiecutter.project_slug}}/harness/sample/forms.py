@@ -1,4 +1,4 @@
-"""Cursor values: read as a moment, and written as one example is."""
+"""Cursor values: parsed as a time, written like a given example."""
 
 from __future__ import annotations
 

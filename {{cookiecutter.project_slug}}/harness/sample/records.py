@@ -1,4 +1,4 @@
-"""Records made after one example, and changed while the sample upstream runs."""
+"""Records generated from one example, and their changes while the sample upstream runs."""
 
 from __future__ import annotations
 

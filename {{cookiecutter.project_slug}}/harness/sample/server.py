@@ -1,4 +1,4 @@
-"""The sample upstream on a port of this machine: who asks for what, and what changes."""
+"""The sample upstream on a local port: its requests, and the changes to its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of one reply, beside each other and beside those in the table."""
+"""What is wrong with the rows of one reply, compared with each other and with the table."""
 
 from __future__ import annotations
 

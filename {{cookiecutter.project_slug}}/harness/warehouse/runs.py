@@ -1,4 +1,4 @@
-"""What is recorded of each run, in tables that people can query, too; it has no records of the API.
+"""The record of each run, in tables that users can query; it holds no records of the API.
 
 `_harness.runs`, `_harness.calls` and `_harness.findings`; a run that was killed is there as far as
 it came. Texts are stored unchanged: redact them before.
