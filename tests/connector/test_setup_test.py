@@ -204,3 +204,20 @@ def test_a_cursor_that_is_a_time_of_creation_is_logged(
     setup_test(made, healthy)
     lines = [line for line in caplog.messages if "event=creation_cursor" in line]
     assert [f"entity=charge cursor={cursor}" in line for line in lines] == [True] * warned
+
+
+@pytest.mark.parametrize(("cursor", "warned"), [("at", False), ("changed", True), ("m.at", True)])
+def test_a_first_page_without_the_cursor_s_column_is_logged(
+    caplog: pytest.LogCaptureFixture, cursor: str, warned: bool
+) -> None:
+    """At once, in a setup test too: a sync fails at its end, which may be hours later."""
+    made = Source(base_url="https://api.example.com", auth=source().auth)
+
+    def step(fetch: Fetch) -> Page:
+        return Page(fetch.get("/a").rows("data"), next_token="more")
+
+    made.entity("charge", primary_key=["id"], cursor=cursor)(step)
+    setup_test(made, healthy)
+    lines = [line for line in caplog.messages if "event=no_cursor_column" in line]
+    assert len(lines) == warned
+    assert all(f"none of the 1 records of the first page has '{cursor}'" in line for line in lines)

@@ -289,7 +289,9 @@ class Response(requests.Response):
         """An error for a path that stops at this JSON, with this rest of it left."""
         above = path.removesuffix(rest).removesuffix(".")
         level = codec.members(raw)
-        if level is None:
+        if level is None and not above and bytes(memoryview(raw)[:1]) == b"[":
+            there = "it is a list itself, so leave the path out"
+        elif level is None:
             there = f"{repr(above) if above else 'it'} starts {self._start(raw)}"
         else:
             there = f"the keys of {above!r} are " if above else "its keys are "

@@ -69,7 +69,10 @@ def conclude(
 
 def pause_error(sync: SyncState) -> Failures:
     """The error of a sync that pauses while tables are incomplete."""
-    why = f"{EMPTY_REPLIES} replies in a row were empty"
+    why = (
+        f"{EMPTY_REPLIES} replies in a row were empty (if the API has no more records, the step "
+        "must end with next_token=None)"
+    )
     waits = [
         Problem(ConnectorError(walk.wait_why), name, walk.page + 1)
         for name, walk in sync.walks.items()

@@ -219,6 +219,9 @@ class Walk:
         page.secret_tables = [
             batch.table for batch in page.batches if context.redactor.in_bytes(batch.data)
         ]
+        if walk.page == 0 and entity.cursor and page.rows and not page.cursors.present:
+            why = f"none of the {page.rows} records of the first page has {entity.cursor!r}"
+            context.log("no_cursor_column", entity.name, why=why)
         seconds = clock.monotonic() - began
         context.budget.observe_page(seconds)
         found.fields = {

@@ -101,7 +101,9 @@ def _suspects(value: Any, place: str) -> Iterator[tuple[str, str]]:
 
 rule("maybe-truncated", WARNING, "a walk may have ended before its last page",
      "takes what is delivered for complete: the records of later pages never arrive",
-     "check that the step passes on next_token until the API says there is no more")  # fmt: skip
+     "check that the step passes on next_token until the API says there is no more, then start "
+     "over (`python -m harness reset --yes`, a re-sync in Fivetran): the cursor is already behind "
+     "the missing records")  # fmt: skip
 
 rule("creation-cursor", WARNING, "the cursor is a time of creation",
      "never receives the updates of a record: its cursor stays the same when it changes",
