@@ -127,7 +127,7 @@ def shorter(trace: str) -> str:
     """A trace without the frames of connector/, where any other frame is left."""
     frames = re.split(r"\n(?=\S)", trace)
     users = [frame for frame in frames if not frame.startswith("connector/")]
-    return "\n".join(users or frames)
+    return "\n".join(users or frames[-1:])
 
 
 def duration(seconds: float) -> str:
