@@ -68,7 +68,7 @@ class Look:
             self._records.setdefault(table, []).extend(rows)
         for table in reply.soft_delete:
             self._lines.append(f"softDelete marks all rows of {table} as deleted")
-        self.seen.update(reply.insert, reply.delete, reply.soft_delete)
+        self.seen.update(reply.insert, reply.delete)
         self.names.update(reply.schema, reply.insert, reply.delete)
         if error := sync.failure(exchange):
             self._ended = True
