@@ -55,9 +55,9 @@ class Outcome:
             found = "\n".join(f"- {each}" for each in self.differences)
             before = "\n".join(f"- sync {n}: {line}" for n, line in enumerate(self.syncs, 1))
             raise TablesDiffer(
-                f"chaos {self.seed}: the tables are not those of an undisturbed sync\n{found}\n"
-                f"what came before:\n{before}",
-                f"play it again: python -m harness sync --chaos {self.seed}",
+                f"chaos {self.seed}: the tables differ from those of an undisturbed sync\n{found}\n"
+                f"the syncs were:\n{before}",
+                f"run the same again: python -m harness sync --chaos {self.seed}",
             )
 
 

@@ -23,10 +23,10 @@ LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 _ELSEWHERE = ("maybe_truncated", "failed", "error")
 _ENDED = {
     "done": "done",
-    "calls": "stopped after as many calls as asked for; the next sync goes on",
-    "hours": "stopped after six hours, as Fivetran does; the next sync goes on",
-    "failed": "failed; what came before stays, and the next sync goes on from there",
-    "broken": "broken off; what came before stays, and the next sync goes on from there",
+    "calls": "stopped by --calls; the next sync continues",
+    "hours": "stopped after six hours, as Fivetran does; the next sync continues",
+    "failed": "failed; rows of earlier calls stay, and the next sync continues from there",
+    "broken": "stopped; rows of earlier calls stay, and the next sync continues from there",
 }
 
 
@@ -131,7 +131,7 @@ class Run:
             "tables": [asdict(table) | {"applied": applied[table.name]} for table in tables],
         }
         if not self.calls:
-            console.warn("nothing was applied, the state is unchanged")
+            console.warn("nothing was written, the state is unchanged")
             return
         heads = ("table", "new rows", "changed", "deleted", "rows now", "deleted rows", "columns")
         rows = []

@@ -31,11 +31,11 @@ TRUNCATED = "maybe-truncated"  # a rule
 _FEW = 10  # records of each entity show whether sample.toml fits fetch.py
 _BEGINNING = 100  # records, of which most may have changed within one lookback
 _CHANGED = (
-    "where fetch.py changes records on purpose, say what it makes of one: override `expected` in "
-    "tests/test_function.py"
+    "if fetch.py changes records on purpose, override `expected` in tests/test_function.py: it "
+    "returns the changed record"
 )
 _MISSING = (
-    "does the step pass on next_token until the last page? Where fetch.py leaves records out on "
+    "does the step return next_token until the last page? If fetch.py leaves records out on "
     "purpose, override `expected` in tests/test_function.py: it returns None for them"
 )
 
@@ -119,9 +119,9 @@ class Stage:
         """The error that the function reports because it is sent wrong secrets, or none."""
         with self.tables() as tables:
             error = self.failure(tables)
-            check(not (error and tables.state()), "an error must not move the state")
+            check(not (error and tables.state()), "an error must not change the state")
         if error is None and not (self.sample.checks and self.sample.secrets()):
-            pytest.skip(f"{self.sample.name} takes any secret")
+            pytest.skip(f"{self.sample.name} accepts any secret")
         return error or fail("the function reported no error")
 
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
@@ -137,12 +137,14 @@ class Stage:
             self._fill(expected, there)
             due = [table.name for table in expected.tables() if table.rows]
             if not self.entities and not due:
-                return f"an undisturbed sync brought no row: does {self.sample.name} have records?"
+                return (
+                    f"an undisturbed sync delivered no row: does {self.sample.name} have records?"
+                )
             if self.entities and (lacks := [name for name in due if name not in there]):
                 return (
                     f"fetch.py delivered no record of {lacks[0]}, only of "
-                    f"{', '.join(there) or 'nothing'}: an entity has the same name in fetch.py and "
-                    "in [entity.…] of sample.toml"
+                    f"{', '.join(there) or 'nothing'}: an entity must have the same name in "
+                    "fetch.py and in [entity.…] of sample.toml"
                 )
             appended = [] if exactly else [name for name in self.entities if not there.get(name)]
             entities = [name for name in self.entities if name not in appended]
@@ -172,8 +174,8 @@ class Stage:
             sent = any(entity.since in each.parameters for each in seen)
             if again > records // 2 and not (few and sent):
                 fail(
-                    f"the second sync read {again} of {records} records of {name} again, though "
-                    f"none has changed: does the step send fetch.since unchanged as "
+                    f"the second sync read {again} of {records} records of {name} again, although "
+                    f"none had changed: does the step send fetch.since unchanged as "
                     f"{entity.since}, and is cursor in fetch.py the column that the upstream "
                     f"filters by ({entity.cursor} in [entity.{name}] of sample.toml)?"
                 )
@@ -204,8 +206,8 @@ class Stage:
         notes = [str(error), *getattr(error, "__notes__", [])]
         if CONNECTION in str(error):
             notes.append(
-                f"the suite reads {EXAMPLE}, and of {CONNECTION} the names of secrets alone: write "
-                f"what is missing into {EXAMPLE}, with a made-up value"
+                f"the tests read {EXAMPLE}, and from {CONNECTION} only the names of the secrets: "
+                f"add the missing entry to {EXAMPLE}, with a made-up value"
             )
         return self.redactor.text("\n".join(notes))
 

@@ -87,12 +87,12 @@ def _imported(folder: Path, upstream: str) -> WSGIApplication:
     """The app of this name, from a module that is imported again each time."""
     if re.fullmatch(r"\w+(\.\w+)*:\w+", upstream) is None:
         raise SampleError(
-            f"upstream is {upstream!r}, but it must be MODULE:APP, such as tests.upstream:app",
-            f"write it so in {FILE}, or after --upstream",
+            f"upstream is {upstream!r}; it must be MODULE:APP, such as tests.upstream:app",
+            f"correct it in {FILE} or after --upstream",
         )
     name, _, app = upstream.partition(":")
     file = folder.joinpath(*name.split(".")).with_suffix(".py")
-    todo = f"write the WSGI app there (docs/sample.md), or change upstream in {FILE}"
+    todo = f"write the WSGI app into that file (docs/sample.md), or change upstream in {FILE}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.exists():
         raise SampleError(f"upstream {upstream}: {file} is missing", todo)

@@ -64,15 +64,15 @@ class App:
         table = f"entity.{entity.name}"
         if request.method != entity.method:
             text = (
-                f"{spec.at(table, 'method')}: {entity.path} takes {entity.method}; write method = "
-                f'"{request.method}" there if that is what your API takes'
+                f"{spec.at(table, 'method')}: {entity.path} accepts only {entity.method}; write "
+                f'method = "{request.method}" there if your API accepts it'
             )
             return _json({"message": text}, 405, {"Allow": entity.method})
         if refusal := _without_credentials(spec, request):
             return refusal
         try:
             if entity.method == "POST" and _body_of(request) is None:
-                raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
+                raise Refused(400, f"fetch.py: POST {entity.path} needs a JSON object as its body")
             for name, value in asked.parameters.items():
                 if name not in (entity.since, entity.until, entity.token, entity.size):
                     self._check_unknown(asked, entity, name, value)
@@ -94,8 +94,8 @@ class App:
         more = f", {len(others)} more" if others else ""
         place = spec.at(f"entity.{nearest.name}", "path")
         text = (
-            f"the sample has no {asked} but {nearest.method} {path}{more}: {place} or a new "
-            f"[entity.…] needs path = {_quoted(request.path)}"
+            f"the sample has no {asked}, only {nearest.method} {path}{more}: write path = "
+            f"{_quoted(request.path)} in {place} or in a new [entity.…]"
         )
         return _json({"message": text}, 404)
 
@@ -140,7 +140,7 @@ def _without_credentials(spec: Spec, request: Request) -> Response | None:
     if sent == scheme + value:
         return None
     text = (
-        f"{spec.at('auth', 'kind')} wants {wanted}, but the request has no such credentials: "
+        f"{spec.at('auth', 'kind')} expects {wanted}, but the request does not have it: "
         "change [auth] there or auth= in fetch.py"
     )
     challenge = f'{scheme.strip() or "ApiKey"} realm="sample"'

@@ -157,7 +157,7 @@ class Server:
         except OSError as error:
             raise UsageError(
                 f"the sample upstream cannot listen on {_HOST}:{port}: {error.strerror}",
-                "end what listens there, or choose another port with --port",
+                "stop the program that uses this port, or choose another one with --port",
             ) from None
         with listener:
             fd = listener.fileno()

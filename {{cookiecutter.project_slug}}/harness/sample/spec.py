@@ -161,7 +161,7 @@ def _convert(text: str, table: str, value: Any, kind: type[_T]) -> _T:
     except msgspec.ValidationError as error:
         # "Expected `str`, got `int` - at `$.size`", "Object missing required field `record`"
         key = re.findall(r"`(?:\$\.)?(\w+)", str(error))[-1]
-        rule = f"does not fit: {str(error).partition(' - at')[0]}"
+        rule = f"is wrong: {str(error).partition(' - at')[0]}"
         raise _error(text, table, key, rule) from None
 
 
@@ -213,7 +213,7 @@ def _broken_inside(spec: Spec, entity: Entity) -> Iterator[tuple[str, str]]:
         yield "inside", f"must be {' or '.join(names)}"
     for column, source in entity.parent.items():
         if outer and value_at(outer.record, source) is None:
-            yield "parent", f"{column}: {source} is no column of {outer.name}"
+            yield "parent", f"{column}: {outer.name} has no column {source}"
 
 
 def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -224,8 +224,8 @@ def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, s
     if first != entity.name:
         yield (
             "path",
-            f"{entity.path} is that of {first} already; for records that stand inside its "
-            f'records write inside = "{first}.COLUMN" instead of path',
+            f"{entity.path} is already the path of {first}; for records inside its records write "
+            f'inside = "{first}.COLUMN" instead of path',
         )
     if entity.pagination == "next_url" and not entity.next:
         yield "next", "is required with next_url"

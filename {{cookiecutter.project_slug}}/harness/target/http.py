@@ -37,7 +37,7 @@ class HttpTarget:
                 allow_redirects=False,
             )
             if response.status_code in _GATEWAYS:
-                why = f"HTTP {response.status_code} of a gateway in front of the function"
+                why = f"HTTP {response.status_code} from a gateway in front of the function"
         except requests.Timeout:
             why = "it took too long"
         except requests.RequestException as error:
@@ -50,7 +50,7 @@ class HttpTarget:
             raise UsageError(
                 f"HTTP {response.status_code}: {self.name} redirects to "
                 f"{response.headers['Location'].partition('?')[0]}, and Fivetran does not follow",
-                "name that URL with --url; before a login page, switch off authentication in front "
+                "pass that URL to --url; if it is a login page, turn off authentication in front "
                 "of the function: its key protects it",
             )
         content_type = response.headers.get("Content-Type", "")

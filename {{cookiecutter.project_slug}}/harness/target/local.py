@@ -55,16 +55,16 @@ class FunctionTarget:
         methods = [str(getattr(each, "value", each)) for each in trigger.get("methods") or ["POST"]]
         if "POST" not in methods:
             raise ProtocolBroken(
-                f"the function takes {', '.join(methods)} only: Fivetran's POST gets a 404",
+                f"the function accepts only {', '.join(methods)}: Fivetran's POST gets a 404",
                 'write methods=["POST"] in function_app.py',
                 rule="no-post",
             )
         self._handler, self._parameter = function.get_user_function(), str(trigger["name"])
         if [self._parameter] != list(inspect.signature(self._handler).parameters):
             raise UsageError(
-                f"in this process only a function with one parameter, {self._parameter}, can be "
-                "called",
-                "start it with func start and name it with --url",
+                f"only a function whose single parameter is {self._parameter} can be called in "
+                "this process",
+                "start it with func start, and pass its URL with --url",
             )
         self.route = str(trigger.get("route") or function.get_function_name())
         self.name = f"{function.get_function_name()} in {folder / ENTRY}"
@@ -104,7 +104,8 @@ class FunctionTarget:
         if not file.exists():
             raise UsageError(
                 f"{file} is missing",
-                "run this in the project's folder, or name a running function with --url",
+                "run this in the project's folder, or pass the URL of a running function with "
+                "--url",
             )
         importlib.invalidate_caches()
         try:

@@ -83,7 +83,7 @@ def _compare(
         column = next(c for c in texts if row[c] != other[c])
         what = (
             f"{_record(row, key)} has {column}={_quoted(other[column])}, "
-            f"and should have {column}={_quoted(row[column])}"
+            f"but should have {column}={_quoted(row[column])}"
         )
     elif surplus:
         what = f"{_record(surplus[0], key)} is one too many"

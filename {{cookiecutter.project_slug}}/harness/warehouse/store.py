@@ -33,7 +33,7 @@ _SYSTEM = {
     "_fivetran_deleted": "BOOLEAN",
     "_fivetran_synced": INSTANT,
 }
-_ANEW = "Name another file with --warehouse, or delete this one to start from nothing."
+_ANEW = "Choose another file with --warehouse, or delete this one to start again."
 
 
 class Table(msgspec.Struct, omit_defaults=True):
