@@ -108,7 +108,7 @@ class Look:
             )
         for name in names:
             if not {name, f"{name} (delete)"} & {*self._records, *self.failed}:
-                console.warn(f"{name}: {'no records' if name in self.seen else 'not read'}")
+                console.warn(f"{name}: {'no records' if name in self.seen else 'nothing came'}")
         if self.state == self._before:
             console.say("state after this: unchanged")
         else:

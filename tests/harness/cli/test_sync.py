@@ -77,7 +77,7 @@ def test_an_error_is_printed_as_on_the_dashboard_without_the_secret(
     folder = project(REPORTED)
     code, written = run("sync")
     assert code == 2, "the function reports an error, and that shows a secret"
-    for text in ("refused [secret]", "Auth", "fetch.py:12 in thing", "nothing was applied"):
+    for text in ("refused [secret]", "Auth", "fetch.py:12 in thing", "nothing was written"):
         assert text in written
     assert SECRET not in written
     files = [path for path in folder.rglob("*") if path.is_file()]

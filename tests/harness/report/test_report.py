@@ -48,7 +48,7 @@ def test_the_last_run_its_tables_and_the_state_are_shown(project: Make, reported
     project(blocked=["thing.note", "secret_table"], hashed=["thing.email"])
     page = reported("sync --calls 3")
     (top,) = page.all("header")
-    assert "stopped after as many calls" in top.text and "function_app.py" in top.text
+    assert "stopped by --calls" in top.text and "function_app.py" in top.text
     assert [tile.text for tile in page.all("dd")][::2][:2] == ["9", "3"], "rows and calls"
     assert "9 rows · key id" in page.section("table-thing")
     assert page.row("id") == "idkeySMALLINT0%"

@@ -66,7 +66,7 @@ def test_an_unknown_path_shows_what_there_is_and_what_to_write(serve: Serve) -> 
     ("method", "path", "sent", "status", "words"),
     [
         ("GET", "/orders", {"json": {}}, 405, 'write method = \\"POST\\" there'),
-        ("POST", "/orders", {"data": b"[1]"}, 400, "takes a JSON object as its body"),
+        ("POST", "/orders", {"data": b"[1]"}, 400, "needs a JSON object as its body"),
         (
             "GET",
             "/token",
