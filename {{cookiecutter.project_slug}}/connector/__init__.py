@@ -1,4 +1,4 @@
-"""The runtime of a Fivetran function connector: fetch.py declares, `respond` answers a call."""
+"""The runtime of a Fivetran function connector: names for fetch.py, and `respond` for Azure."""
 
 from connector.auth import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials
 from connector.azure import respond

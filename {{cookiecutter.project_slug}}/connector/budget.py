@@ -32,7 +32,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget by the app settings; SourceError where one is no number or out of range."""
+        """The budget by the app settings; SourceError where one is not a number or out of range."""
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
             _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),

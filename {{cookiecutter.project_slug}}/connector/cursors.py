@@ -1,4 +1,4 @@
-"""Cursor values: compared as what they mean, written back as the upstream writes them."""
+"""Cursor values: compared by what they mean, and written as the upstream writes them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Cursors:
         if self.cursor_type == "sequence":
             return Point(value, times.number_of(value, "sequence"))
         if not isinstance(value, str):
-            raise CursorError(f'{quoted(value)} is a number, and cursor_type="text" is for text')
+            raise CursorError(f'{quoted(value)} is a number, but cursor_type="text" is for text')
         return Point(value, value)
 
     def parse_start(self, value: Any) -> Point | None:
@@ -257,7 +257,7 @@ class PageCursors:
         return self._first(before, goes_back)
 
     def mixed(self, known: Point | None) -> _Pair:
-        """The first one that does not compare with the one before it, or with one from before."""
+        """The first one that cannot be compared with the one before it, or with one from before."""
         alike = self._cursors.alike
         if not self._is_mixed and (self.top is None or known is None or alike(self.top, known)):
             return None

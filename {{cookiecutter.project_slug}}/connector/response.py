@@ -1,4 +1,4 @@
-"""The upstream's response. Its records stay bytes until somebody looks at them."""
+"""The upstream's response. Its records are decoded only when they are used."""
 
 from __future__ import annotations
 

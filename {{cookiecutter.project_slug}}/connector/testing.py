@@ -1,4 +1,4 @@
-"""For tests of fetch steps: one step on one canned response, and a clock that the test holds."""
+"""For tests of fetch steps: runs a step on canned responses, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class HeldClock(clock.SystemClock):
 
 @contextmanager
 def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
-    """Nothing sleeps while this is open; the clock is the test's and begins at epoch seconds."""
+    """Replaces the clock: it starts at these epoch seconds, and nothing sleeps."""
     before, clock.current = clock.current, HeldClock(time)
     try:
         yield clock.current

@@ -1,1 +1,1 @@
-"""Asks the upstream: one request until it is answered."""
+"""Sends requests to the upstream."""

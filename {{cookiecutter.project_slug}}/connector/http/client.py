@@ -1,4 +1,4 @@
-"""One request until it is answered: attempts, waits, redirects, and what an error says."""
+"""One request until it is answered: attempts, waits, redirects and error texts."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ class Client:
     def _refusal(
         self, response: Response, options: _Options, label: str, *, limited: bool
     ) -> UpstreamError:
-        """The error for a response that is not what the step asked for."""
+        """The error for a response with a status that the step does not accept."""
         status = response.status_code
         why = f"{label} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {self._quote(response)}"

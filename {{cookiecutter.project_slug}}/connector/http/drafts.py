@@ -1,4 +1,4 @@
-"""A request before credentials: what a step passes, checked and written as it is sent."""
+"""Builds a request, without credentials, from what a step passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The setup test: every key is there and every entity gives a page; nothing is delivered."""
+"""The setup test: checks settings and reads a page of every entity, but delivers nothing."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     committed: Committed
 
     def holds_secret(self, redactor: Redactor) -> bool:
-        """Whether a secret stands in what came from the upstream."""
+        """Whether a secret is in what came from the upstream."""
         walk = self.walk
         values = [getattr(walk, name) for name in _UPSTREAM] if walk is not None else []
         return redactor.blocks([self.committed.value, *filter(None, values)])
@@ -206,7 +206,7 @@ class State:
 
 
 def secret_places(state: Mapping[str, Any], redactor: Redactor) -> list[str]:
-    """The keys of a state under which a secret stands."""
+    """The keys of a state whose values contain a secret."""
     values = {name: value for name, value in state.items() if name != RESERVED}
     sync = state.get(RESERVED)
     walks = sync.get("walks") if isinstance(sync, Mapping) else None
@@ -241,7 +241,7 @@ def _parse_sync(sent: Any) -> SyncState:
     version = sent.get("version") if isinstance(sent, Mapping) else None
     if isinstance(sent, Mapping) and version != VERSION:
         raise StateError(
-            f"{RESERVED} in the state is of version {version!r}, and this connector knows "
+            f"{RESERVED} in the state is of version {version!r}, but this connector knows "
             f"version {VERSION}: {_ADVICE}"
         )
     try:
