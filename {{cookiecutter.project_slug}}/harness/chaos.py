@@ -1,6 +1,6 @@
-"""Syncs on bad days, then quiet ones: the tables must be those of one undisturbed sync.
+"""Syncs with faults, then without: the tables must be the same as after one undisturbed sync.
 
-The same seed plays the same, whatever the function's threads do.
+The same seed gives the same faults, whatever the function's threads do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.target.network import Network, short_sleeps
 from harness.warehouse import Warehouse
 from harness.warehouse.compare import Difference, differences
 
-RECORDS = 500  # of each entity of the sample upstream, at most
+RECORDS = 500  # of each entity of the sample API, at most
 _CALLS = 2_000  # of a sync that is to end by itself, at most
 _DISTURBED_CALLS = 40  # of a sync on a bad day, at most
 _SIZES = ("1", "20000", "100000")  # bytes of a reply
@@ -76,7 +76,7 @@ def play(
         load: Gives a new instance of the function for app settings.
         connection: What every request carries.
         folder: For the tables, which start empty.
-        upstream: The sample upstream, and its running server with faults of the same seed; None
+        upstream: The sample API, and its running server with faults of the same seed; None
             where the upstream cannot be disturbed: replies are lost and calls repeated.
         on_exchange: Takes every call but those of the undisturbed sync.
 

@@ -1,4 +1,4 @@
-"""What a command works with, opened from its options; its errors, findings and exit code."""
+"""Opens what a command needs from its options; prints its errors and findings."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ class Work:
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
         """What loads the function for app settings; what it prints goes through the console.
 
-        The sample upstream is started if asked for, with these faults and at most so many records
-        of each entity.
+        With --sample the sample API is started, with these faults and at most so many records of
+        each entity.
         """
         options, folder = self.options, self.project.folder
         self._stack.enter_context(self.console.printed())
@@ -202,10 +202,10 @@ class Work:
         return options.warehouse or project.home(options.stands_in) / "warehouse.duckdb"
 
     def tables(self, *, for_calls: bool = False) -> Warehouse:
-        """Open the tables; for calls that fill them, those of another sample upstream are dropped.
+        """Open the tables; for calls that fill them, those of another sample API are dropped.
 
         Raises:
-            UsageError: A sample upstream would fill tables of the real API.
+            UsageError: A sample API would fill tables of the real API.
         """
         privacy = Privacy(self.connection.blocked, self.connection.hashed)
         warehouse = self._stack.enter_context(
@@ -218,8 +218,7 @@ class Work:
                 )
             if warehouse.use_for(self._upstream) is not None:
                 self.console.warn(
-                    "the sample upstream changed since the last sync: its tables and state were "
-                    "dropped"
+                    "the sample API changed since the last sync: its tables and state were dropped"
                 )
         return warehouse
 

@@ -1,4 +1,4 @@
-"""The deployed function as a connection at Fivetran, by its REST API.
+"""The command `connect`: a connection for the deployed function, through Fivetran's REST API.
 
 Source: Fivetran's REST API reference, "Connections" and "Azure Functions API Configuration".
 """

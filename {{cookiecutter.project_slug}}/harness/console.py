@@ -1,4 +1,4 @@
-"""The one place where text leaves the harness: without secrets, plain where no terminal is."""
+"""Prints what the harness writes: without secrets, and without colours if there is no terminal."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Console(rich.Console):
         self._show(table, soft_wrap=False)
 
     def state(self, state: Any, label: str = "state", *, whole: bool = False) -> None:
-        """A state, on one line where it fits; cut unless the whole is asked for."""
+        """A state, on one line where it fits; cut unless `whole` is set."""
         text = self.redactor.text(encode(state).decode("utf-8"))
         if len(text) > _LINE:
             text = msgspec.json.format(text, indent=2)

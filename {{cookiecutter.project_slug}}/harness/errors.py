@@ -1,4 +1,4 @@
-"""What ends a command of the harness, each kind with its exit code."""
+"""The errors that end a command of the harness, with their exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at what the next calls bring: requests, records, the next state; nothing is written."""
+"""The command `peek`: shows requests, records and the next state, and writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run while it works: every call and log line printed, judged, counted and recorded."""
+"""A running sync or test: prints, checks, counts and records its calls and log lines."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Run:
             rows.append((table.name, *done, *now))
         console.table("", heads, rows)
         for name, count in self.unseen.items():
-            console.say(f"{name}: {counted(count, 'row')} did not come again and are deleted now")
+            console.say(f"{name}: {counted(count, 'row')} did not come again: marked as deleted")
         for each in self._widened:
             console.say(f"{each.table}.{each.column} became {each.after} (was {each.before})")
         for entity, waited in self._waits.items():

@@ -1,4 +1,4 @@
-"""What the conformance suite works with: the function, a running sample upstream, and tables."""
+"""What the conformance suite needs: the function, a running sample API, and tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MISSING = (
 
 
 class Stage:
-    """A function beside its sample upstream, with made-up secrets.
+    """A function beside its sample API, with made-up secrets.
 
     Args:
         folder: The project's folder.
@@ -61,7 +61,7 @@ class Stage:
         if (folder / CONNECTION).exists():
             names |= project.connection().secrets
         self.sample = sample or load(folder, secrets=list(names))
-        self.entities = self.sample.entities or []  # an app of one's own does not tell them
+        self.entities = self.sample.entities or []  # not known of the user's WSGI app
         self.connection = Connection(example.schema, self.sample.secrets(), example.payload)
         self.redactor = Redactor(self.connection.secrets.values())
         self.findings = Findings(self.redactor)
@@ -255,7 +255,7 @@ def _unreported() -> Iterator[None]:
 
 
 def _refusal(seen: Seen) -> str:
-    """Why the sample upstream refused a request; a page past the last one is no reason."""
+    """Why the sample API refused a request; a page past the last one is no reason."""
     if not seen.problem or (seen.status == 404 and seen.entity):
         return ""
     try:

@@ -36,7 +36,7 @@ def run(
 ) -> Iterator[Exchange]:
     """One sync from the warehouse's state on, until hasMore is false, six hours or `calls` replies.
 
-    Each reply is applied before it is yielded. A lost one is yielded too, and asked for again.
+    Each reply is applied before it is yielded. A lost one is yielded too, and its call repeated.
 
     Raises:
         FunctionFailed: The function reported an error.

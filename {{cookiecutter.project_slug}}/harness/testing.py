@@ -1,4 +1,4 @@
-"""The conformance suite: tests a function against Fivetran's rules, with the sample as upstream."""
+"""The conformance suite: tests a function against Fivetran's rules, with the sample API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FunctionConformance:
 
     @pytest.fixture
     def stage(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-        """The function, the running sample upstream, and a folder for tables."""
+        """The function, the running sample API, and a folder for tables."""
         folder = _project(request)
         if folder in _unfit:
             pytest.skip(f"first fix what {_unfit[folder]} found")

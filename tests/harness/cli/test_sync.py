@@ -192,7 +192,7 @@ def test_a_resync_marks_what_does_not_come_again(project: Make, run: Run) -> Non
     (folder / "broken").unlink()
     code, written = run("sync")  # finishes it
     assert code == 0
-    assert "thing: 2 rows did not come again and are deleted now" in written
+    assert "thing: 2 rows did not come again: marked as deleted" in written
 
 
 def counting(request: Request) -> Response:

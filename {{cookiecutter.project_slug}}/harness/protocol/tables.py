@@ -64,7 +64,7 @@ class Delivered:
 
 
 def check(run: Delivered, exchange: Exchange) -> Iterator[Fault]:
-    """What is wrong with the data of this reply, given those before it."""
+    """What is wrong with the data of this reply, after those before it."""
     reply, noticed = exchange.reply, exchange.noticed
     if exchange.setup_test or exchange.answer.status != 200 or reply.error:
         return

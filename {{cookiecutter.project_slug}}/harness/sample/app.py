@@ -1,4 +1,4 @@
-"""The API that sample.toml describes: what a request asks for, and what is wrong with it."""
+"""The API that sample.toml describes: answers a request, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class App:
         self._numbers: dict[tuple[str, str], str] = {}  # the first ones, by entity and parameter
 
     def answer(self, request: Request, asked: Asked) -> Response:
-        """The page that is asked for; or what is wrong, with the line to change."""
+        """The requested page; or what is wrong, with the line to change."""
         spec, entity, auth = self._spec, asked.entity, self._spec.auth
         if auth.kind == _OAUTH and "grant_type" in request.form:
             return _grant(auth, request)

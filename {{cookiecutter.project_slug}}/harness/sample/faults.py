@@ -1,4 +1,4 @@
-"""What goes wrong with the sample upstream: by a seed, or for all pages after the first."""
+"""Faults of the sample API: by a seed, or on all pages after the first."""
 
 from __future__ import annotations
 

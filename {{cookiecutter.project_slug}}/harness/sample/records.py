@@ -1,4 +1,4 @@
-"""Records made after one example, and changed while the sample upstream runs."""
+"""Records made from one example, and changed while the sample API runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample upstream on a port of this machine: who asks for what, and what changes."""
+"""The sample API on a port of this machine: answers requests and changes records."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Seen(NamedTuple):
     method: str
     path: str
     status: int
-    entity: str  # that was asked for, "" where the path is not that of one
+    entity: str  # that was requested, "" where the path is not that of one
     parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
     problem: str  # why the upstream refused it; "" for a fault of the plan
 
 
 class Server:
-    """A running upstream, as a WSGI app."""
+    """A running sample API, which is a WSGI app."""
 
     url = ""  # where it is, without a slash at the end
 
@@ -156,7 +156,7 @@ class Server:
             listener = socket.create_server((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"the sample upstream cannot listen on {_HOST}:{port}: {error.strerror}",
+                f"the sample API cannot listen on {_HOST}:{port}: {error.strerror}",
                 "stop the program that uses this port, or choose another one with --port",
             ) from None
         with listener:

@@ -1,4 +1,4 @@
-"""What sample.toml can say: its keys, read and checked."""
+"""Reads and checks sample.toml."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def key_is_token(self) -> bool:
-        """Whether the next page is asked for by the last record's primary key, as Stripe does."""
+        """Whether the token is the last record's primary key, as at Stripe."""
         return self.pagination == "cursor" and not self.next
 
     @property

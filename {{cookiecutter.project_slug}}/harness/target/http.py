@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.protocol.messages import AZURE_SECONDS, Answer
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_GATEWAYS = (429, 502, 503, 504)  # somebody before the function answers them
+_GATEWAYS = (429, 502, 503, 504)  # answered by a gateway in front of the function
 
 
 class HttpTarget:

@@ -1,7 +1,7 @@
-"""Where two warehouses differ in the rows that are not deleted.
+"""Compares the rows of two warehouses that are not deleted.
 
-Types, deleted rows and Fivetran's columns are left aside; a column that is missing is null
-throughout. Numbers with a point compare as doubles, times as instants, all else by its text.
+Types, deleted rows and Fivetran's columns are ignored; a missing column counts as null. Numbers
+with a point are compared as doubles, times as instants, all other values as text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One reply's rows into the tables: upsert, append, delete, mark; and what it noticed."""
+"""Writes one reply's rows into the tables: upsert, append, delete, mark; notices broken rules."""
 
 from __future__ import annotations
 

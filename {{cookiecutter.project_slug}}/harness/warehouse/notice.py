@@ -1,4 +1,4 @@
-"""What is wrong with the rows of one reply, beside each other and beside those in the table."""
+"""Checks the rows of one reply against each other and against those in the table."""
 
 from __future__ import annotations
 
