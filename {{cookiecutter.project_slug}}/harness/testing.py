@@ -227,8 +227,8 @@ class FunctionConformance:
             files = re.findall(place, done.stderr) or [("function_app.py",)]
             fail(
                 f"function_app.py cannot be imported in Azure: {what} ({', '.join(files[-1])}); "
-                "add a missing package to requirements.txt, and remove a missing file from "
-                ".funcignore"
+                "a package must be in requirements.txt (Azure does not install "
+                "requirements-dev.txt), and a file of the project must not be in .funcignore"
             )
 
 
