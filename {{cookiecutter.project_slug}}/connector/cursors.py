@@ -23,7 +23,7 @@ _WEST, _EAST = 12 * HOUR, 14 * HOUR
 
 
 class Point(NamedTuple):
-    """A cursor value and where it stands."""
+    """A cursor value and its position."""
 
     value: Any  # as the upstream wrote it
     at: Any  # a number, a text or microseconds since 1970: the latest that a wall can mean
@@ -102,7 +102,7 @@ class Cursors:
         return self.is_time and bool(self.earliest(point) > ceil(moment * SECOND) + east)
 
     def earliest(self, point: Point) -> Any:
-        """Where a point stands at the earliest: where clocks are put back, an hour comes twice."""
+        """The earliest position of a point: when clocks are put back, an hour comes twice."""
         if self._form is None or not point.naive:
             return point.at
         return self._zone.instants(self._form.read(point.value)[0])[0]

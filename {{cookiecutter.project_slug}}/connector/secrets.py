@@ -22,7 +22,7 @@ LONGEST_TEXT = 32_768  # characters; Application Insights stores no more of a me
 MASK = "[secret]"
 WITHHELD = "(withheld: a secret is encoded in this text)"
 
-_ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
+_ANYWHERE = 12  # characters from which a secret blocks a token anywhere in it
 _PASSING = 40  # values that auth made for single requests, such as signatures
 _DECODINGS = 16  # texts
 _MARGIN = 4  # how many times longer a secret may be that is encoded more than once
@@ -77,7 +77,7 @@ def _repr(text: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """Base64 of it alone, and the part that is the same wherever in a longer text it stands."""
+    """Base64 of it, and the part that is the same at any position in a longer text."""
     whole = b64encode(raw).decode()
     forms = [whole, whole.rstrip("=")]
     for before, first in enumerate((0, 2, 3)):

@@ -111,7 +111,7 @@ def is_whole(url: str) -> bool:
 
 
 def has_user(url: str) -> bool:
-    """Whether a URL holds a user name."""
+    """Whether a URL has a user name."""
     return _USER.match(url.strip()) is not None
 
 

@@ -174,7 +174,7 @@ def sync(
         return
     if calls or work.options.warehouse:
         raise UsageError(
-            "--chaos does not go with --calls and --warehouse: it has calls and tables of its own"
+            "--chaos does not go with --calls and --warehouse: it uses other calls and tables"
         )
     _chaos(work, chaos)
 

@@ -27,7 +27,7 @@ from harness.target.local import Event, FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
 Load = Callable[[Mapping[str, str]], Target]
-REAL = "real"  # the upstream of a run in which nothing stands in for it
+REAL = "real"  # the upstream of a run without --sample and --upstream
 KEY = typer.Option(
     envvar="FUNCTION_KEY",
     show_envvar=True,
@@ -86,7 +86,7 @@ class Options:
 
     @property
     def stands_in(self) -> bool:
-        """Whether something stands in for the real upstream."""
+        """Whether something replaces the real upstream."""
         return self.sample or self.upstream is not None
 
 
@@ -97,7 +97,7 @@ class Work:
         connection: What every request carries.
         result: What `--json` writes.
         calls: Number of the last call.
-        upstream: What stands in for the real upstream, and its running server.
+        upstream: What replaces the real upstream, and its running server.
     """
 
     connection: Connection
@@ -231,7 +231,7 @@ class Work:
 
     @cached_property
     def _stand_in(self) -> sample.Sample:
-        """What stands in for the real upstream, not yet running."""
+        """What replaces the real upstream, not yet running."""
         folder, secrets = self.project.folder, list(self.connection.secrets)
         return sample.load(folder, self.options.upstream, secrets)
 

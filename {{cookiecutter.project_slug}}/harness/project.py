@@ -93,7 +93,7 @@ class Project:
             raise UsageError(f"{path} cannot be used: {error}") from None
 
     def home(self, sample: bool = False) -> Path:
-        """The folder of tables, state and reports, made for its owner alone."""
+        """The folder of tables, state and reports, which only its owner can read."""
         home = self.folder / ".fivetran"
         place = home / "sample" if sample else home
         place.mkdir(parents=True, exist_ok=True)

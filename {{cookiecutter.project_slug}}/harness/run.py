@@ -183,7 +183,7 @@ class Run:
 
 
 def warning(event: Event) -> str:
-    """What a log record of the function warns of, in words; "" where it is no such warning."""
+    """The warning in a log record of the function, "" if it is not one."""
     fields = event.fields
     kind, why = fields.get("event"), fields.get("why") or fields.get("value")
     library = event.logger.startswith(LIBRARIES)

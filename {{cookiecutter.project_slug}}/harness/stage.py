@@ -41,13 +41,13 @@ _MISSING = (
 
 
 class Stage:
-    """A function beside its sample API, with made-up secrets.
+    """A function and its sample API, with made-up secrets.
 
     Args:
         folder: The project's folder.
         room: A folder for tables.
         expected: What the function makes of a record of an entity; None where it leaves it out.
-        sample: What stands in for the upstream; None for what sample.toml says.
+        sample: What replaces the upstream; None for what sample.toml says.
     """
 
     server: Server  # the running upstream
@@ -69,7 +69,7 @@ class Stage:
         self._numbers = count()
 
     def with_sample(self, sample: Sample) -> Stage:
-        """The same function beside another upstream."""
+        """The same function with another upstream."""
         room = self._room / f"room-{next(self._numbers)}"
         room.mkdir()
         return Stage(self.folder, room, self._expected, sample)
@@ -255,7 +255,7 @@ def _unreported() -> Iterator[None]:
 
 
 def _refusal(seen: Seen) -> str:
-    """Why the sample API refused a request; a page past the last one is no reason."""
+    """Why the sample API refused a request; a page past the last one does not count."""
     if not seen.problem or (seen.status == 404 and seen.entity):
         return ""
     try:
@@ -271,11 +271,11 @@ def describe(found: Finding) -> str:
 
 
 def check(condition: object, message: str) -> None:
-    """Fail the test with a message alone, without a traceback of the harness."""
+    """Fail the test with only a message, without a traceback of the harness."""
     if not condition:
         fail(message)
 
 
 def fail(message: str) -> NoReturn:
-    """Fail the test with a message alone."""
+    """Fail the test with only a message."""
     pytest.fail(message, pytrace=False)

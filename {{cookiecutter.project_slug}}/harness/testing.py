@@ -237,7 +237,7 @@ def _project(request: pytest.FixtureRequest) -> Path:
     return next(folder for folder in request.path.parents if (folder / ENTRY).exists())
 
 
-# Run beside the published files: refuses every package that is not installed at Azure.
+# Run next to the published files: refuses every package that is not installed at Azure.
 _IMPORT = """
 import sys
 class Missing:

@@ -130,7 +130,7 @@ class Client:
         """Send a request until it is answered; see `Fetch.request` for arguments and errors.
 
         `link`, the URL of the next page, is asked instead of the path; `follow`: the page's next
-        token is a link of this response. `fields` stand in the log lines.
+        token is a link of this response. `fields` are in the log lines.
         """
         url = self._base.url(path)
         if link is not None:

@@ -30,7 +30,7 @@ SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once 
 
 
 class Bounds:
-    """The bounds of one entity's walks in one call, whose payload may hold `start`."""
+    """The bounds of one entity's walks in one call, whose payload may have `start`."""
 
     def __init__(self, entity: Entity, payload: Settings, base_url: str) -> None:
         self.entity = entity

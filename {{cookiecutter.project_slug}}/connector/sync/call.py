@@ -202,7 +202,7 @@ def context_of(
     source: Source, request: Request, redactor: Redactor, budget: Budget, send: transport.Send
 ) -> Context:
     """What the walks of a call share; those of a setup test are new ones."""
-    # A state that holds a secret is refused, and never rewritten.
+    # A state that contains a secret is refused, and never rewritten.
     places = secret_places(request.state, redactor)
     if places:
         raise StateError(

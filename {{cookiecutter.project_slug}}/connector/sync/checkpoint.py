@@ -156,7 +156,7 @@ class CommitRules:
         return replace(walk, seen=seen, skip=left, again=list(again.elements()))
 
     def _at_or_after(self, cursor: Point | None) -> Callable[[Point | None], bool]:
-        """A function that says whether a record may stand at a cursor or after it."""
+        """A function that says whether a record may be at a cursor or after it."""
         floor = None if cursor is None else self.entity.cursors.earliest(cursor)
         return lambda point: point is None or floor is None or bool(point.at >= floor)
 

@@ -74,7 +74,7 @@ class EncodedPage(msgspec.Struct):
     next_token: Any  # where the next page starts, as JSON values, or None
     position: list[Any] | None  # a list of one: what the step returned with Page(cursor=)
     entity_batch: Batch
-    secret_tables: list[str] = []  # tables of which a record holds a secret
+    secret_tables: list[str] = []  # tables of which a record contains a secret
 
     @property
     def size(self) -> int:

@@ -26,7 +26,7 @@ _ADVICE = (
 )
 _CURSORS = ("since", "until", "high", "last")
 # What of a walk came from the upstream; the rest is names and times of this runtime, in which a
-# secret that is an ordinary word may well stand.
+# secret that is an ordinary word may occur.
 _UPSTREAM = (*_CURSORS, "start", "token", "position", "restarted", "unreadable", "seen")
 
 Count = Annotated[int, Meta(ge=0)]
@@ -113,14 +113,14 @@ class SyncState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class Committed(msgspec.Struct, frozen=True):
     """What is committed of one entity."""
 
-    value: Any = None  # as it stands in the state at rest; None: nothing
+    value: Any = None  # as in the state between syncs; None: nothing
     cursor: Point | None = None  # where the entity has a cursor
     seen: tuple[str, ...] = ()  # without a key: digests of the records to be remembered
     rows: int = 0  # soft_delete: how many records the last reading had
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """Where one entity stands once a page is delivered."""
+    """The state of one entity once a page is delivered."""
 
     walk: WalkState | None  # None when it is finished
     committed: Committed

@@ -20,7 +20,7 @@ _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (Septem
 
 # `harness.warehouse` finds these when it applies a reply; what it cannot apply ends the sync.
 rule("record-without-key", ERROR, "a record has no value in a column of its primary key",
-     "cannot know which row the record is; what it does then is not documented",
+     "cannot know which row to write; what it does then is not documented",
      "give every record a text, number or boolean in each column of the primary key")  # fmt: skip
 rule("delete-without-schema", ERROR, "delete has records of an entity without a primary key",
      "does not know which rows to delete",
@@ -147,7 +147,7 @@ def _unknown(run: Delivered, columns: Mapping[str, Iterable[str]]) -> Iterator[F
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names in a sentence, Fivetran's own columns left out."""
+    """Names in a sentence, without the columns that Fivetran adds."""
     return ", ".join(sorted(name for name in names if not name.startswith("_fivetran_"))) or "none"
 
 
@@ -159,7 +159,7 @@ rule("reads-everything-again", WARNING,
 
 
 def _find_cursors(run: Delivered, exchange: Exchange) -> None:
-    """The values of the columns that hold a time which the first state holds too."""
+    """The values of the columns that have a time which is in the first state too."""
     if run.cursors is None:
         run.cursors = set(_times(exchange.before))
     for entity, rows in exchange.reply.insert.items() if run.cursors else ():

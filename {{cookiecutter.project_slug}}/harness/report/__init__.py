@@ -1,6 +1,6 @@
 """The command `report`: the last runs and the tables as one HTML page that needs nothing else.
 
-The page has no script, and its own policy forbids any: data stays text.
+The page has no script, and its policy forbids any, so that data stays text.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write(work: Work, out: Path | None) -> None:
 
     Args:
         work: Gives tables and secrets.
-        out: The file; None for report.html beside the tables.
+        out: The file; None for report.html next to the tables.
 
     Raises:
         UsageError: Nothing was synced yet, or the file cannot be written.

@@ -27,7 +27,7 @@ __all__ = ["Faults", "Sample", "Seen", "Server", "load", "made_up"]
 
 
 class Sample:
-    """What stands in for the upstream, not yet running: sample.toml, or a WSGI app."""
+    """What replaces the upstream, not yet running: sample.toml, or a WSGI app."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Sample:
 
 
 def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample:
-    """What stands in for a project's upstream: `upstream` (module:app), else what sample.toml says.
+    """What replaces a project's upstream: `upstream` (module:app), else what sample.toml says.
 
     Raises:
         SampleError: sample.toml or the app is not there, or is wrong.

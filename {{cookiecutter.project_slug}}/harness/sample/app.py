@@ -26,7 +26,7 @@ _A_TIME = re.compile(
 
 
 def made_up(name: str) -> str:
-    """The value that stands in for the secret of this name; the same in every process."""
+    """The made-up value of the secret of this name; the same in every process."""
     return "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
 
 

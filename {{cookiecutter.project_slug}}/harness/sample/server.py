@@ -93,7 +93,7 @@ class Server:
     ) -> Counter[str]:
         """Insert, update and delete so many records of these entities, None for all.
 
-        A seed chooses them. Records are deleted only where what stands inside them is named too.
+        A seed chooses them. Records are deleted only if the entities inside them are named too.
         """
         done: Counter[str] = Counter()
         for name, store in self._stores.items():

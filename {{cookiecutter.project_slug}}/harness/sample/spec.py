@@ -89,11 +89,11 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ent
     entities: dict[str, Entity] = {}
 
     def at(self, table: str, key: str = "") -> str:
-        """Where a key stands, or its table: "sample.toml line 14"."""
+        """The line of a key, or of its table: "sample.toml line 14"."""
         return _at(self.text, table, key)
 
     def inside(self, entity: str) -> list[Entity]:
-        """The entities whose records stand inside the records of this one."""
+        """The entities whose records are inside the records of this one."""
         return [inner for inner in self.entities.values() if inner.place[0] == entity]
 
 

@@ -65,10 +65,10 @@ def _innermost(error: BaseException) -> str:
 
 
 def split_key(url: str) -> tuple[str, str]:
-    """The URL without the function key that its query may hold, and that key.
+    """The URL without the function key in its query, and that key.
 
     Raises:
-        UsageError: It is not https (nor on this machine), or holds a user name or password.
+        UsageError: It is not https (nor on this machine), or has a user name or password.
     """
     try:
         parts = urlsplit(url)

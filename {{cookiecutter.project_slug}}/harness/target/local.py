@@ -32,10 +32,10 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 class FunctionTarget:
-    """The HTTP function of a project's folder, imported anew by each instance.
+    """The HTTP function of a project's folder, imported again by each instance.
 
     Attributes:
-        route: What stands behind /api/ in its URL.
+        route: The part of its URL after /api/.
 
     Raises:
         UsageError: There is no function_app.py, it cannot be imported, or it has no HTTP function.
@@ -122,7 +122,7 @@ class FunctionTarget:
     def _place(self, error: BaseException) -> str:
         """The file and line of the project that an error comes from."""
         frames = traceback.extract_tb(error.__traceback__)
-        # A wrong declaration is found inside the runtime; who declared it stands in the folder.
+        # A wrong declaration is found inside the runtime, but the line to change is in the folder.
         last = [each for each in frames if Path(each.filename).parent == self._folder] or frames
         file, line = last[-1].filename, last[-1].lineno
         if isinstance(error, SyntaxError) and error.filename:

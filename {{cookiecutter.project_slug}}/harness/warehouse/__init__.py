@@ -29,7 +29,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """A table as it stands.
+    """The current content of a table.
 
     Attributes:
         primary_key: Its columns; empty when rows are appended.

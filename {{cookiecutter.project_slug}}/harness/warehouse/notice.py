@@ -180,7 +180,7 @@ def among(key: Mapping[str, Shape], rows: str) -> str:
 
 
 def _stamp(table: Table, rows: Rows, state: Any) -> str:
-    """The column with the time of the last change: by its name, else one that the state holds."""
+    """The column with the time of the last change: by its name, else one that is in the state."""
     times = [name for name in rows.columns if name not in rows.key and _is_time(table, name)]
     named = [name for name in times if _CHANGED.search(name)]
     if named:
@@ -203,7 +203,7 @@ def _is_retyped(rows: Rows, name: str) -> bool:
 
 
 def _scalars(value: Any) -> Iterator[Any]:
-    """Texts and numbers that stand anywhere in a state."""
+    """Texts and numbers anywhere in a state."""
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _scalars(item)
