@@ -11,12 +11,14 @@ HEAD = """\
 # Rules of the function protocol
 
 `python -m harness test`, `peek`, `sync` and `resync` check every reply of a function against these
-rules, whatever language it is written in, and show at the end which were broken: how often, and the
-first three places of each that differ. With `--json` they are in `findings`.
+rules, whatever language the function is written in. At the end they list the broken rules: how
+often each was broken, and the first three different places. `--json` writes them to `findings`.
 
-A broken rule of severity error makes the command end with exit code 2; warnings and notices do not
-change the exit code. The shape of a request and a reply is in `protocol/schema/request.json` and
-`protocol/schema/reply.json`, as JSON Schema; the other rules look at a whole run.
+A broken rule of severity error makes the command exit with code 2; warnings and notices do not
+change the exit code. The shape of requests and replies is defined as JSON Schema in
+[request.json](protocol/schema/request.json) and [reply.json](protocol/schema/reply.json).
+
+"Not documented" means that Fivetran's documentation does not say what happens.
 """
 
 

@@ -66,7 +66,7 @@ def test_a_declaration_that_contradicts_itself_is_refused_where_it_stands(
     ("first", "second", "text"),
     [
         ({}, {"name": "thing"}, "declared twice"),
-        ({}, {"tables": {"thing": ["key"]}}, "a schema never varies"),
+        ({}, {"tables": {"thing": ["key"]}}, "it must be the same"),
         ({"soft_delete": True}, {"tables": {"thing": ["id"]}}, "has soft_delete"),
         (
             {"tables": {"other": ["id"]}},

@@ -75,13 +75,13 @@ def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server: Faults, k
         return Page([{"id": 1}], value or f"/x?other={sent.params['api_key']}")
 
     message = error(reading(server.url, step, auth=AUTHS[kind]), secrets=CLIENT)
-    assert "holds a secret" in message
+    assert "contains a secret" in message
 
 
 def test_the_key_of_basic_auth_without_a_password_is_no_user_name(server: Faults) -> None:
     key, kind = CLIENT["apiToken"], AUTHS["basic without a password"]
     made = reading(server.url, lambda _: Page([{"id": 1}], key), auth=kind)
-    assert "holds a secret" in error(made, secrets=CLIENT)
+    assert "contains a secret" in error(made, secrets=CLIENT)
 
 
 def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server: Faults) -> None:

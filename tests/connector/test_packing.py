@@ -194,7 +194,7 @@ def test_a_first_sync_that_pauses_must_not_look_complete(clock: HeldClock) -> No
     first = player.sync()
     assert [reply["hasMore"] for reply in first.replies] == [True] * 9
     assert "comment is not complete yet: 9 replies in a row were empty" in first.error
-    assert "the next sync goes on" in first.error
+    assert "the next sync continues" in first.error
     asked = len(upstream.asked)
     assert player.go_on().error == first.error and len(upstream.asked) == asked
     second = player.sync()

@@ -227,5 +227,5 @@ def test_a_secret_in_one_entitys_state_is_refused_and_does_not_stop_the_others(h
     secrets = {**SECRETS, "other": "walks", "third": "version"}
     sync = Player(made, script({None: [{"id": 1, "at": iso(-60)}]}), secrets=secrets).sync()
     assert (sync.ids("good"), sync.ids("bad")) == ([1], [])
-    assert "entity bad" in sync.error and "holds a secret" in sync.error
+    assert "entity bad" in sync.error and "contains a secret" in sync.error
     assert SECRETS["apiToken"] not in str(sync.report) + str(sync.replies)

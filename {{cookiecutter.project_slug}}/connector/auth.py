@@ -49,7 +49,7 @@ class ApiKey(_Secret, frozen=True, kw_only=True):
         secret: Name of the secret.
         header: Name of the header; or
         param: name of the query parameter, which is taken out of next URLs and added on use.
-        prefix: What stands before the key ("Token ").
+        prefix: Text before the key ("Token ").
 
     Raises:
         SourceError: Neither or both of header and param are set.
@@ -61,7 +61,7 @@ class ApiKey(_Secret, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.header is None) == (self.param is None):
-            raise SourceError('ApiKey takes header="X-Api-Key" or param="api_key", one of them')
+            raise SourceError('ApiKey takes either header="X-Api-Key" or param="api_key"')
 
     def __call__(self, request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
         key = self.prefix + text_of(secrets, self.secret)
@@ -222,7 +222,7 @@ def _new_token(
     if isinstance(token, str) and token.strip():
         return token.strip(), _life(life)
     raise UpstreamError(
-        f"POST {url} gave no token: there is no text at {where!r}, where token_path= looks for it; "
+        f"POST {url} returned no token: there is no text at {where!r} (token_path=); "
         f"{_answered(response)} ({names})"
     )
 

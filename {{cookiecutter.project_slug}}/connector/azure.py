@@ -1,4 +1,4 @@
-"""Azure's request in, Azure's response out."""
+"""Takes Azure's request and returns Azure's response."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget by the app settings; SourceError where one is no number or out of range."""
+        """The budget by the app settings; SourceError where one is not a number or out of range."""
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
             _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),
@@ -82,12 +82,12 @@ class Budget:
         self._slowest_page = max(self._slowest_page, seconds)
 
     def has_room(self, reply_bytes: int = 0) -> bool:
-        """Whether another page, as slow as the slowest so far, still fits beside these bytes."""
+        """Whether another page, as slow as the slowest so far, still fits after these bytes."""
         return self.remaining() > self._slowest_page and reply_bytes < self._reply_bytes
 
 
 def entities_setting() -> list[str]:
-    """The names in `CONNECTOR_ENTITIES`, a comma-separated list: read these entities alone."""
+    """The names in `CONNECTOR_ENTITIES`, a comma-separated list: read only these entities."""
     return os.environ.get("CONNECTOR_ENTITIES", "").replace(",", " ").split()
 
 

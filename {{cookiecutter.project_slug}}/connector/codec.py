@@ -1,7 +1,7 @@
 """JSON bytes to Python values and back, without loss.
 
 What decodes raises msgspec.DecodeError for what is not JSON. All functions raise RecursionError
-for what is nested too deeply or holds itself.
+for what is nested too deeply or contains itself.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _WEST, _EAST = 12 * HOUR, 14 * HOUR
 
 
 class Point(NamedTuple):
-    """A cursor value and where it stands."""
+    """A cursor value and its position."""
 
     value: Any  # as the upstream wrote it
     at: Any  # a number, a text or microseconds since 1970: the latest that a wall can mean
@@ -64,7 +64,7 @@ class Cursors:
         if self.cursor_type == "sequence":
             return Point(value, times.number_of(value, "sequence"))
         if not isinstance(value, str):
-            raise CursorError(f'{quoted(value)} is a number, and cursor_type="text" is for text')
+            raise CursorError(f'{quoted(value)} is a number, but cursor_type="text" is for text')
         return Point(value, value)
 
     def parse_start(self, value: Any) -> Point | None:
@@ -102,7 +102,7 @@ class Cursors:
         return self.is_time and bool(self.earliest(point) > ceil(moment * SECOND) + east)
 
     def earliest(self, point: Point) -> Any:
-        """Where a point stands at the earliest: where clocks are put back, an hour comes twice."""
+        """The earliest position of a point: when clocks are put back, an hour comes twice."""
         if self._form is None or not point.naive:
             return point.at
         return self._zone.instants(self._form.read(point.value)[0])[0]
@@ -257,7 +257,7 @@ class PageCursors:
         return self._first(before, goes_back)
 
     def mixed(self, known: Point | None) -> _Pair:
-        """The first one that does not compare with the one before it, or with one from before."""
+        """The first one that cannot be compared with the one before it, or with one from before."""
         alike = self._cursors.alike
         if not self._is_mixed and (self.top is None or known is None or alike(self.top, known)):
             return None

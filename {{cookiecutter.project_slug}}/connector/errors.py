@@ -60,7 +60,7 @@ class UpstreamError(ConnectorError):
 
 
 class WrongOrigin(UpstreamError):
-    """A URL of another origin than `base_url`'s, which is not an allowed host, was to be asked."""
+    """A request would go to a host that is neither `base_url`'s nor an allowed host."""
 
 
 class DeadlineExceeded(UpstreamError):
@@ -87,11 +87,11 @@ class RateLimited(RetryLater):
 
 
 class TokenExpired(ConnectorError):
-    """The upstream no longer takes the page token: the walk starts over from its cursor."""
+    """The upstream no longer accepts the page token: the walk starts over from its cursor."""
 
 
 class StartOver(ConnectorError):
-    """The upstream no longer takes the cursor: the entity is read from the beginning."""
+    """The upstream no longer accepts the cursor: the entity is read from the beginning."""
 
 
 def text_of(value: object, write: Callable[[object], str] = str) -> str:

@@ -15,8 +15,8 @@ from connector.secrets import WITHHELD, Redactor, Table
 
 logger = logging.getLogger("connector")
 
-# A redactor is looked at as long as anybody holds it, a thread that was left behind included;
-# the latest ones a while longer, for lines that are written after a call.
+# Redactors are used as long as somebody refers to them, such as a thread that was left behind;
+# the latest ones longer, for lines that are written after a call.
 _living: weakref.WeakSet[Redactor] = weakref.WeakSet()
 _latest: deque[Redactor] = deque(maxlen=16)
 _UNQUOTED = re.compile(r"[\w.:/+?&%@,;~*-]+", re.ASCII)
@@ -130,7 +130,7 @@ def _redact_message(record: logging.LogRecord, table: Table) -> None:
 
 
 def _clean(value: Any, table: Table) -> Any:
-    """The value, or its text without secrets if some stand in it."""
+    """The value, or its text without secrets if it contains some."""
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, str):
@@ -140,7 +140,7 @@ def _clean(value: Any, table: Table) -> Any:
 
 
 def _holds_secret(error: BaseException | None, table: Table) -> bool:
-    """Whether a secret stands in an exception, or in one that it came from."""
+    """Whether a secret is in an exception, or in one that it came from."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

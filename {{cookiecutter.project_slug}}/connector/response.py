@@ -302,7 +302,7 @@ class Response(requests.Response):
         )
 
     def _refused(self, why: str) -> UpstreamError:
-        """An error that quotes the response, and what stands under `errors` as in GraphQL."""
+        """An error that quotes the response, and its `errors`, which GraphQL sends."""
         why += f". It says {self.start(_QUOTED)}"
         if len(self.content) > _QUOTED and (errors := self._errors()):
             why += f"; errors: {self._start(errors)}"

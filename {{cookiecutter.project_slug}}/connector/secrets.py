@@ -22,7 +22,7 @@ LONGEST_TEXT = 32_768  # characters; Application Insights stores no more of a me
 MASK = "[secret]"
 WITHHELD = "(withheld: a secret is encoded in this text)"
 
-_ANYWHERE = 12  # characters from which a secret blocks a token wherever it stands
+_ANYWHERE = 12  # characters from which a secret blocks a token anywhere in it
 _PASSING = 40  # values that auth made for single requests, such as signatures
 _DECODINGS = 16  # texts
 _MARGIN = 4  # how many times longer a secret may be that is encoded more than once
@@ -77,7 +77,7 @@ def _repr(text: str) -> Iterator[str]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """Base64 of it alone, and the part that is the same wherever in a longer text it stands."""
+    """Base64 of it, and the part that is the same at any position in a longer text."""
     whole = b64encode(raw).decode()
     forms = [whole, whole.rstrip("=")]
     for before, first in enumerate((0, 2, 3)):
@@ -123,7 +123,7 @@ def _without_escapes(text: str) -> str:
 
 
 def _unpacked(text: str) -> str:
-    """What stands in a text as base64, also where line breaks part it."""
+    """What a text contains as base64, also across line breaks."""
     digits = re.sub(r"\s", "", text.replace("-", "+").replace("_", "/"))
     pieces = []
     for run in re.findall(r"[A-Za-z0-9+/]{7,}", digits):
@@ -166,7 +166,7 @@ class Table:
         return MASK.join(_outside(visible, text[:length]))
 
     def stands_in(self, text: str) -> bool:
-        """Whether a secret stands in a text, or in what its start says once it is decoded."""
+        """Whether a secret is in a text, or in what its start says once it is decoded."""
         return any(form in text for form in self.forms) or self._is_encoded(text)
 
     def _is_encoded(self, text: str) -> bool:
@@ -174,7 +174,7 @@ class Table:
         return any(form in decoded for decoded in decodings for form in self.forms)
 
     def _spans(self, text: str) -> list[list[int]]:
-        """Where secrets stand, as start and end; those that overlap are one."""
+        """Where secrets are, as start and end; those that overlap are one."""
         merged = list[list[int]]()
         found = sorted((form for form in self.forms if form in text), key=len, reverse=True)
         pattern = "|".join(map(re.escape, found))
@@ -230,7 +230,7 @@ class Redactor:
                 self._build()
 
     def redact(self, text: str) -> str:
-        """The text with `[secret]` where a secret stands, in any single encoding.
+        """The text with `[secret]` in place of each secret, in any single encoding.
 
         A text in which one appears only after decoding is withheld, one over `LONGEST_TEXT` is cut.
         """
@@ -245,7 +245,7 @@ class Redactor:
         return length + self.table.margin
 
     def blocks(self, value: Any) -> bool:
-        """Whether a secret stands in a JSON value, so that it must not be stored or sent elsewhere.
+        """Whether a secret is in a JSON value, so that it must not be stored or sent elsewhere.
 
         A secret of twelve characters or more that is not a number is found anywhere, a shorter or
         numeric one where it is a whole text, path segment, parameter value or quoted string:
@@ -258,12 +258,12 @@ class Redactor:
         return not self._whole.keys().isdisjoint(parts)
 
     def in_header(self, text: str) -> bool:
-        """Whether a secret stands in a header's name or value; a short one counts as a word."""
+        """Whether a secret is in a header's name or value; a short one counts as a word."""
         words = [text, *re.split(r"[^\w.~+/-]+", text)]
         return self._known.stands_in(text) or not self._short.keys().isdisjoint(words)
 
     def in_bytes(self, data: bytes) -> bool:
-        """Whether a secret stands in JSON as it is; quick, for the data of whole pages."""
+        """Whether a secret is in JSON as it is; quick, for the data of whole pages."""
         return any(form in data for form in self._bytes)
 
     def _build(self) -> None:

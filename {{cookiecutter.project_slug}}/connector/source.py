@@ -68,7 +68,7 @@ class Source:
     """An upstream and its entities.
 
     Args:
-        base_url: URL that paths are appended to; https, or http for localhost. It may hold payload
+        base_url: URL that paths are appended to; https, or http for localhost. It may have payload
             keys (`https://{subdomain}.example.com`); secrets then come from the request only.
         auth: How requests are authorized: BearerToken, ApiKey, BasicAuth, OAuth2ClientCredentials,
             any `def auth(request, secrets)`, or None.
@@ -280,7 +280,7 @@ def _contradictions(entity: Entity, others: Collection[Entity]) -> Iterator[str]
             if other.keys[table] != entity.keys[table]:
                 yield (
                     f"table {table!r} has the primary key {list(other.keys[table])} at entity "
-                    f"{other.name!r} and {list(entity.keys[table])} here; a schema never varies"
+                    f"{other.name!r} and {list(entity.keys[table])} here; it must be the same"
                 )
             if (soft_delete and table == name) or (other.soft_delete and table == other.name):
                 yield f"table {table!r} has soft_delete and {other.name!r} fills it too"

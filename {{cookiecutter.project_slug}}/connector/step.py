@@ -163,7 +163,7 @@ class Fetch(msgspec.Struct, frozen=True, eq=False):
         ok: Iterable[int] = (),
         auth: bool = True,
     ) -> Response:
-        """GET the URL that `token` holds, or on the first page this path with these params.
+        """GET the URL in `token`, or on the first page this path with these params.
 
         The page's `next_token` is then a link: it is resolved by RFC 3986 against the URL of this
         response, and stored whole.
@@ -203,7 +203,7 @@ class Fetch(msgspec.Struct, frozen=True, eq=False):
             method: HTTP method.
             path: Appended to `base_url`; or a whole URL of its origin or of an allowed host.
             params: Query parameters. None is left out, True and False are written in lower case,
-                dates in ISO form, a list repeats its name. The same holds for headers and forms.
+                dates in ISO form, a list repeats its name. Headers and forms are written alike.
             headers: Headers of this request.
             json: Body, sent as JSON.
             data: Body, sent as it is or, a mapping, as a form.
@@ -214,7 +214,7 @@ class Fetch(msgspec.Struct, frozen=True, eq=False):
 
         Raises:
             UpstreamError: Another status, no connection, or no complete response in time.
-            RetryLater: The upstream asked for a wait that does not fit into this call.
+            RetryLater: The upstream requires a wait that does not fit into this call.
             StepError: The arguments are not a request that can be sent.
         """
         return self._request(

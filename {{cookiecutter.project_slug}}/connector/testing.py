@@ -142,7 +142,7 @@ class HeldClock(clock.SystemClock):
 
 @contextmanager
 def held_clock(time: float = 1_600_000_000.0) -> Iterator[HeldClock]:
-    """Nothing sleeps while this is open; the clock is the test's and begins at epoch seconds."""
+    """Replaces the clock: it starts at these epoch seconds, and nothing sleeps."""
     before, clock.current = clock.current, HeldClock(time)
     try:
         yield clock.current

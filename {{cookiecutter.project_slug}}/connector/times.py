@@ -192,8 +192,8 @@ class Strptime:
             if found == sample[:end] + _ASSUMED[end:] and read.strftime(form) == self.sample:
                 return unit
         raise SourceError(
-            f"cursor_type {self._form!r} leaves open which time is meant: it needs a year (%Y), "
-            "and no part without those above it (%d needs %m, %I needs %p)"
+            f"cursor_type {self._form!r} does not say which time is meant: it needs a year (%Y), "
+            "and with each part the larger ones (%d needs %m, %I needs %p)"
         )
 
 
@@ -251,7 +251,7 @@ def number_of(value: Any, cursor_type: str) -> Decimal:
         if number.is_finite():
             return number
     raise CursorError(
-        f'{quoted(value)} is not a number, and cursor_type="{cursor_type}" is for numbers: declare '
+        f'{quoted(value)} is not a number, but cursor_type="{cursor_type}" is for numbers: declare '
         "what the values are, or another column"
     )
 

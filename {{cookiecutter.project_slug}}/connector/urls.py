@@ -85,12 +85,14 @@ class BaseUrl:
             )
             if host and scheme in ("http", "https"):
                 why += (
-                    "; if records are to be read there, without credentials, name its host in "
+                    "; to read records there without credentials, name its host in "
                     f'Source(allowed_hosts=["{host}"])'
                 )
             raise WrongOrigin(why)
         if not _is_safe(scheme, host):
-            raise WrongOrigin(f"{without_query(url)} is not asked: it does not start with https://")
+            raise WrongOrigin(
+                f"{without_query(url)} is not requested: it does not start with https://"
+            )
 
     def _secured(self, url: str) -> str:
         """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
@@ -109,7 +111,7 @@ def is_whole(url: str) -> bool:
 
 
 def has_user(url: str) -> bool:
-    """Whether a URL holds a user name."""
+    """Whether a URL has a user name."""
     return _USER.match(url.strip()) is not None
 
 
@@ -160,8 +162,8 @@ def _resolved(declared: str, keys: Iterable[str], payload: Mapping[str, Any]) ->
             value = payload[key]
             if value is None or not re.fullmatch("[A-Za-z0-9-]+", str(value)):
                 raise SourceError(
-                    f"the payload key {key!r} is a part of base_url: it may hold letters, digits "
-                    "and hyphens only, such as acme-eu"
+                    f"the payload key {key!r} is a part of base_url: it may contain only "
+                    "letters, digits and hyphens, such as acme-eu"
                 )
             base = base.replace("{" + key + "}", str(value))
     if not is_base(base):

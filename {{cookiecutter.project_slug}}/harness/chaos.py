@@ -1,6 +1,6 @@
 """Syncs with failures, then without: the tables must equal those of one undisturbed sync.
 
-The same seed plays the same, whatever the function's threads do.
+The same seed gives the same faults, whatever the function's threads do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.target.network import Network, short_sleeps
 from harness.warehouse import Warehouse
 from harness.warehouse.compare import Difference, differences
 
-RECORDS = 500  # of each entity of the sample upstream, at most
+RECORDS = 500  # of each entity of the sample API, at most
 _CALLS = 2_000  # of a sync that is to end by itself, at most
 _DISTURBED_CALLS = 40  # of a sync on a bad day, at most
 _SIZES = ("1", "20000", "100000")  # bytes of a reply
@@ -55,9 +55,9 @@ class Outcome:
             found = "\n".join(f"- {each}" for each in self.differences)
             before = "\n".join(f"- sync {n}: {line}" for n, line in enumerate(self.syncs, 1))
             raise TablesDiffer(
-                f"chaos {self.seed}: the tables are not those of an undisturbed sync\n{found}\n"
-                f"what came before:\n{before}",
-                f"play it again: python -m harness sync --chaos {self.seed}",
+                f"chaos {self.seed}: the tables differ from those of an undisturbed sync\n{found}\n"
+                f"the syncs were:\n{before}",
+                f"run the same again: python -m harness sync --chaos {self.seed}",
             )
 
 
@@ -76,7 +76,7 @@ def play(
         load: Gives a new instance of the function for app settings.
         connection: What every request carries.
         folder: For the tables, which start empty.
-        upstream: The sample upstream, and its running server with faults of the same seed; None
+        upstream: The sample API, and its running server with faults of the same seed; None
             where the upstream cannot be disturbed: replies are lost and calls repeated.
         on_exchange: Takes every call but those of the undisturbed sync.
 

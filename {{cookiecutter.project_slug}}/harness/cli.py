@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from typer.core import TyperCommand
 
 from harness import chaos as play
 from harness import peek as looks
@@ -22,10 +24,12 @@ from harness.command import KEY, Options, Work
 from harness.connect import create, look
 from harness.console import counted, duration, size
 from harness.errors import UsageError
+from harness.project import Project
 from harness.report import write
 from harness.run import Run
-from harness.sample import Faults
+from harness.sample import Faults, spec
 from harness.target.local import Logs
+from harness.warehouse.names import to_name
 
 _LOOKING = ("sample", "upstream", "warehouse", "connection", "json")
 _CALLING = ("url", "key", "sample", "upstream", "port", "warehouse", "connection", "json")
@@ -36,9 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="A local Fivetran: calls the function of this folder (or of --url) as Fivetran would, "
-    "and writes what it delivers into DuckDB.\n\n"
-    "Exit codes: 0 fine, 1 the function reported an error, 2 the protocol was broken "
-    "or --chaos led to other tables, 3 wrong usage.",
+    "checks its replies, and writes the records into DuckDB.\n\n"
+    "Exit codes: 0 success, 1 the function reported an error, 2 a reply broke the protocol "
+    "or tables differ after --chaos, 3 wrong usage, 130 interrupted.",
 )
 
 
@@ -57,6 +61,34 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Command(TyperCommand):
+    """A command whose help has the project's own names in its examples."""
+
+    def format_help(self, *context: Any) -> None:
+        self.help = _named(self.help or "", Path())
+        super().format_help(*context)
+
+
+def _named(text: str, folder: Path) -> str:
+    """The text with names of the folder's project, or unchanged if they cannot be read."""
+    try:
+        entities = [*spec.load(folder / spec.FILE).entities.values()]
+        schema = Project(folder).connection().schema
+    except UsageError:
+        return text
+    if not entities:
+        return text
+    entity = next((each for each in entities if each.cursor), entities[0])
+    names = {
+        "acme.transaction": f"{to_name(schema)}.{to_name(entity.name, table=True)}",
+        "transaction": entity.name,
+    }
+    if entity.cursor:
+        cursor = spec.value_at(entity.record, entity.cursor)
+        names['"2026-01-01T00:00:00Z"'] = encode(cursor).decode("utf-8")
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)
+
+
 def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers a function as a command with its parameters and these options of `Options`."""
 
@@ -69,7 +101,7 @@ def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None
         common = inspect.signature(Options, eval_str=True).parameters
         parameters += [common[name] for name in shared]
         vars(command)["__signature__"] = inspect.Signature(parameters)  # what Typer reads
-        app.command(do.__name__, help=do.__doc__)(command)
+        app.command(do.__name__, cls=_Command, help=do.__doc__)(command)
         return do
 
     return register
@@ -77,7 +109,7 @@ def _command(*shared: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 @_command(*_CALLING)
 def test(work: Work) -> None:
-    """Run the setup test as Fivetran runs it, with its second try after a failure.
+    """Run the setup test as Fivetran does; after a failure, Fivetran tries once more.
 
     Example: `python -m harness test --sample`
     """
@@ -100,13 +132,13 @@ def test(work: Work) -> None:
 @_command(*_CALLING)
 def peek(
     work: Work,
-    entity: Annotated[str | None, typer.Argument(help="Read this entity alone.")] = None,
+    entity: Annotated[str | None, typer.Argument(help="Read only this entity.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of ENTITY, one per call.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from an empty state.")] = False,
 ) -> None:
-    """Make small calls and show requests, records and the next state; nothing is written.
+    """Make small calls and show requests, records and the next state; write nothing.
 
-    Run it after each edit of fetch.py. Without ENTITY it goes on until every entity was seen.
+    Run it after each edit of fetch.py. Without ENTITY it reads a page of every entity.
 
     Example: `python -m harness peek transaction --pages 2 --sample`
     """
@@ -117,37 +149,39 @@ def peek(
 def sync(
     work: Work,
     calls: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many calls; the next sync goes on.")
+        int | None, typer.Option(min=1, help="Stop after this many calls; the next sync continues.")
     ] = None,
     chaos: Annotated[
         int | None,
         typer.Option(
             metavar="SEED",
-            help="Sync on bad days, against the sample upstream: it fails and changes, replies are "
-            "lost, calls are repeated and cut; then compare with an undisturbed sync. The same "
-            "seed plays the same. With --url only replies are lost and calls repeated.",
+            help="Sync while the sample API fails and its records change, replies are lost and "
+            "calls are repeated; then compare the tables with those of an undisturbed sync. The "
+            "same SEED gives the same faults. With --url only replies are lost and calls repeated.",
         ),
     ] = None,
 ) -> None:
-    """Sync: call until hasMore is false; each reply is one transaction with its state.
+    """Call until hasMore is false; write the rows and the state of each reply together.
 
-    It stops where Fivetran stops: an error, more than 10 empty replies in a row, six hours.
+    Stops like Fivetran: after an error, more than 10 empty replies in a row, or six hours.
 
     Example: `python -m harness sync --sample`, or `python -m harness sync --chaos 7`
+
+    Then query the DuckDB file in .fivetran: `SELECT * FROM acme.transaction`
     """
     if chaos is None:
         _sync(work, calls)
         return
     if calls or work.options.warehouse:
         raise UsageError(
-            "--chaos chooses its calls and tables itself: leave out --calls and --warehouse"
+            "--chaos does not go with --calls and --warehouse: it uses other calls and tables"
         )
     _chaos(work, chaos)
 
 
 @_command(*_CALLING)
 def resync(work: Work) -> None:
-    """Re-sync from an empty state; rows that do not come again are marked as deleted.
+    """Sync from an empty state; rows that do not come again are marked as deleted.
 
     Example: `python -m harness resync --sample`
     """
@@ -158,11 +192,11 @@ def resync(work: Work) -> None:
 def state(
     work: Work,
     new: Annotated[
-        str | None, typer.Option("--set", metavar="JSON", help="Replace it by this object.")
+        str | None, typer.Option("--set", metavar="JSON", help="Replace the state.")
     ] = None,
-    edit: Annotated[bool, typer.Option("--edit", help="Open it in $EDITOR.")] = False,
+    edit: Annotated[bool, typer.Option("--edit", help="Edit the state in $EDITOR.")] = False,
 ) -> None:
-    """Show the state that the next call is sent, or replace it.
+    """Show the state that the next call sends, or replace it.
 
     Example: `python -m harness state --set '{"transaction": "2026-01-01T00:00:00Z"}'`
     """
@@ -180,9 +214,9 @@ def state(
         known = {*tables.state(), *(table.name for table in tables.tables())}
         if known and (unknown := [key for key in found if key not in known]):
             raise UsageError(
-                f"the new state has the key {unknown[0]!r}, which neither the state nor the tables "
-                f"have: {', '.join(sorted(known))}",
-                "correct it: with a wrong name an entity is read from its beginning",
+                f"the new state has the key {unknown[0]!r}, but the state and the tables only have "
+                f"{', '.join(sorted(known))}",
+                "correct the key: with a wrong one, the entity is read from its beginning",
             )
         tables.set_state(found)
     work.console.state(found, whole=True)
@@ -214,9 +248,9 @@ def report(
         Path | None, typer.Option(help="HTML file to write instead of .fivetran/report.html.")
     ] = None,
 ) -> None:
-    """Write one HTML page: the last runs, their calls and findings, the state, the tables.
+    """Write an HTML page of the last runs, their calls and findings, the state and the tables.
 
-    The page needs no network and has no script. It shows rows of the tables.
+    The page needs no network. It shows rows of the tables.
 
     Example: `python -m harness report --sample --out report.html`
     """
@@ -228,35 +262,36 @@ def connect(
     work: Work,
     group: Annotated[str, typer.Option(help="Id of the destination's group.")] = "",
     app: Annotated[
-        str, typer.Option(help="The function app's name, as before .azurewebsites.net.")
+        str, typer.Option(help="Name of the function app: its host without .azurewebsites.net.")
     ] = "",
     function: Annotated[
-        str, typer.Option(help="The function's name, as behind /api/, instead of the one here.")
+        str, typer.Option(help="Name of the function, if it is not the one of function_app.py.")
     ] = "",
     key: Annotated[str, KEY] = "",
     send: Annotated[
         bool,
         typer.Option(
             "--send",
-            help="Create the connection and run its setup tests, instead of printing the request.",
+            help="Create the connection and run its setup tests.",
         ),
     ] = False,
     existing: Annotated[
         str | None,
-        typer.Option("--id", help="A connection that exists: run its setup tests, or --state."),
+        typer.Option("--id", help="Run the setup tests of this existing connection."),
     ] = None,
-    state: Annotated[bool, typer.Option("--state", help="Show the state of --id.")] = False,
+    state: Annotated[bool, typer.Option("--state", help="With --id: show its state.")] = False,
 ) -> None:
-    """Connect the deployed function to Fivetran over its REST API, with what connection.json says.
+    """Create a connection for the deployed function through Fivetran's REST API.
 
-    Without --send and --id the request is printed, its secrets masked, and nothing is sent. A new
-    connection starts paused. FIVETRAN_API_KEY and FIVETRAN_API_SECRET come from the environment.
+    The settings come from connection.json. Without --send and --id, the request is only printed,
+    with masked secrets. A new connection is paused. Set FIVETRAN_API_KEY and FIVETRAN_API_SECRET in
+    the environment.
 
     Example: `python -m harness connect --group calm_river --app acme-connector --send`
     """
     if existing is not None:
         if group or app or function:
-            raise UsageError("--id names a connection that exists: leave out the other names")
+            raise UsageError("--id does not go with --group, --app and --function")
         look(work, existing, state=state)
     elif state:
         raise UsageError("--state needs --id, the connection's id")
@@ -296,8 +331,8 @@ def _chaos(work: Work, seed: int) -> None:
     console.say(f"chaos {seed}: {load({}).name}; tables in {folder}")
     if work.options.url is not None:
         console.say(
-            "replies are lost and calls repeated; the real upstream is left alone: a failing one "
-            "is played in the function's folder, without --url"
+            "with --url only replies are lost and calls repeated; run it without --url in the "
+            "function's folder to let the upstream fail too"
         )
     with Logs(lambda event: None):  # else Python prints warnings itself
         outcome = play.play(seed, load, work.connection, folder, work.upstream, work.check)
@@ -317,5 +352,5 @@ def _edited(text: str) -> str:
         file = Path(folder) / "state.json"
         file.write_text(text + "\n", encoding="utf-8")
         if subprocess.run(f'{editor} "{file}"', shell=True).returncode:
-            raise UsageError(f"the editor {editor} failed", "set EDITOR")
+            raise UsageError(f"the editor {editor} failed", "set EDITOR to your editor")
         return file.read_text(encoding="utf-8-sig")

@@ -27,12 +27,12 @@ from harness.target.local import Event, FunctionTarget
 from harness.warehouse import Privacy, Warehouse
 
 Load = Callable[[Mapping[str, str]], Target]
-REAL = "real"  # the upstream of a run in which nothing stands in for it
+REAL = "real"  # the upstream of a run without --sample and --upstream
 KEY = typer.Option(
     envvar="FUNCTION_KEY",
     show_envvar=True,
-    help="Function key. Better in the environment: other users see a command line. Asked for when "
-    "it is missing.",
+    help="Function key; without one, you are asked for it. Other users of this machine can see a "
+    "command line: the environment is safer.",
 )
 _STYLES = {ERROR: "red", WARNING: "yellow", NOTICE: "cyan"}
 # App settings that are no secrets, so that `python` is not masked everywhere.
@@ -43,8 +43,8 @@ _HINTS = (
     ("wrong.version.number|record.layer", "that port does not speak https: write http://"),
     (
         "state API|re-sync in Fivetran",
-        "for this run: `python -m harness resync` reads everything again, "
-        "`python -m harness reset --yes` forgets tables and state",
+        "on this machine: `python -m harness resync` reads everything again, "
+        "`python -m harness reset --yes` drops tables and state",
     ),
 )
 
@@ -55,24 +55,24 @@ class Options:
 
     url: Annotated[
         str | None,
-        typer.Option(help="Call the function at this URL, not the one of this folder."),
+        typer.Option(help="Call the function at this URL instead of the one in this folder."),
     ] = None
     key: Annotated[str | None, KEY] = None
     sample: Annotated[
         bool,
         typer.Option(
             "--sample",
-            help="Run against the sample upstream that sample.toml describes, with made-up "
-            "secrets; tables and state are in .fivetran/sample.",
+            help="Use the sample API that sample.toml describes, with made-up secrets; tables and "
+            "state are in .fivetran/sample.",
         ),
     ] = False
     upstream: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:APP", help="As --sample, against a WSGI app of this folder."),
+        typer.Option(metavar="MODULE:APP", help="Like --sample, with a WSGI app of this folder."),
     ] = None
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, help="Port of the sample upstream; 0 takes a free one."),
+        typer.Option(min=0, max=65535, help="Port of the sample API; 0 takes a free one."),
     ] = 8011
     warehouse: Annotated[
         Path | None, typer.Option(help="DuckDB file instead of .fivetran/warehouse.duckdb.")
@@ -80,11 +80,13 @@ class Options:
     connection: Annotated[
         Path | None, typer.Option(help="Connection file instead of connection.json.")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="Write one JSON object alone.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object, for programs.")] = (
+        False
+    )
 
     @property
     def stands_in(self) -> bool:
-        """Whether something stands in for the real upstream."""
+        """Whether something replaces the real upstream."""
         return self.sample or self.upstream is not None
 
 
@@ -95,7 +97,7 @@ class Work:
         connection: What every request carries.
         result: What `--json` writes.
         calls: Number of the last call.
-        upstream: What stands in for the real upstream, and its running server.
+        upstream: What replaces the real upstream, and its running server.
     """
 
     connection: Connection
@@ -121,7 +123,7 @@ class Work:
         except HarnessError as caught:
             error = caught
         except KeyboardInterrupt:
-            self.console.warn("stopped: what was applied stays, and the next sync goes on there")
+            self.console.warn("stopped: written rows stay, and the next sync continues from there")
             return self._conclude(130)
         self.findings.stopped(self.calls, error)
         self._print_findings(error.rule if error else "")
@@ -150,8 +152,8 @@ class Work:
     def load(self, faults: sample.Faults | None = None, records: int | None = None) -> Load:
         """What loads the function for app settings; what it prints goes through the console.
 
-        The sample upstream is started if asked for, with these faults and at most so many records
-        of each entity.
+        With --sample the sample API is started, with these faults and at most so many records of
+        each entity.
         """
         options, folder = self.options, self.project.folder
         self._stack.enter_context(self.console.printed())
@@ -200,10 +202,10 @@ class Work:
         return options.warehouse or project.home(options.stands_in) / "warehouse.duckdb"
 
     def tables(self, *, for_calls: bool = False) -> Warehouse:
-        """Open the tables; for calls that fill them, those of another sample upstream are dropped.
+        """Open the tables; for calls that fill them, those of another sample API are dropped.
 
         Raises:
-            UsageError: A sample upstream would fill tables of the real API.
+            UsageError: A sample API would fill tables of the real API.
         """
         privacy = Privacy(self.connection.blocked, self.connection.hashed)
         warehouse = self._stack.enter_context(
@@ -212,12 +214,11 @@ class Work:
         if for_calls:
             if warehouse.upstream == REAL != self._upstream:
                 raise UsageError(
-                    f"{warehouse.path} holds tables of the real API", "leave out --warehouse"
+                    f"{warehouse.path} has tables of the real API", "leave out --warehouse"
                 )
             if warehouse.use_for(self._upstream) is not None:
                 self.console.warn(
-                    "the sample upstream is not what it was at the last sync: tables and state "
-                    "start from nothing"
+                    "the sample API changed since the last sync: its tables and state were dropped"
                 )
         return warehouse
 
@@ -230,7 +231,7 @@ class Work:
 
     @cached_property
     def _stand_in(self) -> sample.Sample:
-        """What stands in for the real upstream, not yet running."""
+        """What replaces the real upstream, not yet running."""
         folder, secrets = self.project.folder, list(self.connection.secrets)
         return sample.load(folder, self.options.upstream, secrets)
 
@@ -242,8 +243,9 @@ class Work:
         """The function's URL and key."""
         if self.options.stands_in:
             raise UsageError(
-                "--sample runs the function of this folder, --url another one",
-                "run `python -m harness.sample` beside the function, and start the function with "
+                "--sample and --upstream do not go with --url: they start the function of this "
+                "folder",
+                "run `python -m harness.sample`, and start the function of --url with "
                 "UPSTREAM_BASE_URL set to the URL that it prints",
             )
         url, key = split_key(url)

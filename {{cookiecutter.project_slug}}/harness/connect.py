@@ -23,7 +23,10 @@ from harness.target.local import FunctionTarget
 
 URL = "https://api.fivetran.com/v1/connections"
 _SECONDS = 600  # setup tests call the function, twice where it reports an error
-_WHERE = "set FIVETRAN_API_KEY and FIVETRAN_API_SECRET: Fivetran's dashboard, user name, API Key"
+_WHERE = (
+    "create a key in Fivetran's dashboard (user name, API Key), and set FIVETRAN_API_KEY and "
+    "FIVETRAN_API_SECRET"
+)
 _AZURE = ".azurewebsites.net"
 _STYLES = {"PASSED": "green", "FAILED": "red", "JOB_FAILED": "red", "WARNING": "yellow"}
 
@@ -84,19 +87,19 @@ def create(work: Work, group: str, app: str, function: str, key: str, *, send: b
     work.hide(key, *(_login() if send else ()))
     if empty := [name for name, value in secrets.items() if not value]:
         work.console.warn(
-            f"left out, since connection.json has no value: {', '.join(empty)}; "
-            "the function needs it as an app setting"
+            f"not sent, because connection.json has no value: {', '.join(empty)}; "
+            "the function must have it as an app setting"
         )
     if connection.blocked or connection.hashed:
         work.console.warn(
-            "blocked and hashed columns are not part of the request: choose them in the "
-            "connection's Schema tab at Fivetran"
+            "blocked and hashed columns are not sent: set them in the connection's Schema tab in "
+            "Fivetran"
         )
     if not send:
         work.result |= {"method": "POST", "url": URL, "body": body}
         work.console.say(f"POST {URL}", "bold")
         work.console.say(msgspec.json.format(encode(body), indent=2).decode("utf-8"))
-        work.console.say("nothing was sent: --send does", "dim")
+        work.console.say("nothing was sent; add --send to create the connection", "dim")
         return
     new = str(_ask("POST", "", body, "id"))
     work.console.say(f"created connection {new} in group {group}, paused")
@@ -137,11 +140,11 @@ def _test(work: Work, connection: str) -> None:
         work.console.say(line, _STYLES.get(status, ""))
     if failed := [str(each.get("title")) for each in tests if "FAILED" in str(each.get("status"))]:
         raise SetupFailed(
-            f"{', '.join(failed)} failed at Fivetran; connection {connection} is there",
+            f"{', '.join(failed)} failed at Fivetran; connection {connection} exists",
             f"fix it, and run `python -m harness connect --id {connection}`",
         )
     if not tests:
-        work.console.warn("Fivetran names no setup test")
+        work.console.warn("Fivetran ran no setup test")
 
 
 def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
@@ -155,8 +158,8 @@ def _route(work: Work) -> str:
         route = FunctionTarget(work.project.folder, settings).route
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_-]*", route):
         raise UsageError(
-            f"the function's route is {route}: Fivetran calls /api/<function name>",
-            "write the function's name as route in function_app.py",
+            f"the function's route is {route}, but Fivetran calls /api/<function name>",
+            "set route to the function's name in function_app.py",
         )
     return route
 
@@ -185,7 +188,7 @@ def _ask(method: str, path: str, body: Mapping[str, Any] | None, part: str) -> A
     except requests.RequestException as error:
         raise UsageError(
             f"{what}: no response from {URL} ({type(error).__name__})",
-            "check the network, and in Fivetran's dashboard whether it was done anyway",
+            "check the network; look in Fivetran's dashboard whether it was done anyway",
         ) from None
     try:
         content = decode(response.content)
@@ -195,7 +198,7 @@ def _ask(method: str, path: str, body: Mapping[str, Any] | None, part: str) -> A
     if response.status_code // 100 != 2:
         why = ": ".join(str(content[n]) for n in ("code", "message") if content.get(n))
         raise UsageError(
-            f"{what}: Fivetran answers HTTP {response.status_code}{why and f', {why}'}",
+            f"{what}: Fivetran answered HTTP {response.status_code}{why and f', {why}'}",
             _WHERE if response.status_code == 401 else "",
         )
     if part not in data:

@@ -29,7 +29,7 @@ size = filesize.decimal  # bytes for people: `812 bytes`, `1.4 kB`, `8.0 MB`
 
 
 class Console(rich.Console):
-    """Writes for people to standard output; with `json`, one JSON object at the end alone.
+    """Writes for people to standard output; with `json`, only one JSON object at the end.
 
     Attributes:
         redactor: Knows the secrets; whoever learns of more replaces it.
@@ -63,7 +63,7 @@ class Console(rich.Console):
         self.say(text, "yellow")
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table; numbers stand to the right, None is a dot."""
+        """A table; numbers are right-aligned, None is a dot."""
         if title:
             self.say(title, "bold")
         table, lines = Table(), list(rows)
@@ -77,7 +77,7 @@ class Console(rich.Console):
         self._show(table, soft_wrap=False)
 
     def state(self, state: Any, label: str = "state", *, whole: bool = False) -> None:
-        """A state, on one line where it fits; cut unless the whole is asked for."""
+        """A state, on one line where it fits; cut unless `whole` is set."""
         text = self.redactor.text(encode(state).decode("utf-8"))
         if len(text) > _LINE:
             text = msgspec.json.format(text, indent=2)
@@ -114,7 +114,7 @@ class Console(rich.Console):
         self._show(Panel(text, title=title, title_align="left", style="red"), soft_wrap=False)
 
     def result(self, result: dict[str, Any]) -> None:
-        """The outcome of a command, for machines alone."""
+        """The result of a command, for programs only."""
         if self.json:
             self._out.write(self.redactor.text(encode(result).decode("utf-8")) + "\n")
 

@@ -30,7 +30,7 @@ class UsageError(HarnessError):
 
 
 class SampleError(UsageError):
-    """sample.toml is wrong, or the app that stands in for the upstream cannot be loaded."""
+    """sample.toml is wrong, or the app that replaces the upstream cannot be loaded."""
 
 
 class FunctionFailed(HarnessError):

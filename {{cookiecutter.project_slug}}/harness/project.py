@@ -17,8 +17,8 @@ EXAMPLE = "connection.example.json"
 _SCHEMA = "^(?!(information_schema|pg_catalog|_harness|_harness_texts)$)[a-z_][a-z0-9_]*$"
 _LIKE = (
     'write it like {"schema": "acme", "secrets": {"apiToken": "TEXT"}, "customPayload": {"region": '
-    '"TEXT"}, "blocked": ["table.column"], "hashed": ["table.column"]}; all but schema may be '
-    "left out, and schema is a name in lower case that DuckDB does not use itself"
+    '"TEXT"}, "blocked": ["table.column"], "hashed": ["table.column"]}; only schema is required: a '
+    "name in lower case that DuckDB does not use itself"
 )
 
 
@@ -71,7 +71,7 @@ class Project:
             return msgspec.json.decode(text, type=Connection)  # its errors show no value
         except FileNotFoundError:
             raise UsageError(
-                f"{path} is missing: it stands in for Fivetran's setup form",
+                f"{path} is missing: it has what you type into Fivetran's setup form",
                 f"run this in the project's folder, or {_LIKE}",
             ) from None
         except (OSError, ValueError) as error:
@@ -93,7 +93,7 @@ class Project:
             raise UsageError(f"{path} cannot be used: {error}") from None
 
     def home(self, sample: bool = False) -> Path:
-        """The folder of tables, state and reports, made for its owner alone."""
+        """The folder of tables, state and reports, which only its owner can read."""
         home = self.folder / ".fivetran"
         place = home / "sample" if sample else home
         place.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ class Redactor:
     """Knows secrets raw, percent-encoded, JSON-escaped and inside base64.
 
     Args:
-        values: The secrets; those shorter than six characters are left alone.
+        values: The secrets; those shorter than six characters are not masked.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:

@@ -24,10 +24,10 @@ _ELSEWHERE = ("maybe_truncated", "creation_cursor", "failed", "error")
 _LONG_WAIT = 2.0  # seconds; a shorter one is shown on the status line alone
 _ENDED = {
     "done": "done",
-    "calls": "stopped after as many calls as asked for; the next sync goes on",
-    "hours": "stopped after six hours, as Fivetran does; the next sync goes on",
-    "failed": "failed; what came before stays, and the next sync goes on from there",
-    "broken": "broken off; what came before stays, and the next sync goes on from there",
+    "calls": "stopped by --calls; the next sync continues",
+    "hours": "stopped after six hours, as Fivetran does; the next sync continues",
+    "failed": "failed; rows of earlier calls stay, and the next sync continues from there",
+    "broken": "stopped; rows of earlier calls stay, and the next sync continues from there",
 }
 
 
@@ -133,7 +133,7 @@ class Run:
             "tables": [asdict(table) | {"applied": applied[table.name]} for table in tables],
         }
         if not self.calls:
-            console.warn("nothing was applied, the state is unchanged")
+            console.warn("nothing was written, the state is unchanged")
             return
         heads = ("table", "new rows", "replaced", "deleted", "rows now", "deleted rows", "columns")
         rows = []
@@ -146,7 +146,7 @@ class Run:
             rows.append((table.name, *done, *now))
         console.table("", heads, rows)
         for name, count in self.unseen.items():
-            console.say(f"{name}: {counted(count, 'row')} did not come again and are deleted now")
+            console.say(f"{name}: {counted(count, 'row')} did not come again: marked as deleted")
         for each in self._widened:
             console.say(f"{each.table}.{each.column} became {each.after} (was {each.before})")
         for entity, waited in self._waits.items():
@@ -189,7 +189,7 @@ class Run:
 
 
 def warning(event: Event) -> str:
-    """What a log record of the function warns of, in words; "" where it is no such warning."""
+    """The warning in a log record of the function, "" if it is not one."""
     fields = event.fields
     kind, why = fields.get("event"), fields.get("why") or fields.get("value")
     library = event.logger.startswith(LIBRARIES)

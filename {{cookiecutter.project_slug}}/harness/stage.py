@@ -1,4 +1,4 @@
-"""What the conformance suite works with: the function, a running sample upstream, and tables."""
+"""What the conformance suite needs: the function, a running sample API, and tables."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ TRUNCATED = "maybe-truncated"  # a rule
 _FEW = 10  # records of each entity show whether sample.toml fits fetch.py
 _BEGINNING = 100  # records, of which most may have changed within one lookback
 _CHANGED = (
-    "where fetch.py changes records on purpose, say what it makes of one: override `expected` in "
-    "tests/test_function.py"
+    "if fetch.py changes records on purpose, override `expected` in tests/test_function.py: it "
+    "returns the changed record"
 )
 _MISSING = (
-    "does the step pass on next_token until the last page? Where fetch.py leaves records out on "
+    "does the step return next_token until the last page? If fetch.py leaves records out on "
     "purpose, override `expected` in tests/test_function.py: it returns None for them"
 )
 
 
 class Stage:
-    """A function beside its sample upstream, with made-up secrets.
+    """A function and its sample API, with made-up secrets.
 
     Args:
         folder: The project's folder.
         room: A folder for tables.
         expected: What the function makes of a record of an entity; None where it leaves it out.
-        sample: What stands in for the upstream; None for what sample.toml says.
+        sample: What replaces the upstream; None for what sample.toml says.
     """
 
     server: Server  # the running upstream
@@ -61,7 +61,7 @@ class Stage:
         if (folder / CONNECTION).exists():
             names |= project.connection().secrets
         self.sample = sample or load(folder, secrets=list(names))
-        self.entities = self.sample.entities or []  # an app of one's own does not tell them
+        self.entities = self.sample.entities or []  # not known of the user's WSGI app
         self.connection = Connection(example.schema, self.sample.secrets(), example.payload)
         self.redactor = Redactor(self.connection.secrets.values())
         self.findings = Findings(self.redactor)
@@ -69,7 +69,7 @@ class Stage:
         self._numbers = count()
 
     def with_sample(self, sample: Sample) -> Stage:
-        """The same function beside another upstream."""
+        """The same function with another upstream."""
         room = self._room / f"room-{next(self._numbers)}"
         room.mkdir()
         return Stage(self.folder, room, self._expected, sample)
@@ -140,7 +140,9 @@ class Stage:
             self._fill(expected, there)
             due = [table.name for table in expected.tables() if table.rows]
             if not self.entities and not due:
-                return f"an undisturbed sync brought no row: does {self.sample.name} have records?"
+                return (
+                    f"an undisturbed sync delivered no row: does {self.sample.name} have records?"
+                )
             if self.entities and (lacks := [name for name in due if name not in there]):
                 return (
                     f"fetch.py delivered no record of {lacks[0]} (but of: "
@@ -175,8 +177,8 @@ class Stage:
             sent = any(entity.since in each.parameters for each in seen)
             if again > records // 2 and not (few and sent):
                 fail(
-                    f"the second sync read {again} of {records} records of {name} again, though "
-                    f"none has changed: does the step send fetch.since unchanged as "
+                    f"the second sync read {again} of {records} records of {name} again, although "
+                    f"none had changed: does the step send fetch.since unchanged as "
                     f"{entity.since}, and is cursor in fetch.py the column that the upstream "
                     f"filters by ({entity.cursor} in [entity.{name}] of sample.toml)?"
                 )
@@ -207,8 +209,8 @@ class Stage:
         notes = [str(error), *getattr(error, "__notes__", [])]
         if CONNECTION in str(error):
             notes.append(
-                f"the suite reads {EXAMPLE}, and of {CONNECTION} the names of secrets alone: write "
-                f"what is missing into {EXAMPLE}, with a made-up value"
+                f"the tests read {EXAMPLE}, and from {CONNECTION} only the names of the secrets: "
+                f"add the missing entry to {EXAMPLE}, with a made-up value"
             )
         return self.redactor.text("\n".join(notes))
 
@@ -256,7 +258,7 @@ def _unreported() -> Iterator[None]:
 
 
 def _refusal(seen: Seen) -> str:
-    """Why the sample upstream refused a request; a page past the last one is no reason."""
+    """Why the sample API refused a request; a page past the last one does not count."""
     if not seen.problem or (seen.status == 404 and seen.entity):
         return ""
     try:
@@ -272,11 +274,11 @@ def describe(found: Finding) -> str:
 
 
 def check(condition: object, message: str) -> None:
-    """Fail the test with a message alone, without a traceback of the harness."""
+    """Fail the test with only a message, without a traceback of the harness."""
     if not condition:
         fail(message)
 
 
 def fail(message: str) -> NoReturn:
-    """Fail the test with a message alone."""
+    """Fail the test with only a message."""
     pytest.fail(message, pytrace=False)

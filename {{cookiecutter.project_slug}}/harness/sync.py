@@ -36,7 +36,7 @@ def run(
 ) -> Iterator[Exchange]:
     """One sync from the warehouse's state on, until hasMore is false, six hours or `calls` replies.
 
-    Each reply is applied before it is yielded. A lost one is yielded too, and asked for again.
+    Each reply is applied before it is yielded. A lost one is yielded too, and its call repeated.
 
     Raises:
         FunctionFailed: The function reported an error.
@@ -64,13 +64,13 @@ def run(
         replies, lost, state = replies + 1, 0, reply.state or {}
         empty = empty + 1 if reply.is_empty else 0
         if empty > EMPTY_REPLIES:
-            what = f"{empty} empty replies in a row: Fivetran ends a sync after {EMPTY_REPLIES}"
+            what = f"{empty} empty replies in a row: Fivetran stops after {EMPTY_REPLIES}"
             raise ProtocolBroken(what, rule="empty-streak")
         if not reply.has_more:
             return
         if (digest := _digest(state)) in states:
-            what = "hasMore is true, and the state is one that was sent before: the same calls "
-            what += "would be made again without end"
+            what = "hasMore is true, but the state was sent before: the same calls would repeat "
+            what += "without end"
             raise ProtocolBroken(what, rule="state-stuck")
         states.add(digest)
         if replies == calls or clock() - began > SYNC_SECONDS:

@@ -27,34 +27,35 @@ from harness.target.local import Logs
 from harness.target.network import Network
 
 _SHORT_PAGE = (
-    "every second page was shorter than asked, which is no proof of the last one: end the walk at "
-    "a page without rows (`next_token=page + 1 if rows else None`), or where the API says so"
+    "every second page was shorter than page_size, but not the last: stop at a page without rows "
+    "(`next_token=page + 1 if rows else None`), or when the API says that there is no more"
 )
-_LOST = "an error must leave the state where it was: nothing that was not delivered may be skipped"
+_LOST = "an error must not change the state: the next sync would skip records"
 _unfit: dict[Path, str] = {}  # projects, and the test that found what would fail all others
 
 
 class FunctionConformance:
-    """Fivetran's rules, each as one test; to be inherited by the project's test class.
+    """Fivetran's rules, one test each: inherit the project's test class from this one.
 
-    Where fetch.py changes records on purpose, override `expected`.
+    If fetch.py changes records on purpose, override `expected`.
 
-    The secrets are made up: those that sample.toml, connection.json and connection.example.json
-    name; `customPayload` is what connection.example.json says. Nobody sleeps in this process.
+    The secrets get made-up values; their names are those in sample.toml, connection.json and
+    connection.example.json. `customPayload` is the one of connection.example.json. Sleeps are cut
+    short.
 
     Attributes:
-        chaos: Seeds of the runs of chaos; each takes about a second.
+        chaos: Seeds of the runs with faults; each takes about a second.
     """
 
     chaos: ClassVar[tuple[int, ...]] = (5, 7, 8)
 
     def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
-        """What the function makes of one record of the upstream; None where it leaves it out."""
+        """The record that the function delivers for one of the upstream; None to leave it out."""
         return record
 
     @pytest.fixture
     def stage(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-        """The function, the running sample upstream, and a folder for tables."""
+        """The function, the running sample API, and a folder for tables."""
         folder = _project(request)
         if folder in _unfit:
             pytest.skip(f"first fix what {_unfit[folder]} found")
@@ -73,7 +74,7 @@ class FunctionConformance:
         del _unfit[folder]
 
     def test_sync_delivers_every_record(self, stage: Stage) -> None:
-        """After one sync the tables have the upstream's records, each once."""
+        """After one sync the tables have every record of the upstream once."""
         _unfit[stage.folder] = "test_sync_delivers_every_record"
         with stage.tables() as tables:
             stage.sync(tables)
@@ -81,16 +82,16 @@ class FunctionConformance:
         del _unfit[stage.folder]
 
     def test_setup_test_passes_and_delivers_nothing(self, stage: Stage) -> None:
-        """The setup test answers with the state it was sent: no rows, and a small reply."""
+        """The setup test returns the state of the request, no rows, and a small reply."""
         if error := sync.failure(stage.setup_test()[0]):
             fail(stage.text(error))
         broken = [describe(each) for each in stage.findings if each.rule.id.startswith("setup")]
         check(not broken, "\n".join(broken))
 
     def test_second_sync_reads_what_is_new(self, stage: Stage) -> None:
-        """With nothing new upstream, a second sync changes nothing and does not read it all again.
+        """If nothing is new, a second sync changes nothing and does not read everything again.
 
-        Only what the upstream can filter by the cursor is looked at.
+        This is checked only for entities that the upstream can filter by the cursor.
         """
         with stage.tables() as tables:
             stage.sync(tables)
@@ -100,9 +101,9 @@ class FunctionConformance:
         stage.check_bounds(again, asked)
 
     def test_changes_arrive_with_the_next_sync(self, stage: Stage) -> None:
-        """What is new, changed or, if the function can tell, deleted comes with the next sync."""
+        """The next sync brings new and changed records, and deletions that the API reports."""
         if not stage.entities:
-            pytest.skip(f"the records of {stage.sample.name} are not the suite's to change")
+            pytest.skip(f"the tests cannot change the records of {stage.sample.name}")
         with stage.tables() as tables:
             found = {name for each in stage.sync(tables) for name in each.reply.soft_delete}
             found |= {name for name in stage.entities if stage.server.tells_deletions(name)}
@@ -121,30 +122,30 @@ class FunctionConformance:
             stage.check(tables, exactly=True)
 
     def test_a_short_page_is_not_the_last(self, stage: Stage) -> None:
-        """Where filters make pages shorter than asked, every record still arrives."""
+        """If pages are shorter than page_size, every record still arrives."""
         sample = stage.sample.fewer(chaos.RECORDS)
         if not sample.has_pages:
-            pytest.skip(f"{sample.name} has no pages that the suite could shorten")
+            pytest.skip(f"{sample.name} has no pages that the tests can shorten")
         with stage.with_sample(sample.shortened()).running() as other, other.tables() as tables:
             other.sync(tables)
             other.check(tables, hint=_SHORT_PAGE)
 
     @pytest.mark.parametrize("size", [1, 50_000])
     def test_any_cut_gives_the_same_tables(self, stage: Stage, size: int) -> None:
-        """However small the replies are, the tables are the same."""
+        """Replies of any size give the same tables."""
         with stage.tables() as tables:
             stage.sync(tables, stage.load({"CONNECTOR_CALL_BYTES": str(size)}))
             stage.check(tables, exactly=True)
 
     @pytest.mark.parametrize("plan", ["fresh_each_time", "lose_every_second"])
     def test_a_bad_network_changes_nothing(self, stage: Stage, plan: str) -> None:
-        """Calls that share nothing but the state, and lost replies, give the same tables."""
+        """A new process for every call, or lost replies, give the same tables."""
         with stage.tables() as tables:
             stage.sync(tables, Network(stage.load, None, "100000", **{plan: True}))
             stage.check(tables, exactly=True)
 
     def test_chaos_gives_the_same_tables(self, stage: Stage) -> None:
-        """A failing upstream, lost replies, syncs that stop halfway: the tables are the same."""
+        """A failing upstream, lost replies and interrupted syncs give the same tables."""
         sample = stage.sample.fewer(chaos.RECORDS)
         for seed in self.chaos:
             with stage.with_sample(sample).running(Faults(seed)) as bad:
@@ -152,7 +153,7 @@ class FunctionConformance:
             check(not problem, problem)
 
     def test_an_upstream_that_fails_is_reported(self, stage: Stage) -> None:
-        """An upstream that fails in the middle of a walk is an error, and the next sync goes on."""
+        """If the upstream fails after the first page, the sync fails and the next one continues."""
         faults = Faults.after_first_page(500)
         with stage.with_sample(stage.sample).running(faults) as bad, bad.tables() as tables:
             error = bad.failure(tables)
@@ -161,8 +162,8 @@ class FunctionConformance:
                 pytest.skip(f"{bad.sample.name} answers everything in one request")
             check(
                 error is not None,
-                f"the upstream failed {faults.done.total()} times in the middle of the list, and "
-                "the function reported no error: let the step raise what fetch.get raises",
+                f"the upstream failed {faults.done.total()} times after the first page, but the "
+                "function reported no error: do not catch the exceptions of fetch.get",
             )
             bad.sync(tables)
             bad.check(tables, hint=_LOST)
@@ -189,8 +190,7 @@ class FunctionConformance:
     def test_no_rule_is_broken(self, stage: Stage) -> None:
         """No reply of a setup test and two syncs breaks a rule of harness/RULES.md.
 
-        Broken rules of severity warning are warnings of pytest. Whether a walk ended too early is
-        not guessed where the upstream's records are known: the tables are compared with them.
+        Broken rules of severity warning become warnings of pytest.
         """
         stage.setup_test()
         with stage.tables() as tables:
@@ -217,7 +217,7 @@ class FunctionConformance:
                 fail(f"a secret was logged: {stage.redactor.text(line)}")
 
     def test_published_files_import(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-        """What is published can be imported with the packages of requirements.txt alone."""
+        """The published files can be imported with only the packages of requirements.txt."""
         room = tmp_path / "published"
         _publish(folder := _project(request), room)
         code = _IMPORT.format(missing=_not_at_azure(folder), folder=str(room))
@@ -228,9 +228,9 @@ class FunctionConformance:
             place = rf'File "{re.escape(str(room))}[\\/]*(.+?)", (line \d+)'
             files = re.findall(place, done.stderr) or [("function_app.py",)]
             fail(
-                f"function_app.py cannot be imported at Azure: {what} ({', '.join(files[-1])}); a "
-                "package must be in requirements.txt, not in requirements-dev.txt alone, and a "
-                "file of the project must not be in .funcignore"
+                f"function_app.py cannot be imported in Azure: {what} ({', '.join(files[-1])}); "
+                "a package must be in requirements.txt (Azure does not install "
+                "requirements-dev.txt), and a file of the project must not be in .funcignore"
             )
 
 
@@ -239,7 +239,7 @@ def _project(request: pytest.FixtureRequest) -> Path:
     return next(folder for folder in request.path.parents if (folder / ENTRY).exists())
 
 
-# Run beside the published files: refuses every package that is not installed at Azure.
+# Run next to the published files: refuses every package that is not installed at Azure.
 _IMPORT = """
 import sys
 class Missing:

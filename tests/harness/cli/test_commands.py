@@ -16,6 +16,18 @@ from handmade import calls
 Make = Callable[..., Path]
 Run = Callable[..., tuple[int, str]]
 Result = Callable[..., dict[str, Any]]
+SAMPLE = """
+[entity.country]
+path = "/countries"
+pagination = "none"
+record = { id = 1 }
+
+[entity._order]
+path = "/orders"
+pagination = "none"
+cursor = "meta.at"
+record = { id = 1, meta = { at = 1767600000 } }
+"""
 COMMANDS = ("test", "peek", "sync", "resync", "state", "reset", "report", "connect")
 
 
@@ -35,7 +47,7 @@ def test_state_is_shown_and_set(project: Make, run: Run, result: Result) -> None
     [
         ("[]", "must be a JSON object"),
         ("{", "is not JSON"),
-        ('{"nosuch": 1}', "'nosuch', which neither the state nor the tables have: at, thing"),
+        ('{"nosuch": 1}', "'nosuch', but the state and the tables only have at, thing"),
     ],
 )
 def test_a_state_that_cannot_be_right_is_refused(
@@ -133,6 +145,19 @@ def test_every_command_is_in_help_and_readme_with_an_example(run: Run) -> None:
         assert (code, f"Example: python -m harness {command}" in text) == (0, True)
     for name in ("--sample", "--upstream", "--url", "--key", "--warehouse", "--json", "blocked"):
         assert name in readme
+
+
+def test_help_shows_the_names_of_the_project(project: Make, run: Run) -> None:
+    folder = project()
+    examples = ("peek transaction", '{"transaction": "2026-01-01T00:00:00Z"}', "acme.transaction")
+    for file in ("", "upstream = 'tests.upstream:app'", "not TOML"):
+        (folder / "sample.toml").write_text(file, encoding="utf-8")
+        for command, example in zip(("peek", "state", "sync"), examples, strict=True):
+            assert example in run(command, "--help")[1], file
+    (folder / "sample.toml").write_text(SAMPLE, encoding="utf-8")
+    assert "peek _order --pages 2" in run("peek", "--help")[1]
+    assert '{"_order": 1767600000}' in run("state", "--help")[1]
+    assert "FROM acme.order" in run("sync", "--help")[1]
 
 
 @pytest.mark.parametrize(("option", "shown"), [((), b"\\u6771"), (("--json",), "東".encode())])

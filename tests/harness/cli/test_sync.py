@@ -77,7 +77,7 @@ def test_an_error_is_printed_as_on_the_dashboard_without_the_secret(
     folder = project(REPORTED)
     code, written = run("sync")
     assert code == 2, "the function reports an error, and that shows a secret"
-    for text in ("refused [secret]", "Auth", "fetch.py:12 in thing", "nothing was applied"):
+    for text in ("refused [secret]", "Auth", "fetch.py:12 in thing", "nothing was written"):
         assert text in written
     assert SECRET not in written
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -192,7 +192,7 @@ def test_a_resync_marks_what_does_not_come_again(project: Make, run: Run) -> Non
     (folder / "broken").unlink()
     code, written = run("sync")  # finishes it
     assert code == 0
-    assert "thing: 2 rows did not come again and are deleted now" in written
+    assert "thing: 2 rows did not come again: marked as deleted" in written
 
 
 def counting(request: Request) -> Response:

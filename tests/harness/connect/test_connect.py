@@ -209,7 +209,7 @@ def test_a_wrong_api_key_and_no_response_are_named(
         (("--group", "g"), "--app must be"),
         (("--group", "g", "--app", "https://acme.azurewebsites.net"), "--app must be"),
         (("--group", "g", "--app", "acme.azurewebsites.net"), "--app must be"),
-        ((*OLD, *NEW), "a connection that exists"),
+        ((*OLD, *NEW), "does not go with --group"),
         (("--id", "../groups", "--state"), "letters, digits"),
         (("--state",), "needs --id"),
     ],

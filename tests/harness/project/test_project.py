@@ -48,7 +48,7 @@ def test_a_connection_is_what_the_form_holds(tmp_path: Path) -> None:
         ({"schema": "pg_catalog"}, r"\$\.schema"),
         ({"schema": "acme", "secrets": {"pin": 123456}}, r"got `int` - at `\$\.secrets"),
         ({"schema": "acme", "blocked": "note"}, r"\$\.blocked"),
-        (None, "is missing: it stands in for Fivetran's setup form"),
+        (None, "is missing: it has what you type into"),
     ],
 )
 def test_a_wrong_entry_is_named_and_no_value_is(tmp_path: Path, form: Any, says: str) -> None:

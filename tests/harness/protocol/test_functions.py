@@ -84,20 +84,19 @@ FOUND: dict[str, tuple[Any, dict[str, list[str]]]] = {
             "has-more-not-boolean": ['3 []: hasMore is "false", not true or false'],
             "unknown-field": ["1 []: has_more is not a field of a reply"],
             "row-goes-back": [
-                '2 thing[0]: updated_at "2026-01-05T10:00:00" takes the place of '
-                '"2026-01-05T12:00:00"'
+                '2 thing[0]: updated_at "2026-01-05T10:00:00" replaces "2026-01-05T12:00:00"'
             ],
-            "secret-in-rows": ["2 thing[0]: link holds a secret"],
+            "secret-in-rows": ["2 thing[0]: link contains a secret"],
         },
     ),
     "errors": (
         lambda: handmade.served(errors),
         {
-            "secret-in-reply": ["2 []: errorMessage holds a secret"],
+            "secret-in-reply": ["2 []: errorMessage contains a secret"],
             "content-type": ["2 []: the Content-Type is text/plain; charset=utf-8"],
             "error-shape": [
                 "2 []: errorMessage comes with HTTP 400",
-                "2 []: the state is not the one that was sent",
+                "2 []: the state is not the state of the request",
                 "2 []: insert is not empty",
             ],
         },
@@ -122,7 +121,7 @@ def test_a_setup_test_that_delivers_rows_passes_with_warnings(judge: Any) -> Non
     assert code == 0
     assert found(written) == {
         "setup-test-heavy": [
-            "1 []: the state is not the one that was sent",
+            "1 []: the state is not the state of the request",
             "1 []: insert is not empty",
         ]
     }

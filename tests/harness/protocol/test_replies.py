@@ -87,19 +87,19 @@ BODIES: list[tuple[Any, list[str]]] = [
     ),
     (
         b'{"state": {}, "hasMore": false, "insert": {"t": [{"a": 1}, {"b": {"id": 2, "id": 3}}]}}',
-        ['same-name-twice insert.t[1]: "id" is more than once in one object'],
+        ['same-name-twice insert.t[1]: "id" appears more than once in one object'],
     ),
     (
         b'{"state": {}, "hasMore": false, "insert": {"t": [1, {"a":1, "a":2}], "t": [{"id" :2}]}}',
-        ['same-name-twice insert: "t" is more than once in one object'],
+        ['same-name-twice insert: "t" appears more than once in one object'],
     ),
     ([1], ["reply-shape : the reply is [1], not an object"]),
     ("{}", ['reply-shape : the reply is "{}", not an object']),
     (
         {"statusCode": 200, "body": json.dumps(FINE)},
         [
-            "reply-shape : the reply is {statusCode, body}, the wrapper in which AWS Lambda "
-            "answers API Gateway"
+            "reply-shape : the reply is {statusCode, body}, the wrapper of AWS Lambda for "
+            "API Gateway"
         ],
     ),
     ({"errorType": "ValueError"}, ["reply-shape : errorMessage is missing"]),
@@ -178,10 +178,10 @@ def test_a_fault_of_the_shape_leaves_the_rest_to_be_used() -> None:
     ("status", "body", "rule", "words", "todo"),
     [
         (405, b"", "no-post", "HTTP 405 to a POST request", ""),
-        (201, FINE, "http-status", "HTTP 201: {", "status 200 exactly"),
+        (201, FINE, "http-status", "HTTP 201: {", "return status 200"),
         (401, b"", "http-status", "HTTP 401 with an empty body", "--key"),
         (403, {"message": "Forbidden"}, "http-status", "Forbidden", "firewall"),
-        (500, b"", "http-status", "HTTP 500 with an empty body", "its log says which"),
+        (500, b"", "http-status", "HTTP 500 with an empty body", "see its log"),
         (502, PAGE, "http-status", "HTTP 502: Bad Gateway 502 nginx & co", ""),
     ],
 )

@@ -247,7 +247,7 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {},
         [
             "secret-in-rows",
-            "call 1, insert.t[1]: n holds a secret",
+            "call 1, insert.t[1]: n contains a secret",
             '    {"id":2,"n":"[secret]"}',
             "type-flips",
             "call 1, insert.t[1]: n is text here and was a number before: SMALLINT → VARCHAR",
@@ -278,11 +278,11 @@ LINES: dict[str, tuple[list[Any], dict[str, Any], list[str]]] = {
         {},
         [
             "secret-in-rows",
-            "call 1, insert.t[0]: x holds a secret",
+            "call 1, insert.t[0]: x contains a secret",
             '    {"id":0,"x":"[secret]"}',
-            "call 1, insert.t[1]: x holds a secret",
+            "call 1, insert.t[1]: x contains a secret",
             '    {"id":1,"x":"[secret]"}',
-            "call 1, insert.t[2]: x holds a secret",
+            "call 1, insert.t[2]: x contains a secret",
             '    {"id":2,"x":"[secret]"}',
             "and 2 more",
         ],

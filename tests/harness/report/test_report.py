@@ -48,14 +48,14 @@ def test_the_last_run_its_tables_and_the_state_are_shown(project: Make, reported
     project(blocked=["thing.note", "secret_table"], hashed=["thing.email"])
     page = reported("sync --calls 3")
     (top,) = page.all("header")
-    assert "stopped after as many calls" in top.text and "function_app.py" in top.text
+    assert "stopped by --calls" in top.text and "function_app.py" in top.text
     assert [tile.text for tile in page.all("dd")][::2][:2] == ["9", "3"], "rows and calls"
     assert "9 rows · key id" in page.section("table-thing")
     assert page.row("id") == "idkeySMALLINT0%"
     assert page.row("maybe") == "maybeSMALLINT33%"
     assert page.row("email") == "emailhashedVARCHAR0%"
     assert page.row("note").startswith("noteblocked: not written")
-    assert page.row("_fivetran_synced").startswith("_fivetran_syncedFivetran’s own")
+    assert page.row("_fivetran_synced").startswith("_fivetran_syncedadded by Fivetran")
     assert "Blocked, not written: secret_table" in page.section("tables")
     assert "The first 6 of 9 rows" in page.section("table-thing")
     cells = [cell.text for cell in page.all("td", under="table-thing")]
@@ -99,7 +99,7 @@ def test_the_file_is_named_or_the_command_says_why_there_is_none(
     code, written = harness("report", "--out", "connection.json/page.html")
     assert code == 3 and "cannot be written" in written
     page = reported("reset --yes")
-    assert "No run is on record" in page.source and "There are none yet." in page.source
+    assert "No run is recorded yet" in page.source and "No tables yet." in page.source
 
 
 def test_the_page_needs_nothing_else_and_forbids_scripts(project: Make, reported: Report) -> None:
@@ -211,6 +211,6 @@ def test_rows_that_a_resync_did_not_bring_are_counted(project: Make, reported: R
     code = folder / "function_app.py"
     code.write_text(code.read_text("utf-8").replace("10)", "8)").replace("< 10", "< 8"), "utf-8")
     page = reported("resync")
-    assert "thing: 2 rows did not come again and are deleted now" in page.source.replace(
+    assert "thing: 2 rows did not come again: marked as deleted" in page.source.replace(
         "<code>", ""
     ).replace("</code>", "")

@@ -16,7 +16,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"changed": "1767601800"}, ["line 9", 'since = "changed"']),
     ({"jql": "updated >= '2026-01-05'"}, ["line 3", "jql", "WSGI app"]),
     ({"after": "after:17:1"}, ["[entity.order]", 'token = "after"']),
-    ({"limit": "0"}, ["line 8", "limit is '0'", "from 1 on"]),
+    ({"limit": "0"}, ["line 8", "limit is '0'", "at least 1"]),
     ({"limit": "ten"}, ["limit is 'ten'", "sample.toml line 8", "change fetch.py or size there"]),
     ({"cursor": "nonsense"}, ["cursor is not a token"]),
     (
@@ -56,8 +56,8 @@ def test_a_filter_by_time_needs_a_cursor_first(serve: Serve) -> None:
 def test_an_unknown_path_shows_what_there_is_and_what_to_write(serve: Serve) -> None:
     with serve() as client:
         assert client.refusal("/v2/orders") == (
-            "the sample has no GET /v2/orders but GET /orders: sample.toml line 4 or a new "
-            '[entity.…] needs path = "/v2/orders"'
+            'the sample has no GET /v2/orders, only GET /orders: write path = "/v2/orders" in '
+            "sample.toml line 4 or in a new [entity.…]"
         )
         assert client.server.requests[-1].entity == ""
 
@@ -66,7 +66,7 @@ def test_an_unknown_path_shows_what_there_is_and_what_to_write(serve: Serve) -> 
     ("method", "path", "sent", "status", "words"),
     [
         ("GET", "/orders", {"json": {}}, 405, 'write method = \\"POST\\" there'),
-        ("POST", "/orders", {"data": b"[1]"}, 400, "takes a JSON object as its body"),
+        ("POST", "/orders", {"data": b"[1]"}, 400, "needs a JSON object as its body"),
         (
             "GET",
             "/token",

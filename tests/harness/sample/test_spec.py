@@ -34,7 +34,7 @@ ERRORS: list[tuple[str, dict[str, Any], str]] = [
     (ORDER, {"primary_key": ["key"]}, "has no key, which is in primary_key"),
     ("entity.other", {**ENTITY, "record": RECORD}, 'inside = "order.COLUMN" instead of path'),
     ("entity.line", {**LINES, "inside": "orders.lines"}, 'inside must be "order.COLUMN"'),
-    ("entity.line", {**LINES, "parent": {"order_id": "nr"}}, "order_id: nr is no column of order"),
+    ("entity.line", {**LINES, "parent": {"order_id": "nr"}}, "order_id: order has no column nr"),
     (
         "entity.line",
         {"inside": "order.lines"},
@@ -66,7 +66,7 @@ def test_an_error_names_its_line_and_the_rule(
         ("records = ", "cannot be used"),
         (
             written({ORDER: {**ENTITY, "record": RECORD}}, "records = -1"),
-            "records does not fit: Expected `int` >= 0",
+            "records is wrong: Expected `int` >= 0",
         ),
         ("records = 1", r"\[entity.<name>\] is missing"),
         ("what = 1\n" + written({ORDER: {**ENTITY, "record": RECORD}}), "what .*unknown field"),

@@ -36,7 +36,7 @@ def test_a_call_is_a_post_with_its_length_and_the_key_in_a_header(
     assert (second.path, "x-functions-key" in second.headers) == ("/", False)
 
 
-GATEWAY = "HTTP {} of a gateway"
+GATEWAY = "HTTP {} from a gateway"
 NO_GZIP = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
 
 

@@ -102,11 +102,11 @@ def test_a_call_longer_than_azure_allows_is_lost(
 
 
 def test_a_function_that_cannot_be_called_says_why(folder: Make) -> None:
-    with pytest.raises(ProtocolBroken, match="takes GET only") as broken:
+    with pytest.raises(ProtocolBroken, match="accepts only GET") as broken:
         FunctionTarget(folder(name="get", old='"POST"', new='"GET"'))
     assert broken.value.rule == "no-post"
     two = folder(name="two", old="HttpRequest)", new="HttpRequest, context: func.Context)")
-    with pytest.raises(UsageError, match="with one parameter, req") as caught:
+    with pytest.raises(UsageError, match="single parameter is req") as caught:
         FunctionTarget(two)
     assert "func start" in caught.value.todo
     (two / "function_app.py").unlink()

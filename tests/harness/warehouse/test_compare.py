@@ -75,12 +75,12 @@ DIFFER = {
     "t: the record id='2' is missing": ([keyed(A)], [keyed(A, B)]),
     "t: the record id='1' is missing (in all: 2 missing)": ([], [keyed(A, B)]),
     "t: the record id='2' is one too many": ([keyed(A, B)], [keyed(A)]),
-    "t: the record id='2' has name='old', and should have name='b'": (
+    "t: the record id='2' has name='old', but should have name='b'": (
         [keyed(A, {**B, "name": "old"})], [keyed(A, B)]
     ),
-    "t: the record id='1' has name=null, and should have name='a' (in all: 1 too many, "
+    "t: the record id='1' has name=null, but should have name='a' (in all: 1 too many, "
     "1 with other values)": ([keyed({"id": 1, "x": 1}, B)], [keyed({**A, "x": 1})]),
-    "t: the record id='1' has x='9007199254740992', and should have x='9007199254740993'": (
+    "t: the record id='1' has x='9007199254740992', but should have x='9007199254740993'": (
         [keyed({"id": 1, "x": 2**53})], [keyed(BIG)]
     ),
     "t: the record id='2', name='b' is one too many": ([plain(A, B), plain(B)], [plain(A, B)]),

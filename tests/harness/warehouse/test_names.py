@@ -52,7 +52,7 @@ def test_blocked_columns_and_tables_are_not_written(desk: Any) -> None:
 
 
 def test_a_blocked_key_and_a_hashed_table_are_errors(desk: Any) -> None:
-    with pytest.raises(UsageError, match='"item", which names no column'):
+    with pytest.raises(UsageError, match='"item", which is not a column'):
         Privacy(hashed=["item"])
     desk.open(blocked=["item.id"])
     with pytest.raises(UsageError, match=r"item\.id is blocked"):

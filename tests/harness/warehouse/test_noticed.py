@@ -107,7 +107,7 @@ def test_entities_of_one_table_are_noticed(desk: Any) -> None:
         ([1, Decimal("1.0")], 1, "records 0 and 1 become one row: id 1 and id 1.0"),
         ([True, "true"], 1, "records 0 and 1 become one row: id true and id \"true\""),
         ([Z, "2026-01-05T08:30:00+00:00"], 1, "records 0 and 1 become one row: "),
-        ([1, 1, 2, 2, 3], 1, "records 0 and 1 become one row: id 1; so it is with 1 more"),
+        ([1, 1, 2, 2, 3], 1, "records 0 and 1 become one row: id 1; the same for 1 more"),
     ],
 )  # fmt: skip
 def test_records_of_one_reply_that_become_one_row_are_noticed(
@@ -124,7 +124,7 @@ def test_keys_of_several_replies_that_become_one_row_are_noticed(
 ) -> None:
     desk.insert({"id": first}, {"id": 5 if first == 1 else "5"})
     ((record, what),) = found(desk.insert({"id": second}), "records-become-one")
-    assert record == 0 and "takes the place of a row whose id was" in what
+    assert record == 0 and "replaces a row whose id was" in what
     assert found(desk.insert({"id": 9}), "records-become-one") == []
 
 
@@ -141,7 +141,7 @@ def test_an_older_version_is_noticed_by_the_column_that_says_when_it_changed(des
         return found(desk.insert(*rows), "row-goes-back")
 
     assert send(2) == send(2) == send(4) == []
-    assert send(3) == [(0, 'updated_at "2026-01-03" takes the place of "2026-01-04"')]
+    assert send(3) == [(0, 'updated_at "2026-01-03" replaces "2026-01-04"')]
     desk.open()
     assert [record for record, _ in send(5, 4)] == [1]
 
@@ -181,7 +181,7 @@ def test_a_delete_of_a_table_that_never_comes_is_noticed_when_the_sync_ends(desk
     noticed = desk.send(
         delete={"itme": [{"id": 1}], "x": []}, schema={"itme": {"primary_key": ["id"]}}
     )
-    assert found(noticed, "delete-of-nothing") == [(None, "no row ever came for itme")]
+    assert found(noticed, "delete-of-nothing") == [(None, "itme never had a row")]
 
 
 def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:

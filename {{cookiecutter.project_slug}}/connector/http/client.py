@@ -130,7 +130,7 @@ class Client:
         """Send a request until it is answered; see `Fetch.request` for arguments and errors.
 
         `link`, the URL of the next page, is asked instead of the path; `follow`: the page's next
-        token is a link of this response. `fields` stand in the log lines.
+        token is a link of this response. `fields` are in the log lines.
         """
         url = self._base.url(path)
         if link is not None:
@@ -308,7 +308,7 @@ class Client:
     def _refusal(
         self, response: Response, options: _Options, label: str, *, limited: bool
     ) -> UpstreamError:
-        """The error for a response that is not what the step asked for."""
+        """The error for a response with a status that the step does not accept."""
         status = response.status_code
         why = f"{label} answered {status} {responses.get(status, '')}".rstrip()
         why += f": {self._quote(response)}"

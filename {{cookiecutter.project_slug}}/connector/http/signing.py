@@ -78,7 +78,7 @@ class Signer:
         return url
 
     def strip_token(self, token: Any) -> Any:
-        """A page token without the query parameters that auth adds, wherever URLs stand in it."""
+        """A page token without the query parameters that auth adds, in all URLs in it."""
         if isinstance(token, str):
             return self._strip_text(token)
         if isinstance(token, Mapping):
@@ -114,7 +114,7 @@ class Signer:
         for name, value in parse_qsl(urlsplit(after).query, keep_blank_values=True):
             if (name, value) not in pairs:
                 self.learn(value)
-            # What the step asked for is the step's, though auth may have written it anew.
+            # A parameter that the step sent is not a credential, also where auth rewrote it.
             if name not in dict(pairs):
                 self._params.add(name)
 

@@ -70,7 +70,7 @@ class TransportError(Exception):
         if type(error) in (ValueError, UnicodeEncodeError):
             why += " (a header cannot be sent: was the wrong text pasted as a secret?)"
         if isinstance(cause, socket.gaierror):
-            why += " (is the host in base_url spelled right?)"
+            why += " (is the host in base_url correct?)"
         # A ValueError of requests means that this request can never be sent.
         retryable = not untrusted and not isinstance(error, ValueError)
         return cls(why, retryable=retryable, kind=type(cause).__name__)
@@ -108,7 +108,7 @@ def send(request: requests.PreparedRequest, seconds: float) -> requests.Response
 
 
 def proxy_credentials() -> list[str]:
-    """The secrets that `CONNECTOR_PROXY` holds."""
+    """The secrets in `CONNECTOR_PROXY`."""
     proxy = os.environ.get("CONNECTOR_PROXY", "").strip()
     password = urlsplit(_proxy(proxy)).password if proxy else None
     return [password, unquote(password)] if password else []
@@ -198,7 +198,7 @@ def _is_json(body: bytes) -> bool:
 class _Stream(io.RawIOBase):
     """What a socket sends, with one end for all reads together.
 
-    A socket's timeout begins anew with each byte, so a response that drips would never time out.
+    A socket's timeout starts again with each byte, so a slow response would never time out.
     """
 
     def __init__(self, raw: Any, sock: socket.socket, end: float) -> None:

@@ -30,7 +30,7 @@ SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once 
 
 
 class Bounds:
-    """The bounds of one entity's walks in one call, whose payload may hold `start`."""
+    """The bounds of one entity's walks in one call, whose payload may have `start`."""
 
     def __init__(self, entity: Entity, payload: Settings, base_url: str) -> None:
         self.entity = entity
@@ -96,7 +96,7 @@ class Bounds:
         )
         if self.entity.window is None and self.entity.order != "asc":
             return fresh
-        # It goes on after what was read: what may be committed is still bound by the walk's start.
+        # It continues after what was read; the walk's start still limits what may be committed.
         return replace(
             fresh,
             until=walk.until,
@@ -143,7 +143,7 @@ class Bounds:
         return walk.page_size != self.entity.page_size or walk.start != value_of(self._start())
 
     def advance(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkState:
-        """The walk after a check that it does not stand still; empty pages do not count."""
+        """The walk after a check that it makes progress; empty pages do not count."""
         if not page.identity:
             return walk
         same = page.identity == walk.identity

@@ -160,7 +160,7 @@ class Call:
             self._remember_failure(walk)
 
     def _remember_wait(self, walk: Walk, wait: RetryLater) -> None:
-        """Remember a wait that the upstream asked for in this call."""
+        """Remember a wait that the upstream required in this call."""
         now, name = clock.now(), walk.entity.name
         stored = self._state.walk(name) or walk.state
         if stored is not None and stored.wait_until <= now:
@@ -202,12 +202,12 @@ def context_of(
     source: Source, request: Request, redactor: Redactor, budget: Budget, send: transport.Send
 ) -> Context:
     """What the walks of a call share; those of a setup test are new ones."""
-    # A state that holds a secret is refused, and never rewritten.
+    # A state that contains a secret is refused, and never rewritten.
     places = secret_places(request.state, redactor)
     if places:
         raise StateError(
-            f"a secret stands in the state ({', '.join(places)}), which Fivetran stores: "
-            "take it out through Fivetran's state API"
+            f"the state contains a secret ({', '.join(places)}), and Fivetran stores the state: "
+            "remove it through Fivetran's state API"
         )
     state = dict(request.state)
     if request.setup_test:

@@ -79,7 +79,7 @@ class CommitRules:
         if self.entity.soft_delete is not True or walk.rows or not had:
             return None
         return UpstreamError(
-            f"the upstream has no records, and the last reading had {had}: if it may really "
+            f"the upstream has no records, but the last reading had {had}: if it may really "
             'have none, declare soft_delete="may_be_empty"'
         )
 
@@ -110,7 +110,7 @@ class CommitRules:
         if found is not None:
             index, point, other = found
             raise StepError(
-                f"the cursor {quoted(point.value)} does not compare with {quoted(other.value)}: "
+                f"the cursor {quoted(point.value)} cannot be compared with {quoted(other.value)}: "
                 "one has an offset and the other has none. Declare timezone=, or write all in one "
                 "form in the step",
                 record=index,
@@ -149,14 +149,14 @@ class CommitRules:
         if len(seen) + len(left) > REMEMBERED:
             raise StepError(
                 f"more than {REMEMBERED} records without a primary key have no cursor, or one at "
-                "or after what can be committed: declare primary_key"
+                "or after the cursor that can be committed: declare primary_key"
             )
         if len(delivered) < page.rows:
             page.select(delivered)
         return replace(walk, seen=seen, skip=left, again=list(again.elements()))
 
     def _at_or_after(self, cursor: Point | None) -> Callable[[Point | None], bool]:
-        """A function that says whether a record may stand at a cursor or after it."""
+        """A function that says whether a record may be at a cursor or after it."""
         floor = None if cursor is None else self.entity.cursors.earliest(cursor)
         return lambda point: point is None or floor is None or bool(point.at >= floor)
 

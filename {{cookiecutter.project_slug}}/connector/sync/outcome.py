@@ -97,8 +97,8 @@ def _nothing_delivered(sync: SyncState, outcome: Outcome) -> bool:
         problems.append(msgspec.structs.replace(problem, advice=advice))
     if not problems:
         error = ConnectorError(
-            "no page could be begun in the time of one call: "
-            "raise the app setting CONNECTOR_CALL_SECONDS"
+            "no page could start in the time of one call: "
+            "increase the app setting CONNECTOR_CALL_SECONDS"
         )
         problems.append(Problem(error))
     raise Failures(problems)
@@ -114,7 +114,7 @@ def _unfinished(sync: SyncState, why: str) -> list[Problem]:
     if not names:
         return []
     text = (
-        f"{names} is not complete yet: {why}. Nothing is lost: the next sync goes on where this "
+        f"{names} is not complete yet: {why}. Nothing is lost: the next sync continues where this "
         "one stopped"
     )
     marked = ", ".join(name for name, walk in sync.walks.items() if walk.marked)

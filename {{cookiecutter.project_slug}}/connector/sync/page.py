@@ -74,7 +74,7 @@ class EncodedPage(msgspec.Struct):
     next_token: Any  # where the next page starts, as JSON values, or None
     position: list[Any] | None  # a list of one: what the step returned with Page(cursor=)
     entity_batch: Batch
-    secret_tables: list[str] = []  # tables of which a record holds a secret
+    secret_tables: list[str] = []  # tables of which a record contains a secret
 
     @property
     def size(self) -> int:
@@ -139,7 +139,7 @@ def _stored(value: Any, name: str) -> Any:
     except TypeError as error:
         raise StepError(f"{name} is not a JSON value: {error}") from None
     except RecursionError:
-        raise StepError(f"{name} is nested too deeply, or holds itself") from None
+        raise StepError(f"{name} is nested too deeply, or contains itself") from None
 
 
 def _key_of(entity: Entity, table: str, delete: bool = False) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ def _encode_chunk(
     """Records as a JSON list, and these members of each."""
     kinds = set(map(type, chunk))
     if all(issubclass(kind, dict) for kind in kinds):
-        # Of a defaultdict a copy: it would make the member that it is asked for.
+        # A copy, because a defaultdict would add each member that is looked up.
         chunk = chunk if kinds == {dict} else list(map(dict, chunk))
         data = codec.encode_quickly(chunk)
         if data is not None:
@@ -261,7 +261,7 @@ def _encode_chunk(
         except TypeError as error:
             raise StepError(f"a record of {table}, {error}", record=index) from None
         except RecursionError:
-            why = f"a record of {table} is nested too deeply, or holds itself"
+            why = f"a record of {table} is nested too deeply, or contains itself"
             raise StepError(why, record=index) from None
     data = codec.encode(converted)
     return data, _decoded(table, names, data)[1]

@@ -21,7 +21,7 @@ from connector.sync.state import secret_places, short_digest
 
 PROJECT = Path(__file__).resolve().parents[2]
 _LONGEST = 8000  # characters of one error
-# Fivetran reads a setup test's reply up to 64 KiB, and the state stands in it too.
+# Fivetran reads a setup test's reply up to 64 KiB, which includes the state.
 _LONGEST_MESSAGE = 16_000  # characters of all errors together
 _LARGEST_MESSAGE = 40_000  # bytes as JSON
 _LARGEST_TRACE = 12_000  # bytes as JSON
@@ -116,7 +116,7 @@ class Reply:
         return not self.rows and not self._marked
 
     def takes(self, batches: Iterable[Batch]) -> bool:
-        """Whether the records may join: no key may stand in both `insert` and `delete`.
+        """Whether the records may join: no key may be in both `insert` and `delete`.
 
         The order in which Fivetran applies the parts of one reply is documented nowhere.
         """
@@ -174,7 +174,7 @@ def error_report(
 ) -> bytes:
     """The reply that reports errors, the first with its trace, with the state that was sent.
 
-    A state in which a secret stands is left out.
+    A state that contains a secret is left out.
     """
     body = {
         "state": {} if secret_places(state, redactor) else state,

@@ -26,7 +26,7 @@ _ADVICE = (
 )
 _CURSORS = ("since", "until", "high", "last")
 # What of a walk came from the upstream; the rest is names and times of this runtime, in which a
-# secret that is an ordinary word may well stand.
+# secret that is an ordinary word may occur.
 _UPSTREAM = (*_CURSORS, "start", "token", "position", "restarted", "unreadable", "seen")
 
 Count = Annotated[int, Meta(ge=0)]
@@ -113,20 +113,20 @@ class SyncState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class Committed(msgspec.Struct, frozen=True):
     """What is committed of one entity."""
 
-    value: Any = None  # as it stands in the state at rest; None: nothing
+    value: Any = None  # as in the state between syncs; None: nothing
     cursor: Point | None = None  # where the entity has a cursor
     seen: tuple[str, ...] = ()  # without a key: digests of the records to be remembered
     rows: int = 0  # soft_delete: how many records the last reading had
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """Where one entity stands once a page is delivered."""
+    """The state of one entity once a page is delivered."""
 
     walk: WalkState | None  # None when it is finished
     committed: Committed
 
     def holds_secret(self, redactor: Redactor) -> bool:
-        """Whether a secret stands in what came from the upstream."""
+        """Whether a secret is in what came from the upstream."""
         walk = self.walk
         values = [getattr(walk, name) for name in _UPSTREAM] if walk is not None else []
         return redactor.blocks([self.committed.value, *filter(None, values)])
@@ -206,7 +206,7 @@ class State:
 
 
 def secret_places(state: Mapping[str, Any], redactor: Redactor) -> list[str]:
-    """The keys of a state under which a secret stands."""
+    """The keys of a state whose values contain a secret."""
     values = {name: value for name, value in state.items() if name != RESERVED}
     sync = state.get(RESERVED)
     walks = sync.get("walks") if isinstance(sync, Mapping) else None
@@ -241,7 +241,7 @@ def _parse_sync(sent: Any) -> SyncState:
     version = sent.get("version") if isinstance(sent, Mapping) else None
     if isinstance(sent, Mapping) and version != VERSION:
         raise StateError(
-            f"{RESERVED} in the state is of version {version!r}, and this connector knows "
+            f"{RESERVED} in the state is of version {version!r}, but this connector knows "
             f"version {VERSION}: {_ADVICE}"
         )
     try:

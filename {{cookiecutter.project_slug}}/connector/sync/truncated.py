@@ -24,7 +24,7 @@ def why_truncated(response: Response | None, rows: int, page_size: int) -> str:
     Args:
         response: Of the page's last request, None where there was none.
         rows: Records of the page.
-        page_size: How many were asked for.
+        page_size: How many were requested.
     """
     full = f"the last page is full: it has {rows} records, as many as page_size"
     full = full if rows and rows == page_size else ""
@@ -40,13 +40,13 @@ def why_truncated(response: Response | None, rows: int, page_size: int) -> str:
     names = {path: path.rpartition(".")[2] for path in found}
     if any(found[path] is True for path, name in names.items() if name.lower() in _END):
         return ""
-    said = {path: found[path] for path in found if _MORE.fullmatch(names[path])}
-    said = {path: more for path, more in said.items() if isinstance(more, bool)}
-    said |= {path: found[path] for path in found if _NEXT.search(path)}
-    more = next((path for path, value in said.items() if value), "")
+    signs = {path: found[path] for path in found if _MORE.fullmatch(names[path])}
+    signs = {path: more for path, more in signs.items() if isinstance(more, bool)}
+    signs |= {path: found[path] for path in found if _NEXT.search(path)}
+    more = next((path for path, value in signs.items() if value), "")
     if more:
-        return f"the last response speaks of more: it has {more}"
-    return "" if said else full
+        return f"the last response says that there is more: it has {more}"
+    return "" if signs else full
 
 
 def _members(body: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -38,8 +38,8 @@ LONGEST_STORED_WAIT = 3600.0  # seconds; a longer wait is shortened to this in t
 SHORTEST_WAIT = 0.1  # seconds; RetryLater(0) must not ask without a pause
 _NOT_REFUSED = (408, 425, 429)
 _DOUBLED = (
-    "the walk would have to start over, and it has delivered records without a primary key, which "
-    "would come twice: re-sync in Fivetran, with or without declaring a primary_key"
+    "the walk must start over, but it has delivered records without a primary key, which would "
+    "come twice: re-sync in Fivetran, and declare primary_key if the API has one"
 )
 
 
@@ -70,10 +70,10 @@ class Context:
 
 
 class WalkPage(msgspec.Struct):
-    """One step of a walk."""
+    """One page of a walk."""
 
     page: EncodedPage  # checked
-    after: Checkpoint  # where the entity stands once the page is delivered
+    after: Checkpoint  # of the entity, once the page is delivered
     fields: dict[str, Any] = {}  # of its log line
     delivers: bool = True  # whether its records go into the reply; soft_delete rehearses first
     marks: bool = False  # whether the table is to be marked as deleted
@@ -92,7 +92,7 @@ class Walk:
         self._token_is_new = False  # whether the token came from a page of this call
 
     def pages(self) -> Iterator[WalkPage]:
-        """The pages of this walk; one counts as delivered when the next one is asked for."""
+        """The pages of this walk; one counts as delivered when the next one is requested."""
         context, budget = self._context, self._context.budget
         fields = {"sync_id": context.sync_id, "entity": self.entity.name}
         self.state = self.begin()
@@ -130,7 +130,7 @@ class Walk:
         return page
 
     def call_step(self, walk: WalkState, traffic: Traffic, fields: Mapping[str, Any]) -> Page:
-        """What the step returns for the page at which a walk stands, unchecked."""
+        """What the step returns for the next page of a walk, unchecked."""
         entity, context = self.entity, self._context
         fetch = Fetch(
             entity.name,
@@ -205,7 +205,7 @@ class Walk:
             return False
 
     def _read(self, walk: WalkState) -> WalkPage:
-        """Read the next page, check it, and find where the entity stands after it."""
+        """Read the next page, check it, and make the checkpoint after it."""
         entity, context = self.entity, self._context
         began = clock.monotonic()
         fields = {"sync_id": context.sync_id, "entity": entity.name, "page": walk.page + 1}
@@ -235,7 +235,7 @@ class Walk:
         return self._rehearsed(walk, found) if walk.rehearsing else found
 
     def _checked(self, walk: WalkState, page: EncodedPage, traffic: Traffic) -> WalkPage:
-        """The page, if nothing is wrong with it, and where the entity stands after it."""
+        """The page, if nothing is wrong with it, with the checkpoint after it."""
         entity, context = self.entity, self._context
         committed = context.state.committed(entity.name)
         after = self._bounds.advance(walk, page, traffic)
@@ -284,8 +284,8 @@ class Walk:
         checkpoint = Checkpoint(following, committed)
         if checkpoint.holds_secret(context.redactor):
             raise StepError(
-                "the next token or a cursor holds a secret, and both are stored in the state: "
-                "take it out in the step, or use ApiKey(param=...), which does so"
+                "the next token or a cursor contains a secret, and both are stored in the state: "
+                "remove it in the step, or use ApiKey(param=...), which removes it"
             )
         return WalkPage(page, checkpoint, error=refused)
 

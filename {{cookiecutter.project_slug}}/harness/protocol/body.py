@@ -28,14 +28,14 @@ _Path = Sequence[str | int]
 
 rule("not-json", ERROR, "the reply is not JSON",
      "cannot read the reply: the sync fails",
-     "answer with one JSON object in UTF-8, without NaN and Infinity")  # fmt: skip
-rule("same-name-twice", ERROR, "an object of the reply has the same name twice",
-     "takes one of the two values (which one is not documented): the other is lost",
+     "return one JSON object in UTF-8, without NaN or Infinity")  # fmt: skip
+rule("same-name-twice", ERROR, "an object in the reply has the same name twice",
+     "uses one of the two values and loses the other; which one is not documented",
      "write each entity once in insert, and each column once in a record")  # fmt: skip
 
 
 def decoded(data: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
-    """The value that a body holds, None where it is not JSON, and what is wrong with the text."""
+    """The value of a body, None where it is not JSON, and what is wrong with the text."""
     try:
         value = codec.decode(data)
         wrong = list(_names_twice(data, value))
@@ -64,8 +64,8 @@ def _not_json(data: bytes, why: str, redactor: Redactor) -> Fault:
         what = "the reply is empty"
         todo = "return the JSON text as the body of the HTTP response, in every branch"
     elif data.startswith(b"\x1f\x8b"):
-        what = "the body is compressed with gzip, and no Content-Encoding header says so"
-        todo = "answer with the header Content-Encoding: gzip, or do not compress"
+        what = "the body is compressed with gzip, but has no Content-Encoding header"
+        todo = "send the header Content-Encoding: gzip, or do not compress"
     elif data.startswith(codecs.BOM_UTF8):
         what = "the reply begins with a byte order mark (EF BB BF)"
     elif data.lstrip().startswith(b"<"):
@@ -93,7 +93,9 @@ def _names_twice(data: bytes, value: Any) -> Iterator[Fault]:
     if any(data.count(colon) > encoded.count(colon) for colon in (b'":', b'" :')):
         read = json.loads(data, object_pairs_hook=_Pairs)
         for path, name in _twice(read, ()):
-            yield _at(path, "same-name-twice", f'"{name}" is more than once in one object', value)
+            yield _at(
+                path, "same-name-twice", f'"{name}" appears more than once in one object', value
+            )
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -124,17 +126,18 @@ def _as_json(value: Any) -> str:
     return codec.encode(value)[:_LOOKED_AT].decode("utf-8", "replace")
 
 
-rule("reply-shape", ERROR, "a part of the reply is missing or does not have the documented shape",
-     "requires the documented shape (what it does otherwise is not documented)",
-     'answer {"state": {…}, "insert": {"order": [{…}]}, "schema": {"order": {"primary_key": '
-     '["id"]}}, "hasMore": false}; an error as {"errorMessage": "…"}')  # fmt: skip
+rule("reply-shape", ERROR, "a part of the reply is missing or has the wrong shape",
+     "requires the documented shape; what it does with another one is not documented",
+     'return {"state": {…}, "insert": {"order": [{…}]}, "schema": {"order": {"primary_key": '
+     '["id"]}}, "hasMore": false}, or for an error {"errorMessage": "…"}')  # fmt: skip
 rule("has-more-not-boolean", ERROR, "hasMore is missing, or not a boolean",
-     "requires a JSON boolean (otherwise: not documented; here the sync ends, as after false)",
-     "answer with hasMore: true or hasMore: false each time, without quotes")  # fmt: skip
-rule("unknown-field", WARNING, "a field of the reply is not in the protocol, or null",
-     "does not look at such fields (for null that is not documented)",
-     "look for a typing mistake: the fields are state, hasMore, insert, delete, schema, "
-     "softDelete, errorMessage, errorType and stackTrace")  # fmt: skip
+     "requires a JSON boolean; what it does without one is not documented (the local Fivetran "
+     "ends the sync)",
+     "always return hasMore: true or hasMore: false, without quotes")  # fmt: skip
+rule("unknown-field", WARNING, "a field of the reply is unknown or null",
+     "ignores unknown fields; what it does with null is not documented",
+     "check the spelling: the fields are state, hasMore, insert, delete, schema, softDelete, "
+     "errorMessage, errorType and stackTrace")  # fmt: skip
 
 
 def shape(reply: Any) -> Iterator[Fault]:
@@ -174,12 +177,13 @@ def _misshapen(error: ValidationError, reply: Any) -> Fault:
     return _at(path, schema["rule"], what, reply, schema.get("todo", ""))
 
 
-rule("secret-in-reply", ERROR, "the reply holds a secret outside its records",
-     "stores the state and shows error messages: people can read it (here nothing is applied)",
-     "keep secrets out of state, errorMessage and stackTrace: mask them by value")  # fmt: skip
-rule("secret-in-rows", WARNING, "a record holds a secret",
+rule("secret-in-reply", ERROR, "the reply contains a secret outside its records",
+     "stores the state and shows error messages, so people can read the secret (the local "
+     "Fivetran writes nothing of this reply)",
+     "keep secrets out of the state, and replace them in errorMessage and stackTrace")  # fmt: skip
+rule("secret-in-rows", WARNING, "a record contains a secret",
      "writes it into the destination, where people can read it",
-     "take the secret out of the record, or block the column in Fivetran")  # fmt: skip
+     "remove the secret from the record, or block the column in Fivetran")  # fmt: skip
 
 
 def leaks(body: bytes, data: Mapping[str, Any], redactor: Redactor) -> list[Fault]:
@@ -190,12 +194,12 @@ def leaks(body: bytes, data: Mapping[str, Any], redactor: Redactor) -> list[Faul
     for part, value in data.items():
         tables = value if part in ("insert", "delete") and isinstance(value, dict) else {}
         if redactor.finds(codec.encode({part: list(tables) or value})):
-            found.append(Fault("secret-in-reply", f"{part} holds a secret", part))
+            found.append(Fault("secret-in-reply", f"{part} contains a secret", part))
         for entity, rows in tables.items():
             for index, record in enumerate(rows if isinstance(rows, list) else ()):
                 if redactor.finds(codec.encode(record)):
                     columns = record.items() if isinstance(record, dict) else ()
                     names = (name for name, v in columns if redactor.finds(codec.encode(v)))
-                    what = f"{next(names, 'the record')} holds a secret"
+                    what = f"{next(names, 'the record')} contains a secret"
                     found.append(_at((part, entity, index), "secret-in-rows", what, data))
-    return found or [Fault("secret-in-reply", "the reply holds a secret")]
+    return found or [Fault("secret-in-reply", "the reply contains a secret")]

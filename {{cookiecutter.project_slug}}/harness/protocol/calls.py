@@ -23,24 +23,25 @@ _SECRET_TEXT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.|\b(Bearer|Basic) [\w.~+/
 _SHORTEST = 8  # characters of a value under such a name
 
 # `harness.sync` finds these two: they end a sync.
-rule("state-stuck", ERROR, "hasMore is true, and the state is the same as before",
-     "makes the same calls again, without end",
-     "put into the state how far the reply came")  # fmt: skip
+rule("state-stuck", ERROR, "hasMore is true, but the state did not change",
+     "repeats the same call without end",
+     "save in the state how far the reply got")  # fmt: skip
 rule("empty-streak", ERROR, f"more than {EMPTY_REPLIES} empty replies in a row",
      "ends the sync with an error",
-     "answer hasMore: false where nothing is new; the next sync starts from the state")  # fmt: skip
+     "return hasMore: false when nothing is new; the next sync continues from the state"
+     )  # fmt: skip
 
 rule("heavy-call", WARNING, "a call takes longer than 150 s, or its reply is larger than 32 MiB",
-     "waits for the reply, but Azure ends a call after 230 s, and then the reply is lost",
-     "deliver fewer records per call and answer hasMore: true")  # fmt: skip
+     "waits for the reply, but Azure ends a call after 230 s, and the reply is lost",
+     "deliver fewer records per call and return hasMore: true")  # fmt: skip
 rule("setup-test-has-more", ERROR, "hasMore is true in a setup test",
      "expects hasMore: false in a setup test",
-     "answer a setup test with hasMore: false")  # fmt: skip
-rule("setup-test-heavy", WARNING, "a setup test is slow or large, or does more than test",
-     "uses no rows and no state of a setup test; its articles name limits of 64 KiB (for AWS "
+     "return hasMore: false when setup_test is true")  # fmt: skip
+rule("setup-test-heavy", WARNING, "a setup test is slow or large, or delivers data",
+     "ignores rows and a new state in a setup test; its articles give limits of 64 KiB (for AWS "
      "Lambda) and five minutes",
-     "where setup_test is true, make one light request, and answer with the state that was sent "
-     "and hasMore: false alone")  # fmt: skip
+     "when setup_test is true, make one light request, and return only the state of the request "
+     "and hasMore: false")  # fmt: skip
 
 
 def check(exchange: Exchange) -> Iterator[Fault]:
@@ -56,7 +57,7 @@ def check(exchange: Exchange) -> Iterator[Fault]:
     if reports or setup_test:
         rule = "error-shape" if reports else "setup-test-heavy"
         if changed:
-            yield Fault(rule, "the state is not the one that was sent", "state")
+            yield Fault(rule, "the state is not the state of the request", "state")
         for part in ("insert", "delete", "softDelete"):
             value = reply.data.get(part)
             if any(value.values()) if isinstance(value, dict) else value:
@@ -68,11 +69,11 @@ def check(exchange: Exchange) -> Iterator[Fault]:
 
 
 rule("large-state", WARNING, "the state is larger than 1 MB",
-     "stores the state and sends it with every call (a limit is not documented)",
-     "store cursors and page tokens, not records or lists of keys that grow")  # fmt: skip
-rule("token-in-state", WARNING, "the state may hold a secret",
-     "stores the state and shows it in its API: people can read it",
-     "get an access token in each call, or cache it in the process")  # fmt: skip
+     "stores the state and sends it with every call; a limit is not documented",
+     "store cursors and page tokens, not records or growing lists of keys")  # fmt: skip
+rule("token-in-state", WARNING, "the state may contain a secret",
+     "stores the state and shows it in its API, so people can read the secret",
+     "get an access token in each call, or cache it in memory")  # fmt: skip
 
 
 def _state(state: Any) -> Iterator[Fault]:

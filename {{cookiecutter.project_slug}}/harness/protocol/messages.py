@@ -95,35 +95,35 @@ def request(
 
 
 rule("no-reply", ERROR, "no reply came, or it came too late",
-     "calls again with the same state, and gives up in the end; Azure ends every call after 230 s",
-     "look into the function's log; if it was too slow, deliver fewer records with hasMore: true, "
-     "and in a setup test make one light request")  # fmt: skip
-rule("no-post", ERROR, "the function does not take POST",
-     "sends POST requests only: every call fails",
-     'let the function take POST: methods=["POST"] in Python, methods: ["POST"] in JavaScript'
-     )  # fmt: skip
-rule("http-status", ERROR, "the reply has another HTTP status than 200",
-     "shows a failed call; it may never read the body",
-     "answer 200 each time; catch every exception and report it with errorMessage")  # fmt: skip
+     "calls again with the same state, and gives up after some tries; Azure ends every call after "
+     "230 s",
+     "read the function's log; if it was too slow, deliver fewer records per call with hasMore: "
+     "true, and in a setup test make one light request")  # fmt: skip
+rule("no-post", ERROR, "the function does not accept POST",
+     "sends only POST requests, so every call fails",
+     'accept POST: methods=["POST"] in Python, methods: ["POST"] in JavaScript')  # fmt: skip
+rule("http-status", ERROR, "the HTTP status of the reply is not 200",
+     "shows a failed call and may not read the body",
+     "always return status 200; catch every exception and report it with errorMessage")  # fmt: skip
 rule("content-type", ERROR, "the Content-Type is not application/json",
      "requires application/json",
-     "answer with the header Content-Type: application/json")  # fmt: skip
-rule("error-shape", WARNING, "an error report has another form than documented, or data beside it",
-     "tries the sync again from the last successful reply's state: rows and a new state beside an "
-     "error do not count; a status other than 200 may hide the message",
-     "answer 200 with errorMessage, errorType as text and stackTrace as [[file, line, function, "
-     "code]]; deliver rows with hasMore: true first, and report the error in the next "
+     "send the header Content-Type: application/json")  # fmt: skip
+rule("error-shape", WARNING, "an error report has an undocumented shape, or comes with data",
+     "ignores rows and a new state beside an error, and tries again from the state of the last "
+     "successful reply; with a status other than 200 it may not show the message",
+     "return status 200 with errorMessage, errorType as text and stackTrace as [[file, line, "
+     "function, code]]; deliver rows first with hasMore: true, and report the error in the next "
      "call")  # fmt: skip
 _LET_IN = (
-    "if the function needs a key, give it with --key or in FUNCTION_KEY (Fivetran sends it as the "
-    "header x-functions-key, and no other login); a firewall in front of it may be the reason too"
+    "if the function needs a key, pass it with --key or in FUNCTION_KEY (Fivetran sends it in the "
+    "header x-functions-key, and supports no other login); a firewall can also be the cause"
 )
 _ADVICE = {  # what to do about a status, wherever the function runs
-    201: "answer with status 200 exactly, whatever the call has created",
+    201: "return status 200, also when the call created something",
     401: _LET_IN,
     403: _LET_IN,
-    404: "check the URL, and that the function takes POST: some hosts answer 404 where it does not",
-    500: "the function raised an exception or returned nothing: its log says which; catch every "
+    404: "check the URL, and that the function accepts POST: some hosts answer 404 if it does not",
+    500: "the function raised an exception or returned nothing: see its log; catch every "
     "exception and report it with errorMessage and status 200",
 }
 

@@ -1,7 +1,7 @@
-"""All rules of Fivetran's function protocol, and what a run broke of them.
+"""All rules of Fivetran's function protocol, and those that a run broke.
 
-Each rule has its words beside its check: of one reply in `body` and `messages`, of a run in `calls`
-and `tables`. RULES.md lists them.
+The texts of a rule are next to its check: for one reply in `body` and `messages`, for a run in
+`calls` and `tables`. RULES.md lists them.
 """
 
 from __future__ import annotations

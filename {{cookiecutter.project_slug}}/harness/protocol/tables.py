@@ -21,33 +21,35 @@ _LOOKBACK = 600  # seconds: twice what the runtime reads again unless it is decl
 _FIRST_EPOCH = 1_000_000_000  # a smaller number is not taken for a time (September 2001)
 
 # `harness.warehouse` finds these when it applies a reply; what it cannot apply ends the sync.
-rule("record-without-key", ERROR, "a record lacks a value of its primary key",
-     "cannot tell which row it is (what it does then is not documented)",
-     "give every record a text, number or boolean in each column of the key")  # fmt: skip
-rule("delete-without-schema", ERROR, "records to delete have no primary key in schema",
-     "does not know which rows are meant",
+rule("record-without-key", ERROR, "a record has no value in a column of its primary key",
+     "cannot know which row to write; what it does then is not documented",
+     "give every record a text, number or boolean in each column of the primary key")  # fmt: skip
+rule("delete-without-schema", ERROR, "delete has records of an entity without a primary key",
+     "does not know which rows to delete",
      'name the key in schema: {"order": {"primary_key": ["id"]}}')  # fmt: skip
-rule("reserved-name", ERROR, "a column is named like one of Fivetran's",
-     "has columns named _fivetran_… in each table",
+rule("reserved-name", ERROR, "a column has a name that Fivetran reserves",
+     "adds columns named _fivetran_… to every table",
      "rename the column in the function")  # fmt: skip
-rule("names-collide", ERROR, "two names become one in the destination",
-     "puts both into one column (one table), where one value replaces the other",
+rule("names-collide", ERROR, "two names become the same name in the destination",
+     "puts both into one column (or one table), where one value replaces the other",
      "rename one of them in the function, or leave it out")  # fmt: skip
 rule("key-in-insert-and-delete", ERROR, "one reply inserts and deletes the same row",
-     "leaves the row alive or deleted: the order is not documented",
-     "end the reply before the second of the two, with hasMore: true")  # fmt: skip
+     "may keep the row or delete it: the order is not documented",
+     "return the first of the two with hasMore: true, and the second in the next reply"
+     )  # fmt: skip
 rule("type-flips", WARNING, "the type of a column changes",
-     "widens the column to what holds both, in the end to text",
+     "widens the column to a type that fits both, in the end text",
      "convert the values to one type in the function")  # fmt: skip
 rule("records-become-one", WARNING, "several records become one row",
-     'keeps the last record of a primary key; 1 and "1" are one key where the column is text',
-     "name all columns of the key in schema, and write their values in one type; nothing to do "
-     "where the records are versions of one, oldest first")  # fmt: skip
-rule("new-keys", WARNING, "the primary key of the records is new in every sync",
-     "finds no row to replace: the table grows by all records with every sync",
-     "take a primary key that the API gives, not one that the function makes up")  # fmt: skip
-rule("row-goes-back", WARNING, "a row is replaced by an older version of itself",
-     "replaces the row by what comes later, so the table has the older version",
+     'keeps the last record with the same primary key; in a text column, 1 and "1" are the same '
+     "key",
+     "name all columns of the key in schema, and write their values in one type; do nothing if "
+     "the records are versions of one record, oldest first")  # fmt: skip
+rule("new-keys", WARNING, "every sync gives the records new primary keys",
+     "finds no row to replace: every sync adds all records to the table again",
+     "use a primary key that comes from the API, not one that the function generates")  # fmt: skip
+rule("row-goes-back", WARNING, "an older version of a row replaces a newer one",
+     "keeps the version that comes last, so the table has the older one",
      "read event feeds and change logs oldest first")  # fmt: skip
 
 
@@ -64,7 +66,7 @@ class Delivered:
 
 
 def check(run: Delivered, exchange: Exchange) -> Iterator[Fault]:
-    """What is wrong with the data of this reply, given those before it."""
+    """What is wrong with the data of this reply, after those before it."""
     reply, noticed = exchange.reply, exchange.noticed
     if exchange.setup_test or exchange.answer.status != 200 or reply.error:
         return
@@ -93,12 +95,14 @@ def finish(
 
 
 rule("schema-varies", ERROR, "an entity's primary key is not the same in every reply",
-     "requires a schema that never varies (otherwise: not documented; rows may double)",
-     "send the same schema with every reply; after a change on purpose start from nothing: reset "
-     "here, and at Fivetran drop the table before a re-sync")  # fmt: skip
-rule("schema-incomplete", WARNING, "a reply leaves out what an earlier one had in schema",
-     "requires a schema that never varies (otherwise: not documented)",
-     "send the same schema with every reply, for entities without records too")  # fmt: skip
+     "requires the same schema in every reply; otherwise rows may be duplicated (what it does is "
+     "not documented)",
+     "send the same schema with every reply; if you changed the key on purpose, run `python -m "
+     "harness reset`, and for Fivetran drop the table in the destination before a re-sync"
+     )  # fmt: skip
+rule("schema-incomplete", WARNING, "schema lacks an entity that it had in an earlier reply",
+     "requires the same schema in every reply; what it does otherwise is not documented",
+     "send the same schema with every reply, also for entities without records")  # fmt: skip
 
 
 def _schema(run: Delivered, reply: Reply) -> Iterator[Fault]:
@@ -112,7 +116,7 @@ def _schema(run: Delivered, reply: Reply) -> Iterator[Fault]:
             yield Fault("schema-varies", what, "schema", entity)
     for entity, key in run.keys.items():
         if key and entity not in reply.schema and entity not in delivered:
-            what = f"{entity} is missing, and was there before"
+            what = f"{entity} is missing, but an earlier reply had it"
             yield Fault("schema-incomplete", what, "schema", entity)
 
 
@@ -122,10 +126,10 @@ def _key(key: Sequence[str]) -> str:
 
 rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
      "may mark the new rows as deleted too: the order is not documented",
-     "answer with softDelete alone and hasMore: true, and then deliver the rows")  # fmt: skip
-rule("delete-of-nothing", WARNING, "a table that no row ever came for is in delete or softDelete",
-     "finds no such table, so nothing is marked (what it does then is not documented)",
-     "write the entity as insert names it, unless its first rows are still to come")  # fmt: skip
+     "return softDelete alone with hasMore: true, and the rows in the next reply")  # fmt: skip
+rule("delete-of-nothing", WARNING, "delete or softDelete names a table that never had a row",
+     "finds no such table and marks nothing; what else it does is not documented",
+     "spell the entity as in insert; do nothing if its first rows come later")  # fmt: skip
 
 
 def _soft_delete(run: Delivered, reply: Reply) -> Iterator[Fault]:
@@ -140,24 +144,24 @@ def _unknown(run: Delivered, columns: Mapping[str, Iterable[str]]) -> Iterator[F
     # `harness.warehouse` finds it for delete.
     for entity in sorted(run.marked):
         if to_name(entity, table=True) not in columns.keys() | run.declared:
-            what = f"nothing is known of {entity}; there are {_listed(columns)}"
+            what = f"there is no table for {entity}; there are {_listed(columns)}"
             yield Fault("delete-of-nothing", what, "softDelete", entity)
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names in a sentence, Fivetran's own columns left out."""
+    """Names in a sentence, without the columns that Fivetran adds."""
     return ", ".join(sorted(name for name in names if not name.startswith("_fivetran_"))) or "none"
 
 
 rule("reads-everything-again", WARNING,
-     "a sync reads everything again, although the state holds a cursor",
-     "counts every row as changed: cost and time grow with the table, and a table without primary "
-     "key doubles",
-     "ask the API only for what changed since the cursor in the state (fetch.since)")  # fmt: skip
+     "a sync reads everything again, although the state has a cursor",
+     "counts every row as changed: cost and time grow with the table, and a table without a "
+     "primary key doubles",
+     "request only what changed since the cursor in the state (fetch.since)")  # fmt: skip
 
 
 def _find_cursors(run: Delivered, exchange: Exchange) -> None:
-    """The values of the columns that hold a time which the first state holds too."""
+    """The values of the columns that have a time which is in the first state too."""
     if run.cursors is None:
         run.cursors = set(_times(exchange.before))
     for entity, rows in exchange.reply.insert.items() if run.cursors else ():
@@ -220,11 +224,11 @@ def _hidden(
 
 
 rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
-     "appends every record: one that comes twice is there twice",
-     "name the columns that identify a record in schema, if it has any")  # fmt: skip
+     "appends every record: a record that comes twice is in the table twice",
+     "name the columns that identify a record in schema, if there are any")  # fmt: skip
 rule("all-null-column", NOTICE, "a column is null in every record",
      "does not create the column until a value comes",
-     "nothing to do if values may come later; else leave the column out")  # fmt: skip
+     "do nothing if values may come later; otherwise leave the column out")  # fmt: skip
 
 
 def _incomplete(table: TableInfo) -> Iterator[Fault]:

@@ -1,6 +1,6 @@
 """The command `report`: the last runs and the tables as one self-contained HTML page.
 
-The page has no script, and its own policy forbids any: data stays text.
+The page has no script, and its policy forbids any, so that data stays text.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _BARS, _WIDTH, _THINNEST = 250, 1000.0, 1.5  # of the time line
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ENDED = {
     "done": ("good", "done"),
-    "calls": ("fair", "stopped after as many calls as asked for"),
+    "calls": ("fair", "stopped by --calls"),
     "hours": ("fair", "stopped after six hours, as Fivetran does"),
     "failed": ("bad", "ended with an error"),
-    "broken": ("bad", "broken off: Fivetran could not go on"),
+    "broken": ("bad", "stopped: Fivetran could not continue"),
     "stopped": ("fair", "stopped by hand"),
     "": ("bad", "did not end: it was killed, or is still running"),
 }
@@ -44,14 +44,14 @@ def write(work: Work, out: Path | None) -> None:
 
     Args:
         work: Gives tables and secrets.
-        out: The file; None for report.html beside the tables.
+        out: The file; None for report.html next to the tables.
 
     Raises:
         UsageError: Nothing was synced yet, or the file cannot be written.
     """
     if not work.tables_file.exists():
         raise UsageError(
-            f"{work.tables_file} is not there: nothing was synced yet",
+            f"{work.tables_file} does not exist: nothing was synced yet",
             "run `python -m harness sync` first, or `sync --sample` and then `report --sample`",
         )
     file = out or work.tables_file.with_name("report.html")

@@ -27,7 +27,7 @@ __all__ = ["Faults", "Sample", "Seen", "Server", "load", "made_up"]
 
 
 class Sample:
-    """What stands in for the upstream, not yet running: sample.toml, or a WSGI app."""
+    """What replaces the upstream, not yet running: sample.toml, or a WSGI app."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Sample:
 
 
 def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample:
-    """What stands in for a project's upstream: `upstream` (module:app), else what sample.toml says.
+    """What replaces a project's upstream: `upstream` (module:app), else what sample.toml says.
 
     Raises:
         SampleError: sample.toml or the app is not there, or is wrong.
@@ -90,12 +90,12 @@ def _imported(folder: Path, upstream: str) -> tuple[WSGIApplication, str]:
     """The app of this name, and the code of its module, which is imported again each time."""
     if re.fullmatch(r"\w+(\.\w+)*:\w+", upstream) is None:
         raise SampleError(
-            f"upstream is {upstream!r}, but it must be MODULE:APP, such as tests.upstream:app",
-            f"write it so in {FILE}, or after --upstream",
+            f"upstream is {upstream!r}; it must be MODULE:APP, such as tests.upstream:app",
+            f"correct it in {FILE} or after --upstream",
         )
     name, _, app = upstream.partition(":")
     file = folder.joinpath(*name.split(".")).with_suffix(".py")
-    todo = f"write the WSGI app there (docs/sample.md), or change upstream in {FILE}"
+    todo = f"write the WSGI app into that file (docs/sample.md), or change upstream in {FILE}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.exists():
         raise SampleError(f"upstream {upstream}: {file} is missing", todo)

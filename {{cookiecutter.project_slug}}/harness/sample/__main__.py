@@ -13,7 +13,7 @@ from harness.sample import load
 
 
 def main(port: int = 8011, upstream: str = "") -> None:
-    """Serve what sample.toml of this folder describes, for curl or `func start`."""
+    """Run the sample API that sample.toml describes, for curl or `func start`."""
     try:
         sample = load(Path.cwd(), upstream)
         with sample.serve(port) as server, suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The API that sample.toml describes: what a request asks for, and what is wrong with it."""
+"""The API that sample.toml describes: answers a request, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _A_TIME = re.compile(
 
 
 def made_up(name: str) -> str:
-    """The value that stands in for the secret of this name; the same in every process."""
+    """The made-up value of the secret of this name; the same in every process."""
     return "sample-" + hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
@@ -55,7 +55,7 @@ class App:
         self._numbers: dict[tuple[str, str], str] = {}  # the first ones, by entity and parameter
 
     def answer(self, request: Request, asked: Asked) -> Response:
-        """The page that is asked for; or what is wrong, with the line to change."""
+        """The requested page; or what is wrong, with the line to change."""
         spec, entity, auth = self._spec, asked.entity, self._spec.auth
         if auth.kind == _OAUTH and "grant_type" in request.form:
             return _grant(auth, request)
@@ -64,15 +64,15 @@ class App:
         table = f"entity.{entity.name}"
         if request.method != entity.method:
             text = (
-                f"{spec.at(table, 'method')}: {entity.path} takes {entity.method}; write method = "
-                f'"{request.method}" there if that is what your API takes'
+                f"{spec.at(table, 'method')}: {entity.path} accepts only {entity.method}; write "
+                f'method = "{request.method}" there if your API accepts it'
             )
             return _json({"message": text}, 405, {"Allow": entity.method})
         if refusal := _without_credentials(spec, request):
             return refusal
         try:
             if entity.method == "POST" and _body_of(request) is None:
-                raise Refused(400, f"fetch.py: POST {entity.path} takes a JSON object as its body")
+                raise Refused(400, f"fetch.py: POST {entity.path} needs a JSON object as its body")
             for name, value in asked.parameters.items():
                 if name not in (entity.since, entity.until, entity.token, entity.size):
                     self._check_unknown(asked, entity, name, value)
@@ -94,8 +94,8 @@ class App:
         more = f", {len(others)} more" if others else ""
         place = spec.at(f"entity.{nearest.name}", "path")
         text = (
-            f"the sample has no {asked} but {nearest.method} {path}{more}: {place} or a new "
-            f"[entity.…] needs path = {_quoted(request.path)}"
+            f"the sample has no {asked}, only {nearest.method} {path}{more}: write path = "
+            f"{_quoted(request.path)} in {place} or in a new [entity.…]"
         )
         return _json({"message": text}, 404)
 
@@ -142,7 +142,7 @@ def _without_credentials(spec: Spec, request: Request) -> Response | None:
     if sent == scheme + value:
         return None
     text = (
-        f"{spec.at('auth', 'kind')} wants {wanted}, but the request has no such credentials: "
+        f"{spec.at('auth', 'kind')} expects {wanted}, but the request does not have it: "
         "change [auth] there or auth= in fetch.py"
     )
     challenge = f'{scheme.strip() or "ApiKey"} realm="sample"'

@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Form:
-    """How cursor values are written: as one example is; ValueError if it is none of `FORMS`.
+    """How cursor values are written: like one example; ValueError if it is not one of `FORMS`.
 
     A value is counted in microseconds since 1970, or as it is in a sequence, which counts no time.
     `unit` is the smallest step that the form can show, `first` the example's value.

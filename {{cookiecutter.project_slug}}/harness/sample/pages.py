@@ -50,7 +50,7 @@ def read(store: Store, parameters: Mapping[str, str], short: bool = False) -> Pa
     elif entity.key_is_token:
         number = store.number_of(token or "")
         if number is None:
-            raise _bad("token", f"{entity.token} is no record's primary key")
+            raise _bad("token", f"{entity.token} is not the primary key of a record")
         start = bisect_left(items, number + 1, key=lambda item: item.number)
     elif entity.pagination == "offset":
         start = _whole("token", entity.token, parameters, least=0, default=0)
@@ -60,7 +60,7 @@ def read(store: Store, parameters: Mapping[str, str], short: bool = False) -> Pa
     end = start + size
     found = items[start:end]
     if page > 1 and not found and entity.next:
-        raise Refused(404, "there is no such page: the last one is before it")
+        raise Refused(404, "there is no such page: it is after the last one")
     if end >= len(items):
         return Page(found)
     if entity.by_change:
@@ -98,5 +98,5 @@ def _whole(key: str, name: str, parameters: Mapping[str, str], *, least: int, de
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 16) or int(text) < least:
-        raise _bad(key, f"{name} is {text[:SHOWN]!r}, not a whole number from {least} on")
+        raise _bad(key, f"{name} is {text[:SHOWN]!r}, not a whole number of at least {least}")
     return int(text)

@@ -22,7 +22,7 @@ _HOUR = 3600 * SECOND
 _YEAR = 365 * DAY
 _BASE = 1_700_000_000 * SECOND  # where a year of made-up times begins
 _PARTS = 3  # a composite key counts its last column up to this
-_INNER = 4  # less than so many records stand inside one
+_INNER = 4  # fewer records than this are inside one
 _LOG_ROOM = 1000  # units between the newest key of a log and now, for what is inserted later
 _PROSE = (
     None,
@@ -159,7 +159,7 @@ def _made(entity: Entity, number: int, revision: int) -> dict[str, Any]:
 def _made_inside(
     inner: Entity, outer: dict[str, Any], number: int, revision: int, index: int
 ) -> dict[str, Any]:
-    """A record that stands inside another one, at an index from 0."""
+    """A record inside another one, at an index from 0."""
     record = _made(inner, number * _INNER + index, revision)
     if any(column in inner.parent for column in inner.primary_key):
         record |= _key(inner, index)

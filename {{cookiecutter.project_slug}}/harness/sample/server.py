@@ -34,13 +34,13 @@ class Seen(NamedTuple):
     method: str
     path: str
     status: int
-    entity: str  # that was asked for, "" where the path is not that of one
+    entity: str  # that was requested, "" where the path is not that of one
     parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
     problem: str  # why the upstream refused it; "" for a fault of the plan
 
 
 class Server:
-    """A running upstream, as a WSGI app."""
+    """A running sample API, which is a WSGI app."""
 
     url = ""  # where it is, without a slash at the end
 
@@ -93,7 +93,7 @@ class Server:
     ) -> Counter[str]:
         """Insert, update and delete so many records of these entities, None for all.
 
-        A seed chooses them. Records are deleted only where what stands inside them is named too.
+        A seed chooses them. Records are deleted only if the entities inside them are named too.
         """
         done: Counter[str] = Counter()
         for name, store in self._stores.items():
@@ -156,8 +156,8 @@ class Server:
             listener = socket.create_server((_HOST, port))
         except OSError as error:
             raise UsageError(
-                f"the sample upstream cannot listen on {_HOST}:{port}: {error.strerror}",
-                "end what listens there, or choose another port with --port",
+                f"the sample API cannot listen on {_HOST}:{port}: {error.strerror}",
+                "stop the program that uses this port, or choose another one with --port",
             ) from None
         with listener:
             fd = listener.fileno()

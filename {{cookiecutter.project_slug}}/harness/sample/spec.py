@@ -1,4 +1,4 @@
-"""What sample.toml can say: its keys, read and checked."""
+"""Reads and checks sample.toml."""
 
 from __future__ import annotations
 
@@ -92,11 +92,11 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ent
     entities: dict[str, Entity] = {}
 
     def at(self, table: str, key: str = "") -> str:
-        """Where a key stands, or its table: "sample.toml line 14"."""
+        """The line of a key, or of its table: "sample.toml line 14"."""
         return _at(self.text, table, key)
 
     def inside(self, entity: str) -> list[Entity]:
-        """The entities whose records stand inside the records of this one."""
+        """The entities whose records are inside the records of this one."""
         return [inner for inner in self.entities.values() if inner.place[0] == entity]
 
 
@@ -164,7 +164,7 @@ def _convert(text: str, table: str, value: Any, kind: type[_T]) -> _T:
     except msgspec.ValidationError as error:
         # "Expected `str`, got `int` - at `$.size`", "Object missing required field `record`"
         key = re.findall(r"`(?:\$\.)?(\w+)", str(error))[-1]
-        rule = f"does not fit: {str(error).partition(' - at')[0]}"
+        rule = f"is wrong: {str(error).partition(' - at')[0]}"
         raise _error(text, table, key, rule) from None
 
 
@@ -216,7 +216,7 @@ def _broken_inside(spec: Spec, entity: Entity) -> Iterator[tuple[str, str]]:
         yield "inside", f"must be {' or '.join(names)}"
     for column, source in entity.parent.items():
         if outer and value_at(outer.record, source) is None:
-            yield "parent", f"{column}: {source} is no column of {outer.name}"
+            yield "parent", f"{column}: {outer.name} has no column {source}"
 
 
 def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -227,8 +227,8 @@ def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, s
     if first != entity.name:
         yield (
             "path",
-            f"{entity.path} is that of {first} already; for records that stand inside its "
-            f'records write inside = "{first}.COLUMN" instead of path',
+            f"{entity.path} is already the path of {first}; for records inside its records write "
+            f'inside = "{first}.COLUMN" instead of path',
         )
     if entity.pagination in ("cursor", "next_url") and not entity.next:
         yield "next", f"is required with {entity.pagination}"

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.protocol.messages import AZURE_SECONDS, Answer
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_GATEWAYS = (429, 502, 503, 504)  # somebody before the function answers them
+_GATEWAYS = (429, 502, 503, 504)  # answered by a gateway in front of the function
 
 
 class HttpTarget:
@@ -37,7 +37,7 @@ class HttpTarget:
                 allow_redirects=False,
             )
             if response.status_code in _GATEWAYS:
-                why = f"HTTP {response.status_code} of a gateway in front of the function"
+                why = f"HTTP {response.status_code} from a gateway in front of the function"
         except requests.Timeout:
             why = "it took too long"
         except requests.RequestException as error:
@@ -50,7 +50,7 @@ class HttpTarget:
             raise UsageError(
                 f"HTTP {response.status_code}: {self.name} redirects to "
                 f"{response.headers['Location'].partition('?')[0]}, and Fivetran does not follow",
-                "name that URL with --url; before a login page, switch off authentication in front "
+                "pass that URL to --url; if it is a login page, turn off authentication in front "
                 "of the function: its key protects it",
             )
         content_type = response.headers.get("Content-Type", "")
@@ -65,10 +65,10 @@ def _innermost(error: BaseException) -> str:
 
 
 def split_key(url: str) -> tuple[str, str]:
-    """The URL without the function key that its query may hold, and that key.
+    """The URL without the function key in its query, and that key.
 
     Raises:
-        UsageError: It is not https (nor on this machine), or holds a user name or password.
+        UsageError: It is not https (nor on this machine), or has a user name or password.
     """
     try:
         parts = urlsplit(url)

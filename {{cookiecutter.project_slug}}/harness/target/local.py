@@ -32,10 +32,10 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 class FunctionTarget:
-    """The HTTP function of a project's folder, imported anew by each instance.
+    """The HTTP function of a project's folder, imported again by each instance.
 
     Attributes:
-        route: What stands behind /api/ in its URL.
+        route: The part of its URL after /api/.
 
     Raises:
         UsageError: There is no function_app.py, it cannot be imported, or it has no HTTP function.
@@ -55,16 +55,16 @@ class FunctionTarget:
         methods = [str(getattr(each, "value", each)) for each in trigger.get("methods") or ["POST"]]
         if "POST" not in methods:
             raise ProtocolBroken(
-                f"the function takes {', '.join(methods)} only: Fivetran's POST gets a 404",
+                f"the function accepts only {', '.join(methods)}: Fivetran's POST gets a 404",
                 'write methods=["POST"] in function_app.py',
                 rule="no-post",
             )
         self._handler, self._parameter = function.get_user_function(), str(trigger["name"])
         if [self._parameter] != list(inspect.signature(self._handler).parameters):
             raise UsageError(
-                f"in this process only a function with one parameter, {self._parameter}, can be "
-                "called",
-                "start it with func start and name it with --url",
+                f"only a function whose single parameter is {self._parameter} can be called in "
+                "this process",
+                "start it with func start, and pass its URL with --url",
             )
         self.route = str(trigger.get("route") or function.get_function_name())
         self.name = f"{function.get_function_name()} in {folder / ENTRY}"
@@ -104,7 +104,8 @@ class FunctionTarget:
         if not file.exists():
             raise UsageError(
                 f"{file} is missing",
-                "run this in the project's folder, or name a running function with --url",
+                "run this in the project's folder, or pass the URL of a running function with "
+                "--url",
             )
         importlib.invalidate_caches()
         try:
@@ -121,7 +122,7 @@ class FunctionTarget:
     def _place(self, error: BaseException) -> str:
         """The file and line of the project that an error comes from."""
         frames = traceback.extract_tb(error.__traceback__)
-        # A wrong declaration is found inside the runtime; who declared it stands in the folder.
+        # A wrong declaration is found inside the runtime, but the line to change is in the folder.
         last = [each for each in frames if Path(each.filename).parent == self._folder] or frames
         file, line = last[-1].filename, last[-1].lineno
         if isinstance(error, SyntaxError) and error.filename:

@@ -1,4 +1,4 @@
-"""The destination: replies become tables in a DuckDB file, as they would at Fivetran."""
+"""The destination: writes replies into tables of a DuckDB file, as Fivetran would."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """A table as it stands.
+    """The current content of a table.
 
     Attributes:
         primary_key: Its columns; empty when rows are appended.
@@ -50,7 +50,7 @@ class TableInfo:
 class Warehouse(Store):
     """One connection's tables and the state that belongs to them, in one DuckDB file.
 
-    Every method that changes something is one transaction: killed anywhere, it has happened or not.
+    Every method that changes something is one transaction: after a kill it is done or not begun.
 
     Args:
         path: The file; made where it is missing.

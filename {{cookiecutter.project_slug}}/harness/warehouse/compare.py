@@ -1,7 +1,7 @@
-"""Where two warehouses differ in the rows that are not deleted.
+"""Compares the rows of two warehouses that are not deleted.
 
-Types, deleted rows and Fivetran's columns are left aside; a column that is missing is null
-throughout. Numbers with a point compare as doubles, times as instants, all else by its text.
+Types, deleted rows and Fivetran's columns are ignored; a missing column counts as null. Numbers
+with a point are compared as doubles, times as instants, all other values as text.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _compare(
         column = next(c for c in texts if row[c] != other[c])
         what = (
             f"{_record(row, key)} has {column}={_quoted(other[column])}, "
-            f"and should have {column}={_quoted(row[column])}"
+            f"but should have {column}={_quoted(row[column])}"
         )
     elif surplus:
         what = f"{_record(surplus[0], key)} is one too many"

@@ -85,7 +85,7 @@ class Load:
                     self._faults += notice.new_keys(self._store, table, began)
             for entity in memory.early:
                 if to_name(entity, table=True) not in made:
-                    what = f"no row ever came for {entity}"
+                    what = f"{entity} never had a row"
                     self._faults.append(Fault("delete-of-nothing", what, "delete", entity))
             memory.sync_began, memory.early = None, []
         return self._noticed
@@ -120,7 +120,7 @@ class Load:
         records = self._reply.delete[entity]
         if not self._reply.schema.get(entity):
             raise ProtocolBroken(
-                f'delete.{entity} has records, but schema names no primary key for "{entity}".',
+                f'delete.{entity} has records, but schema has no primary key for "{entity}".',
                 rule="delete-without-schema",
             )
         key = self._key(table, entity)
@@ -179,12 +179,12 @@ class Load:
             if self._privacy.blocks(table.name, name):
                 raise UsageError(
                     f"{table.name}.{name} is blocked, but it is part of the table's primary key.",
-                    "Take it out of blocked in connection.json; hashed hides it too.",
+                    "Move it from blocked to hashed in connection.json.",
                 )
         if table.made and table.primary_key != key:
             raise ProtocolBroken(
                 f'The primary key of "{entity}" is {_listed(key)} in this reply and was '
-                f"{_listed(table.primary_key)} when table {table.name} was made.",
+                f"{_listed(table.primary_key)} when table {table.name} was created.",
                 rule="schema-varies",
             )
         return key
@@ -212,7 +212,7 @@ class Load:
             if self._privacy.blocks(table.name, name):
                 continue
             if name.startswith("_fivetran_"):
-                what = f"{part}.{entity}: column {name} is named like one of Fivetran's."
+                what = f"{part}.{entity}: Fivetran reserves the column name {name}."
                 raise ProtocolBroken(what, rule="reserved-name")
             lists = [values[source] for source in sorted(sources, reverse=True)]
             columns[name] = lists[0] if len(lists) == 1 else list(map(_first, *lists))

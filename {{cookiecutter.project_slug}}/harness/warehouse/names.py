@@ -62,8 +62,8 @@ class Privacy:
         for (table, column), entry in self.hashed.items():
             if not column:
                 raise UsageError(
-                    f'hashed has the entry "{entry}", which names no column.',
-                    f'Write "{table}.column" for each column of it in connection.json.',
+                    f'hashed has the entry "{entry}", which is not a column.',
+                    f'Write "{table}.column" for each of its columns in connection.json.',
                 )
 
     def blocks(self, table: str, column: str = "") -> bool:

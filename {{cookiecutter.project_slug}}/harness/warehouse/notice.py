@@ -96,7 +96,7 @@ def both(store: Store, rows: Rows, deleted: Mapping[str, Shape]) -> Iterator[Fau
     shapes = {name: shape.join(deleted[name]) for name, shape in rows.key.items()}
     ((index,),) = store.query(f"SELECT min({INDEX}) FROM {STAGE} WHERE {among(shapes, DELETED)}")
     if index is not None:
-        what = f"{rows.id(index)} stands in insert and in delete"
+        what = f"{rows.id(index)} is in insert and in delete"
         yield rows.fault("key-in-insert-and-delete", what, index)
 
 
@@ -133,13 +133,13 @@ def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, l
     if older:
         index, was = older[0]
         now = text(rows.columns[stamp][index])
-        what = f"{stamp} {now} takes the place of {text(was)}{_more(older)}"
+        what = f"{stamp} {now} replaces {text(was)}{_more(older)}"
         faults.append(rows.fault("row-goes-back", what, index, stamp))
     taken = next((index for index, before, *_ in pairs if before < 0), -1)
     for name in retyped if taken >= 0 else ():
         old, new = rows.before[name], rows.here[name]
         was = "an integer" if new.kinds == old.kinds else old.words
-        what = f"{rows.id(taken)} takes the place of a row whose {name} was {was}"
+        what = f"{rows.id(taken)} replaces a row whose {name} was {was}"
         faults.append(rows.fault("records-become-one", what, taken))
     return len(twice), faults
 
@@ -160,7 +160,7 @@ def new_keys(store: Store, table: Table, began: int) -> Iterator[Fault]:
     for key in map(quoted, table.primary_key):
         if store.count(f"SELECT count(*) FROM (SELECT {key} {new} INTERSECT SELECT {key} {old})"):
             return  # such as snapshots, whose key is a day and an id
-    what = f"all {rows:,} records came before, each under another {', '.join(table.primary_key)}"
+    what = f"all {rows:,} records came before, each with another {', '.join(table.primary_key)}"
     yield Fault("new-keys", what, "insert", table.entities[0])
 
 
@@ -180,7 +180,7 @@ def among(key: Mapping[str, Shape], rows: str) -> str:
 
 
 def _stamp(table: Table, rows: Rows, state: Any) -> str:
-    """The column with the time of the last change: by its name, else one that the state holds."""
+    """The column with the time of the last change: by its name, else one that is in the state."""
     times = [name for name in rows.columns if name not in rows.key and _is_time(table, name)]
     named = [name for name in times if _CHANGED.search(name)]
     if named:
@@ -203,7 +203,7 @@ def _is_retyped(rows: Rows, name: str) -> bool:
 
 
 def _scalars(value: Any) -> Iterator[Any]:
-    """Texts and numbers that stand anywhere in a state."""
+    """Texts and numbers anywhere in a state."""
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _scalars(item)
@@ -212,7 +212,7 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 
 def _more(found: list[Any]) -> str:
-    return f"; so it is with {len(found) - 1:,} more" if len(found) > 1 else ""
+    return f"; the same for {len(found) - 1:,} more" if len(found) > 1 else ""
 
 
 def _short(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The record of each run, in tables that users can query; it holds no records of the API.
 
-`_harness.runs`, `_harness.calls` and `_harness.findings`; a run that was killed is there as far as
-it came. Texts are stored unchanged: redact them before.
+`_harness.runs`, `_harness.calls` and `_harness.findings`; a run that was killed is recorded up to
+that point. Texts are stored unchanged: redact them before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The DuckDB file: what the harness remembers, the texts of every table, and the views on them.
 
-A table's texts lie in a schema of the harness's, one VARCHAR a column, as the reply had them. The
-view in the connection's schema casts them, so widening a column is another view.
+A table's texts are in a schema of the harness, one VARCHAR per column, as the reply had them. The
+view in the connection's schema casts them, so widening a column only changes the view.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SYSTEM = {
     "_fivetran_deleted": "BOOLEAN",
     "_fivetran_synced": INSTANT,
 }
-_ANEW = "Name another file with --warehouse, or delete this one to start from nothing."
+_ANEW = "Choose another file with --warehouse, or delete this one to start again."
 
 
 class Table(msgspec.Struct, omit_defaults=True):
@@ -93,9 +93,9 @@ class Memory(msgspec.Struct):
         salt: Of hashed columns.
         batch: How many replies were applied.
         stamp: The last `_fivetran_synced`, in microseconds since the epoch.
-        sync_began: The first stamp of the sync that goes on, None between syncs.
+        sync_began: The first stamp of the current sync, None between syncs.
         resync_began: The stamp at which a re-sync began that has not finished.
-        early: Entities that had deletes before rows in the sync that goes on.
+        early: Entities that had deletes before rows in the current sync.
     """
 
     schema: str
