@@ -128,7 +128,7 @@ BODIES: list[tuple[Any, list[str]]] = [
     (b"\xef\xbb\xbf{}", ["not-json : the reply begins with a byte order mark (EF BB BF)"]),
     (
         gzip.compress(b"{}", mtime=0),
-        ["not-json : the body is compressed with gzip, and no Content-Encoding header says so"],
+        ["not-json : the body is compressed with gzip, but has no Content-Encoding header"],
     ),
     (b" \n", ["not-json : the reply is empty"]),
     (PAGE, ["not-json : the reply is an HTML page: Bad Gateway 502 nginx & co"]),
