@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from connector.sync.handler import handle
 from connector.testing import Reply, call_step, held_clock
 from handmade import served
 from harness.sample import made_up
-from publish.conftest import ROOT
+from publish.conftest import Bake
 from publish.pages import PAGE, SAMPLE, fenced
 from werkzeug import Request
 from werkzeug import Response as Answer
@@ -268,10 +269,20 @@ def test_files_that_are_no_json_are_read_as_the_page_says(page: dict[str, Any]) 
     assert page["unpacked"](response) == table
 
 
-def test_examples_are_formatted_as_the_project_s_own_code(tmp_path: Path) -> None:
-    """ruff's formatter finds nothing to change."""
-    for number, block in enumerate([*fenced(PAGE, "python"), *fenced(SAMPLE, "python")]):
-        (tmp_path / f"block{number}.py").write_text(block, encoding="utf-8", newline="\n")
-    command = [sys.executable, "-m", "ruff", "format", "--diff", "--config", ROOT / "ruff.toml"]
-    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stdout
+def test_examples_pass_the_tools_of_a_project(bake: Bake, tmp_path: Path) -> None:
+    """ruff and mypy of a bake; imports may stand above the example that needs them."""
+    project = Path(shutil.copytree(bake(), tmp_path / "project"))
+    blocks = "\n\n".join(fenced(PAGE, "python"))
+    (project / "page.py").write_text(blocks, encoding="utf-8", newline="\n")
+    (app,) = fenced(SAMPLE, "python")
+    (project / "tests" / "upstream.py").write_text(app, encoding="utf-8", newline="\n")
+    for tool in (
+        ("ruff", "format", "--no-cache", "--diff"),
+        ("ruff", "check", "--no-cache", "--extend-ignore", "E402"),
+        ("mypy", "--cache-dir", str(tmp_path / "cache"), "page.py", "tests/upstream.py"),
+    ):
+        command = [sys.executable, "-m", *tool]
+        done = subprocess.run(
+            command, cwd=project, capture_output=True, text=True, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -28,7 +28,10 @@ AT_ONCE = {
 def follow(project: Path) -> dict[str, str]:
     """Do in the project's files what the page says, and give the app settings that it names."""
     page = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
-    said = re.findall(r"`([^`]+)`", page.partition("**OpenTelemetry**")[2].partition("**azure-functions-doctor")[0])
+    said = re.findall(
+        r"`([^`]+)`",
+        page.partition("**OpenTelemetry**")[2].partition("**azure-functions-doctor")[0],
+    )
     packages = [
         text for text in said if re.fullmatch(r"[a-z-]+opentelemetry[a-z-]*|opentel[a-z-]+", text)
     ]
