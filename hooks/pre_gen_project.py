@@ -4,6 +4,8 @@ import ipaddress
 import json
 import keyword
 import re
+import shlex
+import subprocess
 import sys
 from urllib.parse import urlsplit
 
@@ -163,15 +165,29 @@ def contradictions(answers):
         yield "deletes", rule, "none"
 
 
-def refusals(answers):
-    """One message for each wrong answer, with the rule and an example."""
+def wrong_answers(answers):
+    """What is wrong, or the answers that contradict each other: (question, rule, example)."""
     wrong = [(name, *rule) for name, (check, *rule) in RULES.items() if not check(answers[name])]
     if any(name == "project_name" for name, *_ in wrong):  # others are derived from it
         wrong = [row for row in wrong if row[0] not in ("project_slug", "function_name")]
+    return wrong or list(contradictions(answers))
+
+
+def refusals(answers):
+    """One message for each wrong answer, with the rule and an example."""
     return [
         f"{name} is {answers[name][:60]!a}\n    rule:    {rule}\n    example: {name}={example}"
-        for name, rule, example in wrong or contradictions(answers)
+        for name, rule, example in wrong_answers(answers)
     ]
+
+
+def command(answers):
+    """The command that repeats the answers, with the examples in place of what was refused."""
+    asked = {name: text or "none" for name, text in answers.items() if not name.startswith("_")}
+    asked |= {name: example for name, _, example in wrong_answers(answers)}
+    words = ["cookiecutter", str(answers.get("_template", "TEMPLATE")), "--no-input"]
+    words += [f"{name}={text}" for name, text in asked.items()]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def main(answers):
@@ -186,8 +202,9 @@ def main(answers):
         text = "\n\n  ".join(found)
         print(
             f"\nRefused, nothing was written:\n\n  {text}\n\n"
-            "Start again with other answers. (Cookiecutter's own message below says only that this "
-            "check failed.)\n",
+            "Answer again, or change the examples in this command:\n\n"
+            f"  {command(answers)}\n\n"
+            "(What Cookiecutter prints below says only that this check failed.)\n",
             file=sys.stderr,
         )
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -230,6 +231,19 @@ def test_all_wrong_answers_are_named_at_once(pre_gen: ModuleType) -> None:
         "entity",
         "cursor_field",
     ]
+
+
+def test_the_printed_command_gives_a_project(
+    pre_gen: ModuleType, bake_into: Bake, tmp_path: Path
+) -> None:
+    """It repeats the right answers, and has the examples in place of the wrong ones."""
+    wrong = {"entity": "Order", "project_name": "Zoë's Shop", "cursor_field": ""}
+    words = shlex.split(pre_gen.command(GOOD | wrong | {"_template": "gh:o/t", "__x": "y"}))
+    assert words[:3] == ["cookiecutter", "gh:o/t", "--no-input"]
+    answers = dict(word.split("=", 1) for word in words[3:])
+    assert answers == GOOD | wrong | {"entity": "sales_order", "cursor_field": "none"}
+    fetch = bake_into(tmp_path, **answers) / "fetch.py"
+    assert '"sales_order",' in fetch.read_text(encoding="utf-8")
 
 
 def test_the_rule_of_a_refusal_is_in_the_question(pre_gen: ModuleType) -> None:

@@ -40,6 +40,7 @@ _PUBLIC = ("FUNCTIONS_", "WEBSITE_", "PYTHON_", "SCM_", "CONNECTOR_", "UPSTREAM_
 # What an error says, and what that means for a run on this machine.
 _HINTS = (
     ("connection ?refused|actively refused", "is it running, and is this the right port?"),
+    ("CONNECTOR_ENTITIES names", "is the entity spelled as in fetch.py?"),
     ("wrong.version.number|record.layer", "that port does not speak https: write http://"),
     (
         "state API|re-sync in Fivetran",

@@ -77,13 +77,17 @@ class Console(rich.Console):
         self._show(table, soft_wrap=False)
 
     def state(self, state: Any, label: str = "state", *, whole: bool = False) -> None:
-        """A state, on one line where it fits; cut unless `whole` is set."""
-        text = self.redactor.text(encode(state).decode("utf-8"))
+        """A state, on one line if it fits; unless it is whole, without what is unfinished."""
+        shown, rest = state, ""
+        if not whole and isinstance(state, dict):
+            shown = {name: value for name, value in state.items() if not name.startswith("_")}
+            rest = "" if shown == state else ", and an unfinished walk"
+        text = self.redactor.text(encode(shown).decode("utf-8"))
         if len(text) > _LINE:
             text = msgspec.json.format(text, indent=2)
         if not whole and len(text) > _STATE:
             text = f"{text[:_STATE]}…\n(`python -m harness state` prints all of it)"
-        self.say(f"{label}: {text}")
+        self.say(f"{label}: {text}{rest}")
 
     @contextmanager
     def printed(self) -> Iterator[None]:

@@ -131,9 +131,8 @@ class Look:
 
     def _show_state(self) -> None:
         """The next state: what is committed, and whether the sync goes on."""
-        console, state = self._work.console, self.state
-        committed = {name: value for name, value in state.items() if not name.startswith("_")}
-        console.state(committed, "committed after this", whole=True)
+        console = self._work.console
+        console.state(self.state, "state after this")
         if self.more:
             console.say("hasMore: true, Fivetran calls again at once")
         else:

@@ -67,7 +67,7 @@ def test_what_does_not_come_is_named(project: Make, run: Run) -> None:
     line = "event=page entity=thing page=1 rows=0"
     project(f"log.info({line!r})\nreturn reply({{'state': {{}}, 'hasMore': False}})")
     written = run("peek", "thing")[1]
-    assert "thing: no records" in written and "committed after this: {}" in written
+    assert "thing: no records" in written and "state after this: {}" in written
     assert "nosuch: nothing came" in run("peek", "nosuch")[1]
 
 

@@ -344,7 +344,7 @@ def test_findings_are_sorted_counted_explained_and_written_as_json(tmp_path: Pat
         "fix": rule.fix,
         "count": 1,
         "calls": [0],
-        "places": [{"part": "insert", "entity": "t", "what": "note is null in every record"}],
+        "places": [{"part": "insert", "entity": "t", "what": "null in every record: note"}],
     }
     assert error["places"] == [
         {"call": 1, "part": "hasMore", "what": "hasMore is 1, not true or false"}

@@ -43,8 +43,8 @@ rule("type-flips", WARNING, "the type of a column changes",
 rule("records-become-one", WARNING, "several records become one row",
      'keeps the last record with the same primary key; in a text column, 1 and "1" are the same '
      "key",
-     "name all columns of the key in schema, and write their values in one type; do nothing if "
-     "the records are versions of one record, oldest first")  # fmt: skip
+     "do nothing if the records are versions of one record, oldest first; otherwise name all "
+     "columns of the key in schema, and write their values in one type")  # fmt: skip
 rule("new-keys", WARNING, "every sync gives the records new primary keys",
      "finds no row to replace: every sync adds all records to the table again",
      "use a primary key that comes from the API, not one that the function generates")  # fmt: skip
@@ -226,8 +226,8 @@ def _hidden(
 rule("no-primary-key", NOTICE, "an entity has no primary key in schema",
      "appends every record: a record that comes twice is in the table twice",
      "name the columns that identify a record in schema, if there are any")  # fmt: skip
-rule("all-null-column", NOTICE, "a column is null in every record",
-     "does not create the column until a value comes",
+rule("all-null-column", NOTICE, "columns are null in every record",
+     "does not create such a column until a value comes",
      "do nothing if values may come later; otherwise leave the column out")  # fmt: skip
 
 
@@ -235,5 +235,5 @@ def _incomplete(table: TableInfo) -> Iterator[Fault]:
     if not table.primary_key:
         what = f"{table.name} has no primary key: its records are appended"
         yield Fault("no-primary-key", what, "insert", table.name)
-    for name in table.empty:
-        yield Fault("all-null-column", f"{name} is null in every record", "insert", table.name)
+    if names := ", ".join(table.empty):
+        yield Fault("all-null-column", f"null in every record: {names}", "insert", table.name)
