@@ -66,7 +66,7 @@ def test_a_path_and_a_name_changed_in_both_files_stay_green(project: Path) -> No
 
 
 def test_a_path_changed_in_fetch_alone_is_explained(project: Path) -> None:
-    """The failure says what the sample upstream has, and that sample.toml is the file to change."""
+    """The failure says what the sample API has, and that sample.toml is the file to change."""
     fetch = project / "fetch.py"
     text = fetch.read_text(encoding="utf-8").replace('"/transaction"', '"/payments"')
     fetch.write_text(text, encoding="utf-8", newline="\n")

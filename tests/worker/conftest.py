@@ -98,7 +98,7 @@ class Deployment:
     Attributes:
         front: The function app.
         project: Where the harness is run.
-        upstream: The sample upstream that the function reads.
+        upstream: The sample API that the function reads.
     """
 
     front: Front
@@ -131,7 +131,7 @@ def start_harness(project: Path, front: Front, *arguments: str) -> subprocess.Po
 def deployment(
     bake: Bake, front: Fronts, folder: Path, answers: dict[str, str], **settings: str
 ) -> Iterator[Deployment]:
-    """A bake in the folder, published, served and connected to its sample upstream."""
+    """A bake in the folder, published, served and connected to its sample API."""
     project = shutil.copytree(bake(**answers), folder / "project")
     sample = load(project)
     connect(project, sample.secrets())

@@ -40,7 +40,7 @@ class BaseUrl:
         return self.text + (path if not path or path[0] in "/?" else f"/{path}")
 
     def token_url(self, url: str) -> str:
-        """The URL of an OAuth token endpoint; of a sample upstream if `UPSTREAM_BASE_URL` is one.
+        """The URL of an OAuth token endpoint; of a sample API if `UPSTREAM_BASE_URL` is one.
 
         A test must not ask a real identity provider.
         """

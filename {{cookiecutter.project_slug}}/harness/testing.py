@@ -1,4 +1,4 @@
-"""The conformance suite: tests a function against Fivetran's rules, with the sample upstream."""
+"""The conformance suite: tests a function against Fivetran's rules, with the sample API."""
 
 from __future__ import annotations
 

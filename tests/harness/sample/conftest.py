@@ -1,4 +1,4 @@
-"""A sample upstream for a test: sample.toml made from a dict, served, and read over HTTP."""
+"""A sample API for a test: sample.toml made from a dict, served, and read over HTTP."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def written(tables: dict[str, dict[str, Any]], top: str = "records = 250") -> st
 
 
 class Client:
-    """A careful client of a running sample upstream with one entity, `order`."""
+    """A careful client of a running sample API with one entity, `order`."""
 
     def __init__(self, sample: Sample, server: Server) -> None:
         self.sample, self.server = sample, server

@@ -1,4 +1,4 @@
-"""`python -m harness.sample`: runs only the sample upstream, until Ctrl+C."""
+"""`python -m harness.sample`: runs only the sample API, until Ctrl+C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample upstream's faults: chosen by a seed, or on all pages after the first."""
+"""The sample API's faults: chosen by a seed, or on all pages after the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records generated from one example, and their changes while the sample upstream runs."""
+"""Records generated from one example, and their changes while the sample API runs."""
 
 from __future__ import annotations
 

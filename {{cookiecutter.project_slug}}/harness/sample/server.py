@@ -1,4 +1,4 @@
-"""The sample upstream on a local port: its requests, and the changes to its records."""
+"""The sample API on a local port: its requests, and the changes to its records."""
 
 from __future__ import annotations
 
