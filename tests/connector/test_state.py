@@ -229,3 +229,23 @@ def test_a_secret_in_one_entitys_state_is_refused_and_does_not_stop_the_others(h
     assert (sync.ids("good"), sync.ids("bad")) == ([1], [])
     assert "entity bad" in sync.error and "contains a secret" in sync.error
     assert SECRETS["apiToken"] not in str(sync.report) + str(sync.replies)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("key", "reads"), [(["id"], True), ([], False)])
+def test_an_entity_that_was_read_with_soft_delete_gets_a_cursor(
+    key: list[str], reads: bool
+) -> None:
+    """It is read from the beginning, unless its rows would come twice without a primary key."""
+    made = source()
+    made.entity("thing", primary_key=key, cursor="at")(
+        lambda fetch: Page(fetch.get("/thing", params={"since": fetch.since}).rows("data"))
+    )
+    upstream = Upstream(lambda asked: {"data": [{"id": 1, "at": iso(-60)}]})
+    body = encoded({"state": {"thing": {"rows": 3}}, "secrets": SECRETS})
+    reply = checked(*handle(made, body, upstream))
+    if reads:
+        assert reply["state"] == {"thing": iso(-60)}
+        assert "since" not in upstream.asked[0].params
+    else:
+        assert reply["errorType"] == "StateError" and upstream.asked == []

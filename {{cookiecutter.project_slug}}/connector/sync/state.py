@@ -271,6 +271,8 @@ def _parse_committed(entity: Entity, rest: Mapping[str, Any]) -> Committed:
         return Committed() if has_rows or has_seen else Committed(value)
     if value is not fields:
         return Committed(value, _point(entity, value, repr(name)))
+    if has_rows and entity.primary_key:  # it was read with soft_delete: no cursor is committed
+        return Committed()
     if not has_seen:
         raise _refused(name, 'an object, but not {"cursor": …, "seen": […]}')
     cursor = fields["cursor"]
