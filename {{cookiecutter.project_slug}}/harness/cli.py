@@ -157,7 +157,8 @@ def sync(
             metavar="SEED",
             help="Sync while the sample API fails and its records change, replies are lost and "
             "calls are repeated; then compare the tables with those of an undisturbed sync. The "
-            "same SEED gives the same faults. With --url only replies are lost and calls repeated.",
+            "same SEED gives the same faults, exactly so with Source(workers=1). With --url only "
+            "replies are lost and calls repeated.",
         ),
     ] = None,
 ) -> None:
