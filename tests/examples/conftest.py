@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from baked import once
-from cookiecutter.main import cookiecutter
+from publish.conftest import ROOT, Bake, bake
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["bake"]
+
 GALLERY = ROOT / "examples"
 CACHES = shutil.ignore_patterns("__pycache__", ".*_cache", ".fivetran")
 # What the example's upstream expects of the custom payload; any other key is "acme".
@@ -40,29 +40,11 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def bake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with the default answers."""
-
-    def into(folder: Path) -> Path:
-        config = folder / "config.yaml"
-        config.write_text(
-            f'replay_dir: "{folder.as_posix()}/a"\ncookiecutters_dir: "{folder.as_posix()}/b"\n',
-            encoding="utf-8",
-        )
-        made = cookiecutter(
-            str(ROOT), no_input=True, output_dir=str(folder), config_file=str(config)
-        )
-        return Path(made)
-
-    return once(tmp_path_factory, {"for": "examples"}, into)
-
-
 @pytest.fixture
-def project(bake: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+def project(bake: Bake, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The example over a copy of the project, with its names in both connection files."""
     folder = tmp_path / "project"
-    shutil.copytree(bake, folder, ignore=CACHES)
+    shutil.copytree(bake(), folder, ignore=CACHES)
     shutil.copytree(GALLERY / request.param, folder, ignore=CACHES, dirs_exist_ok=True)
     secrets, payload = json.loads(run(folder, "-c", NAMES))
     connection = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from examples.conftest import CACHES, GALLERY, run
+from publish.conftest import Bake
 
 EXAMPLES = sorted(path.parent.name for path in GALLERY.glob("*/fetch.py"))
 FILES = {"fetch.py", "sample.toml", "tests/test_fetch.py", "tests/test_function.py"}
@@ -34,10 +35,10 @@ def test_an_example_works_in_a_new_project(project: Path) -> None:
     assert second["rows"] < first["rows"] or not first["state"]
 
 
-def test_the_tools_of_a_project_find_nothing_in_the_examples(bake: Path, tmp_path: Path) -> None:
+def test_the_tools_of_a_project_find_nothing_in_the_examples(bake: Bake, tmp_path: Path) -> None:
     """ruff and mypy, with the settings of a new project; modules need names of their own."""
     folder = tmp_path / "project"
-    shutil.copytree(bake, folder, ignore=CACHES)
+    shutil.copytree(bake(), folder, ignore=CACHES)
     for name in EXAMPLES:
         for path in (GALLERY / name).rglob("*.py"):
             (folder / f"{path.stem}_{name}.py").write_bytes(path.read_bytes())

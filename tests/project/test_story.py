@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import runpy
 import sqlite3
 import sys
 from pathlib import Path
@@ -17,11 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.skipif(sys.platform == "win32", reason="its commands are written for a POSIX shell")
 def test_the_story_runs_as_it_is_written(tmp_path: Path) -> None:
     """Each command prints what the page shows, but for numbers; the table is the API's."""
-    spec = importlib.util.spec_from_file_location("story", ROOT / "scripts" / "story.py")
-    assert spec is not None and spec.loader is not None
-    story = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(story)
-    for shown, printed in story.run(story.PAGE.read_text(encoding="utf-8"), tmp_path):
+    story = runpy.run_path(str(ROOT / "scripts" / "story.py"))
+    for shown, printed in story["run"](story["PAGE"].read_text(encoding="utf-8"), tmp_path):
         assert words(printed) == words(shown)
     rows = "SELECT id, updated_at, total, city FROM {} ORDER BY id"
     with sqlite3.connect(tmp_path / "shop.db") as shop:

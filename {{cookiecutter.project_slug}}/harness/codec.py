@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +32,15 @@ def encode(value: Any) -> bytes:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
         return _ascii(value).encode("ascii")
+
+
+def scalars(value: Any) -> Iterator[Any]:
+    """Texts and numbers anywhere in a decoded value."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from scalars(item)
+    elif value is not None and not isinstance(value, bool):
+        yield value
 
 
 def _refuse(name: str) -> Any:

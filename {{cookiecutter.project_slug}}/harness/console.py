@@ -109,7 +109,7 @@ class Console(rich.Console):
         """An error in a box, with lines of advice and the trace below."""
         rule = f"rule {error.rule} in harness/RULES.md" if error.rule else ""
         notes = [note for note in getattr(error, "__notes__", []) if note != f"→ {error.todo}"]
-        notes = [shorter(note) if note == error.trace else note for note in notes]
+        notes = [_shorter(note) if note == error.trace else note for note in notes]
         lines = [self.text(error), self.text(error.kind, "dim")]
         lines += [self.text(line, "cyan") for line in advice]
         lines += [self.text(line, "dim") for line in (rule, *notes)]
@@ -127,7 +127,7 @@ class Console(rich.Console):
             super().print(what, **options)
 
 
-def shorter(trace: str) -> str:
+def _shorter(trace: str) -> str:
     """A trace without the frames of connector/, where any other frame is left."""
     frames = re.split(r"\n(?=\S)", trace)
     users = [frame for frame in frames if not frame.startswith("connector/")]

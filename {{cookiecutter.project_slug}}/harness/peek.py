@@ -34,8 +34,7 @@ class Look:
         self._lines: list[str] = []  # of the step's log, and warnings
         self._records: dict[str, list[dict[str, Any]]] = {}  # by table
         self._exchanges: list[Exchange] = []
-        self._ended = False  # by an error
-        self._unmarked: dict[str, int] = {}  # rows that were read before marking, by entity
+        self._unmarked: set[str] = set()  # entities whose rows were only read before marking
 
     def log(self, event: Event) -> None:
         """A log record of the function."""
@@ -45,9 +44,13 @@ class Look:
         self.names |= {entity} - {""}
         if kind == "request":
             self._requests.append(fields)
-        elif kind in ("page", "trial_page"):
-            self.seen |= {entity} if kind == "page" else set()
-            self._unmarked[entity] = int(fields.get("rows", 0)) if kind == "trial_page" else 0
+        elif kind == "page":
+            self.seen.add(entity)
+            self._unmarked.discard(entity)
+        elif kind == "trial_page" and int(fields.get("rows", 0)):
+            self._unmarked.add(entity)
+        elif kind == "trial_page":
+            self._unmarked.discard(entity)
         elif kind == "failed":
             self.seen.add(entity)
             self.failed[entity] = f"{entity}: {fields.get('why', '')}"
@@ -71,7 +74,6 @@ class Look:
         self.seen.update(reply.insert, reply.delete)
         self.names.update(reply.schema, reply.insert, reply.delete)
         if error := sync.failure(exchange):
-            self._ended = True
             raise error
         self.state, self.more = reply.state or {}, reply.has_more
         return bool(found)
@@ -116,12 +118,12 @@ class Look:
             )
         for name in names:
             if not {name, f"{name} (delete)"} & {*self._records, *self.failed}:
-                if self._unmarked.get(name):
+                if name in self._unmarked:
                     what = "was read once before its rows are marked; records come in a later call"
                 else:
                     what = "no records" if name in self.seen else "nothing came"
                 console.warn(f"{name}: {what}")
-        if not self._ended:
+        if not (calls and sync.failure(calls[-1])):
             self._show_state()
         console.say(
             f"{counted(len(calls), 'call')}, {size(sum(each.reply.size for each in calls))}, "

@@ -54,7 +54,7 @@ class Run:
         self._widened: list[Widened] = []
         self._waits: Counter[str] = Counter()
         self._rows_read, self._waited = 0, 0.0  # since the last call came back
-        self._deleted_before = {table.name: table.deleted for table in tables.tables()}
+        self._stamp = tables.memory.stamp  # rows that this run writes or marks have a later one
         self._logs = Logs(self._log)
         self._status = self._console.status("")  # a line on a terminal
 
@@ -140,8 +140,7 @@ class Run:
         for table in tables:
             done = [applied[table.name][part] for part in ("inserted", "updated", "deleted")]
             # Those of softDelete too: rows that were marked and did not come again.
-            newly = table.deleted - self._deleted_before.get(table.name, 0)
-            done[2] = max(done[2], newly)
+            done[2] = max(done[2], self._tables.deleted_since(table.name, self._stamp))
             now = table.rows - table.deleted, table.deleted, len(table.columns)
             rows.append((table.name, *done, *now))
         console.table("", heads, rows)

@@ -102,7 +102,7 @@ class Client:
                     return
                 response = self.get(url)
                 continue
-            if entity.key_is_token:
+            if entity.pagination == "last_id":
                 token = str(rows[-1]["id"]) if body["more"] else ""
             elif entity.pagination == "cursor":
                 token = body.get("next") or ""

@@ -110,6 +110,18 @@ def test_the_delete_field_alone_makes_the_column(desk: Any, records: Any) -> Non
     assert desk.types() == {"id": "SMALLINT"}
 
 
+def test_rows_deleted_since_a_moment_are_those_that_did_not_come_again(desk: Any) -> None:
+    """Of soft_delete too; one that was deleted earlier and comes again does not make up for one."""
+    desk.insert({"id": 1}, {"id": 2}, {"id": 3}, {"id": 4})
+    desk.delete({"id": 4})
+    before = desk.warehouse.memory.stamp
+    assert desk.warehouse.deleted_since("item", before) == 0
+    desk.send(softDelete=["item"])
+    desk.insert({"id": 3}, {"id": 4})
+    assert desk.warehouse.deleted_since("item", before) == 2
+    assert desk.warehouse.deleted_since("item", desk.warehouse.memory.stamp) == 0
+
+
 def test_soft_delete_marks_what_is_there_and_not_what_comes_beside_it(desk: Any) -> None:
     desk.insert({"id": 1}, {"id": 2})
     desk.delete({"id": 1})

@@ -9,12 +9,13 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+from harness import codec
 from harness.exchange import Exchange
 from harness.protocol.messages import Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
 from harness.warehouse import TableInfo
 from harness.warehouse.load import Counts
-from harness.warehouse.names import to_name
+from harness.warehouse.names import listed, to_name
 
 _AGAIN = 10  # records and cursor values, so that a few at one inclusive bound are no alarm
 _LOOKBACK = 600  # seconds: twice what the runtime reads again unless it is declared
@@ -112,16 +113,12 @@ def _schema(run: Delivered, reply: Reply) -> Iterator[Fault]:
         key = reply.schema.get(entity, [])
         before = run.keys.setdefault(entity, key)
         if key != before:
-            what = f"the primary key is {_key(key)} here and was {_key(before)} before"
+            what = f"the primary key is {listed(key)} here and was {listed(before)} before"
             yield Fault("schema-varies", what, "schema", entity)
     for entity, key in run.keys.items():
         if key and entity not in reply.schema and entity not in delivered:
             what = f"{entity} is missing, but an earlier reply had it"
             yield Fault("schema-incomplete", what, "schema", entity)
-
-
-def _key(key: Sequence[str]) -> str:
-    return f"({', '.join(key)})" if key else "absent"
 
 
 rule("soft-delete-beside-rows", WARNING, "softDelete names an entity that the same reply inserts",
@@ -171,25 +168,22 @@ def _find_cursors(run: Delivered, exchange: Exchange) -> None:
                 run.cursor_values.setdefault(to_name(entity, table=True), set()).update(values)
 
 
-def _times(value: Any) -> Iterator[Any]:
+def _times(state: Any) -> Iterator[Any]:
     """Values anywhere in a state that may be a cursor: times as text or as seconds."""
-    if isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _times(item)
-    elif isinstance(value, str):
-        if sum(map(str.isdigit, value)) >= len("20260101"):
+    for value in codec.scalars(state):
+        if isinstance(value, str):
+            if sum(map(str.isdigit, value)) >= len("20260101"):
+                yield value
+        elif value >= _FIRST_EPOCH:
             yield value
-    elif isinstance(value, (int, Decimal)) and value >= _FIRST_EPOCH:
-        yield value
 
 
 def _again(run: Delivered, table: TableInfo) -> Iterator[Fault]:
     counts = run.counts[table.name]
     before = table.rows - counts.inserted
     again = counts.updated if table.primary_key else counts.inserted
-    cursors = len(run.cursor_values.get(table.name, ()))
-    values = run.cursor_values.get(table.name, set())
-    if before >= _AGAIN and again >= before and cursors >= _AGAIN and not _close(values):
+    cursors = run.cursor_values.get(table.name, set())
+    if before >= _AGAIN and again >= before and len(cursors) >= _AGAIN and not _close(cursors):
         what = f"all {before:,} rows that {table.name} had came again"
         yield Fault("reads-everything-again", what, "insert", table.name)
 

@@ -50,10 +50,10 @@ class Sample:
     @property
     def fingerprint(self) -> str:
         """Another one where the file describes another upstream; tables of two must not mix."""
-        if self._app is not None:
-            return f"{self.name} {hashlib.sha256(self.spec.text.encode()).hexdigest()[:12]}"
-        content = repr((self.spec.auth, self.spec.entities)).encode("utf-8", "replace")
-        return f"{FILE} {hashlib.sha256(content).hexdigest()[:12]}"
+        spec = self.spec
+        content = repr((spec.auth, spec.entities)) if self._app is None else spec.text
+        digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+        return f"{self.name} {digest[:12]}"
 
     def secrets(self) -> dict[str, str]:
         """A made-up value for each secret."""

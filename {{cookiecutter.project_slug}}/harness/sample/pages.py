@@ -40,14 +40,14 @@ def read(store: Store, parameters: Mapping[str, str], short: bool = False) -> Pa
     size = _whole("size", entity.size, parameters, least=1, default=_DEFAULT_SIZE)
     size = max(size // 2, 1) if short else size
     token, page = parameters.get(entity.token), 0
-    if token is None and (entity.by_change or entity.key_is_token):
+    if token is None and (entity.by_change or entity.pagination == "last_id"):
         start = 0
     elif entity.by_change:
         place = TOKEN.fullmatch(token or "")
         if place is None:
             raise _bad("token", f"{entity.token} is not a token of this upstream")
         start = bisect_left(items, (int(place[1]), int(place[2]) + 1))
-    elif entity.key_is_token:
+    elif entity.pagination == "last_id":
         number = store.number_of(token or "")
         if number is None:
             raise _bad("token", f"{entity.token} is not the primary key of a record")

@@ -72,11 +72,6 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return outer, column
 
     @property
-    def key_is_token(self) -> bool:
-        """Whether the next page starts after the last record's primary key."""
-        return self.pagination == "last_id"
-
-    @property
     def by_change(self) -> bool:
         """Whether records are listed by their cursor, not by their creation."""
         return self.pagination in ("cursor", "link_header", "next_url")
@@ -232,7 +227,7 @@ def _broken_list(entity: Entity, paths: dict[str, str]) -> Iterator[tuple[str, s
         )
     if entity.pagination in ("cursor", "next_url") and not entity.next:
         yield "next", f"is required with {entity.pagination}"
-    if entity.key_is_token and len(entity.primary_key) != 1:
+    if entity.pagination == "last_id" and len(entity.primary_key) != 1:
         yield "primary_key", "must have one column with last_id"
     if entity.deleted and entity.deleted == entity.rows:
         yield "deleted", "is the place of rows too: deleted records need a list of their own"

@@ -164,6 +164,11 @@ class Warehouse(Store):
             found.append(TableInfo(name, table.primary_key, columns, rows, deleted, empty))
         return found
 
+    def deleted_since(self, table: str, stamp: int) -> int:
+        """How many rows of a table were marked deleted after a stamp, and did not come again."""
+        later = f"_fivetran_deleted AND _fivetran_synced > {instant(stamp)}"
+        return self.count(f"SELECT count(*) FROM {self.made[table].texts} WHERE {later}")
+
     def rows(self, table: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Rows of a table by primary key, or in the order appended; instants in UTC, JSON as text.
 

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import ProtocolBroken, UsageError
 from harness.protocol.messages import Fault, Reply
 from harness.warehouse import notice
-from harness.warehouse.names import Privacy, quoted, to_name
+from harness.warehouse.names import Privacy, listed, quoted, to_name
 from harness.warehouse.notice import DELETED, STAGE, Rows, among, identity, instant
 from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, Shape, as_text, json_of_texts, observe
@@ -183,8 +183,8 @@ class Load:
                 )
         if table.made and table.primary_key != key:
             raise ProtocolBroken(
-                f'The primary key of "{entity}" is {_listed(key)} in this reply and was '
-                f"{_listed(table.primary_key)} when table {table.name} was created.",
+                f'The primary key of "{entity}" is {listed(key)} in this reply and was '
+                f"{listed(table.primary_key)} when table {table.name} was created.",
                 rule="schema-varies",
             )
         return key
@@ -266,7 +266,3 @@ def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
-
-
-def _listed(key: Sequence[str]) -> str:
-    return f"({', '.join(key)})" if key else "absent"

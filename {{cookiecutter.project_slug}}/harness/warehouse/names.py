@@ -40,6 +40,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def listed(key: Iterable[str]) -> str:
+    """The columns of a primary key in a sentence."""
+    return f"({', '.join(key)})" if key else "absent"
+
+
 class Privacy:
     """Which tables and columns are not written, and which columns are written as hashes.
 

@@ -185,7 +185,7 @@ def _stamp(table: Table, rows: Rows, state: Any) -> str:
     named = [name for name in times if _CHANGED.search(name)]
     if named:
         return min(named, key=len)
-    held = set(_scalars(state)) if times else set()
+    held = set(codec.scalars(state)) if times else set()
     return next((name for name in times if not held.isdisjoint(rows.columns[name])), "")
 
 
@@ -200,15 +200,6 @@ def _is_retyped(rows: Rows, name: str) -> bool:
     old, new = rows.before.get(name, NULL), rows.here[name]
     other = old.kinds.isdisjoint(new.kinds) or (new.fractional and not old.fractional)
     return bool(old.kinds) and other
-
-
-def _scalars(value: Any) -> Iterator[Any]:
-    """Texts and numbers anywhere in a state."""
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _scalars(item)
-    elif value is not None and not isinstance(value, bool):
-        yield value
 
 
 def _more(found: list[Any]) -> str:
