@@ -12,14 +12,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness import chaos, codec, sync
+from harness import chaos, codec
 from harness.errors import FunctionFailed, HarnessError
-from harness.exchange import Exchange
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
-from harness.protocol.messages import Answer, read
+from harness.protocol.messages import Answer, Exchange, read
 from harness.protocol.rules import Finding, Findings
 from harness.redact import Redactor
 from harness.sample import Faults, Sample, Seen, Server, load
+from harness.sync import Fivetran
 from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
@@ -90,6 +90,9 @@ class Stage:
         """The function, newly loaded, with these app settings."""
         return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
 
+    def _fivetran(self, target: Target) -> Fivetran:
+        return Fivetran(target, self.connection, self.redactor)
+
     def tables(self) -> Warehouse:
         """Empty tables; a context manager."""
         path = self._room / f"{next(self._numbers)}.duckdb"
@@ -98,7 +101,7 @@ class Stage:
     def setup_test(self) -> list[Exchange]:
         """The setup test, with its second try."""
         with _unreported():
-            exchanges = sync.setup_test(self.load({}), self.connection, self.redactor)
+            exchanges = self._fivetran(self.load({})).setup_test()
         for exchange in exchanges:
             self.findings.check(exchange)
         return exchanges
@@ -224,8 +227,7 @@ class Stage:
             self.findings.check(exchange)
 
         with _unreported(), Logs(lambda event: self.findings.log(0, event.fields)):
-            function = target or self.load({})
-            error = chaos.to_end(function, self.connection, self.redactor, tables, take)
+            error = chaos.to_end(self._fivetran(target or self.load({})), tables, take)
         return exchanges, error
 
     def _fill(self, expected: Warehouse, keys: Mapping[str, tuple[str, ...]]) -> None:

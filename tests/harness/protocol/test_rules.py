@@ -52,13 +52,15 @@ def judged(
     findings, target = Findings(REDACTOR), Scripted(answers)
     connection = Connection("acme", {"apiToken": SECRET}, {}, list(blocked), list(hashed))
     if setup:
-        for exchange in sync.setup_test(target, connection, REDACTOR):
+        for exchange in sync.Fivetran(target, connection, REDACTOR).setup_test():
             findings.check(exchange)
         return findings
     number = 0
     with Warehouse(path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
         try:
-            for exchange in sync.run(target, connection, REDACTOR, tables, sleep=lambda _: None):
+            for exchange in sync.Fivetran(target, connection, REDACTOR).sync(
+                tables, sleep=lambda _: None
+            ):
                 number = exchange.number
                 findings.check(exchange)
         except HarnessError as error:

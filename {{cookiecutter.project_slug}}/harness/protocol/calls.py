@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import codec
-from harness.exchange import Exchange
+from harness.protocol.messages import Exchange
 from harness.protocol.rule import ERROR, WARNING, Fault, rule
 
 SLOW_SECONDS = 150  # near the 230 s after which Azure ends a call
@@ -49,8 +49,8 @@ def check(exchange: Exchange) -> Iterator[Fault]:
     reply = exchange.reply
     setup_test, reports = exchange.setup_test, reply.data.get("errorMessage") is not None
     weight, most = ("setup-test-heavy", SETUP_BYTES) if setup_test else ("heavy-call", LARGE_BYTES)
-    if exchange.seconds > SLOW_SECONDS:
-        yield Fault(weight, f"the call took {exchange.seconds:.0f} s")
+    if exchange.answer.seconds > SLOW_SECONDS:
+        yield Fault(weight, f"the call took {exchange.answer.seconds:.0f} s")
     if reply.size > most:
         yield Fault(weight, f"the reply has {reply.size / 1024:,.0f} KiB")
     changed = reply.state != exchange.before and reply.state

@@ -1,4 +1,4 @@
-"""One request and one reply of Fivetran's function protocol."""
+"""One call of Fivetran's function protocol: its request, its reply, and what both brought."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness.redact import Redactor
 
 if TYPE_CHECKING:
     from harness.project import Connection
+    from harness.warehouse.load import Noticed
 
 AZURE_SECONDS = 230  # Azure ends an HTTP-triggered call then, whatever functionTimeout says
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
@@ -71,6 +72,27 @@ class Reply:
                     broken.add_note("\n".join(self.trace))
                 return broken
         return None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call of a run and its reply.
+
+    Attributes:
+        number: Of the call in its run, from 1; a try that is repeated counts again.
+        before: The state sent.
+        answer: What came back; `answer.lost` if nothing came.
+        noticed: What the destination noticed; None if nothing was applied.
+    """
+
+    number: int
+    sync_id: str | None
+    setup_test: bool
+    before: dict[str, Any]
+    answer: Answer
+    reply: Reply
+    request_bytes: int
+    noticed: Noticed | None = None
 
 
 def request(

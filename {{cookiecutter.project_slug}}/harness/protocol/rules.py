@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.errors import HarnessError, ProtocolBroken
-from harness.exchange import Exchange
 from harness.protocol import calls, tables
+from harness.protocol.messages import Exchange
 from harness.protocol.rule import ERROR, NOTICE, RULES, SEVERITIES, WARNING, Fault, Rule
 from harness.redact import Redactor
 from harness.warehouse import TableInfo
