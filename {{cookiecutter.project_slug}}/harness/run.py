@@ -20,7 +20,7 @@ from harness.warehouse.runs import CallRecord, Runs
 
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
-_ELSEWHERE = ("maybe_truncated", "creation_cursor", "failed", "error")
+_ELSEWHERE = ("maybe_truncated", "creation_cursor", "counted_pages", "failed", "error")
 _LONG_WAIT = 2.0  # seconds; a shorter one is shown on the status line alone
 _ENDED = {
     "done": "done",

@@ -112,9 +112,18 @@ rule("creation-cursor", WARNING, "the cursor is a time of creation",
      "sync, or read its events too. Records that never change are fine")  # fmt: skip
 
 
+rule("counted-pages", WARNING, "pages are counted in a list that is sorted by the cursor",
+     "never receives the records that are skipped when another record changes during a walk and "
+     "moves to the end of the list",
+     "sort by id or time of creation, or newest first, or use a page token if the API has one; for "
+     "the records that are missing already, run a re-sync")  # fmt: skip
+
+
 def logged(fields: Mapping[str, str]) -> Iterator[Fault]:
     """What a line of the function's log says about missing records."""
     entity = fields.get("entity", "")
+    if fields.get("event") == "counted_pages":
+        yield Fault("counted-pages", fields.get("why", ""), entity=entity)
     if fields.get("event") == "maybe_truncated":
         what = f"page {fields.get('page', '?')} was the last one: {fields.get('why', 'it is full')}"
         yield Fault("maybe-truncated", what, "insert", entity)
