@@ -115,8 +115,8 @@ rule("creation-cursor", WARNING, "the cursor is a time of creation",
 rule("counted-pages", WARNING, "pages are counted in a list that is sorted by the cursor",
      "never receives the records that are skipped when another record changes during a walk and "
      "moves to the end of the list",
-     "sort by id or time of creation, or newest first, or use a page token if the API has one; for "
-     "the records that are missing already, run a re-sync")  # fmt: skip
+     "change how the step sorts or pages, then run a re-sync: it reads the records that are "
+     "missing")  # fmt: skip
 
 
 def logged(fields: Mapping[str, str]) -> Iterator[Fault]:
