@@ -46,7 +46,7 @@ class Outcome:
         return vars(self) | {"differences": [str(each) for each in self.differences]}
 
     def check(self) -> None:
-        """Raise where the tables differ.
+        """Raise if the tables differ.
 
         Raises:
             TablesDiffer: Says which records, after which disturbances, and how to play it again.
@@ -77,7 +77,7 @@ def play(
         connection: What every request carries.
         folder: For the tables, which start empty.
         upstream: The sample API, and its running server with faults of the same seed; None
-            where the upstream cannot be disturbed: replies are lost and calls repeated.
+            if the upstream cannot be disturbed: replies are lost and calls repeated.
         on_exchange: Takes every call but those of the undisturbed sync.
 
     Raises:

@@ -225,7 +225,7 @@ class Work:
         return warehouse
 
     def state(self) -> dict[str, Any]:
-        """The state of the next call; {} where nothing was written for this upstream."""
+        """The state of the next call; {} if nothing was written for this upstream."""
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()

@@ -46,7 +46,7 @@ class Stage:
     Args:
         folder: The project's folder.
         room: A folder for tables.
-        expected: What the function makes of a record of an entity; None where it leaves it out.
+        expected: What the function makes of a record of an entity; None if it leaves it out.
         sample: What replaces the upstream; None for what sample.toml says.
     """
 
@@ -131,7 +131,7 @@ class Stage:
         return error
 
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
-        """Fail where the tables are not the upstream's records, or those of one undisturbed sync.
+        """Fail if the tables are not the upstream's records, or those of one undisturbed sync.
 
         Without `exactly`, a table without a primary key may have older versions of records too.
         """
@@ -165,7 +165,7 @@ class Stage:
         return "\n".join([str(found[0]), *causes])
 
     def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
-        """Fail where an entity that can be read from its cursor on was read from its beginning.
+        """Fail if an entity that can be read from its cursor on was read from its beginning.
 
         `first` is the index of the first request to the upstream of these calls.
         """
@@ -187,7 +187,7 @@ class Stage:
                 )
 
     def chaos(self, seed: int) -> str:
-        """What is wrong after a run of chaos; "" where the tables are the same."""
+        """What is wrong after a run of chaos; "" if the tables are the same."""
         folder, upstream = self._room / f"chaos-{seed}", (self.sample, self.server)
         try:
             with _unreported():
@@ -197,7 +197,7 @@ class Stage:
         return ""
 
     def misfit(self) -> str:
-        """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
+        """How sample.toml and fetch.py differ, by two syncs of ten records; "" if they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
             for _ in ("from the beginning", "from the cursor"):
                 _, error = few._sync(tables)

@@ -80,11 +80,11 @@ def _goes_back(values: Sequence[Any]) -> bool:
 
 
 def why_truncated(response: Response | None, rows: int, page_size: int) -> str:
-    """Why the page that ended a walk may not be the last one; "" where nothing says so, or where
+    """Why the page that ended a walk may not be the last one; "" if nothing says so, or if
     the response itself says that it is the last.
 
     Args:
-        response: Of the page's last request, None where there was none.
+        response: Of the page's last request, None if there was none.
         rows: Records of the page.
         page_size: How many were requested.
     """

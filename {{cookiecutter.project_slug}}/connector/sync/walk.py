@@ -312,7 +312,7 @@ class Walk:
         return found
 
     def _restarted(self, walk: WalkState, error: Exception) -> WalkState:
-        """The walk from its first page, where this error allows it; else the error is raised.
+        """The walk from its first page, if this error allows it; else the error is raised.
 
         The state has the former walk until the new first page is delivered.
         """

@@ -25,7 +25,7 @@ SETUP_TEST = "setup-test"  # `sync_id` of a setup test
 class Answer:
     """What came back from one call."""
 
-    status: int  # HTTP status, 0 where the reply is lost
+    status: int  # HTTP status, 0 if the reply is lost
     content_type: str
     body: bytes
     seconds: float
@@ -40,12 +40,12 @@ class Reply:
 
     size: int = 0  # bytes
     faults: list[Fault] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)  # {} where it is not an object
+    data: dict[str, Any] = field(default_factory=dict)  # {} if it is not an object
     error: str = ""  # `errorMessage`, redacted
     kind: str = ""  # `errorType`
     trace: list[str] = field(default_factory=list)  # lines of `stackTrace`, or of a traceback
-    state: dict[str, Any] | None = None  # None where it is missing or not an object
-    has_more: bool = False  # also False where it is not a boolean
+    state: dict[str, Any] | None = None  # None if it is missing or not an object
+    has_more: bool = False  # also False if it is not a boolean
     insert: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     delete: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     soft_delete: list[str] = field(default_factory=list)
