@@ -1,9 +1,7 @@
-"""A WSGI app of the project's stands in for the upstream: named once, imported again each time."""
+"""A WSGI app of the project's stands in for the upstream; the server of both."""
 
 from __future__ import annotations
 
-import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +11,9 @@ import requests
 from harness.errors import SampleError, UsageError
 from harness.sample import load, made_up
 
-from .conftest import ENTITY, RECORD, written
-from .test_spec import PAGE
+from .conftest import ENTITY, PAGE, RECORD, written
 
+NAME = "tests.upstream:app"
 APP = """
 from werkzeug import Request, Response
 from tests.data import ROWS
@@ -32,32 +30,32 @@ def app(request):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    """A folder whose sample.toml names an app."""
     (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "upstream.py").write_text(APP, encoding="utf-8")
-    (tmp_path / "tests" / "data.py").write_text("ROWS = 7", encoding="utf-8")
-    (tmp_path / "sample.toml").write_text('upstream = "tests.upstream:app"', encoding="utf-8")
+    for file, text in {"upstream": APP, "data": "ROWS = 7", "broken": "1 / 0"}.items():
+        (tmp_path / "tests" / f"{file}.py").write_text(text, encoding="utf-8")
+    (tmp_path / "sample.toml").write_text(f'upstream = "{NAME}"', encoding="utf-8")
     return tmp_path
 
 
-def test_the_app_that_the_file_names_is_served_anew_each_time(project: Path) -> None:
-    for upstream in (None, "tests.upstream:app"):
+@pytest.mark.parametrize("upstream", [None, NAME])
+def test_the_app_that_the_file_names_is_imported_anew_each_time(
+    project: Path, upstream: str | None
+) -> None:
+    for _ in range(2):
         sample = load(project, upstream, ["apiToken"])
-        assert sample.name == "tests.upstream:app"
-        assert sample.fingerprint == load(project, "tests.upstream:app").fingerprint
-        assert (sample.entities, sample.checks) == (None, False)
+        assert sample.fingerprint == load(project).fingerprint
+        assert (sample.name, sample.entities, sample.checks) == (NAME, None, False)
         assert sample.secrets() == {"apiToken": made_up("apiToken")}
         with sample.fewer(10).serve() as server:
             assert requests.post(f"{server.url}/a?b=c", "body", timeout=5).text == "1 7 body"
-            assert server.requests[0].parameters == {"b": "c"}
-            assert server.requests[0].entity == ""
-
-
-def test_an_app_that_raises_answers_with_its_line(project: Path) -> None:
-    with load(project).serve() as server:
-        response = requests.get(f"{server.url}/broken", timeout=5)
-        assert response.status_code == 500
-        assert "KeyError: 'nothing' (upstream.py, line 10)" in response.text
-        assert server.requests[0].problem == response.text
+            broken = requests.get(f"{server.url}/broken", timeout=5)
+        assert broken.status_code == 500
+        assert "KeyError: 'nothing' (upstream.py, line 10)" in broken.text
+        assert [each.problem for each in server.requests] == ["", broken.text]
+        assert (server.requests[0].parameters, server.requests[0].entity) == ({"b": "c"}, "")
+    (project / "tests" / "upstream.py").write_text(f"{APP}# changed", encoding="utf-8")
+    assert sample.fingerprint != load(project).fingerprint, "its tables start anew"
 
 
 @pytest.mark.parametrize(
@@ -70,36 +68,26 @@ def test_an_app_that_raises_answers_with_its_line(project: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_an_app(project: Path, upstream: str, message: str) -> None:
-    (project / "tests" / "broken.py").write_text("1 / 0", encoding="utf-8")
     with pytest.raises(SampleError, match=message):
         load(project, upstream)
 
 
-def test_the_tables_of_the_page_load(tmp_path: Path) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    blocks = [b for b in re.findall(r"```toml\n(.*?)```", page, re.S) if "[entity" in b]
-    order = written({"entity.order": {**ENTITY, "record": RECORD}})
-    (tmp_path / "sample.toml").write_text(order + "\n".join(blocks), encoding="utf-8")
-    assert load(tmp_path).entities == ["order", "customer", "ticket", "order_line"]
-
-
-def test_a_port_that_is_taken_and_one_that_is_free_again(project: Path) -> None:
+def test_a_port_that_is_taken_is_named_and_free_again_afterwards(project: Path) -> None:
     sample = load(project)
     with sample.serve() as server:
         port = int(server.url.rpartition(":")[2])
-        with (
-            pytest.raises(UsageError, match=f"127.0.0.1:{port}") as caught,
-            sample.serve(port),
-        ):
+        with pytest.raises(UsageError, match=f"127.0.0.1:{port}") as caught, sample.serve(port):
             pass
         assert "--port" in caught.value.todo
-    with sample.serve(port) as server, socket.create_connection(("127.0.0.1", port)):
-        assert server.url == f"http://127.0.0.1:{port}"
+    with sample.serve(port) as server:
+        assert requests.get(server.url, timeout=5).text == "1 7 "
 
 
 def test_the_command_prints_its_address_and_secrets(tmp_path: Path) -> None:
-    auth = {"kind": "token", "secrets": ["apiToken"]}
-    tables = {"auth": auth, "entity.order": {**ENTITY, "record": RECORD}}
+    tables = {
+        "auth": {"kind": "token", "secrets": ["apiToken"]},
+        "entity.order": {**ENTITY, "record": RECORD},
+    }
     (tmp_path / "sample.toml").write_text(written(tables), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "harness.sample", "--port", "0"],
@@ -110,10 +98,9 @@ def test_the_command_prints_its_address_and_secrets(tmp_path: Path) -> None:
     )
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2)]
-        url = re.findall(r"UPSTREAM_BASE_URL=(\S+)", lines[0])[0]
-        assert lines[1] == f"apiToken={made_up('apiToken')}\n"
-        headers = {"Authorization": f"Token {made_up('apiToken')}"}
+        url, secret = (process.stdout.readline().partition("=")[2].strip() for _ in range(2))
+        assert secret == made_up("apiToken")
+        headers = {"Authorization": f"Token {secret}"}
         assert requests.get(f"{url}/orders", headers=headers, timeout=5).status_code == 200
     finally:
         process.kill()

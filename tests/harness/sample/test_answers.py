@@ -1,0 +1,289 @@
+"""The API that sample.toml describes: its pages, records, changes, credentials and refusals."""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from collections import Counter
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from harness.sample import made_up
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import LINES, RECORD, STYLES, Serve
+
+COUNTS = st.integers(0, 12)
+TIME = "2026-01-05T08:30:00Z"
+TEXTS = [TIME, "2026-01-05T08:30:00.000-0800", "2026-01-05", "2026-01-05 08:30", "1767601800"]
+NUMBERS = [1767601800, 1767601800123, 1767601800123456, 1767601800.25, 41]
+UUID = "0b8e6f2c-3c1d-4f5e-9a7b-1c2d3e4f5a6b"
+EXAMPLE = {
+    "id": 1,
+    "updated_at": TIME,
+    "lat": 36.3,
+    "score": 90.39646779001665,
+    "uuid": UUID,
+    "note": "paid in two parts",
+    "price": "12.50",
+    "settled": True,
+    "booked_on": "2026-01-04",
+    "tags": ["new", "größer"],
+    "customer": {"name": "Zoë Müller", "code": "C-007"},
+}
+TOKEN = made_up("apiToken")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_each_record_between_the_bounds_comes_once_with_all_changes(
+    serve: Serve, style: str, data: st.DataObject
+) -> None:
+    counts = data.draw(st.tuples(COUNTS, COUNTS, COUNTS))
+    size, short = data.draw(st.sampled_from([6, 40, 1000])), data.draw(st.booleans())
+    tells = {"deleted": "gone"} if style != "link_header" else {}
+    with serve(**STYLES[style], **tells, until="before", short=short) as client:
+        before = {row["id"]: row for row in client.server.records("order")}
+        newest = max(row["updated_at"] for row in before.values())
+        done = client.server.change(*counts, seed=size)
+        assert done == +Counter(inserted=counts[0], updated=counts[1], deleted=counts[2])
+        records = client.server.records("order")
+        changed = [row for row in records if row != before.get(row["id"])]
+        assert changed == [row for row in records if row["updated_at"] > newest]
+
+        times = st.sampled_from([None, *sorted({row["updated_at"] for row in records})])
+        since, until = data.draw(times), data.draw(times)
+        asked = {client.entity.since: since, "before": until, client.entity.size: size}
+        pages = list(client.pages(**{name: value for name, value in asked.items() if value}))
+        rows = sorted((row for page, _ in pages for row in page), key=lambda row: row["id"])
+        low, high = since or "", until or "3"
+        assert rows == [row for row in records if low <= row["updated_at"] < high]
+        if tells and not until:
+            gone = {row["id"] for _, page in pages for row in page}
+            assert gone == before.keys() - {row["id"] for row in records}
+        sizes = [len(rows + gone) for rows, gone in pages if rows + gone]
+        assert style == "none" or set(sizes[:-1]) <= {size // 2 if short else size}
+
+
+@pytest.mark.parametrize(("style", "status"), [("page_number_next", 404), ("page_number", 200)])
+def test_a_page_number_past_the_last_is_a_404_beside_next(
+    serve: Serve, style: str, status: int
+) -> None:
+    with serve(**STYLES[style]) as client:
+        assert client.get(limit=125, page=2).status_code == 200
+        assert client.get(limit=125, page=3).status_code == status
+
+
+def test_next_urls_carry_the_whole_query_but_no_api_key(serve: Serve) -> None:
+    auth = {"kind": "api_key_query", "secrets": ["key"]}
+    with serve(auth=auth, pagination="next_url") as client:
+        key = client.sample.secrets()["key"]
+        following = client.get(api_key=key, limit=50, expand="lines").json["next"]
+        assert "limit=50&expand=lines&cursor=" in following
+        assert key not in following + repr(client.server.requests)
+        assert client.get(f"{following}&api_key={key}").status_code == 200
+
+
+@pytest.mark.parametrize("example", [*TEXTS, *NUMBERS])
+def test_cursors_and_bounds_of_all_forms(serve: Serve, example: Any) -> None:
+    with serve(record={**RECORD, "updated_at": example}) as client:
+        rows = client.rows()
+        cut, highest = rows[200]["updated_at"], rows[-1]["updated_at"]
+        assert type(cut) in (type(example), Decimal)
+        assert len(str(cut)) == len(str(example)) or example == 41
+        expected = rows[next(i for i, row in enumerate(rows) if row["updated_at"] == cut) :]
+        assert client.rows(updated_since=str(cut)) == expected
+        if example == TIME:
+            seconds = int(datetime.fromisoformat(cut).timestamp())
+            for number in (seconds, seconds * 1000, seconds * 10**6):
+                assert client.rows(updated_since=number) == expected
+        client.server.change(update=3)
+        changed = [row for row in client.server.records("order") if row not in rows]
+        newest = client.rows(updated_since=str(highest))
+        assert len(changed) == 3
+        assert all(row in newest for row in changed)
+
+
+def test_records_have_the_example_s_columns_types_and_forms(serve: Serve) -> None:
+    with serve(record=EXAMPLE) as client:
+        rows = client.server.records("order")
+        first = {**rows[0], "lat": float(rows[0]["lat"]), "score": float(rows[0]["score"])}
+        assert {**first, "updated_at": TIME} == EXAMPLE
+        for row in client.rows():
+            assert list(row) == list(EXAMPLE)
+            for column, value in row.items():
+                assert value is None or type(value) in (type(EXAMPLE[column]), Decimal)
+            assert uuid.UUID(row["uuid"])
+            # Numbers that a double cannot hold exactly, as in the example.
+            assert row["score"].as_tuple().exponent == -14
+        for column in ("lat", "note", "settled", "booked_on", "score", "customer"):
+            assert len({str(row[column]) for row in rows}) > 1
+        assert any(row["note"] is None for row in rows)
+
+
+@pytest.mark.parametrize("first", [1, TIME])
+def test_a_cursor_in_the_primary_key_counts_up_and_is_never_updated(
+    serve: Serve, first: Any
+) -> None:
+    with serve(record={"id": first, "note": "a b"}, cursor="id") as client:
+        before = client.rows()
+        assert client.server.change(insert=2, update=5) == {"inserted": 2}
+        rows = client.rows()
+        assert rows[:-2] == before
+        assert len({row["id"] for row in rows}) == 252
+
+
+def test_a_change_reaches_one_server_alone_and_the_seed_chooses(serve: Serve) -> None:
+    with serve(record={**RECORD, "id": UUID}) as one, one.sample.serve() as other:
+        before = other.records("order")
+        one.server.change(1, 9, 4, seed=3)
+        assert other.records("order") == before
+        other.change(1, 9, 4, seed=3)
+        notes = [{r["id"]: r["note"] for r in s.records("order")} for s in (one.server, other)]
+        assert notes[0] == notes[1]
+        assert len(notes[0]) == 247
+
+
+def test_lines_are_inside_their_orders_and_change_with_them(serve: Serve) -> None:
+    with serve(lines=LINES, deleted="gone") as client:
+        server, orders = client.server, client.rows()
+        assert {len(order["lines"]) for order in orders} == {0, 1, 2, 3}
+        assert not any("order_id" in line for order in orders for line in order["lines"])
+        before = server.records("line")
+        made = [{"order_id": order["id"], **line} for order in orders for line in order["lines"]]
+        assert sorted(made, key=repr) == sorted(before, key=repr)
+        assert len({(row["order_id"], row["line"]) for row in before}) == len(before)
+
+        server.change(update=200, seed=1)
+        assert len(server.records("line")) == len(before)
+        assert server.records("line") != before
+        for one in ("order", "line"):
+            assert not server.change(delete=3, entities=[one])
+        assert server.change(delete=200, entities=["order", "line"]) == {"deleted": 200}
+        ids = {row["id"] for row in server.records("order")}
+        assert len(ids) == 50
+        assert {row["order_id"] for row in server.records("line")} <= ids
+        assert (server.tells_deletions("order"), server.tells_deletions("line")) == (True, False)
+
+
+def basic(user: str, password: str = "") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value", "shown"),
+    [
+        ({"kind": "bearer"}, "Authorization", f"Bearer {TOKEN}", "Bearer <apiToken>"),
+        ({"kind": "token"}, "Authorization", f"Token {TOKEN}", "Token <apiToken>"),
+        ({"kind": "api_key_header"}, "X-Api-Key", TOKEN, "<apiToken>"),
+        ({"kind": "api_key_header", "prefix": "K "}, "X-Api-Key", f"K {TOKEN}", "K <apiToken>"),
+        ({"kind": "api_key_header", "header": "Key"}, "Key", TOKEN, "<apiToken>"),
+        (
+            {"kind": "basic", "secrets": ["u", "p"]},
+            "Authorization",
+            basic(made_up("u"), made_up("p")),
+            "Basic <u>:<p> in base64",
+        ),
+        ({"kind": "basic"}, "Authorization", basic(TOKEN), "Basic <apiToken>: in base64"),
+    ],
+)
+def test_the_right_credentials_and_no_others(
+    serve: Serve, auth: dict[str, Any], header: str, value: str, shown: str
+) -> None:
+    says = (
+        f"sample.toml line 3 expects {header}: {shown}, but the request does not have it: change "
+        "[auth] there or auth= in fetch.py"
+    )
+    with serve(auth={"kind": None, "secrets": ["apiToken"], **auth}) as client:
+        for headers in ({}, {"Authorization": TOKEN}, {header: "wrong"}):
+            client.headers = headers
+            assert client.refusal() == says
+            scheme = shown.partition(" ")[0] if " " in shown else "ApiKey"
+            assert client.get().headers["WWW-Authenticate"] == f'{scheme} realm="sample"'
+        client.headers = {header: value}
+        assert (client.get().status_code, client.sample.checks) == (200, True)
+
+
+def test_oauth_tokens_are_issued_and_wanted(serve: Serve) -> None:
+    with serve(auth={"kind": "oauth2_client_credentials", "secrets": ["id", "secret"]}) as client:
+        form, client_id, secret = (
+            {"grant_type": "client_credentials"},
+            *map(made_up, ["id", "secret"]),
+        )
+        in_body = {**form, "client_id": client_id, "client_secret": secret}
+        for data, headers, status, error in (
+            ({"grant_type": "password"}, {}, 400, "unsupported_grant_type"),
+            (form, {}, 401, "invalid_client"),
+            (in_body, {}, 200, None),
+            (form, {"Authorization": basic(client_id, secret)}, 200, None),
+        ):
+            response = client.http.post("/t", data=data, headers=headers)
+            assert (response.status_code, response.json.get("error")) == (status, error)
+            client.headers["Authorization"] = f"Bearer {response.json.get('access_token')}"
+            assert client.get().status_code == (401 if error else 200)
+        client.headers = {}
+        assert "an access_token of the token endpoint" in client.refusal()
+
+
+# In the file, [auth] is line 2, [entity.order] line 3, its path line 4.
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"updated_after": TIME}, ["line 9", 'since = "updated_after"']),
+        ({"changed": "1767601800"}, ["line 9", 'since = "changed"']),
+        ({"jql": "updated >= '2026-01-05'"}, ["line 3", "jql", "WSGI app"]),
+        ({"after": "after:17:1"}, ["line 3", 'token = "after"']),
+        ({"limit": "0"}, ["line 8", "limit is '0'", "at least 1"]),
+        ({"limit": "ten"}, ["line 8", "limit is 'ten'", "change fetch.py or size there"]),
+        ({"cursor": "nonsense"}, ["cursor is not a token"]),
+        ({"updated_since": "05.01.2026 08:30"}, ["line 9", "another form needs a WSGI app"]),
+        ({"updated_since": TIME, "updated_until": TIME}, ['until = "updated_until"']),
+        # A number that was another one in the request before is a page.
+        ({"page": "2", "depth": "3", "sort": "id"}, ['write token = "page"']),
+    ],
+)
+def test_a_parameter_is_refused_with_the_line_to_change(
+    serve: Serve, params: dict[str, str], words: list[str]
+) -> None:
+    with serve() as client:
+        constant = {"depth": 3, "sort": "id", "api-version": "2026-01-05"}
+        assert client.get(page=1, **constant).status_code == 200
+        message = client.refusal(**params)
+        assert all(word in message for word in words), message
+        assert not re.search("also|ignore|accept", message), "no advice ignores a filter"
+
+
+def test_a_filter_by_time_needs_a_cursor_first(serve: Serve) -> None:
+    with serve(since=None, cursor=None) as client:
+        assert 'since = "updated_since" and cursor' in client.refusal(updated_since=TIME)
+
+
+@pytest.mark.parametrize(
+    ("asked", "data", "status", "words"),
+    [
+        (
+            "GET /v2/orders",
+            None,
+            404,
+            'only POST /orders: write path = "/v2/orders" in FILE line 4 or',
+        ),
+        ("GET /orders", None, 405, 'FILE line 12: /orders accepts only POST; write method = "GET"'),
+        ("POST /orders", b"[1]", 400, "fetch.py: POST /orders needs a JSON object as its body"),
+        ("POST /t", {"grant_type": "x"}, 404, 'kind = "oauth2_client_credentials" in FILE line 2'),
+    ],
+)
+def test_a_request_that_the_file_does_not_describe(
+    serve: Serve, asked: str, data: Any, status: int, words: str
+) -> None:
+    method, path = asked.split()
+    with serve(method="POST") as client:
+        response = client.http.open(path, method=method, data=data)
+        assert words.replace("FILE", "sample.toml") in response.json["message"]
+        allowed = "POST" if status == 405 else None
+        assert (response.status_code, response.headers.get("Allow")) == (status, allowed)
+        assert client.server.requests[-1].entity == ("order" if path == "/orders" else "")
