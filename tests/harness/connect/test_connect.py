@@ -36,7 +36,7 @@ class Api:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, Any]] = []  # method, path and body of each request
         self.tests = [PASSED]
-        self.state = Response()
+        self.state: Response | None = None
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -44,10 +44,9 @@ class Api:
         self.seen.append((asked, json.loads(request.get_data() or "null")))
         assert request.headers["Accept"] == "application/json;version=2"
         login = request.authorization
-        if login is None or [login.username, login.password] != [*ENVIRONMENT.values()][1:]:
-            return answer(401, code="AuthFailed", message="Invalid authorization credentials")
+        assert login and [login.username, login.password] == [*ENVIRONMENT.values()][1:]
         if asked.startswith("GET"):
-            return self.state
+            return self.state or answer(404)
         done = {
             "POST ": {"id": "lively_hill"},
             "POST /lively_hill/test": {"setup_tests": self.tests},
@@ -166,27 +165,16 @@ def test_id_runs_the_setup_tests_and_shows_what_each_said(
     ],
 )
 def test_the_state_is_shown_or_why_the_response_cannot_be_used(
-    connect: Connect, api: Api, state: Response, says: str
+    connect: Connect, api: Api, monkeypatch: Any, state: Response | None, says: str
 ) -> None:
     api.state = state
+    if state is None:
+        monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/v1/connections")
     code, written = connect(*OLD, "--state")
-    assert (code, len(api.seen)) == (0 if says == STATE else 3, 1)
+    assert (code, says in written) == (0 if says == STATE else 3, True), written
     assert code == 0 or "GET /v1/connections/lively_hill/state" in written
-    assert says in written
-
-
-def test_a_wrong_api_key_and_no_response_are_named(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FIVETRAN_API_KEY", "another")
-    code, written = connect(*OLD)
-    assert code == 3
-    assert "HTTP 401, AuthFailed: Invalid authorization credentials" in written
-    assert "set FIVETRAN_API_KEY" in written
-    monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/v1/connections")
-    code, written = connect(*SEND)
-    assert code == 3
-    assert "no response from http://127.0.0.1:9" in written
+    assert ("set FIVETRAN_API_KEY" in written) == ("401" in says)
+    assert len(api.seen) == (state is not None)
 
 
 @pytest.mark.parametrize(
