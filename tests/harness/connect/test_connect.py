@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,17 @@ PASSED = {"title": "Connection to the function", "status": "PASSED", "message": 
 STATE = '{"at":1.10,"id":12345678901234567890123}'  # its numbers arrive exactly
 JSON = "application/json"
 
-Connect = Callable[..., tuple[int, str]]
 
+class Connect:
+    """Runs `connect` against what does as the reference of Fivetran's REST API says."""
 
-class Api:
-    """What Fivetran's REST API does with connections, as its reference says."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str, Any]] = []  # method, path and body of each request
-        self.tests = [PASSED]
-        self.state: Response | None = None
+    def __init__(self, capsys: Any) -> None:
+        self.seen: list[tuple[str, Any]] = []  # method, path and body of each request
+        self.answers = {
+            "POST ": answer(201, data={"id": "lively_hill"}),
+            "POST /lively_hill/test": answer(200, data={"setup_tests": [PASSED]}),
+        }
+        self._capsys = capsys
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -45,13 +47,15 @@ class Api:
         assert request.headers["Accept"] == "application/json;version=2"
         login = request.authorization
         assert login and [login.username, login.password] == [*ENVIRONMENT.values()][1:]
-        if asked.startswith("GET"):
-            return self.state or answer(404)
-        done = {
-            "POST ": {"id": "lively_hill"},
-            "POST /lively_hill/test": {"setup_tests": self.tests},
-        }
-        return answer(200, code="Success", data=done[asked])
+        return self.answers[asked]
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        """The command's exit code, and what it wrote, in which is no secret."""
+        code = main(["connect", *arguments])
+        shown = "".join(self._capsys.readouterr())
+        secrets = [handmade.SECRET, '"ab"', ENVIRONMENT["FUNCTION_KEY"], "api-secret-99"]
+        assert not any(secret in shown for secret in secrets)
+        return code, shown
 
 
 def answer(status: int, **body: Any) -> Response:
@@ -59,47 +63,30 @@ def answer(status: int, **body: Any) -> Response:
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """The fake, running, with a key in the environment that it takes; nobody at the keyboard."""
-    api = Api()
-    with handmade.served(api.handle) as url:
-        monkeypatch.setattr(module, "URL", f"{url}/v1/connections")
-        for name, value in ENVIRONMENT.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
-        yield api
-
-
-@pytest.fixture
-def connect(api: Api, tmp_path: Path, monkeypatch: Any, capsys: Any) -> Connect:
-    """Runs `connect` in a project: its exit code, and what it wrote, in which is no secret."""
+def connect(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Iterator[Connect]:
+    """In a project, with the API's key in the environment, and nobody at the keyboard."""
     form = {"secrets": SECRETS, "customPayload": {"start": "2026-01-01"}}
     monkeypatch.chdir(handmade.make(tmp_path / "project", **form))
-
-    def run(*arguments: str) -> tuple[int, str]:
-        code = main(["connect", *arguments])
-        shown = "".join(capsys.readouterr())
-        secrets = [handmade.SECRET, '"ab"', ENVIRONMENT["FUNCTION_KEY"], "api-secret-99"]
-        assert not any(secret in shown for secret in secrets)
-        return code, shown
-
-    return run
+    monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    connect = Connect(capsys)
+    with handmade.served(connect.handle) as url:
+        monkeypatch.setattr(module, "URL", f"{url}/v1/connections")
+        yield connect
 
 
 def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(
-    connect: Connect, api: Api
+    connect: Connect,
 ) -> None:
     code, written = connect(*NEW)
     assert (code, f"POST {module.URL}" in written) == (0, True)
     printed = json.loads(connect(*NEW, "--json")[1])["body"]
-    assert not api.seen
+    assert not connect.seen
     code, written = connect(*SEND)
-    assert (code, "created connection lively_hill" in written, "PASSED" in written) == (
-        0,
-        True,
-        True,
-    )
-    (create, body), test = api.seen
+    assert code == 0
+    assert re.search("created connection lively_hill.*\nPASSED", written, re.DOTALL)
+    (create, body), test = connect.seen
     assert (create, test) == ("POST ", ("POST /lively_hill/test", {}))
     assert body == {
         "service": "azure_function",
@@ -122,16 +109,12 @@ def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(
     assert printed == body
 
 
-def test_what_the_request_leaves_out_is_named(connect: Connect, api: Api) -> None:
-    form = {
-        "schema": "acme",
-        "secrets": {"apiToken": "", "other": "a value"},
-        "hashed": ["t.email"],
-    }
-    Path("connection.json").write_text(json.dumps(form), encoding="utf-8")
+def test_what_the_request_leaves_out_is_named(connect: Connect) -> None:
+    form = {"secrets": {"apiToken": "", "other": "a value"}, "hashed": ["t.email"]}
+    Path("connection.json").write_text(json.dumps({"schema": "acme", **form}), encoding="utf-8")
     Path("function_app.py").unlink()
     code, written = connect(*SEND, "--function", "another")
-    config = api.seen[0][1]["config"]
+    config = connect.seen[0][1]["config"]
     assert (code, config["function_name"]) == (0, "another")
     assert config["secrets_list"] == [{"key": "other", "value": "a value"}]
     assert "no value: apiToken" in written
@@ -140,14 +123,16 @@ def test_what_the_request_leaves_out_is_named(connect: Connect, api: Api) -> Non
 
 @pytest.mark.parametrize(("status", "exit_code"), [("WARNING", 0), ("FAILED", 1)])
 def test_id_runs_the_setup_tests_and_shows_what_each_said(
-    connect: Connect, api: Api, status: str, exit_code: int
+    connect: Connect, status: str, exit_code: int
 ) -> None:
-    api.tests = [PASSED, {"title": "Call", "status": status, "message": f"{SECRETS['apiToken']}!"}]
+    message = f"{handmade.SECRET}!"
+    tests = [PASSED, {"title": "Call", "status": status, "message": message}]
+    connect.answers["POST /lively_hill/test"] = answer(200, data={"setup_tests": tests})
     code, written = connect(*OLD)
     assert code == exit_code
     assert f"{status:<10} Call: [secret]!" in written
     assert ("python -m harness connect --id lively_hill" in written) == (exit_code == 1)
-    assert [asked for asked, _ in api.seen] == ["POST /lively_hill/test"]
+    assert [asked for asked, _ in connect.seen] == ["POST /lively_hill/test"]
 
 
 @pytest.mark.parametrize(
@@ -158,23 +143,22 @@ def test_id_runs_the_setup_tests_and_shows_what_each_said(
         (Response("", 302, {"Location": "https://example.com/"}), "HTTP 302"),  # not followed
         (Response("[1]", mimetype=JSON), "no data.state"),
         (answer(200, data={}), "no data.state"),
-        (
-            answer(404, code="NotFound_Connection", message="Cannot find"),
-            "NotFound_Connection: Can",
-        ),
+        (answer(404, code="NotFound", message="Cannot find"), "HTTP 404, NotFound: Cannot find"),
+        (answer(401, code="AuthFailed", message="Invalid"), "HTTP 401, AuthFailed: Invalid"),
+        (None, "no response from http://127.0.0.1:9"),
     ],
 )
 def test_the_state_is_shown_or_why_the_response_cannot_be_used(
-    connect: Connect, api: Api, monkeypatch: Any, state: Response | None, says: str
+    connect: Connect, monkeypatch: Any, state: Any, says: str
 ) -> None:
-    api.state = state
+    connect.answers["GET /lively_hill/state"] = state
     if state is None:
         monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/v1/connections")
     code, written = connect(*OLD, "--state")
     assert (code, says in written) == (0 if says == STATE else 3, True), written
     assert code == 0 or "GET /v1/connections/lively_hill/state" in written
     assert ("set FIVETRAN_API_KEY" in written) == ("401" in says)
-    assert len(api.seen) == (state is not None)
+    assert len(connect.seen) == (state is not None)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +176,7 @@ def test_the_state_is_shown_or_why_the_response_cannot_be_used(
     ],
 )
 def test_what_is_wrong_or_missing_is_named_before_anything_is_sent(
-    connect: Connect, api: Api, monkeypatch: Any, arguments: tuple[str, ...], says: str
+    connect: Connect, monkeypatch: Any, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.delenv(says, raising=False)  # if it is one of ENVIRONMENT
     if "route" in says:
@@ -200,5 +184,5 @@ def test_what_is_wrong_or_missing_is_named_before_anything_is_sent(
         text = file.read_text(encoding="utf-8").replace('route="acme"', 'route="v1/{name}"')
         file.write_text(text, encoding="utf-8")
     code, written = connect(*arguments)
-    assert (code, api.seen) == (3, [])
+    assert (code, connect.seen) == (3, [])
     assert says in written

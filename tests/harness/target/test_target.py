@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,6 @@ from harness.target.local import Event, FunctionTarget, Logs
 from harness.target.network import LOST, REPEATED, RESTARTED, Network
 from werkzeug import Request, Response
 
-Make = Callable[..., Path]
 BODY = b'{"state":{}}'
 SENT = "[req.method, req.url, req.headers['Content-Type'], request]"
 GOT = '["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]'
@@ -28,19 +26,11 @@ AZURE = "import azure.functions as f\n"
 NO_GZIP = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Make:
-    """Makes a folder whose function has a body, with a part of the code replaced."""
-
-    def make(
-        body: str = handmade.GOOD, name: str = "project", old: str = "", new: str = ""
-    ) -> Path:
-        made = handmade.make(tmp_path / name, body)
-        file = made / "function_app.py"
-        file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-        return made
-
-    return make
+def make(folder: Path, body: str = handmade.GOOD, old: str = "", new: str = "") -> Path:
+    """A folder whose function has a body, with a part of the code replaced."""
+    file = handmade.make(folder, body) / "function_app.py"
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -55,9 +45,15 @@ def folder(tmp_path: Path) -> Make:
 )
 @pytest.mark.parametrize("define", ["def acme(", "async def acme("])
 def test_a_call_is_answered_as_azure_answers_it(
-    folder: Make, define: str, body: str, status: int, content_type: str, answer: str, failure: str
+    tmp_path: Path,
+    define: str,
+    body: str,
+    status: int,
+    content_type: str,
+    answer: str,
+    failure: str,
 ) -> None:
-    target = FunctionTarget(folder(body, old="def acme(", new=define))
+    target = FunctionTarget(make(tmp_path / "one", body, "def acme(", define))
     found = target.call(BODY)
     assert (found.status, found.content_type, found.body.decode()) == (status, content_type, answer)
     assert failure in found.failure and bool(failure) == bool(found.failure)
@@ -65,7 +61,7 @@ def test_a_call_is_answered_as_azure_answers_it(
     assert (target.route, target.name.partition(" ")[0]) == ("acme", "acme")
 
 
-def test_projects_in_one_process_do_not_mix(folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_projects_in_one_process_do_not_mix(tmp_path: Path, monkeypatch: Any) -> None:
     """Their modules, their app settings, and what they set for the process."""
     body = """
     import os, fetch
@@ -78,7 +74,7 @@ def test_projects_in_one_process_do_not_mix(folder: Make, monkeypatch: pytest.Mo
     """
     targets = []
     for name, settings in (("one", {"BEFORE": "new", "NEW": "now"}), ("two", {})):
-        made = folder(body, name)
+        made = make(tmp_path / name, body)
         (made / "fetch.py").write_text(f"NAME = {name!r}\nseen = 0\n", encoding="utf-8")
         targets.append(FunctionTarget(made, settings))
     mine, factory = object(), logging.getLogRecordFactory()
@@ -92,18 +88,19 @@ def test_projects_in_one_process_do_not_mix(folder: Make, monkeypatch: pytest.Mo
     assert not {"function_app", str(made)} & {*sys.modules, *sys.path}
 
 
-def test_a_call_longer_than_azure_allows_is_lost(folder: Make, monkeypatch: Any) -> None:
+def test_a_call_longer_than_azure_allows_is_lost(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("harness.target.local.AZURE_SECONDS", -1)
-    answer = FunctionTarget(folder()).call(BODY)
+    answer = FunctionTarget(make(tmp_path / "one")).call(BODY)
     assert (answer.lost, answer.body) == (True, b"")
     assert "Azure ends a call after" in answer.why
 
 
-def test_a_function_that_cannot_be_called_says_why(folder: Make) -> None:
+def test_a_function_that_cannot_be_called_says_why(tmp_path: Path) -> None:
     with pytest.raises(ProtocolBroken, match="accepts only GET") as broken:
-        FunctionTarget(folder(name="get", old='"POST"', new='"GET"'))
+        FunctionTarget(make(tmp_path / "get", old='"POST"', new='"GET"'))
     assert broken.value.rule == "no-post"
-    two = folder(name="two", old="HttpRequest)", new="HttpRequest, context: func.Context)")
+    new = "HttpRequest, context: func.Context)"
+    two = make(tmp_path / "two", old="HttpRequest)", new=new)
     with pytest.raises(UsageError, match="single parameter is req") as caught:
         FunctionTarget(two)
     assert "func start" in caught.value.todo
@@ -139,14 +136,13 @@ def test_an_import_that_fails_names_the_line_that_somebody_wrote(
     assert todo in caught.value.todo
 
 
-def test_logs_are_handed_on_with_their_fields(folder: Make) -> None:
+def test_logs_are_handed_on_with_their_fields(tmp_path: Path) -> None:
     line = 'event=page entity=thing page=2 why="a \\"b\\" c"'
     seen: list[Event] = []
     level = logging.getLogger().level
+    body = f"log.info({line!r})\nlog.debug('no')\nreturn reply({{}})"
     with Logs(seen.append):
-        FunctionTarget(folder(f"log.info({line!r})\nlog.debug('no')\nreturn reply({{}})")).call(
-            BODY
-        )
+        FunctionTarget(make(tmp_path / "one", body)).call(BODY)
     (found,) = (event for event in seen if event.logger == "connector")
     assert (found.level, found.line) == (logging.INFO, line)
     assert found.fields == {"event": "page", "entity": "thing", "page": "2", "why": 'a "b" c'}
@@ -226,26 +222,19 @@ def test_the_key_in_a_url_is_taken_out_of_it() -> None:
     assert is_local("http://[::1]:7071/") and not is_local(url)
 
 
-def test_a_bad_network_loses_repeats_and_restarts_by_its_seed() -> None:
-    def play(seed: int | None, **plan: bool) -> tuple[Any, list[bool], list[Any], int]:
-        loaded, called = [], []
+def test_a_bad_network_loses_replies_repeats_calls_and_restarts_the_function() -> None:
+    loaded: list[Any] = []
 
-        def load(settings: Any) -> Any:
-            def call(body: bytes) -> Answer:
-                called.append(body)
-                return Answer(200, "application/json", body, 0.0)
+    def load(settings: Any) -> Any:
+        loaded.append(settings)
+        return SimpleNamespace(name="", call=lambda body: Answer(200, "", body, 0.0))
 
-            loaded.append(settings)
-            return SimpleNamespace(name="counted", call=call)
-
-        network = Network(load, seed, "100", **plan)
-        lost = [network.call(b"").lost for _ in range(60)]
-        return network.done, lost, loaded, len(called)
-
-    done, lost, loaded, calls = play(3)
-    assert play(3) == (done, lost, loaded, calls) != play(4)
-    assert min(done[kind] for kind in (LOST, REPEATED, RESTARTED)) > 0
-    assert (sum(lost), calls) == (done[LOST], 60 + done[REPEATED])
-    assert loaded == [{"CONNECTOR_CALL_BYTES": "100"}] * (1 + done[RESTARTED])
-    assert play(None, lose_every_second=True)[1] == [True, False] * 30
-    assert len(play(None, fresh_each_time=True)[2]) == 61
+    network = Network(load, 3, "100")
+    lost = [network.call(b"").lost for _ in range(60)]
+    assert sum(lost) == network.done[LOST] > 0
+    assert loaded == [{"CONNECTOR_CALL_BYTES": "100"}] * (1 + network.done[RESTARTED])
+    assert min(network.done[REPEATED], network.done[RESTARTED]) > 0
+    fresh = Network(load, None, "100", fresh_each_time=True)
+    loaded.clear()
+    assert not any(fresh.call(b"").lost for _ in range(5))
+    assert len(loaded) == 5
