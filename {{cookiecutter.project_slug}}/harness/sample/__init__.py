@@ -89,10 +89,11 @@ def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ())
         SampleError: sample.toml or the app is not there, or is wrong.
     """
     spec = Spec(upstream=upstream) if upstream else load_spec(folder / FILE)
-    if not spec.upstream:
-        return Sample(spec, tuple(secrets))
-    app, code = _imported(folder, spec.upstream)
-    return Sample(msgspec.structs.replace(spec, text=code), tuple(secrets), app)
+    app = None
+    if spec.upstream:
+        app, code = _imported(folder, spec.upstream)
+        spec = msgspec.structs.replace(spec, text=code)
+    return Sample(spec, tuple(secrets), app)
 
 
 def _imported(folder: Path, upstream: str) -> tuple[WSGIApplication, str]:
