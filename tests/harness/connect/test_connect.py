@@ -125,12 +125,12 @@ def test_what_the_request_leaves_out_is_named(connect: Connect) -> None:
 def test_id_runs_the_setup_tests_and_shows_what_each_said(
     connect: Connect, status: str, exit_code: int
 ) -> None:
-    message = f"{handmade.SECRET}!"
+    message = f"{handmade.SECRET}, {ENVIRONMENT['FIVETRAN_API_SECRET']}!"
     tests = [PASSED, {"title": "Call", "status": status, "message": message}]
     connect.answers["POST /lively_hill/test"] = answer(200, data={"setup_tests": tests})
     code, written = connect(*OLD)
     assert code == exit_code
-    assert f"{status:<10} Call: [secret]!" in written
+    assert f"{status:<10} Call: [secret], [secret]!" in written
     assert ("python -m harness connect --id lively_hill" in written) == (exit_code == 1)
     assert [asked for asked, _ in connect.seen] == ["POST /lively_hill/test"]
 

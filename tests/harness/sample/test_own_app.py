@@ -38,11 +38,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("upstream", [None, NAME])
-def test_the_app_that_the_file_names_is_imported_anew_each_time(
-    project: Path, upstream: str | None
-) -> None:
-    for _ in range(2):
+def test_the_app_that_the_file_names_is_imported_anew_each_time(project: Path) -> None:
+    for upstream in (None, NAME):
         sample = load(project, upstream, ["apiToken"])
         assert sample.fingerprint == load(project).fingerprint
         assert (sample.name, sample.entities, sample.checks) == (NAME, None, False)
