@@ -38,7 +38,7 @@ STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
     "page_number_next": {"pagination": "page_number"},
     "offset": {"pagination": "offset", "next": None},
     "link_header": {"pagination": "link_header", "next": None, "rows": None},
-    "next_url": {"pagination": "next_url"},
+    "next_url": {"pagination": "next_url", "next": "@odata.nextLink"},
     "post": {"method": "POST", "token": "variables.after", "since": "variables.since"},
     "none": {"pagination": "none", "next": None, "size": None},
 }
@@ -96,7 +96,7 @@ class Client:
                 position += 1 if style == "page_number" else len(rows + gone)
                 token = rows + gone and position
             else:
-                url = body.get("next") if entity.rows else response.headers["Link"]
+                url = body.get(entity.next) if entity.rows else response.headers["Link"]
                 found = re.search("cursor=([^>]+)", url or "")
                 token = found and parse.unquote(found[1])
             if not token:
