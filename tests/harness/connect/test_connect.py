@@ -76,9 +76,7 @@ def connect(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Iterator[Connect]:
         yield connect
 
 
-def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(
-    connect: Connect,
-) -> None:
+def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(connect):
     code, written = connect(*NEW)
     assert (code, f"POST {module.URL}" in written) == (0, True)
     printed = json.loads(connect(*NEW, "--json")[1])["body"]
@@ -109,7 +107,7 @@ def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(
     assert printed == body
 
 
-def test_what_the_request_leaves_out_is_named(connect: Connect) -> None:
+def test_what_the_request_leaves_out_is_named(connect):
     form = {"secrets": {"apiToken": "", "other": "a value"}, "hashed": ["t.email"]}
     Path("connection.json").write_text(json.dumps({"schema": "acme", **form}), encoding="utf-8")
     Path("function_app.py").unlink()
@@ -122,9 +120,7 @@ def test_what_the_request_leaves_out_is_named(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(("status", "exit_code"), [("WARNING", 0), ("FAILED", 1)])
-def test_id_runs_the_setup_tests_and_shows_what_each_said(
-    connect: Connect, status: str, exit_code: int
-) -> None:
+def test_id_runs_the_setup_tests_and_shows_what_each_said(connect, status, exit_code):
     message = f"{handmade.SECRET}, {ENVIRONMENT['FIVETRAN_API_SECRET']}!"
     tests = [PASSED, {"title": "Call", "status": status, "message": message}]
     connect.answers["POST /lively_hill/test"] = answer(200, data={"setup_tests": tests})
@@ -148,9 +144,7 @@ def test_id_runs_the_setup_tests_and_shows_what_each_said(
         (None, "no response from http://127.0.0.1:9"),
     ],
 )
-def test_the_state_is_shown_or_why_the_response_cannot_be_used(
-    connect: Connect, monkeypatch: Any, state: Any, says: str
-) -> None:
+def test_the_state_is_shown_or_why_the_response_cannot_be_used(connect, monkeypatch, state, says):
     connect.answers["GET /lively_hill/state"] = state
     if state is None:
         monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/v1/connections")
@@ -175,9 +169,7 @@ def test_the_state_is_shown_or_why_the_response_cannot_be_used(
         (SEND, "the function's route is v1/{name}"),
     ],
 )
-def test_what_is_wrong_or_missing_is_named_before_anything_is_sent(
-    connect: Connect, monkeypatch: Any, arguments: tuple[str, ...], says: str
-) -> None:
+def test_what_is_wrong_or_missing_sends_nothing(connect, monkeypatch, arguments, says):
     monkeypatch.delenv(says, raising=False)  # if it is one of ENVIRONMENT
     if "route" in says:
         file = Path("function_app.py")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib import parse
@@ -108,11 +108,8 @@ class Client:
         return [row for rows, _ in self.pages(**params) for row in rows]
 
 
-Serve = Callable[..., AbstractContextManager[Client]]
-
-
 @pytest.fixture
-def serve(tmp_path: Path) -> Serve:
+def serve(tmp_path):
     """Serves ENTITY with changes; `auth`, `record`, `faults`, `lines`, `short` by name."""
 
     @contextmanager

@@ -60,9 +60,7 @@ def app(request):
         (AUTH, {"kind": "basic", "secrets": ["a", "a"]}, "one name or two different names"),
     ],
 )
-def test_an_error_names_its_line_and_the_rule(
-    tmp_path: Path, table: str, changes: dict[str, Any], message: str
-) -> None:
+def test_an_error_names_its_line_and_the_rule(tmp_path, table, changes, message):
     tables = {**GOOD, table: {**GOOD.get(table, {}), **changes}}
     (tmp_path / "sample.toml").write_text(written(tables), encoding="utf-8")
     with pytest.raises(SampleError, match=message) as caught:
@@ -81,14 +79,14 @@ def test_an_error_names_its_line_and_the_rule(
         (written(GOOD, "what = 1"), "what .*unknown field"),
     ],
 )
-def test_a_file_that_cannot_be_used(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_file_that_cannot_be_used(tmp_path, text, message):
     if text is not None:
         (tmp_path / "sample.toml").write_text(text, encoding="utf-8")
     with pytest.raises(SampleError, match=message):
         load(tmp_path)
 
 
-def test_dates_without_quotes_defaults_and_a_byte_order_mark(tmp_path: Path) -> None:
+def test_dates_without_quotes_defaults_and_a_byte_order_mark(tmp_path):
     record = f"[{REC}]\nid = 1\nday = 2026-01-05\nupdated_at = 2026-01-05T08:30:00Z"
     text = written({ORDER: ENTITY}, "") + record
     (tmp_path / "sample.toml").write_text(text, encoding="utf-8-sig")
@@ -102,7 +100,7 @@ def test_dates_without_quotes_defaults_and_a_byte_order_mark(tmp_path: Path) -> 
     assert all(row["updated_at"].endswith("Z") for row in rows)
 
 
-def test_the_page_lists_every_key_with_its_default_and_choices() -> None:
+def test_the_page_lists_every_key_with_its_default_and_choices():
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
     fields = [*msgspec.structs.fields(Auth), *msgspec.structs.fields(Entity)]
     known = [field for field in fields if field.name != "name"]
@@ -126,7 +124,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_app_that_the_file_names_is_imported_anew_each_time(project: Path) -> None:
+def test_the_app_that_the_file_names_is_imported_anew_each_time(project):
     for upstream in (None, NAME):
         sample = load(project, upstream, ["apiToken"])
         assert sample.fingerprint == load(project).fingerprint
@@ -152,12 +150,12 @@ def test_the_app_that_the_file_names_is_imported_anew_each_time(project: Path) -
         ("tests.broken:app", r"ZeroDivisionError: .* \(broken.py, line 1\)"),
     ],
 )
-def test_what_is_wrong_with_an_app(project: Path, upstream: str, message: str) -> None:
+def test_what_is_wrong_with_an_app(project, upstream, message):
     with pytest.raises(SampleError, match=message):
         load(project, upstream)
 
 
-def test_a_port_that_is_taken_is_named_and_free_again_afterwards(project: Path) -> None:
+def test_a_port_that_is_taken_is_named_and_free_again_afterwards(project):
     sample = load(project)
     with sample.serve() as server:
         port = int(server.url.rpartition(":")[2])
@@ -168,22 +166,18 @@ def test_a_port_that_is_taken_is_named_and_free_again_afterwards(project: Path) 
         assert requests.get(server.url, timeout=5).text == "1 7 "
 
 
-def test_the_command_prints_its_address_and_secrets(tmp_path: Path) -> None:
+def test_the_command_prints_its_address_and_secrets(tmp_path):
     text = written({**GOOD, AUTH: {"kind": "token", "secrets": ["apiToken"]}})
     (tmp_path / "sample.toml").write_text(text, encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "harness.sample", "--port", "0"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(PAGE.parents[1]), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        url, secret = (process.stdout.readline().partition("=")[2].strip() for _ in range(2))
-        assert secret == made_up("apiToken")
-        headers = {"Authorization": f"Token {secret}"}
-        assert requests.get(f"{url}/orders", headers=headers, timeout=5).status_code == 200
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-u", "-m", "harness.sample", "--port", "0"]
+    env = {"PYTHONPATH": str(PAGE.parents[1]), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            url, secret = (process.stdout.readline().partition("=")[2].strip() for _ in range(2))
+            assert secret == made_up("apiToken")
+            headers = {"Authorization": f"Token {secret}"}
+            assert requests.get(f"{url}/orders", headers=headers, timeout=5).status_code == 200
+        finally:
+            process.kill()

@@ -8,20 +8,19 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import handmade
 import pytest
 from harness.errors import ProtocolBroken, UsageError
 from harness.protocol.messages import Answer
 from harness.target.http import HttpTarget, is_local, split_key
-from harness.target.local import Event, FunctionTarget, Logs
+from harness.target.local import FunctionTarget, Logs
 from harness.target.network import LOST, REPEATED, RESTARTED, Network
-from werkzeug import Request, Response
+from werkzeug import Response
 
 BODY = b'{"state":{}}'
 SENT = "[req.method, req.url, req.headers['Content-Type'], request]"
-GOT = '["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]'
+GOT = b'["POST", "http://localhost:7071/api/acme", "application/json", {"state": {}}]'
 AZURE = "import azure.functions as f\n"
 NO_GZIP = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
 
@@ -34,34 +33,26 @@ def make(folder: Path, body: str = handmade.GOOD, old: str = "", new: str = "") 
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "content_type", "answer", "failure"),
+    ("body", "expected", "failure"),
     [
-        (f"return reply({SENT})", 200, "application/json", GOT, ""),
-        ("return 'hello'", 200, "text/plain", "hello", ""),
-        ("raise KeyError('nope')", 500, "", "", "KeyError: 'nope'"),
-        ("raise SystemExit(3)", 500, "", "", "SystemExit: 3"),
-        ("return 7", 500, "", "", "returned 7"),
+        (f"return reply({SENT})", (200, "application/json", GOT), ""),
+        ("return 'hello'", (200, "text/plain", b"hello"), ""),
+        ("raise KeyError('nope')", (500, "", b""), "KeyError: 'nope'"),
+        ("raise SystemExit(3)", (500, "", b""), "SystemExit: 3"),
+        ("return 7", (500, "", b""), "returned 7"),
     ],
 )
 @pytest.mark.parametrize("define", ["def acme(", "async def acme("])
-def test_a_call_is_answered_as_azure_answers_it(
-    tmp_path: Path,
-    define: str,
-    body: str,
-    status: int,
-    content_type: str,
-    answer: str,
-    failure: str,
-) -> None:
+def test_a_call_is_answered_as_azure_answers_it(tmp_path, define, body, expected, failure):
     target = FunctionTarget(make(tmp_path / "one", body, "def acme(", define))
     found = target.call(BODY)
-    assert (found.status, found.content_type, found.body.decode()) == (status, content_type, answer)
+    assert (found.status, found.content_type, found.body) == expected
     assert failure in found.failure and bool(failure) == bool(found.failure)
     assert "local.py" not in found.failure
     assert (target.route, target.name.partition(" ")[0]) == ("acme", "acme")
 
 
-def test_projects_in_one_process_do_not_mix(tmp_path: Path, monkeypatch: Any) -> None:
+def test_projects_in_one_process_do_not_mix(tmp_path, monkeypatch):
     """Their modules, their app settings, and what they set for the process."""
     body = """
     import os, fetch
@@ -88,14 +79,14 @@ def test_projects_in_one_process_do_not_mix(tmp_path: Path, monkeypatch: Any) ->
     assert not {"function_app", str(made)} & {*sys.modules, *sys.path}
 
 
-def test_a_call_longer_than_azure_allows_is_lost(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_call_longer_than_azure_allows_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.target.local.AZURE_SECONDS", -1)
     answer = FunctionTarget(make(tmp_path / "one")).call(BODY)
     assert (answer.lost, answer.body) == (True, b"")
     assert "Azure ends a call after" in answer.why
 
 
-def test_a_function_that_cannot_be_called_says_why(tmp_path: Path) -> None:
+def test_a_function_that_cannot_be_called_says_why(tmp_path):
     with pytest.raises(ProtocolBroken, match="accepts only GET") as broken:
         FunctionTarget(make(tmp_path / "get", old='"POST"', new='"GET"'))
     assert broken.value.rule == "no-post"
@@ -121,9 +112,7 @@ def test_a_function_that_cannot_be_called_says_why(tmp_path: Path) -> None:
         ("import nowhere", r"named 'nowhere' \(function_app\.py, line 1\)", "pip install -r req"),
     ],
 )
-def test_an_import_that_fails_names_the_line_that_somebody_wrote(
-    tmp_path: Path, code: str, says: str, todo: str
-) -> None:
+def test_an_import_that_fails_names_the_line_that_somebody_wrote(tmp_path, code, says, todo):
     (tmp_path / "runtime").mkdir()
     for file, text in {
         "runtime/source": "def entity():\n    raise ValueError('a list')\n",
@@ -136,9 +125,9 @@ def test_an_import_that_fails_names_the_line_that_somebody_wrote(
     assert todo in caught.value.todo
 
 
-def test_logs_are_handed_on_with_their_fields(tmp_path: Path) -> None:
+def test_logs_are_handed_on_with_their_fields(tmp_path):
     line = 'event=page entity=thing page=2 why="a \\"b\\" c"'
-    seen: list[Event] = []
+    seen = []
     level = logging.getLogger().level
     body = f"log.info({line!r})\nlog.debug('no')\nreturn reply({{}})"
     with Logs(seen.append):
@@ -149,14 +138,12 @@ def test_logs_are_handed_on_with_their_fields(tmp_path: Path) -> None:
     assert logging.getLogger().level == level
 
 
-def test_a_call_over_http_is_a_post_with_its_length_and_the_key_in_a_header(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_over_http_is_a_post_with_its_length_and_the_key_in_a_header(tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    seen: list[Request] = []
+    seen = []
 
-    def handle(request: Request) -> Response:
+    def handle(request):
         request.get_data()
         seen.append(request)
         return Response('{"a": 1}', 201, mimetype="application/json")
@@ -184,16 +171,14 @@ def test_a_call_over_http_is_a_post_with_its_length_and_the_key_in_a_header(
         (NO_GZIP, "https:", "SSL"),
     ],
 )
-def test_an_answer_of_a_gateway_or_a_broken_one_is_a_lost_reply(
-    response: Response, scheme: str, why: str
-) -> None:
+def test_an_answer_of_a_gateway_or_a_broken_one_is_a_lost_reply(response, scheme, why):
     with handmade.served(lambda request: response) as url:
         answer = HttpTarget(url.replace("http:", scheme), "").call(b"{}")
     assert (answer.lost, answer.body) == (bool(why), b"" if why else b"no")
     assert why in answer.why
 
 
-def test_a_redirect_is_not_followed_and_names_its_place() -> None:
+def test_a_redirect_is_not_followed_and_names_its_place():
     away = Response("", 302, {"Location": "https://login.example.com/authorize?state=long"})
     says = r"302: .* redirects to https://login\.example\.com/authorize,"
     with handmade.served(lambda request: away) as url, pytest.raises(UsageError, match=says):
@@ -210,22 +195,22 @@ def test_a_redirect_is_not_followed_and_names_its_place() -> None:
         ("https://bob:pa55-word@example.com/api/acme", "is not the URL"),
     ],
 )
-def test_a_url_that_cannot_be_called_is_refused(url: str, says: str) -> None:
+def test_a_url_that_cannot_be_called_is_refused(url, says):
     with pytest.raises(UsageError, match=says) as caught:
         split_key(url)
     assert "pa55-word" not in f"{caught.value} {caught.value.todo}"
 
 
-def test_the_key_in_a_url_is_taken_out_of_it() -> None:
+def test_the_key_in_a_url_is_taken_out_of_it():
     url = "https://acme.azurewebsites.net/api/acme?a=1&code=ab%2Fcd%3D%3D"
     assert split_key(url) == ("https://acme.azurewebsites.net/api/acme?a=1", "ab/cd==")
     assert is_local("http://[::1]:7071/") and not is_local(url)
 
 
-def test_a_bad_network_loses_replies_repeats_calls_and_restarts_the_function() -> None:
-    loaded: list[Any] = []
+def test_a_bad_network_loses_replies_repeats_calls_and_restarts_the_function():
+    loaded = []
 
-    def load(settings: Any) -> Any:
+    def load(settings):
         loaded.append(settings)
         return SimpleNamespace(name="", call=lambda body: Answer(200, "", body, 0.0))
 
