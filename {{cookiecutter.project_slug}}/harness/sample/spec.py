@@ -1,4 +1,4 @@
-"""Reads and checks sample.toml."""
+"""Reads and checks sample.toml, and the form of the cursors in it."""
 
 from __future__ import annotations
 
