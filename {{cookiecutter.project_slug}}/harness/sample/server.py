@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from harness.errors import UsageError
-from harness.sample import app, pages
+from harness.sample import app
 from harness.sample.faults import Faults
 from harness.sample.records import Store
 from harness.sample.spec import Entity, Spec, value_at
@@ -73,10 +73,6 @@ class Server:
             for each in live
             for record in value_at(each, column)
         ]
-
-    def chosen(self, seen: Seen) -> int:
-        """How many records, on all pages, the bounds of a request choose."""
-        return len(pages.chosen(self._stores[seen.entity], seen.parameters))
 
     def tells_deletions(self, entity: str) -> bool:
         """Whether the upstream says which records of the entity were deleted."""
