@@ -88,7 +88,7 @@ def test_the_wait_that_a_response_names_is_waited_for_else_our_own(
 def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock: HeldClock, after: str) -> None:
     """What is kept in the state must be a moment from which a later sync goes on by itself."""
     player = Player(one(), limits(Reply(json={}, status=429, headers={"Retry-After": after})))
-    assert "answered 429 Too Many Requests: {}: asked to wait 86400 s" in player.sync().error
+    assert "answered 429 Too Many Requests: {}: must wait 86400 s" in player.sync().error
     clock.advance(3601)
     assert (player.sync().error, player.alive().keys()) == ("", {1})
 
@@ -133,7 +133,7 @@ def test_a_rate_limit_without_end_is_asked_again_by_later_calls(clock: HeldClock
     before = len(upstream.asked)
     message = player.go_on().error
     assert len(upstream.asked) > before > 6
-    assert f" answered 403 Forbidden: {SECONDARY}: asked to wait " in message
+    assert f" answered 403 Forbidden: {SECONDARY}: must wait " in message
 
 
 @pytest.mark.parametrize("body", [{"message": "Forbidden"}, {"message": "no access to the limit"}])

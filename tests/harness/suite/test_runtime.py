@@ -162,4 +162,4 @@ def test_one_entity_tells_deletions_beside_one_that_cannot(with_runtime: WithRun
     fetch, sample = project("page_number", {})
     stage = with_runtime(fetch + STATION, sample + STATION_SAMPLE)
     assert failures(stage) == {}
-    assert len(stage.server.records("thing")) == len(stage.server.records("station")) + 3
+    assert len(stage.server.records("thing")) > len(stage.server.records("station")) + 50

@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from harness.sample.spec import Auth, Entity, Spec, put
 
 _OAUTH = "oauth2_client_credentials"
 _SIZE = 100  # of a page where none is asked for
+_MOST_EMPTY = 50  # pages after the last one, in a row
 _SHOWN = 30  # characters of a wrong value
 _TOKEN = re.compile(r"after:(-?\d+):(\d+)")
 _A_TIME = re.compile(
@@ -66,6 +68,7 @@ class App:
     def __init__(self, spec: Spec, stores: Mapping[str, Store], short_pages: bool) -> None:
         self._spec, self._stores, self._short_pages = spec, stores, short_pages
         self._numbers: dict[tuple[str, str], str] = {}  # the first ones, by entity and parameter
+        self._empty: Counter[str] = Counter()  # pages after the last one, in a row, by entity
 
     def answer(self, request: Request, asked: Asked) -> Response:
         """The requested page; or what is wrong, with the line to change."""
@@ -96,10 +99,22 @@ class App:
                 self._check_unknown(asked, entity, name, value)
         store = self._stores[entity.name]
         items, token = _read_page(store, asked.parameters, self._short_pages)
+        self._check_end(entity, asked.parameters.get(entity.token, "1"), items)
         query = [each for each in _query(auth, request) if each[0] != entity.token]
         url, following = request.base_url, urlencode([*query, (entity.token, token)])
         first = f"{url}?{urlencode(query)}" if query else url
         return _page(entity, items, token, first, f"{url}?{following}")
+
+    def _check_end(self, entity: Entity, token: str, items: list[Item]) -> None:
+        """Refuse a walk that goes on and on after the last page."""
+        past = not items and token not in ("0", "1")
+        self._empty[entity.name] = self._empty[entity.name] + 1 if past else 0
+        if self._empty[entity.name] >= _MOST_EMPTY:
+            text = (
+                f"{_MOST_EMPTY} pages in a row had no records: the step in fetch.py never ends the "
+                "walk; return no next_token with a page without rows (… if rows else None)"
+            )
+            raise Refused(400, text)
 
     def _not_found(self, request: Request) -> Refused:
         spec, asked = self._spec, f"{request.method} {request.path}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from harness import codec
 from harness.errors import UsageError
 from harness.sample import app
 from harness.sample.faults import Faults
@@ -37,6 +38,17 @@ class Seen(NamedTuple):
     entity: str  # that was requested, "" where the path is not that of one
     parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
     problem: str  # why the upstream refused it; "" for a fault of the plan
+
+    @property
+    def refusal(self) -> str:
+        """Why the upstream refused it, in a sentence; a page past the last one does not count."""
+        if not self.problem or (self.status == 404 and self.entity):
+            return ""
+        try:
+            why = codec.decode(self.problem)["message"]
+        except (ValueError, TypeError, KeyError):
+            why = self.problem
+        return f"{self.method} {self.path}: {why}"
 
 
 class Server:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -75,6 +76,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     until: str = ""
     primary_key: tuple[str, ...] = ()
     cursor: str = ""
+    timezone: str = ""
     inside: str = ""
     parent: dict[str, str] = {}
     record: dict[str, Any]
@@ -92,7 +94,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def form(self) -> Form | None:
         """How its cursor is written, None where it has none; ValueError if that is unknown."""
-        return Form(value_at(self.record, self.cursor)) if self.cursor else None
+        return Form(value_at(self.record, self.cursor), self.timezone) if self.cursor else None
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"entities": "entity"}):
@@ -240,14 +242,14 @@ class Form:
     `unit` is the smallest step that the form can show, `first` the example's value.
     """
 
-    def __init__(self, example: Any) -> None:
+    def __init__(self, example: Any, timezone: str = "") -> None:
         text = str(example)
         self._is_text = isinstance(example, str)
         self._iso = _ISO.fullmatch(text) if self._is_text else None
         self._zone: tzinfo = UTC
         self._places, self.is_time = 0, True
         if self._iso is not None:
-            self._zone = datetime.fromisoformat(text).tzinfo or UTC
+            self._zone = datetime.fromisoformat(text).tzinfo or _zone(timezone)
             step = SECOND if self._iso["second"] else 60 * SECOND if self._iso["between"] else DAY
             self.unit: int = max(step // 10 ** len(self._iso["fraction"] or ""), 1)
         elif isinstance(example, bool) or not _NUMBER.fullmatch(text):
@@ -275,7 +277,9 @@ class Form:
 
     def floor(self, moment: int) -> int:
         """The last value that the form can show and that is not after a moment."""
-        return moment // self.unit * self.unit
+        if self._zone is UTC:
+            return moment // self.unit * self.unit
+        return self.read(str(self.write(moment)))
 
     def write(self, value: int) -> Any:
         """The value as the example is written."""
@@ -286,6 +290,13 @@ class Form:
         text = f"{local:%Y-%m-%d{self._iso['between'] or ' '}%H:%M:%S.%f}"
         length = len(self._iso["digits"])
         return text.ljust(length, "0")[:length] + (self._iso["offset"] or "")
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(f'timezone = "{name}" is no IANA name such as America/Denver') from None
 
 
 def _scale(number: Decimal) -> int:
