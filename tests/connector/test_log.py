@@ -1,30 +1,224 @@
-"""Log lines, and the record factory that redacts what any logger of the process writes."""
+"""Log lines of calls, and the record factory that redacts what any logger of the process writes."""
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
+from uuid import uuid4
 
 import pytest
-from connector import log
+from connector import OAuth2ClientCredentials, Page, log
 from connector.secrets import WITHHELD, Redactor
+from connector.sync.handler import handle
+from connector.testing import Reply
 
 from .leaks import leaks, listening
+from .play import Player, reading
+from .scripted import SECRETS, Upstream, source, stepping
+
+# ---- the lines of a call
+
+SYNC = str(uuid4())
+
+
+@pytest.fixture
+def lines(caplog):
+    """The runtime's lines of one call: some of their fields, and all of them."""
+    caplog.set_level(logging.INFO)
+
+    def lines(made, *names, **request):
+        sent = {"agent": "test", "state": {}, "secrets": SECRETS, "sync_id": SYNC, **request}
+        _, reply = handle(made, json.dumps(sent).encode())
+        found = []
+        for record in caplog.records:
+            if record.name == "connector":
+                words = record.getMessage().split(" why=")[0].split(" ")
+                found.append(dict(word.split("=", 1) for word in words))
+                found[-1]["level"] = record.levelname
+        assert found[-1]["event"] == "call" and found[-1]["bytes"] == str(len(reply))
+        return [tuple(line.get(name) for name in names) for line in found], found
+
+    return lines
+
+
+def test_a_call_has_a_line_for_each_request_and_page(server, lines):
+    oauth = OAuth2ClientCredentials("/oauth/token", "id", "secret")
+    columns, found = lines(
+        reading(server.url, "/hop?to=/guarded", auth=oauth),
+        *("event", "sync_id", "entity", "page", "status", "rows"),
+        secrets={"id": "the-client-id", "secret": "the-client-secret"},
+    )
+    assert columns == [
+        # The request for a token is logged where the token was needed.
+        *(("request", SYNC, "thing", "1", status, None) for status in ("200", "302", "200")),
+        ("page", SYNC, "thing", "1", None, "2"),
+        ("call", SYNC, None, None, None, "2"),
+    ]
+    assert found[0]["url"] == f"{server.url}/oauth/token"
+    assert found[2]["url"] == f"{server.url}/guarded"
+    assert all("ms" in line and "bytes" in line for line in found)
+
+
+def test_a_setup_test_has_a_line_for_each_page(server, lines):
+    made = reading(server.url, "/rows")
+    made.entity("other", primary_key=["id"])(lambda fetch: Page([{"id": 1}], "more"))
+    names = ("event", "entity", "rows", "count", "more", "hasMore", "sync_id")
+    columns, _ = lines(made, *names, setup_test=True, sync_id="setup-test")
+    assert columns == [
+        ("request", "thing", None, None, None, None, "setup-test"),
+        ("trial_page", "thing", "2", "2", "false", None, "setup-test"),
+        ("trial_page", "other", "1", "1", "true", None, "setup-test"),
+        ("call", None, "0", None, None, "false", "setup-test"),
+    ]
+
+
+@pytest.mark.parametrize("setup_test", [False, True])
+def test_each_of_several_errors_has_a_line(lines, setup_test):
+    made = source()
+    for name in "ab":
+        made.entity(name, primary_key=["id"])(lambda fetch: {}["broken"])
+    columns, _ = lines(made, "event", "entity", "error", "level", setup_test=setup_test)
+    assert [line for line in columns if line[0] != "failed"] == [
+        *(("error", name, "KeyError", "ERROR") for name in "ab"),
+        ("call", None, None, "INFO"),
+    ]
+
+
+def logged(caplog, event, replies, **entity):
+    """The lines of an event in a sync of these responses, whose step passes no token on."""
+    caplog.set_level("INFO")
+    replies, rows = list(replies), [{"id": n} for n in range(3)]
+    made = stepping(lambda fetch: Page(fetch.get("/thing").rows("data", rows)), **entity)
+    assert Player(made, Upstream(lambda asked: replies.pop(0))).sync().ids() == [0, 1, 2]
+    return [text for text in caplog.messages if text.startswith(f"event={event} ")]
+
+
+LINK = {"Link": '<https://api.example.com/thing?page=2>; rel="next"'}
+ENDS = [
+    ({"has_more": True}, 100, "it has has_more"),
+    ({"meta": {"hasNextPage": True}}, 100, "it has meta.hasNextPage"),
+    ({"next": "https://api.example.com/thing?page=2"}, 100, "it has next"),
+    ({"paging": {"next": {"after": "x"}}}, 100, "it has paging.next.after"),
+    ({"@odata.nextLink": "https://x"}, 100, "it has @odata.nextLink"),
+    ({"next_page": 2}, 100, "it has next_page"),
+    (Reply(json={}, headers=LINK), 100, "rel="),
+    ({}, 100, ""),
+    ({"has_more": False, "next": None, "next_cursor": "", "more": "no"}, 100, ""),
+    ({"nextLink": None, "meta": {"next": {}}}, 100, ""),
+    ({"end_of_stream": True, "next_page": "https://x"}, 100, ""),
+    ({"context": "next year", "note": {"has_more_info": True}}, 100, ""),
+    # A full page is a sign too, unless the response says that it is the last.
+    ({}, 3, "full"),
+    ({"note": "x"}, 3, "full"),
+    ({}, 2, ""),
+    ({"next": None}, 3, ""),
+    ({"meta": {"has_more": False}}, 3, ""),
+]
+
+
+@pytest.mark.parametrize("reply, page_size, sign", ENDS)
+def test_a_last_page_that_may_not_be_the_last_is_logged(caplog, reply, page_size, sign):
+    """It is a warning: everything is delivered."""
+    found = logged(caplog, "maybe_truncated", [reply], page_size=page_size)
+    assert len(found) == bool(sign)
+    assert all("entity=thing page=1" in line and sign in line for line in found)
+
+
+def test_a_wait_is_logged_before_it_begins(clock, caplog):
+    limited = Reply(status=429, headers={"Retry-After": "41"})
+    (line,) = logged(caplog, "waiting", [limited, {}])
+    assert "entity=thing page=1 seconds=41" in line and "429" in line
+
+
+def test_a_line_cannot_be_forged():
+    line = log.line("x", a='b"\n\r\u2028\u2029\x85\x1b[2J\x00\v\fc\\', b="plain", c=None, d="")
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+    assert line == 'event=x a="b\\"      [2J   c\\\\" b=plain d=""'
+
+
+# ---- what any logger writes
 
 MINE = logging.getLogger("mine.own")
 PASSWORD = "made-up/pass+word&ö\"'\\ü"
 
 
-@pytest.fixture(autouse=True)
-def redactor() -> Redactor:
+@pytest.fixture
+def redactor():
     """One that knows the password, while a test runs."""
     redactor = Redactor([PASSWORD])
     log.guard(redactor)
     return redactor
 
 
-def test_a_record_that_cannot_be_redacted_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+class Odd:
+    """Its text is harmless, its repr is not."""
+
+    def __init__(self, text="harmless"):
+        self.text = text
+
+    def __str__(self):
+        if self.text == "broken":
+            raise RuntimeError(PASSWORD)
+        return self.text
+
+    def __repr__(self):
+        return f"<Odd {PASSWORD}>"
+
+
+def fail(error, **how):
+    """Log an error that has another one behind it."""
+    try:
+        try:
+            raise KeyError(PASSWORD)
+        except KeyError:
+            raise error from None
+    except Exception as raised:
+        MINE.error("it failed: %s", raised, exc_info=True, **how)
+
+
+STEP_LOG = log.StepLog(log.line("step", entity="thing", page=2))
+SHOWN = [
+    lambda: MINE.info(f"the key is {PASSWORD}"),
+    lambda: MINE.debug("the key is %s", PASSWORD),
+    lambda: MINE.info("the key is %r", PASSWORD),
+    lambda: MINE.info(json.dumps({"key": PASSWORD})),
+    lambda: MINE.info("%s %d %s", 1, 2, {"key": [PASSWORD]}),
+    lambda: MINE.info("%(key)s of %(who)s", {"key": PASSWORD, "who": "me"}),
+    lambda: MINE.info("no place for it", PASSWORD),
+    lambda: MINE.info("%s and %s", PASSWORD),
+    lambda: MINE.info("%d of them", PASSWORD),
+    lambda: MINE.info(ValueError(PASSWORD)),
+    lambda: MINE.info("see", extra={"key": {"a": [PASSWORD]}, "n": 1}),
+    lambda: logging.LoggerAdapter(MINE, {"key": PASSWORD}).info("see"),
+    lambda: MINE.info("%s", PASSWORD.encode()),
+    lambda: STEP_LOG.info("%s", PASSWORD),
+    lambda: MINE.handle(logging.makeLogRecord({"msg": PASSWORD, "levelno": 20})),
+]
+# The secret stands in what is dropped, and not in what is shown.
+DROPPED = [
+    lambda: MINE.info("%.9s is how it starts", PASSWORD),
+    lambda: MINE.info("%(key).9s is how it starts", {"key": PASSWORD}),
+    lambda: MINE.info("%s", Odd()),
+    lambda: MINE.info(Odd()),
+    lambda: MINE.info("%s", Odd("broken")),
+    lambda: STEP_LOG.info(Odd("broken")),
+    lambda: fail(ValueError("what followed"), stack_info=True),
+    lambda: fail(type("Hidden", (Exception,), {"__str__": lambda _: "harmless"})(PASSWORD)),
+]
+
+
+@pytest.mark.parametrize("write", SHOWN + DROPPED)
+def test_no_log_record_shows_a_secret_however_it_was_written(redactor, write):
+    with listening() as listener:
+        write()
+    assert not leaks(listener.text, [PASSWORD])
+    assert write in DROPPED or "[secret]" in listener.text
+    # As long a part as cannot be chance: "%.9s" must not cut it out first.
+    assert PASSWORD[:9] not in listener.text
+    assert "Traceback" not in listener.texts[-1], "logging itself failed"
+
+
+def test_a_record_that_cannot_be_redacted_is_withheld(redactor, monkeypatch):
+    def fail(*_):
         raise RecursionError(PASSWORD)
 
     monkeypatch.setattr(log, "_redact_message", fail)
@@ -33,10 +227,10 @@ def test_a_record_that_cannot_be_redacted_is_withheld(monkeypatch: pytest.Monkey
     assert WITHHELD in listener.text and not leaks(listener.text, [PASSWORD])
 
 
-def test_a_factory_that_the_user_sets_stays_and_what_it_adds_is_redacted() -> None:
+def test_a_factory_that_the_user_sets_stays_and_what_it_adds_is_redacted(redactor):
     before = logging.getLogRecordFactory()
 
-    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    def factory(*args, **kwargs):
         record = before(*args, **kwargs)
         record.msg = f"{record.msg} {PASSWORD} by-the-factory"
         return record
@@ -54,114 +248,28 @@ def test_a_factory_that_the_user_sets_stays_and_what_it_adds_is_redacted() -> No
     assert not leaks(listener.text, [PASSWORD])
 
 
-class Odd:
-    """Its text is harmless, its repr is not."""
-
-    def __init__(self, text: str = "harmless") -> None:
-        self.text = text
-
-    def __str__(self) -> str:
-        if self.text == "broken":
-            raise RuntimeError(PASSWORD)
-        return self.text
-
-    def __repr__(self) -> str:
-        return f"<Odd {PASSWORD}>"
-
-
-def fail(error: Exception, **how: Any) -> None:
-    """Log an error that has another one behind it."""
-    try:
-        try:
-            raise KeyError(PASSWORD)
-        except KeyError:
-            raise error from None
-    except Exception as raised:
-        MINE.error("it failed: %s", raised, exc_info=True, **how)
-
-
-RECORD = {"msg": PASSWORD, "levelno": 20, "levelname": "INFO"}
-SHOWN: list[Callable[[], Any]] = [
-    lambda: MINE.info(f"the key is {PASSWORD}"),
-    lambda: MINE.debug("the key is %s", PASSWORD),
-    lambda: MINE.info("the key is %r", PASSWORD),
-    lambda: MINE.info(json.dumps({"key": PASSWORD})),
-    lambda: MINE.info("%s %d %s", 1, 2, {"key": [PASSWORD]}),
-    lambda: MINE.info("%(key)s of %(who)s", {"key": PASSWORD, "who": "me"}),
-    lambda: MINE.info("no place for it", PASSWORD),
-    lambda: MINE.info("%s and %s", PASSWORD),
-    lambda: MINE.info("%d of them", PASSWORD),
-    lambda: MINE.info(ValueError(PASSWORD)),
-    lambda: MINE.info("see", extra={"key": {"a": [PASSWORD]}, "n": 1}),
-    lambda: logging.LoggerAdapter(MINE, {"key": PASSWORD}).info("see"),
-    lambda: MINE.info("%s", PASSWORD.encode()),
-    lambda: log.StepLog("page=1").info("%s", PASSWORD),
-    lambda: MINE.handle(logging.makeLogRecord(RECORD)),
-]
-# The secret stands in what is dropped, and not in what is shown.
-DROPPED: list[Callable[[], Any]] = [
-    lambda: MINE.info("%.9s is how it starts", PASSWORD),
-    lambda: MINE.info("%(key).9s is how it starts", {"key": PASSWORD}),
-    lambda: MINE.info("%s", Odd()),
-    lambda: MINE.info(Odd()),
-    lambda: MINE.info("%s", Odd("broken")),
-    lambda: log.StepLog("page=1").info(Odd("broken")),
-    lambda: fail(ValueError("what followed"), stack_info=True),
-    lambda: fail(type("Hidden", (Exception,), {"__str__": lambda _: "harmless"})(PASSWORD)),
-]
-
-
-@pytest.mark.parametrize("nth", range(len(SHOWN + DROPPED)))
-def test_no_log_record_shows_a_secret_however_it_was_written(nth: int) -> None:
-    with listening() as listener:
-        (SHOWN + DROPPED)[nth]()
-    assert not leaks(listener.text, [PASSWORD])
-    assert nth >= len(SHOWN) or "[secret]" in listener.text
-    # As long a part as cannot be chance: "%.9s" must not cut it out first.
-    assert PASSWORD[:9] not in listener.text
-    assert "Traceback" not in listener.texts[-1], "logging itself failed"
-
-
-def test_the_stack_of_a_record_is_redacted(
-    caplog: pytest.LogCaptureFixture, redactor: Redactor
-) -> None:
+def test_the_stack_of_a_record_is_redacted(redactor, caplog):
     redactor.add("test_the_stack_of_a_record")
     MINE.error("see", stack_info=True)
     assert "in [secret]_is_redacted\n" in str(caplog.records[0].stack_info)
 
 
-def test_a_record_without_a_secret_stays_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_without_a_secret_stays_as_it_was(redactor, caplog):
     error = ValueError("four")
     arguments = ("one", 2, {"three": 3.5}, error, b"five", None)
     MINE.error("%s %d %s %s %s %s", *arguments, exc_info=error, extra={"mine": [1]})
-    (record,) = caplog.records
+    STEP_LOG.warning("%d of them", 3)
+    record, step = caplog.records
     assert record.args and all(a is b for a, b in zip(record.args, arguments, strict=True))
-    assert record.exc_info and record.exc_info[1] is error
-    assert record.__dict__["mine"] == [1]
+    assert record.exc_info[1] is error and record.mine == [1]
+    assert step.getMessage() == "3 of them event=step entity=thing page=2"
 
 
-def redacted(text: str) -> str:
-    """What a log record says that holds this text."""
-    return logging.getLogRecordFactory()("mine", 20, "mine.py", 1, text, (), None).getMessage()
-
-
-def test_what_a_redactor_learns_later_counts_and_secrets_of_two_that_overlap_are_one() -> None:
+def test_what_a_redactor_learns_later_counts_and_secrets_of_two_that_overlap_are_one(caplog):
     first, second = Redactor(), Redactor()
     log.guard(first)
     log.guard(second)
     first.add("AAAAAABBBBBB")
     second.add_passing("BBBBBBCCCCCC")
-    assert redacted("AAAAAABBBBBBCCCCCC") == "[secret]"
-
-
-def test_a_line_cannot_be_forged() -> None:
-    line = log.line("x", a='b"\n\r\u2028\u2029\x85\x1b[2J\x00\v\fc\\', b="plain", c=None, d="")
-    assert line.splitlines() == [line]
-    assert line.isprintable()
-    assert line == 'event=x a="b\\"      [2J   c\\\\" b=plain d=""'
-
-
-def test_the_lines_of_a_step_end_with_their_place() -> None:
-    with listening() as listener:
-        log.StepLog(log.line("step", entity="thing", page=2)).info("%d of them", 3)
-    assert "3 of them event=step entity=thing page=2" in listener.text
+    MINE.warning("AAAAAABBBBBBCCCCCC")
+    assert caplog.messages == ["[secret]"]
