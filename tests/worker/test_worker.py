@@ -1,152 +1,131 @@
-"""Baked projects on Microsoft's own worker: Python 3.13, real messages, synced over HTTP."""
+"""Baked projects on Microsoft's own worker, and what docs/deploy.md says of their logs."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+import re
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 import requests
-from publish.conftest import Bake
-from worker import tenants
-from worker.conftest import KEY, Deployment, Fronts, connect, start_harness
-
-Deploy = Callable[..., Deployment]
-
-ANSWERS = {
-    "default": {},
-    "oauth2": {"auth": "oauth2_client_credentials"},
-    "api_key_query-next_url-records": {
-        "auth": "api_key_query",
-        "pagination": "next_url",
-        "deletes": "records",
-    },
-}
-every_answer = pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS.keys())
-SETUP_TEST = {"agent": "test", "state": {}, "setup_test": True, "sync_id": "setup-test"}
+from publish.pages import fenced, quoted, table
 
 
-def rows(project: Path, columns: str, where: str = "TRUE") -> set[tuple[Any, ...]]:
+def rows(deployed, columns="id, note", where="TRUE"):
     """Columns of the table that the project's syncs filled."""
-    path = project / ".fivetran" / "warehouse.duckdb"
+    path = deployed.project / ".fivetran" / "warehouse.duckdb"
     with duckdb.connect(str(path), read_only=True) as tables:
         query = f"SELECT {columns} FROM acme_connector.transaction WHERE {where}"
         return set(tables.execute(query).fetchall())
 
 
-def upstreams(deployed: Deployment) -> set[tuple[Any, ...]]:
+def upstreams(deployed):
     """Id and note of each record that the upstream has now."""
     return {(row["id"], row["note"]) for row in deployed.upstream.records("transaction")}
 
 
-@every_answer
-def test_a_sync_of_several_calls_brings_every_row(deploy: Deploy, answers: dict[str, str]) -> None:
-    """Indexed, loaded and invoked by the worker on Python 3.13, at the address that Fivetran calls.
-
-    A small reply budget cuts the sync into calls. Entities are read in threads of their own, and
-    none of their lines is lost to the invocation.
-    """
-    deployed = deploy(answers, CONNECTOR_CALL_BYTES="150000")
-    assert deployed.front.url.endswith("/api/acme_connector")
-    assert deployed.front.python == "3.13"
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"auth": "oauth2_client_credentials"},
+        {"auth": "api_key_query", "pagination": "next_url", "deletes": "records"},
+    ],
+    ids=["oauth2", "api_key_query-next_url-records"],
+)
+def test_a_sync_of_several_calls_brings_every_row(deploy, answers):
+    deployed = deploy(**answers)
     assert deployed.harness("test")["tries"] == 1
     synced = deployed.harness("sync")
-    assert synced["calls"] > 3
-    assert synced["rows"] == 2500
-    assert rows(deployed.project, "id, note") == upstreams(deployed)
-    lines = [line for line in deployed.front.log() if not line["system"]]
-    assert len(lines) > 25
-    assert all(line["category"] == "connector" and line["invocation_id"] for line in lines)
+    assert synced["calls"] > 3 and synced["rows"] == 2500
+    assert rows(deployed) == upstreams(deployed)
 
 
-def test_a_resync_marks_what_is_gone(deploy: Deploy) -> None:
-    """What the upstream no longer has when everything is read again is marked as deleted."""
+def page(project: Path) -> str:
+    text = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
+    return text.partition("## Logs and telemetry")[2]
+
+
+def fields(project: Path) -> dict[str, set[str]]:
+    """The fields that the page's table promises for each event."""
+    found = [row for row in table(page(project)) if len(row) == 3]
+    return {quoted(row[0])[0]: {"event", "sync_id", *quoted(row[2])} for row in found}
+
+
+def parsed(line: str) -> dict[str, str]:
+    """The pairs of a line; a quoted value is read as JSON."""
+    pairs = re.findall(r'(?:^| )(\w+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?= |$)', line)
+    return {name: json.loads(text) if text.startswith('"') else text for name, text in pairs}
+
+
+def test_a_default_project_is_called_as_fivetran_calls_it(deploy):
+    """Loaded on Python 3.13, at the function's name below /api, for POST and with its key. It syncs
+    in several calls and again after changes; a wrong secret is reported and shown nowhere."""
     deployed = deploy()
-    deployed.harness("sync")
-    before = upstreams(deployed)
-    deployed.upstream.change(insert=5, update=7, delete=3, seed=1)
-    resynced = deployed.harness("resync")
-    assert resynced["unseen"] == {"transaction": 3}
-    assert rows(deployed.project, "id, note", "NOT _fivetran_deleted") == upstreams(deployed)
-    assert {row[0] for row in rows(deployed.project, "id", "_fivetran_deleted")} == {
-        number for number, _ in before
-    } - {number for number, _ in upstreams(deployed)}
+    trigger = deployed.ready["trigger"]
+    assert (trigger["methods"], trigger["authLevel"]) == (["POST"], "FUNCTION")
+    assert deployed.ready["url"].endswith("/api/acme_connector")
+    assert deployed.ready["python"] == "3.13"
+    right = json.loads((deployed.project / "connection.json").read_text("utf-8"))["secrets"]
+    request = {"state": {}, "setup_test": True, "sync_id": "setup-test", "secrets": right}
+    answer = requests.post(deployed.ready["url"], json=request, timeout=60)
+    assert (answer.status_code, answer.json()) == (200, {"state": {}, "hasMore": False})
+    assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
 
-
-def test_a_wrong_secret_is_reported_and_the_next_sync_goes_on(deploy: Deploy) -> None:
-    """The report reaches the harness, its secret reaches no log, and the next sync goes on."""
-    deployed = deploy()
-    right = json.loads((deployed.project / "connection.json").read_text(encoding="utf-8"))
-    connect(deployed.project, {"apiToken": "token-that-is-wrong"})
+    synced = deployed.harness("sync")
+    assert rows(deployed) == upstreams(deployed)
+    deployed.connect({"apiToken": "token-that-is-wrong"})
     error = deployed.harness("sync", code=1)["error"]["message"]
     assert "401" in error and "apiToken" in error
-    assert "token-that-is-wrong" not in error + deployed.front.log_file.read_text("utf-8")
-    connect(deployed.project, right["secrets"])
-    assert deployed.harness("sync")["rows"] == 2500
+    assert "token-that-is-wrong" not in error + deployed.log_file.read_text("utf-8")
+
+    log = deployed.log()
+    lines, listed = [parsed(line["message"]) for line in log], fields(deployed.project)
+    for line in lines:
+        assert "sync_id" in line and line.keys() <= listed[line["event"]], line
+    seen = Counter(line["event"] for line in lines)
+    assert seen["request"] > 25 and seen["call"] > 5 and seen["failed"] and seen["error"]
+    # Entities are read in threads of their own, and no line is lost to its invocation.
+    assert {line["category"] for line in log} == {"connector"}
+    assert len({line["invocation_id"] for line in log} - {""}) == seen["call"]
+    pages = [line for line in lines if line["event"] == "page"]
+    assert {(line["sync_id"], line["entity"]) for line in pages} == {
+        (synced["sync_id"], "transaction")
+    }
+    assert sum(int(line["rows"]) for line in pages) == synced["rows"] == 2500
+    assert all(int(line["bytes"]) > 0 and int(line["ms"]) >= 0 for line in pages)
+
+    deployed.connect(right)
+    before = upstreams(deployed)
+    deployed.upstream.change(insert=5, update=7, delete=3, seed=1)
+    assert deployed.harness("resync")["unseen"] == {"transaction": 3}
+    assert rows(deployed, where="NOT _fivetran_deleted") == upstreams(deployed)
+    gone = {number for number, _ in before} - {number for number, _ in upstreams(deployed)}
+    assert {row[0] for row in rows(deployed, "id", "_fivetran_deleted")} == gone
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "status"),
-    [
-        ("POST", "", {"x-functions-key": KEY}, 200),
-        ("POST", f"?code={KEY}", {}, 200),
-        ("POST", f"?code={KEY}", {"x-functions-key": "wrong"}, 401),
-        ("POST", "", {}, 401),
-        ("GET", "", {"x-functions-key": KEY}, 404),
-        ("POST", "_too", {"x-functions-key": KEY}, 404),
-    ],
-    ids=["key in header", "key in query", "header wins", "no key", "wrong method", "wrong route"],
-)
-def test_key_route_and_method_are_those_of_fivetran(
-    deployed: Deployment, method: str, path: str, headers: dict[str, str], status: int
-) -> None:
-    """The function answers POST on its name below /api, with its key, and nothing else."""
-    secrets = json.loads((deployed.project / "connection.json").read_text("utf-8"))["secrets"]
-    body = {**SETUP_TEST, "secrets": secrets}
-    url = deployed.front.url + path
-    answer = requests.request(method, url, json=body, headers=headers, timeout=60)
-    assert answer.status_code == status
-    if status == 200:
-        assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
-        assert answer.json() == {"state": {}, "hasMore": False}
+def test_every_event_of_the_runtime_is_listed(bake):
+    """What a sync seldom logs stands in the table too, and nothing that is never logged."""
+    code = [path.read_text(encoding="utf-8") for path in bake().glob("connector/**/*.py")]
+    written = {
+        event
+        for text in code
+        for call in re.findall(r'\b(?:line|log|log_warning)\(\s*("\w+"(?: if [^,]+)?)', text)
+        for event in re.findall(r'"(\w+)"', call)
+    }
+    assert written - {"step"} == set(fields(bake()))
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"state": 1}', '{"ä'.encode("latin-1")])
-def test_a_body_that_is_no_request_is_explained(deployed: Deployment, body: bytes) -> None:
-    """It gets 400 with an error report, where an unhandled exception would be an empty 500."""
-    answer = requests.post(
-        deployed.front.url, data=body, headers={"x-functions-key": KEY}, timeout=60
-    )
-    assert answer.status_code == 400
-    assert answer.json()["errorMessage"]
-
-
-def test_two_connections_at_once_do_not_meet(bake: Bake, front: Fronts, tmp_path: Path) -> None:
-    """Side by side in one process, each gets its own tenant's rows, and its own log lines."""
-    projects = {}
-    for token, tenant in tenants.TOKENS.items():
-        projects[tenant] = shutil.copytree(bake(), tmp_path / tenant)
-        connect(projects[tenant], {"apiToken": token})
-    with tenants.serve() as url, front(bake(), UPSTREAM_BASE_URL=url) as app:
-        running = {
-            tenant: start_harness(project, app, "sync") for tenant, project in projects.items()
-        }
-        said = {tenant: process.communicate()[0] for tenant, process in running.items()}
-        log = app.log()
-    for tenant, project in projects.items():
-        assert json.loads(said[tenant])["rows"] == tenants.ROWS
-        assert rows(project, "owner") == {(tenant,)}
-    syncs = {json.loads(text)["sync_id"] for text in said.values()}
-    calls = [
-        (line["invocation_id"], sync)
-        for line in log
-        for sync in syncs
-        if f"sync_id={sync}" in line["message"]
-    ]
-    assert {sync for _, sync in calls} == syncs
-    assert len(set(calls)) == len({invocation for invocation, _ in calls})
-    assert not any(token in json.dumps(log) for token in tenants.TOKENS)
+def test_every_query_asks_for_what_is_logged(bake):
+    """Each parse-kv takes fields of its events, and traces are not sampled."""
+    queries = fenced(page(bake()), "kusto")
+    assert len(queries) == 3
+    for query in queries:
+        events = re.findall(r'startswith "event=(\w+) "', query)
+        for columns in re.findall(r"parse-kv message as \(([^)]*)\)", query):
+            names = set(re.findall(r"(\w+): (?:string|long)", columns))
+            assert names and all(names <= fields(bake())[event] for event in events), query
+    host = json.loads((bake() / "host.json").read_text(encoding="utf-8"))
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert "Trace" in sampling["excludedTypes"].split(";")
