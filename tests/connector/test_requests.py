@@ -143,6 +143,15 @@ def test_follow_needs_a_url():
     assert "follow() needs a URL as token, not a int" in message
 
 
+@pytest.mark.parametrize(
+    "sent, used", [("typed", "typed"), *((text, "stored") for text in (None, "", " \n"))]
+)
+def test_a_secret_of_the_request_comes_before_an_app_setting(monkeypatch, sent, used):
+    monkeypatch.setenv("apiToken", "stored")
+    _, (ask,) = run(lambda fetch: fetch.get("/thing"), request={"secrets": {"apiToken": sent}})
+    assert ask.headers["Authorization"] == f"Bearer {used}"
+
+
 def test_where_the_caller_chooses_the_host_it_sends_secrets(monkeypatch):
     """Else anybody with the function's key could have the app's own secret sent to his host."""
     monkeypatch.setenv("apiToken", "from-the-settings")
