@@ -1,7 +1,5 @@
 """A baked project, published to a folder and served by Microsoft's worker, beside its upstream."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -20,67 +18,58 @@ from publish.ignored import as_core_tools
 from . import install
 
 __all__ = ["bake"]
-FRONT = Path(__file__).parent / "front.py"
+FRONT = Path(__file__).with_name("front.py")
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A function app with its upstream, and the project whose harness calls it.
-
-    Attributes:
-        project: Where the harness is run.
-        upstream: The sample API that the function reads.
-        ready: The function's url, and what its worker says: python, capabilities, trigger.
-        log_file: What its worker would send to the host's log.
-    """
+    """A function app, and the project whose harness calls it."""
 
     project: Path
-    upstream: Server
-    ready: dict[str, Any]
-    log_file: Path
+    upstream: Server  # the sample API that the function reads
+    ready: dict[str, Any]  # the function's url; of its worker python, capabilities, trigger
+    log_file: Path  # what its worker would send to the host's log
 
-    def log(self) -> list[dict[str, Any]]:
+    def log(self):
         """What the app logged so far, oldest first; nothing of the worker's own."""
         lines = map(json.loads, self.log_file.read_text("utf-8").splitlines())
         return [line for line in lines if not line["system"]]
 
-    def harness(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+    def harness(self, *arguments, code=0):
         """What `python -m harness … --url --json` prints, once it ended with the exit code."""
         done = subprocess.run(
             [sys.executable, "-m", "harness", *arguments, "--url", self.ready["url"], "--json"],
             cwd=self.project,
             env={**os.environ, "FUNCTION_KEY": "made-up", "PYTHONPATH": "", "PYTHONUTF8": "1"},
             capture_output=True,
-            text=True,
             encoding="utf-8",
         )
         assert done.returncode == code, done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def connect(self, secrets: dict[str, str]) -> None:
+    def connect(self, secrets):
         """Type secrets into connection.json."""
         path = self.project / "connection.json"
-        form = json.loads(path.read_text(encoding="utf-8"))
+        form = json.loads(path.read_text("utf-8"))
         path.write_text(json.dumps({**form, "secrets": secrets}), encoding="utf-8")
 
 
 @contextmanager
-def served(project: Path, folder: Path, settings: dict[str, str]):
+def served(project, folder, settings):
     """Publish a project and serve it with these app settings: what it says, and its log."""
     app, log = folder / "wwwroot", folder / "log.jsonl"
     for name in as_core_tools(project):
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project / name, app / name)
     folders = (app, install.packages(app / "requirements.txt"), install.PROTOS, log)
-    needed = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP")
-    given = {name: os.environ[name] for name in needed if name in os.environ}
+    needed = {"PATH", "SYSTEMROOT", "TMPDIR", "TEMP"} & os.environ.keys()
+    given = {name: os.environ[name] for name in needed}
     with subprocess.Popen(
         [str(install.PYTHON), "-I", str(FRONT), *map(str, folders)],
         cwd=folder,
         env={**given, "FUNCTIONS_WORKER_RUNTIME": "python", **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
     ) as process:
         ready = json.loads(process.stdout.readline())
@@ -96,19 +85,21 @@ def deploy(bake, tmp_path):
     `edit` may change the project before that, and give further app settings. Replies are so small
     that a sync takes several calls. Without a Python 3.13 the test is skipped, in CI it fails.
     """
-    if missing := install.install():
-        end = pytest.fail if os.environ.get("CI") or os.environ.get("TF_BUILD") else pytest.skip
-        end(missing)
+    try:
+        install.install()
+    except RuntimeError as error:
+        end = pytest.fail if {"CI", "TF_BUILD"} & os.environ.keys() else pytest.skip
+        end(f"Microsoft's worker library needs Python 3.13: {error}")
     with ExitStack() as stack:
 
-        def deploy(edit=lambda project: {}, **answers: str) -> Deployment:
+        def deploy(edit=lambda project: {}, **answers):
             project = Path(shutil.copytree(bake(**answers), tmp_path / "project"))
             sample = load(project)
             upstream = stack.enter_context(sample.serve())
             settings = {"UPSTREAM_BASE_URL": upstream.url, "CONNECTOR_CALL_BYTES": "150000"}
             settings |= edit(project)
-            ready, log = stack.enter_context(served(project, tmp_path, settings))
-            deployed = Deployment(project, upstream, ready, log)
+            deployed = stack.enter_context(served(project, tmp_path, settings))
+            deployed = Deployment(project, upstream, *deployed)
             deployed.connect(sample.secrets())
             return deployed
 

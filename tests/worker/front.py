@@ -7,8 +7,6 @@ prints one line of JSON about the app (or its `error`) and serves until stdin en
 JSON object per line of what the host would be sent.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
@@ -20,7 +18,6 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 APP, PACKAGES, PROTOS, LOG = (Path(argument).resolve() for argument in sys.argv[1:5])
 sys.path.append(str(PROTOS))
@@ -35,7 +32,7 @@ LOOP = asyncio.new_event_loop()
 class HostLog(logging.StreamHandler):
     """Writes what the host would be sent, with the invocation that the writing thread is of."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def format(self, record):
         line = {
             "invocation_id": runtime.invocation_id_cv.get() or "",
             "category": record.name,
@@ -46,12 +43,12 @@ class HostLog(logging.StreamHandler):
         return json.dumps(line)
 
 
-def wire(message: Any) -> Any:
+def wire(message):
     """A message after its way over the wire."""
     return type(message).FromString(message.SerializeToString())
 
 
-def ask(kind: str, **content: Any) -> Any:
+def ask(kind, **content):
     """One message to the worker and its answer; RuntimeError if that reports a failure."""
     made = getattr(protos, kind.title().replace("_", ""))(**content)
     message = wire(protos.StreamingMessage(request_id=uuid.uuid4().hex, **{kind: made}))
@@ -63,26 +60,19 @@ def ask(kind: str, **content: Any) -> Any:
     return answer
 
 
-def load(settings: dict[str, str]) -> dict[str, Any]:
+def load(settings):
     """Start on an empty folder, then get the app and its settings, index and load it.
 
     Its one function is put into Function, and what the worker said about it is returned.
     """
-    nothing = APP.with_name("placeholder")
+    nothing, app = APP.with_name("placeholder"), {"function_app_directory": str(APP)}
     nothing.mkdir()
-    started = ask(
-        "worker_init_request",
-        host_version="4.1046.100",
-        function_app_directory=str(nothing),
-    )
-    specialized = ask(
-        "function_environment_reload_request",
-        environment_variables=settings,
-        function_app_directory=str(APP),
-    )
+    host = {"host_version": "4.1046.100", "function_app_directory": str(nothing)}
+    started = ask("worker_init_request", **host)
+    reload = "function_environment_reload_request"
+    specialized = ask(reload, environment_variables=settings, **app)
     runtime.start_threadpool_executor()
-    found = ask("functions_metadata_request", function_app_directory=str(APP))
-    (function,) = found.function_metadata_results
+    (function,) = ask("functions_metadata_request", **app).function_metadata_results
     ask("function_load_request", function_id=function.function_id, metadata=function)
     bindings = [json.loads(text) for text in function.raw_bindings]
     (trigger,) = [each for each in bindings if each["type"] == "httpTrigger"]
@@ -99,42 +89,39 @@ class Function(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    id: str
-    parameter: str
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         """Answer as the host does: a function that fails is a 500 without a body."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         http = {
             "method": self.command,
             "url": f"http://{self.headers['Host']}{self.path}",
             "headers": {name.lower(): value for name, value in self.headers.items()},
-            "body": {"bytes": body} if body else None,
+            "body": {"bytes": body},
         }
         trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        status, headers, answer = 500, {}, b""
         try:
-            answer = ask(
+            invoked = ask(
                 "invocation_request",
                 invocation_id=str(uuid.uuid4()),
                 function_id=self.id,
                 input_data=[{"name": self.parameter, "data": {"http": http}}],
                 trace_context={"trace_parent": trace},
             )
+            reply = invoked.return_value.http
+            status, headers = int(reply.status_code), reply.headers
+            answer = getattr(reply.body, reply.body.WhichOneof("data"))
         except RuntimeError as error:
             print(error, file=sys.stderr, flush=True)
-            self.send_error(500)
-            return
-        reply = answer.return_value.http
-        body = getattr(reply.body, reply.body.WhichOneof("data") or "bytes")
-        body = body.encode() if isinstance(body, str) else body
-        self.send_response(int(reply.status_code))
-        for name, value in reply.headers.items():
+        answer = answer.encode() if isinstance(answer, str) else answer
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_):
         """Nothing: the log is the worker's."""
 
 
@@ -143,9 +130,8 @@ if __name__ == "__main__":
     threading.Thread(target=LOOP.run_forever, daemon=True).start()
     settings = dict(os.environ)
     os.environ.clear()
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    root.addHandler(HostLog(LOG.open("a", encoding="utf-8")))
+    logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger().addHandler(HostLog(LOG.open("a", encoding="utf-8")))
     try:
         ready = load(settings)
     except RuntimeError as error:

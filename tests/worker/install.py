@@ -1,7 +1,5 @@
 """Python 3.13, Microsoft's worker and a function's packages, installed once in .venv313."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil
@@ -14,32 +12,26 @@ from filelock import FileLock
 VENV = Path(__file__).resolve().parents[2] / ".venv313"
 PYTHON = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
 PROTOS = VENV / "protos"
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PROTOBUF_CLASSES = "azure-functions-runtime-v1==1.2.0"  # its wheel carries the host's
 LOCK = FileLock(VENV.with_suffix(".lock"))
 
 
-def install() -> str:
-    """Install Python 3.13 and the worker; why it cannot be done, or ""."""
+def install():
+    """Install the worker; RuntimeError where there is no Python 3.13."""
     wanted = f"{PROTOBUF_CLASSES}\n{REQUIREMENTS.read_text(encoding='utf-8')}"
     marker = VENV / "installed.txt"
     with LOCK:
-        if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
-            return ""
-        try:
+        if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
             _uv("venv", "--clear", "--no-python-downloads", "--python", "3.13", str(VENV))
-        except RuntimeError as error:
-            return f"Microsoft's worker library needs Python 3.13: {error}"
-        _install("-r", str(REQUIREMENTS))
-        _install("--no-deps", "--target", str(PROTOS), PROTOBUF_CLASSES)
-        marker.write_text(wanted, encoding="utf-8", newline="\n")
-    return ""
+            _install("-r", str(REQUIREMENTS))
+            _install("--no-deps", "--target", str(PROTOS), PROTOBUF_CLASSES)
+            marker.write_text(wanted, encoding="utf-8", newline="\n")
 
 
-def packages(requirements: Path) -> Path:
+def packages(requirements):
     """The folder with what a requirements.txt names, as Azure's remote build fills one."""
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    folder = VENV / "packages" / digest
+    folder = VENV / "packages" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     with LOCK:
         if not folder.exists():
             new = folder.with_suffix(".new")
@@ -49,19 +41,15 @@ def packages(requirements: Path) -> Path:
     return folder
 
 
-def _install(*arguments: str) -> None:
+def _install(*arguments):
     _uv("pip", "install", "--python", str(PYTHON), *arguments)
 
 
-def _uv(*arguments: str) -> None:
+def _uv(*arguments):
     # pyenv's versions themselves: its shim on the PATH runs only the one that is switched on.
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    path = [*map(str, pyenv.glob("versions/3.13.*/bin")), os.environ["PATH"]]
-    done = subprocess.run(
-        [sys.executable, "-m", "uv", *arguments],
-        env={**os.environ, "PATH": os.pathsep.join(path)},
-        capture_output=True,
-        text=True,
-    )
+    path = os.pathsep.join([*map(str, pyenv.glob("versions/3.13.*/bin")), os.environ["PATH"]])
+    command, env = [sys.executable, "-m", "uv", *arguments], {**os.environ, "PATH": path}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"uv {' '.join(arguments)}: {done.stdout}{done.stderr}")

@@ -1,15 +1,12 @@
 """docs/deploy.md on OpenTelemetry, followed to the letter, with Microsoft's own exporter."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
 import time
-from pathlib import Path
 
 from handmade import served
-from werkzeug import Request, Response
+from werkzeug import Response
 
 PATIENCE_SECONDS = 60
 # Sent at once, and nothing to Microsoft about the exporter itself.
@@ -20,40 +17,34 @@ AT_ONCE = {
 }
 
 
-def follow(project: Path) -> dict[str, str]:
+def follow(project):
     """Do in the project's files what the page says, and give the app settings that it names."""
-    page = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
-    said = re.findall(
-        r"`([^`]+)`",
-        page.partition("**OpenTelemetry**")[2].partition("**azure-functions-doctor")[0],
-    )
-    packages = [
-        text for text in said if re.fullmatch(r"[a-z-]+opentelemetry[a-z-]*|opentel[a-z-]+", text)
-    ]
-    code = [text for text in said if "ThreadingInstrumentor" in text]
-    assert (len(packages), len(code)) == (2, 2)
-    for name, lines in (("requirements.txt", packages), ("fetch.py", code)):
-        whole = "\n".join([*lines, (project / name).read_text(encoding="utf-8")])
-        (project / name).write_text(whole, encoding="utf-8", newline="\n")
+    page = (project / "docs" / "deploy.md").read_text("utf-8")
+    page = page.partition("**OpenTelemetry**")[2].partition("**azure-functions-doctor")[0]
+    said = [text for text in re.findall(r"`([^`]+)`", page) if not text.endswith((".json", ".txt"))]
     (member,) = (text for text in said if text.startswith('"'))
-    host = json.loads((project / "host.json").read_text(encoding="utf-8"))
-    host |= json.loads(f"{{{member}}}")
-    (project / "host.json").write_text(json.dumps(host), encoding="utf-8", newline="\n")
-    return dict(text.split("=") for text in said if re.match(r"[A-Z_]+=", text))
+    settings = [text for text in said if re.match(r"[A-Z_]+=", text)]
+    code = [text for text in said if "ThreadingInstrumentor" in text]
+    packages = {*said} - {member, "fetch.py", *settings, *code}
+    assert (len(packages), len(code), len(settings)) == (2, 2, 3)
+    for name, lines in (("requirements.txt", packages), ("fetch.py", code)):
+        path = project / name
+        path.write_text("\n".join([*lines, path.read_text("utf-8")]), encoding="utf-8")
+    host = json.loads((project / "host.json").read_text("utf-8")) | json.loads(f"{{{member}}}")
+    (project / "host.json").write_text(json.dumps(host), encoding="utf-8")
+    return dict(text.split("=") for text in settings)
 
 
 def test_each_line_arrives_below_its_call(deploy):
     """Every log line with the text that it has, no span of a request, and no secret."""
     items = []
 
-    def track(request: Request) -> Response:
+    def track(request):
         """As Application Insights answers: how many items came, and how many are kept."""
         if not request.path.endswith("/track"):
             return Response(status=404)  # live metrics
-        body = request.get_data()
-        if request.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        came = json.loads(body)
+        body, packed = request.get_data(), request.headers.get("Content-Encoding") == "gzip"
+        came = json.loads(gzip.decompress(body) if packed else body)
         items.extend(came)
         said = {"itemsReceived": len(came), "itemsAccepted": len(came), "errors": []}
         return Response(json.dumps(said), content_type="application/json")
@@ -76,6 +67,6 @@ def test_each_line_arrives_below_its_call(deploy):
     tags = [line["tags"] for line in lines()]
     below = {(each["ai.operation.id"], each["ai.operation.parentId"]) for each in tags}
     assert len(below) == calls > 3
-    assert not [item for item in items if item["data"]["baseType"] == "RemoteDependencyData"]
-    (secret,) = json.loads((deployed.project / "connection.json").read_text())["secrets"].values()
-    assert secret not in json.dumps(items)
+    assert "RemoteDependencyData" not in {item["data"]["baseType"] for item in items}
+    form = json.loads((deployed.project / "connection.json").read_text("utf-8"))
+    assert not [key for key in form["secrets"].values() if key in json.dumps(items)]

@@ -1,11 +1,8 @@
 """Baked projects on Microsoft's own worker, and what docs/deploy.md says of their logs."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -42,18 +39,18 @@ def test_a_sync_of_several_calls_brings_every_row(deploy, answers):
     assert rows(deployed) == upstreams(deployed)
 
 
-def page(project: Path) -> str:
-    text = (project / "docs" / "deploy.md").read_text(encoding="utf-8")
+def page(project):
+    text = (project / "docs" / "deploy.md").read_text("utf-8")
     return text.partition("## Logs and telemetry")[2]
 
 
-def fields(project: Path) -> dict[str, set[str]]:
+def fields(project):
     """The fields that the page's table promises for each event."""
     found = [row for row in table(page(project)) if len(row) == 3]
     return {quoted(row[0])[0]: {"event", "sync_id", *quoted(row[2])} for row in found}
 
 
-def parsed(line: str) -> dict[str, str]:
+def parsed(line):
     """The pairs of a line; a quoted value is read as JSON."""
     pairs = re.findall(r'(?:^| )(\w+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?= |$)', line)
     return {name: json.loads(text) if text.startswith('"') else text for name, text in pairs}
@@ -107,7 +104,7 @@ def test_a_default_project_is_called_as_fivetran_calls_it(deploy):
 
 def test_every_event_of_the_runtime_is_listed(bake):
     """What a sync seldom logs stands in the table too, and nothing that is never logged."""
-    code = [path.read_text(encoding="utf-8") for path in bake().glob("connector/**/*.py")]
+    code = [path.read_text("utf-8") for path in bake().glob("connector/**/*.py")]
     written = {
         event
         for text in code
@@ -126,6 +123,6 @@ def test_every_query_asks_for_what_is_logged(bake):
         for columns in re.findall(r"parse-kv message as \(([^)]*)\)", query):
             names = set(re.findall(r"(\w+): (?:string|long)", columns))
             assert names and all(names <= fields(bake())[event] for event in events), query
-    host = json.loads((bake() / "host.json").read_text(encoding="utf-8"))
+    host = json.loads((bake() / "host.json").read_text("utf-8"))
     sampling = host["logging"]["applicationInsights"]["samplingSettings"]
     assert "Trace" in sampling["excludedTypes"].split(";")
