@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import threading
-from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
 import pytest
@@ -59,18 +58,15 @@ def test_basic_auth_sends_user_and_password_or_a_blank(server, password):
 UNSAFE = [
     lambda: ApiKey("key"),
     lambda: ApiKey("key", header="X", param="y"),
-    lambda: ApiKey("key", "X"),  # a header or a parameter?
     lambda: oauth("http://login.example.com/t"),
-    lambda: oauth("ftp://login.example.com/t"),
     lambda: oauth("https://{tenant}.example.com/t"),
     lambda: oauth(credentials_in="query"),
-    lambda: OAuth2ClientCredentials("/t", "id", "secret", "scope", "audience"),
 ]
 
 
 @pytest.mark.parametrize("declare", UNSAFE)
 def test_what_is_unclear_or_unsafe_is_refused_where_it_is_declared(declare):
-    with pytest.raises((SourceError, TypeError)):
+    with pytest.raises(SourceError):
         declare()
 
 
@@ -136,21 +132,16 @@ def elsewhere(request, secrets):
     request.url = "https://elsewhere.example.com/thing"
 
 
-def unreadable(request, secrets):
-    Path(f"/{secrets['key']}").read_bytes()
-
-
 CANNOT_SIGN = [
     (elsewhere, KEY, "auth changed the host of the request to https://elsewhere.exa"),
-    (unreadable, KEY, "No such file or directory: '/[secret]'"),
     (signature, {}, "the secret 'key' is missing or blank"),
 ]
 
 
 @pytest.mark.parametrize("auth, secrets, text", CANNOT_SIGN)
 def test_a_function_that_cannot_sign_is_an_error_at_once(server, clock, auth, secrets, text):
-    options = {"secrets": [*secrets], "allowed_hosts": ["elsewhere.example.com"]}
-    assert text in error(reading(server.url, "/who", auth=auth, **options), secrets=secrets)
+    options = {"allowed_hosts": ["elsewhere.example.com"], "auth": auth}
+    assert text in error(reading(server.url, "/who", **options), secrets=secrets)
     assert not server.visits and clock.slept == []
 
 
@@ -220,44 +211,36 @@ def guarded(server, declared=None):
     return reading(server.url, "/guarded", auth=declared or oauth())
 
 
-EXTRA = {"resource": "a b", "n": 1, "x": None}
+EXTRA = {"audience": "https://x/", "extra": {"resource": "a b", "n": 1, "x": None}}
+TYPED = {"id": "an id:+", "secret": " a+b/c=d&e%41:f g~\n"}
+IN_BODY = {"client_id": TYPED["id"], "client_secret": TYPED["secret"].strip()}
 FORMS = [
     (oauth(), {}),
     (oauth(scope="read:all offline"), {"scope": "read:all offline"}),
-    (
-        oauth(audience="https://x/", extra=EXTRA),
-        {"audience": "https://x/", "resource": "a b", "n": "1"},
-    ),
-    (
-        oauth("/oauth/token?in=body", credentials_in="body"),
-        {"client_id": "the-client-id", "client_secret": "the-client-secret"},
-    ),
+    (oauth(**EXTRA), {"audience": "https://x/", "resource": "a b", "n": "1"}),
+    (oauth("/oauth/token?in=body", credentials_in="body"), IN_BODY),
     (oauth("/oauth/token?at=data.token", token_path="data.token"), {}),
 ]
 
 
 @pytest.mark.parametrize("declared, form", FORMS)
 def test_the_form_is_that_of_rfc_6749_and_what_is_declared(server, clock, declared, form):
+    """In the header credentials are form-encoded, and space around them is left out."""
+    server.clients[TYPED["id"]] = TYPED["secret"].strip()
     for _ in range(2):
-        assert rows(guarded(server, declared), secrets=CLIENT) == ROWS
+        assert rows(guarded(server, declared), secrets=TYPED) == ROWS
     assert server.paths() == ["/oauth/token", "/guarded", "/guarded"]
     (got, *_) = server.visits
     assert got.method == "POST" and "json" in got.headers["Accept"]
     assert dict(parse_qsl(got.body.decode())) == {"grant_type": "client_credentials", **form}
-    assert ("Authorization" in got.headers) is (declared.credentials_in == "header")
+    coded = got.headers.get("Authorization", "").removeprefix("Basic ")
+    in_header = declared.credentials_in == "header"
+    assert base64.b64decode(coded).startswith(b"an+id%3A%2B:") is in_header
     # How long the token lives stands beside it, wherever that is.
     for seconds in (3600 - auth.EARLY - 1, 2):
         clock.advance(seconds)
-        assert rows(guarded(server, declared), secrets=CLIENT) == ROWS
+        assert rows(guarded(server, declared), secrets=TYPED) == ROWS
     assert server.paths()[3:] == ["/guarded", "/oauth/token", "/guarded"]
-
-
-@pytest.mark.parametrize("typed", [" the-client-secret\n", "a+b/c=d&e%41:f g~"])
-def test_credentials_are_form_encoded_and_stripped(server, typed):
-    server.clients["an id:+"] = typed.strip()
-    assert rows(guarded(server), secrets={"id": "an id:+", "secret": typed}) == ROWS
-    coded = server.visits[0].headers["Authorization"].removeprefix("Basic ")
-    assert base64.b64decode(coded).startswith(b"an+id%3A%2B:")
 
 
 NO_TOKEN = [
@@ -290,22 +273,6 @@ def test_a_token_endpoint_that_passes_is_tried_again(server, clock):
         message = error(guarded(server, oauth(path)), secrets=CLIENT)
         assert "no text at 'access_token'" in message, "the good reply of these routes has none"
     assert server.paths() == ["/status"] * 3 + ["/reset"] * 2 + ["/status"] * 10
-
-
-@pytest.mark.usefixtures("page_by_page")
-def test_a_refusal_of_the_token_endpoint_does_not_give_up_the_page_token(server):
-    """Else the walk would start over, for nothing."""
-    tokens = []
-
-    def step(fetch):
-        tokens.append(fetch.token)
-        fetch.get("/guarded")
-        return Page([{"id": fetch.token or 0}], (fetch.token or 0) + 1)
-
-    state = call(reading(server.url, step, auth=oauth()), secrets=CLIENT)["state"]
-    made = reading(server.url, step, auth=oauth("/status?code=400"))
-    assert "answered 400" in error(made, secrets=CLIENT, state=state)
-    assert tokens[0] is None and {*tokens[1:]} == {1}
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -391,10 +358,10 @@ def test_only_the_token_endpoint_gets_the_client(server):
     assert here.headers["Authorization"].startswith("Bearer given-token-1-")
 
 
-@pytest.mark.parametrize("token_url", ["https://login.example.com/oauth/token", "/oauth/token"])
-def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch, token_url):
+def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch):
     """token_url names the real identity provider, which no test may ask."""
     monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
-    made = reading("https://api.example.com", "/guarded", auth=oauth(token_url))
+    declared = oauth("https://login.example.com/oauth/token")
+    made = reading("https://api.example.com", "/guarded", auth=declared)
     assert rows(made, secrets=CLIENT) == ROWS
     assert server.paths() == ["/oauth/token", "/guarded"]

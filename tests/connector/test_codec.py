@@ -117,14 +117,6 @@ def test_any_other_type_is_refused_with_the_place(value):
             codec.jsonable(record)
 
 
-@pytest.mark.parametrize("name", [1, None, 1.5, True, b"a", Number.ONE, (1,)])
-def test_a_name_that_is_not_text_is_refused(name):
-    for records in ([{name: 1}], [{"a": 1}, {"b": {"c": [{name: 1}]}}], [{"a": 1}, {name: 1}] * 2):
-        assert codec.encode_quickly(records) is None
-    with pytest.raises(codec.NotJson, match=r"field a.0: the key .* is of type .*; keys must be"):
-        codec.jsonable({"a": [{name: 1}]})
-
-
 def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash():
     loop, deep = {}, []
     loop["x"] = [loop]
@@ -137,7 +129,8 @@ def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash():
                 refuse(value)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text()
 SHOWN = [value for value, text in WRITTEN if len(text) < 4300]  # hypothesis calls repr()
 ODD = st.sampled_from(SHOWN + REFUSED) | st.text(st.characters(categories=["Cs", "Lu"]))
 
@@ -152,19 +145,10 @@ def nested(scalars, names):
     return st.lists(st.dictionaries(st.sampled_from("abcd"), value, max_size=4), max_size=5)
 
 
-def finite(value):
-    """The value with null for what JSON cannot carry."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return {k: finite(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
 @given(nested(SCALARS, st.text(max_size=4)))
 def test_what_json_can_carry_is_encoded_quickly_and_decodes_as_json_does(records):
     data = codec.encode_quickly(records)
-    assert data is not None and json.loads(data) == codec.parse(data) == finite(records)
+    assert data is not None and json.loads(data) == codec.parse(data) == records
     assert codec.decode_exact(data) == json.loads(data, parse_float=Decimal)
 
 

@@ -12,7 +12,7 @@ from connector.testing import Reply
 
 from .leaks import leaks, listening
 from .play import Player, reading
-from .scripted import SECRETS, Upstream, source, stepping
+from .scripted import SECRETS, Upstream, stepping
 
 # ---- the lines of a call
 
@@ -32,7 +32,6 @@ def lines(caplog):
             if record.name == "connector":
                 words = record.getMessage().split(" why=")[0].split(" ")
                 found.append(dict(word.split("=", 1) for word in words))
-                found[-1]["level"] = record.levelname
         assert found[-1]["event"] == "call" and found[-1]["bytes"] == str(len(reply))
         return [tuple(line.get(name) for name in names) for line in found], found
 
@@ -67,18 +66,6 @@ def test_a_setup_test_has_a_line_for_each_page(server, lines):
         ("trial_page", "thing", "2", "2", "false", None, "setup-test"),
         ("trial_page", "other", "1", "1", "true", None, "setup-test"),
         ("call", None, "0", None, None, "false", "setup-test"),
-    ]
-
-
-@pytest.mark.parametrize("setup_test", [False, True])
-def test_each_of_several_errors_has_a_line(lines, setup_test):
-    made = source()
-    for name in "ab":
-        made.entity(name, primary_key=["id"])(lambda fetch: {}["broken"])
-    columns, _ = lines(made, "event", "entity", "error", "level", setup_test=setup_test)
-    assert [line for line in columns if line[0] != "failed"] == [
-        *(("error", name, "KeyError", "ERROR") for name in "ab"),
-        ("call", None, None, "INFO"),
     ]
 
 
@@ -225,27 +212,6 @@ def test_a_record_that_cannot_be_redacted_is_withheld(redactor, monkeypatch):
     with listening() as listener:
         MINE.error("the key is %s", PASSWORD, exc_info=ValueError(PASSWORD), stack_info=True)
     assert WITHHELD in listener.text and not leaks(listener.text, [PASSWORD])
-
-
-def test_a_factory_that_the_user_sets_stays_and_what_it_adds_is_redacted(redactor):
-    before = logging.getLogRecordFactory()
-
-    def factory(*args, **kwargs):
-        record = before(*args, **kwargs)
-        record.msg = f"{record.msg} {PASSWORD} by-the-factory"
-        return record
-
-    log.guard(Redactor())
-    assert logging.getLogRecordFactory() is before, "the factory is set once"
-    logging.setLogRecordFactory(factory)
-    try:
-        log.guard(Redactor())
-        with listening() as listener:
-            MINE.info("it is")
-    finally:
-        logging.setLogRecordFactory(before)
-    assert "it is [secret] by-the-factory" in listener.text
-    assert not leaks(listener.text, [PASSWORD])
 
 
 def test_the_stack_of_a_record_is_redacted(redactor, caplog):

@@ -68,16 +68,6 @@ def test_the_request_that_the_step_made_is_there_to_look_at(passed, params):
     assert "Authorization" not in request.headers and "real-secret-77" not in repr(request)
 
 
-def test_a_canned_reply_has_status_and_headers():
-    def step(fetch):
-        response = fetch.get("/things", ok=[404])
-        return Page([{"status": response.status_code}], response.link("next"))
-
-    url = "https://made-up.example.com/things?page=2"
-    page = ran(step, Reply(json=[], status=404, headers={"Link": f'<{url}>; rel="next"'}))
-    assert (list(page.rows), page.next_token) == ([{"status": 404}], url)
-
-
 def test_a_step_of_several_requests_gets_several_replies():
     """One after the other from a list, else the same one for all."""
 

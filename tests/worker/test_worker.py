@@ -5,7 +5,6 @@ import re
 from collections import Counter
 
 import duckdb
-import pytest
 import requests
 from publish.pages import fenced, quoted, table
 
@@ -21,22 +20,6 @@ def rows(deployed, columns="id, note", where="TRUE"):
 def upstreams(deployed):
     """Id and note of each record that the upstream has now."""
     return {(row["id"], row["note"]) for row in deployed.upstream.records("transaction")}
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        {"auth": "oauth2_client_credentials"},
-        {"auth": "api_key_query", "pagination": "next_url", "deletes": "records"},
-    ],
-    ids=["oauth2", "api_key_query-next_url-records"],
-)
-def test_a_sync_of_several_calls_brings_every_row(deploy, answers):
-    deployed = deploy(**answers)
-    assert deployed.harness("test")["tries"] == 1
-    synced = deployed.harness("sync")
-    assert synced["calls"] > 3 and synced["rows"] == 2500
-    assert rows(deployed) == upstreams(deployed)
 
 
 def page(project):
