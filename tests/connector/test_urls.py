@@ -1,11 +1,11 @@
 """Where requests go: base_url, paths, links by RFC 3986, redirects, other hosts."""
 
+from itertools import product
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from connector import ApiKey, BearerToken, Page
 from connector.testing import Reply
-from msgspec.structs import replace
 
 from .faults import ROWS
 from .leaks import listening
@@ -45,13 +45,7 @@ def test_a_path_is_appended_and_a_whole_url_is_asked(base, path, url):
     assert [ask.url for ask in upstream.asked] == [url]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("http://api.example.com", "https://", "nonsense", "https://[", "https:///p", "file:///x"),
-        *("https://me@x.example", "https://x.example?a", "https://x.example:x"),
-    ],
-)
+@pytest.mark.parametrize("url", ["http://api.example.com", "nonsense", "https://[", "file:///x"])
 def test_upstream_base_url_replaces_the_declared_one_or_is_named(server, monkeypatch, url):
     monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
     assert rows(reading(API, "/rows")) == ROWS
@@ -106,7 +100,7 @@ def test_a_link_is_resolved_as_rfc_3986_says(root, path, link, following):
     assert {ask.headers["Authorization"] for ask in upstream.asked} == {TOKEN}
 
 
-def followed(link, **options):
+def followed(link):
     """The error of a sync whose first page has this next link, and what was asked."""
 
     def step(fetch):
@@ -118,7 +112,8 @@ def followed(link, **options):
             return {"data": [{"id": 1}], "next": link}
         return Reply(json={"message": "no such page"}, status=404)
 
-    sync, upstream = synced(step, answers, base_url=f"{WIKI}/confluence/rest/api", **options)
+    options = {"allowed_hosts": ["files.example.com"], "base_url": f"{WIKI}/confluence/rest/api"}
+    sync, upstream = synced(step, answers, **options)
     return sync.error, upstream.asked
 
 
@@ -131,18 +126,18 @@ def test_a_404_of_a_link_says_how_links_are_resolved_and_what_to_do():
     assert "ok=" not in message
 
 
-@pytest.mark.parametrize(
-    "link",
-    [
-        *("//evil.example/x", "http://evil.example/x", f"{WIKI}:8443/x", "https://["),
-        *("ftp://wiki.example.com/x", "javascript:alert(1)", f"{WIKI}@evil.example/x"),
-        "https://files.example.com/x",
-    ],
-)
+ELSEWHERE = [
+    *("//evil.example/x", "http://evil.example/x", f"{WIKI}:8443/x", "https://["),
+    *("ftp://wiki.example.com/x", "javascript:alert(1)", f"{WIKI}@evil.example/x"),
+    "https://files.example.com/x",
+]
+
+
+@pytest.mark.parametrize("link", ELSEWHERE)
 @pytest.mark.usefixtures("clock")
 def test_a_link_elsewhere_is_refused_before_it_is_asked(link):
     """To an allowed host too: pages are of base_url's origin."""
-    message, requests = followed(link, allowed_hosts=["files.example.com"])
+    message, requests = followed(link)
     assert "entity thing, page 1: the " in message and "allowed_hosts=[" not in message
     assert len(requests) == 1
 
@@ -159,7 +154,7 @@ def signs(request, secrets):
 
 
 @pytest.mark.parametrize("name, auth", [("key", ApiKey("apiToken", param="key")), ("sig", signs)])
-@pytest.mark.parametrize("form", [f"{API}/next?%s", "?%s", "list", "%s"])
+@pytest.mark.parametrize("form", [f"{API}/next?%s", "?%s", "list"])
 @pytest.mark.usefixtures("clock", "page_by_page")
 def test_what_auth_added_to_a_url_is_taken_out_of_tokens(name, auth, form):
     """Wherever in a token it stands; the upstream repeats all parameters in its next URLs.
@@ -170,8 +165,6 @@ def test_what_auth_added_to_a_url_is_taken_out_of_tokens(name, auth, form):
     def step(fetch):
         if form == "list":
             response = fetch.get(fetch.token["to"][0] if fetch.token else "/next?x=a%20b&i=2&i=1")
-        elif form == "%s":
-            response = fetch.get(f"/next?{fetch.token or 'x=a%20b&i=2&i=1'}")
         else:
             response = fetch.follow("/next", params={"x": "a b", "i": [2, 1]})
         link = response.value("next")
@@ -276,65 +269,52 @@ def test_a_redirect_to_an_allowed_host_loses_credentials(server, auth):
     assert len(server.at("localhost")) == 1
 
 
-@pytest.mark.parametrize(
-    "to",
-    [
-        *("http://[", "http://a b.example/", "http://x:99999/", "data:,x", "{elsewhere}/rows"),
-        *("ftp://127.0.0.1/rows", "file:///etc/passwd"),
-    ],
-)
-def test_a_redirect_elsewhere_is_refused(server, clock, to):
-    path = f"/hop?to={quote(to.format(elsewhere=server.elsewhere))}"
-    message = error(reading(server.url, path, allowed_hosts=["127.0.0.1"]))
-    assert f"GET {server.url}{path} redirects elsewhere: " in message
-    assert ('Source(allowed_hosts=["localhost"])' in message) is ("{elsewhere}" in to)
-    assert len(server.visits) == 1 and clock.slept == []
-
-
 # ---- other hosts
 
+FOREIGN = [
+    "http://localhost:{port}/rows",
+    "http://127.0.0.1:1/rows",
+    "https://127.0.0.1:{port}/rows",
+    "http://127.0.0.1:{port}@localhost:{port}/rows",
+    "http://127.0.0.1.localhost:{port}/rows",
+    "http://localhost:{port}#@127.0.0.1:{port}/rows",
+    *("http://[", "http://a b.example/", "http://x:99999/"),
+]
+NO_HTTP = ["data:,x", "ftp://127.0.0.1/rows", "file:///etc/passwd"]
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "http://localhost:{port}/rows",
-        "http://127.0.0.1:1/rows",
-        "https://127.0.0.1:{port}/rows",
-        "http://127.0.0.1:{port}@localhost:{port}/rows",
-        "http://127.0.0.1.localhost:{port}/rows",
-        "http://localhost:{port}#@127.0.0.1:{port}/rows",
-        r"http://127.0.0.1:{port}\@localhost:{port}/who",
-    ],
-)
-def test_a_whole_url_of_another_origin_is_refused(server, form):
-    """Where the two ways to read a URL differ, it stays at home or is refused."""
+
+WAYS = [*product(["asked", "redirected"], FOREIGN), *product(["redirected"], NO_HTTP)]
+
+
+@pytest.mark.parametrize("way, form", WAYS)
+def test_another_origin_is_refused_before_it_is_asked(server, clock, way, form):
     url = form.format(port=server.port)
+    path = url if way == "asked" else f"/hop?to={quote(url)}"
+    message = error(reading(server.url, path))
+    assert way == "asked" or f"GET {server.url}{path} redirects elsewhere: " in message
+    assert ('Source(allowed_hosts=["localhost"])' in message) is ("//localhost" in message)
+    assert len(server.visits) == (way == "redirected") and clock.slept == []
+
+
+def test_where_the_two_ways_to_read_a_url_differ_it_stays_at_home(server):
+    url = rf"http://127.0.0.1:{server.port}\@localhost:{server.port}/who"
     call(reading(server.url, url))
     assert not server.at("localhost")
-    assert "\\" in form or not server.visits
 
 
 def test_an_allowed_host_is_asked_over_https_or_on_this_machine(server):
-    for url, why in (
-        ("http://files.example.com/x", "does not start with https://"),
-        ("https://other.example.com/x", 'Source(allowed_hosts=["other.example.com"])'),
-    ):
-        assert why in error(reading(server.url, url, allowed_hosts=["files.example.com"]))
+    made = reading(server.url, "http://files.example.com/x", allowed_hosts=["files.example.com"])
+    assert "does not start with https://" in error(made)
 
 
-@pytest.mark.parametrize("way", ["asked", "followed", "redirected"])
-def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(server, way):
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_user_and_password_in_a_url_are_not_sent_and_not_shown(server, redirected):
     """Also where the user name is an e-mail address."""
     url = f"http://me@x.example:made-up-pw@127.0.0.1:{server.port}/status?code=400"
-
-    def step(fetch):
-        if way == "followed":
-            return Page(replace(fetch, token=url).follow("/x", auth=False).rows())
-        return Page(fetch.get(url if way == "asked" else "/to-me", auth=False).rows())
-
     server.routes["/to-me"] = lambda visit: visit.reply(b"", 302, Location=url)
+    made = reading(server.url, lambda f: f.get("/to-me" if redirected else url, auth=False))
     with listening() as lines:
-        message = error(reading(server.url, step))
+        message = error(made)
     last = server.visits[-1]
     assert (last.path, last.headers.get("Authorization")) == ("/status", None)
     assert "127.0.0.1" in message and "made-up-pw" not in message + lines.text
