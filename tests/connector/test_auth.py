@@ -350,14 +350,6 @@ def test_workers_that_need_a_token_at_once_get_the_same_one(server, refused):
     assert server.paths().count("/oauth/token") == 1
 
 
-def test_only_the_token_endpoint_gets_the_client(server):
-    assert rows(guarded(server, oauth(f"{server.elsewhere}/oauth/token")), secrets=CLIENT) == ROWS
-    (there,), (here,) = server.at("localhost"), server.at("127.0.0.1")
-    assert (there.path, here.path) == ("/oauth/token", "/guarded")
-    assert there.headers["Authorization"].startswith("Basic ")
-    assert here.headers["Authorization"].startswith("Bearer given-token-1-")
-
-
 def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch):
     """token_url names the real identity provider, which no test may ask."""
     monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)

@@ -42,23 +42,17 @@ class Plain(enum.Enum):
     TEXT = "text"
     RATE = Decimal("1.50")
     NOTHING = float("nan")
-    DAY = date(2026, 1, 5)
 
 
 Number = enum.IntEnum("Number", [("ONE", 1)])
-Real, Money = type("Real", (float,), {}), type("Money", (Decimal,), {})
 Row = dataclasses.make_dataclass("Row", [("id", int)])
 Pair = namedtuple("Pair", "a b")
 INDIA = timezone(-timedelta(hours=5, minutes=30))
 WRITTEN = [
     (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
     (Decimal("1E+3"), "1E+3"),
-    (Money("1.10"), "1.10"),
     (Decimal("NaN"), "null"),
-    (Decimal("-Infinity"), "null"),
     (float("nan"), "null"),
-    (Real("nan"), "null"),
-    (Real(1.5), "1.5"),
     (-0.0, "-0.0"),
     (2**64, "18446744073709551616"),
     (10**5000, "1" + "0" * 5000),  # more digits than Python converts to text
@@ -74,7 +68,6 @@ WRITTEN = [
     (Plain.TEXT, '"text"'),
     (Plain.RATE, "1.50"),
     (Plain.NOTHING, "null"),
-    (Plain.DAY, '"2026-01-05"'),
     (Number.ONE, "1"),
     ("a\ud83db", '"a\ufffdb"'),
     ("\U0001f600\u2028\0é", '"\U0001f600\u2028\\u0000é"'),
@@ -178,10 +171,3 @@ def test_numbers_and_texts_are_read_exactly(text, parsed, exact):
     assert codec.parse(text.encode()) == parsed
     assert codec.decode_exact(text.encode()) == exact
     assert codec.encode(codec.decode_exact(codec.encode(exact))) == codec.encode(exact)
-
-
-@pytest.mark.parametrize("text", [b"", b"[1e400, NaN]", b"[%s}" % (b"9" * 5000), b'["\\ud83d", x]'])
-def test_what_is_not_json_is_an_error_with_its_place(text):
-    for decode in (codec.parse, codec.decode_exact, codec.well_formed):
-        with pytest.raises(msgspec.DecodeError, match=r"byte|truncated"):
-            decode(text)

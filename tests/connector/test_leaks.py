@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page, auth
-from connector.errors import RetryLater, StartOver, TokenExpired, UpstreamError
+from connector.errors import RetryLater, StartOver, UpstreamError
 from connector.sync import protocol
 from connector.sync.handler import handle
 from connector.testing import held_clock
@@ -79,24 +79,27 @@ def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server, kind):
     assert "contains a secret" in message
 
 
-def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server):
-    """Timestamps that contain a numeric secret, a user name, what looks like a template or a mask:
-    in a token, a URL, a header, the payload, a cursor, a row."""
+@pytest.mark.parametrize("kind", ["basic", "param"])
+def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server, kind):
+    """Timestamps that contain a numeric secret, a user name, what looks like a template, a mask, or
+    what auth adds to URLs: in a token, a URL, a header, the payload, a cursor, a row."""
     odd = "{subdomain} %(a)s ${b} {{c}} [secret] \\u0041 the-client-id"
-    tokens = [None, {"page": 123456}, f"{server.url}/x?since=20261234567&by=the-client-id", odd]
-    tokens += ["1234567890", None]
+    tokens = [None, {"page": 123456}, odd, "1234567890", "a token like ?api_key=1&other", None]
+    tokens[1:1] = ["api_key=1", ["api_key=1", {"api_key": 1}], "https://a.example/x?api_key=of-it"]
+    tokens[1:1] = [f"{server.url}/x?since=20261234567&by=the-client-id"] * (kind == "basic")
 
     def step(fetch):
         fetch.get("/rows", headers={"X-Text": fetch.payload["text"]})
         nth = tokens.index(fetch.token)
         return Page([{"id": nth, "at": f"{nth} {odd}"}], tokens[nth + 1])
 
-    made = reading(server.url, step, {"cursor": "at", "cursor_type": "text"}, auth=AUTHS["basic"])
-    request = {"secrets": {"apiToken": "123456", "user": "the-client-id"}, "state": {"other": odd}}
+    made = reading(server.url, step, {"cursor": "at", "cursor_type": "text"}, auth=AUTHS[kind])
+    secrets = {"apiToken": "123456"} | ({"user": "the-client-id"} if kind == "basic" else {})
     with listening() as listener:
-        reply = call(made, customPayload={"text": odd}, **request)
-    assert [row["id"] for row in reply["insert"]["thing"]] == [0, 1, 2, 3, 4]
-    assert reply["state"] == {"thing": f"4 {odd}", "other": odd}
+        reply = call(made, secrets=secrets, customPayload={"text": odd}, state={"other": odd})
+    last = len(tokens) - 2
+    assert [row["id"] for row in reply["insert"]["thing"]] == [*range(last + 1)]
+    assert reply["state"] == {"thing": f"{last} {odd}", "other": odd}
     assert {visit.headers["X-Text"] for visit in server.visits} == {odd}
     assert "event=secret_in_row" not in listener.text
 
@@ -206,7 +209,6 @@ def _elsewhere(fetch, path, **options):
 
 PLACES = {
     **{f"echo {where}": _echo(where) for where in ECHOES},
-    "echo 500": lambda f, key: f.get("/echo?where=html&code=500"),
     "echoed next URL": lambda f, key: Page([{"id": 1}], f.get("/echo?where=next").value("next")),
     "echoed token": lambda f, key: Page([{"id": 1}], f.get("/echo?where=token").value("next")),
     "echoed position": lambda f, key: Page([], cursor=f.get("/echo?where=token").value("next")),
@@ -214,7 +216,6 @@ PLACES = {
     "path": lambda f, key: f.get(f"/nowhere/{key}"),
     "query": lambda f, key: f.get("/nowhere", params={"k": key}),
     "query of what is cut": lambda f, key: f.get("/cut", params={"k": key}),
-    "query of what is reset": lambda f, key: f.get("/reset", params={"k": key}),
     "query of a loop": lambda f, key: f.get("/loop", params={"k": key}),
     "query of a wait": lambda f, key: f.get("/status?code=429&after=9999", params={"k": key}),
     "header": lambda f, key: f.get("/status?code=400", headers={"X-Key": key}),
@@ -235,7 +236,6 @@ PLACES = {
     "raise text": _raise_text,
     "raise from": _raise_from,
     "retry later": lambda f, key: _raise(RetryLater(9999, key)),
-    "token expired": lambda f, key: _raise(TokenExpired(key)),
     "start over": lambda f, key: _raise(StartOver(key)),
     "upstream error": lambda f, key: _raise(UpstreamError(key)),
     "log all": _log_all,
@@ -243,7 +243,6 @@ PLACES = {
     "unicode error": lambda f, key: key.encode("ascii") + b"\xff".decode(),
     "wrong page": lambda f, key: key,
     "wrong rows": lambda f, key: Page(key),
-    "wrong row": lambda f, key: Page([key]),
     "wrong value": lambda f, key: Page([{"id": 1, key: object()}]),
     "wrong key": lambda f, key: Page([{"id": [key]}]),
     "undeclared table": lambda f, key: Page([], tables={key: [{"id": 1}]}),

@@ -187,26 +187,6 @@ def test_what_auth_added_to_a_url_is_taken_out_of_tokens(name, auth, form):
         assert {("x", "a b"), ("i", "2"), ("i", "1")} <= {*pairs}
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        *("a token like ?api_key=1&other", "api_key=1", '{"url": "/x?api_key=5"}', 12345),
-        *("https://files.example.com/x?api_key=of-another-host", ["api_key=1", {"api_key": 1}]),
-    ],
-)
-@pytest.mark.usefixtures("clock")
-def test_other_tokens_stay_as_they_are(token):
-    seen = []
-
-    def step(fetch):
-        seen.append(fetch.token)
-        fetch.get("/x")
-        return Page([{"id": len(seen)}], None if fetch.token else token)
-
-    sync, _ = synced(step, lambda _: {}, auth=ApiKey("apiToken", param="api_key"))
-    assert (sync.error, seen) == ("", [None, token])
-
-
 @pytest.mark.parametrize("user", ["me", "me@x.example:made-up-pw", ""])
 @pytest.mark.usefixtures("clock")
 def test_a_user_name_in_a_next_url_is_refused(user):

@@ -224,18 +224,6 @@ def test_a_wait_that_does_not_fit_ends_the_call_and_keeps_the_token(clock):
     assert asked == [(None, 0), (2, 100), (2, 320), (3, 420)]
 
 
-def test_while_one_entity_waits_it_is_not_asked_and_the_others_are_read(clock):
-    upstream = Upstream(lambda asked: limit(2400) if asked.path == "/b" else GOOD)
-    player = Player(several("a", "b"), upstream, state={"a": iso(-600), "b": iso(-600)})
-    for _ in range(3):
-        sync = player.sync()
-        assert (sync.error, sync.ids("a"), sync.ids("b")) == ("", [1], [])
-        clock.advance(800)
-    upstream.answers = lambda asked: GOOD
-    assert player.sync().ids("b") == [1]
-    assert (upstream.count("/a"), upstream.count("/b")) == (4, 2)
-
-
 @pytest.mark.parametrize("state", [{"thing": "committed"}, {}])
 def test_a_wait_of_40_minutes_pauses_a_sync(clock, state):
     """A first sync must not look complete: its pause is an error."""

@@ -65,7 +65,8 @@ def test_a_default_project_is_called_as_fivetran_calls_it(deploy):
     for line in lines:
         assert "sync_id" in line and line.keys() <= listed[line["event"]], line
     seen = Counter(line["event"] for line in lines)
-    assert seen["request"] > 25 and seen["call"] > 5 and seen["failed"] and seen["error"]
+    assert seen["request"] > 25 and seen["call"] > 5 and seen["trial_page"] == 1
+    assert seen["failed"] and seen["error"]
     # Entities are read in threads of their own, and no line is lost to its invocation.
     assert {line["category"] for line in log} == {"connector"}
     assert len({line["invocation_id"] for line in log} - {""}) == seen["call"]
