@@ -53,6 +53,7 @@ WRITTEN = [
     (Decimal("1E+3"), "1E+3"),
     (Decimal("NaN"), "null"),
     (float("nan"), "null"),
+    (float("-inf"), "null"),
     (-0.0, "-0.0"),
     (2**64, "18446744073709551616"),
     (10**5000, "1" + "0" * 5000),  # more digits than Python converts to text

@@ -1,7 +1,6 @@
 """The layout of the runtime: which module may import which, and how long a module may be."""
 
 import ast
-import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -60,8 +59,6 @@ def test_azure_and_the_harness_are_imported_where_they_belong():
     assert not roots & {"harness", "fetch", "tests"}
 
 
-def test_a_module_has_at_most_400_lines_and_no_jinja():
-    for name, path in MODULES.items():
-        text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 400, name
-        assert not re.search(r"\{\{-? *cookiecutter|\{%-? ", text), name
+def test_a_module_has_at_most_400_lines():
+    sizes = {name: len(path.read_bytes().splitlines()) for name, path in MODULES.items()}
+    assert {name: size for name, size in sizes.items() if size > 400} == {}

@@ -13,7 +13,7 @@ from connector.sync.handler import handle
 from connector.testing import held_clock
 from msgspec.structs import replace
 
-from .faults import Faults, closed_port
+from .faults import Faults
 from .leaks import ECHOES, besides_records, leaks, listening
 from .play import call, encoded, error, reading
 from .test_secrets import PASSWORD
@@ -172,11 +172,6 @@ def _everything(fetch):
     return f"{fetch!r} {vars(fetch)} {keys} {json.dumps(keys)} {fetch.payload._values} {keys!r:.60}"
 
 
-def _raise_text(fetch, key):
-    response = fetch.get("/echo?where=all&code=400", ok=[400])
-    raise RuntimeError(f"{response.text} {response.headers} {response.content!r}"[:3000])
-
-
 def _raise_from(fetch, key):
     try:
         fetch.get("/echo?where=json")
@@ -192,11 +187,6 @@ def _log_all(fetch, key):
     logging.getLogger("mine.own").debug("%r", key, stack_info=True)
     logging.getLogger("requests.mine").warning(_everything(fetch), extra={"it": _everything(fetch)})
     return Page([{"id": 1}], key)
-
-
-def _at_a_closed_port(fetch, key):
-    with closed_port() as url:
-        return fetch.get(f"{url}/x?key={key}")
 
 
 def _echo(where):
@@ -229,11 +219,10 @@ PLACES = {
     ),
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
-    "closed port": _at_a_closed_port,
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
     "raise at the cut": lambda f, key: _raise(ValueError("x" * (protocol._LONGEST - 44) + key)),
     "second page": lambda f, key: _raise(OSError(key)) if f.token else Page([{"id": 1}], 1),
-    "raise text": _raise_text,
+    "raise text": lambda f, key: _raise(KeyError(f.get("/echo?where=all", ok=[400]).text[:3000])),
     "raise from": _raise_from,
     "retry later": lambda f, key: _raise(RetryLater(9999, key)),
     "start over": lambda f, key: _raise(StartOver(key)),

@@ -90,14 +90,6 @@ def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock, after):
     assert (player.sync().error, player.alive().keys()) == ("", {1})
 
 
-def test_a_named_wait_that_is_too_short_again_and_again_grows(clock):
-    """Else a call would ask 15,000 times. A 503 that names one is asked more than five times."""
-    upstream = Upstream(lambda _: limit(status=503, **{"retry-after-ms": "10"}))
-    Player(one(), upstream).sync(calls=1)
-    assert 6 < len(upstream.asked) < 20
-    assert clock.slept[:5] == [0.01] * 5
-
-
 # ---- rate limits that name no time
 
 LIMITS = [
@@ -194,40 +186,19 @@ def test_a_429_cools_every_worker(monkeypatch, after):
 # ---- waits and syncs
 
 
-def waiting(clock, *seconds, takes=0, **options):
-    """A player of three pages of which the second asks for waits; with what and when it asks."""
-    asked, left = [], list(seconds)
+@pytest.mark.parametrize("state", [{"thing": "committed"}, {}])
+def test_a_wait_of_40_minutes_pauses_a_sync_and_keeps_the_token(clock, state):
+    """A first sync must not look complete: its pause is an error."""
+    tokens, waits = [], [2400]
 
     def step(fetch):
-        asked.append((fetch.token, clock.time - START))
-        clock.advance(takes)
+        tokens.append(fetch.token)
         page = fetch.token or 1
-        if page == 2 and left:
-            raise RetryLater(left.pop(0), "the export is not ready")
+        if page == 2 and waits:
+            raise RetryLater(waits.pop(), "the export is not ready")
         return Page([{"id": page}], page + 1 if page < 3 else None)
 
-    return Player(stepping(step), script({}), **options), asked
-
-
-def test_a_wait_that_fits_into_the_call_is_waited_for(clock):
-    player, asked = waiting(clock, 30, 40, 0)
-    sync = player.sync()
-    assert (sync.error, sync.ids(), len(sync.replies)) == ("", [1, 2, 3], 1)
-    assert asked[:4] == [(None, 0), (2, 0), (2, 30), (2, 70)]
-    assert clock.slept[2] > 0, "without a wait it does not spin"
-
-
-def test_a_wait_that_does_not_fit_ends_the_call_and_keeps_the_token(clock):
-    player, asked = waiting(clock, 120, takes=100)
-    sync = player.sync()
-    assert (sync.error, sync.ids()) == ("", [1, 2, 3])
-    assert asked == [(None, 0), (2, 100), (2, 320), (3, 420)]
-
-
-@pytest.mark.parametrize("state", [{"thing": "committed"}, {}])
-def test_a_wait_of_40_minutes_pauses_a_sync(clock, state):
-    """A first sync must not look complete: its pause is an error."""
-    player, asked = waiting(clock, 2400, state=state)
+    player = Player(stepping(step), script({}), state=state)
     first = player.sync()
     assert first.ids() == [1]
     assert ("thing" in first.error) is (not state)
@@ -237,8 +208,7 @@ def test_a_wait_of_40_minutes_pauses_a_sync(clock, state):
     assert "30 minutes" in second.error and "entity thing" in second.error
     clock.advance(1800)
     third = player.sync()
-    assert (third.error, third.ids()) == ("", [2, 3])
-    assert [token for token, _ in asked] == [None, 2, 2, 3]
+    assert (third.error, third.ids(), tokens) == ("", [2, 3], [None, 2, 2, 3])
 
 
 @pytest.mark.parametrize("soft_delete", [False, True])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import duckdb
 import requests
-from publish.pages import fenced, quoted, table
+from publish.pages import quoted, table
 
 
 def rows(deployed, columns="id, note", where="TRUE"):
@@ -96,17 +96,3 @@ def test_every_event_of_the_runtime_is_listed(bake):
         for event in re.findall(r'"(\w+)"', call)
     }
     assert written - {"step"} == set(fields(bake()))
-
-
-def test_every_query_asks_for_what_is_logged(bake):
-    """Each parse-kv takes fields of its events, and traces are not sampled."""
-    queries = fenced(page(bake()), "kusto")
-    assert len(queries) == 3
-    for query in queries:
-        events = re.findall(r'startswith "event=(\w+) "', query)
-        for columns in re.findall(r"parse-kv message as \(([^)]*)\)", query):
-            names = set(re.findall(r"(\w+): (?:string|long)", columns))
-            assert names and all(names <= fields(bake())[event] for event in events), query
-    host = json.loads((bake() / "host.json").read_text("utf-8"))
-    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
-    assert "Trace" in sampling["excludedTypes"].split(";")
