@@ -132,14 +132,11 @@ def test_a_forged_sync_id_forges_no_line_and_shows_nothing(forged):
     assert "\nevent=call rows=1" not in texts and "\x1b" not in texts
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "made-up line\n\tmade-up line",  # a log line is quoted after it is masked
-        {"a": "made-up-a", "b": ["made-up-b"]},
-        [["made-up-a"]],
-    ],
-)
+# A log line is quoted after it is masked.
+TEXTS = ["made-up line\n\tmade-up line", {"a": "made-up-a", "b": ["made-up-b"]}, [["made-up-a"]]]
+
+
+@pytest.mark.parametrize("secret", TEXTS)
 def test_a_secret_of_several_lines_or_texts_is_masked(secret):
     reply, texts = _read(lambda _: _raise(ValueError(f"{secret} {json.dumps(secret)}")), secret)
     assert "[secret]" in reply["errorMessage"] and "made-up" not in texts

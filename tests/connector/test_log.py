@@ -14,8 +14,6 @@ from .leaks import leaks, listening
 from .play import Player, encoded, reading
 from .scripted import Upstream, stepping
 
-# ---- the lines of a call
-
 SYNC = str(uuid4())
 
 
@@ -88,8 +86,6 @@ def test_a_line_cannot_be_forged():
     assert line.isprintable()
     assert line == 'event=x a="b\\"      [2J   c\\\\" b=plain d=""'
 
-
-# ---- what any logger writes
 
 MINE = logging.getLogger("mine.own")
 PASSWORD = "made-up/pass+word&ö\"'\\ü"

@@ -32,9 +32,6 @@ SECRET = st.text(CHARACTERS, min_size=8, max_size=24).filter(
 AROUND = st.text(CHARACTERS, max_size=40)
 
 
-# ---- masked in every single encoding, withheld where only decoding shows it
-
-
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_an_encoding_of_a_secret_is_masked_and_the_text_around_it_stays(secret):
     redactor = Redactor([secret])
@@ -113,8 +110,6 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(secret):
             twice = "." * before + ENCODINGS["json"](ENCODINGS["quote all"](encoded))
             assert not leaks(redactor.shorten(f"{twice}...", 100), [secret[:9]])
 
-
-# ---- what must not be stored or sent elsewhere, and what may
 
 KINDS = {
     "long": "made-up/token+1",

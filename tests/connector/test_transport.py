@@ -156,13 +156,16 @@ def test_requests_go_through_the_proxy_with_its_password(server, monkeypatch):
     assert visit.headers["Proxy-Authorization"] == "Basic bWU6cEBzcy13b3Jk"
 
 
-WRONG = ["proxy.example.com:31", "http://", "http://[", "socks5://x:1"]
+WRONG = [
+    ("CONNECTOR_CA_BUNDLE", "/no/such/file.pem"),
+    *(
+        ("CONNECTOR_PROXY", text)
+        for text in ("a.example:31", "http://", "http://[", "socks5://x:1")
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    "setting, value",
-    [("CONNECTOR_CA_BUNDLE", "/no/such/file.pem"), *(("CONNECTOR_PROXY", text) for text in WRONG)],
-)
+@pytest.mark.parametrize("setting, value", WRONG)
 def test_a_wrong_setting_is_named(server, clock, monkeypatch, setting, value):
     monkeypatch.setenv(setting, value)
     assert setting in error(reading(server.url, "/rows"))

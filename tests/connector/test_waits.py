@@ -23,8 +23,6 @@ def limit(after=None, status=429, json=None, **headers):
     return Reply(json=json or {}, status=status, headers=headers)
 
 
-# ---- waits that a response names
-
 RETRY_AFTER = [
     ({"Retry-After": "7"}, 7),
     ({"Retry-After": http_date(30)}, 30),
@@ -78,9 +76,7 @@ def test_the_wait_that_a_response_names_is_waited_for_else_our_own(clock, status
     assert slept == pytest.approx(seconds, abs=1e-5) if seconds else 0.5 <= slept <= 1
 
 
-@pytest.mark.parametrize(
-    "after", ["99999999999999", "1e400", "inf", "Fri, 31 Dec 9999 23:59:59 GMT", "90000"]
-)
+@pytest.mark.parametrize("after", ["9" * 14, "1e400", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock, after):
     """What is kept in the state must be a moment from which a later sync goes on by itself."""
     replies = [limit(after), GOOD]
@@ -89,8 +85,6 @@ def test_a_wait_longer_than_an_hour_is_kept_for_an_hour(clock, after):
     clock.advance(3601)
     assert (player.sync().error, player.alive().keys()) == ("", {1})
 
-
-# ---- rate limits that name no time
 
 LIMITS = [
     (429, {}),
@@ -130,13 +124,10 @@ def test_a_403_that_is_no_rate_limit_is_an_error_at_once(clock, text):
     assert clock.slept == []
 
 
-@pytest.mark.parametrize(
-    "limited",
-    [
-        limit(status=403, RateLimit='"api";r=0;t=9'),
-        limit(9, status=403, json=SPEAKING),
-    ],
-)
+SPOKEN = [limit(9, 403, SPEAKING), limit(status=403, RateLimit='"api";r=0;t=9')]
+
+
+@pytest.mark.parametrize("limited", SPOKEN)
 def test_a_403_in_ok_may_be_a_limit(clock, limited):
     """Else a limit would look like a project that may not be read, and its rows were left out."""
     statuses = []
@@ -181,9 +172,6 @@ def test_a_429_cools_every_worker(monkeypatch, after):
     sync = Player(several("a", "b", workers=2), Upstream(answers)).sync()
     assert (sync.error, sync.ids("a"), sync.ids("b")) == ("", [2], [1, 1])
     assert len(clock.slept) == 1 and not clock.meet.broken
-
-
-# ---- waits and syncs
 
 
 @pytest.mark.parametrize("state", [{"thing": "committed"}, {}])

@@ -96,3 +96,9 @@ def test_every_event_of_the_runtime_is_listed(bake):
         for event in re.findall(r'"(\w+)"', call)
     }
     assert written - {"step"} == set(fields(bake()))
+
+
+def test_no_line_is_left_out_of_the_sums_that_the_page_shows(bake):
+    host = json.loads((bake() / "host.json").read_text("utf-8"))
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert "Trace" in sampling["excludedTypes"].split(";")
