@@ -35,16 +35,13 @@ EMPTY, BLANK = Reply(body=b"", status=204), Reply(body=b" \r\n")
 COUNTS = [(b'{"data": null}', 0), (b'{"data": [ ]}', 0), (b'{"data": [{}, {}]}', 2), (EMPTY, 0)]
 
 
-@pytest.mark.parametrize("body, count", COUNTS)
-def test_null_and_a_2xx_without_a_body_are_no_records(body, count):
+@pytest.mark.parametrize("body, count", [*COUNTS, (BLANK, 0)])
+def test_null_and_a_2xx_without_a_body_are_no_records_and_no_next_page(body, count):
+    """The generated step asks for both, and nobody can mistype a name of nothing."""
     rows = asked(body, lambda response: response.rows("data"))
     assert (len(rows), bool(rows), len(list(rows))) == (count, count > 0, count)
-
-
-@pytest.mark.parametrize("body", [EMPTY, BLANK])
-def test_a_2xx_without_a_body_has_no_next_page(body):
-    """The generated step asks for both, and nobody can mistype a name of nothing."""
-    assert asked(body, lambda r: (r.value("x"), r.value("x", 7), r.rows("a.b"))) == (None, 7, [])
+    if body in (EMPTY, BLANK):
+        assert asked(body, lambda r: (r.value("x"), r.value("x", 7))) == (None, 7)
 
 
 VALUES = [

@@ -20,9 +20,6 @@ from .leaks import listening
 from .play import asked, call, error, reading, rows
 from .scripted import SECRETS
 
-TOKEN = "Bearer " + SECRETS["apiToken"]
-
-
 # ---- bodies
 
 
@@ -104,7 +101,7 @@ def test_a_netrc_and_the_environments_proxy_are_ignored(server, tmp_path, monkey
         rows(reading(server.url, "/rows"))
         rows(reading(server.url, "/rows", auth=None))
     sent = [visit.headers.get("Authorization") for visit in server.visits]
-    assert sent == [TOKEN, None]
+    assert sent == ["Bearer " + SECRETS["apiToken"], None]
 
 
 # ---- a private CA and a proxy
@@ -234,14 +231,6 @@ def test_what_another_attempt_cannot_change_is_asked_once(server, code):
     assert ('(WWW-Authenticate: Token realm="[secret]")' in message) is (code in (401, 403))
     assert ("(are base_url and the path right?)" in message) is (code == 404)
     assert len(server.visits) == 1
-
-
-def test_retries_end_with_the_time_of_the_call(server, clock, monkeypatch):
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "3")
-    message = error(reading(server.url, "/status?code=500"))
-    assert sum(clock.slept) < 3
-    assert 2 <= len(server.visits) < 5
-    assert "said 500" in message and "the time of this call is over" in message
 
 
 PASSING = (408, 425, 429, 500, 504, 520, 529)
