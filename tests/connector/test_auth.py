@@ -10,6 +10,7 @@ import pytest
 from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page, auth
 from connector.errors import SourceError
 
+from . import faults
 from .faults import ROWS
 from .leaks import leaks, listening
 from .play import asked, call, error, reading, rows
@@ -333,17 +334,24 @@ def test_each_declaration_and_pair_of_credentials_has_a_token_of_its_own(server)
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_workers_that_need_a_token_at_once_get_the_same_one(server, refused):
-    """A server may allow one token per client: a second renewal would end the first one's."""
+    """A server may allow one token per client: a second renewal would end the first one's. One of
+    the workers hears of the refusal only when another already uses a new token."""
     if refused:
         rows(guarded(server), secrets=CLIENT)
         server.tokens.clear()
         server.visits.clear()
     made, gate = source(base_url=server.url, auth=oauth(), workers=4), threading.Barrier(4)
 
+    def answer(visit):
+        while visit.nth == 5 and len(server.visits) < 6:
+            server.stopping.wait(0.01)
+        faults.guarded(visit)
+
     def step(fetch):
         gate.wait(30)
         return Page(fetch.get("/guarded").rows("data"))
 
+    server.routes["/guarded"] = answer
     for name in "abcd":
         made.entity(name)(step)
     assert len(call(made, secrets=CLIENT)["insert"]) == 4

@@ -215,7 +215,7 @@ PLACES = {
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
-    "raise at the cut": lambda f, key: _raise(ValueError("x" * (protocol._LONGEST - 44) + key)),
+    "raise at the cut": lambda f, key: _raise(ValueError("x" * (protocol._LONGEST - 85) + key)),
     "second page": lambda f, key: _raise(OSError(key)) if f.token else Page([{"id": 1}], 1),
     "raise text": lambda f, key: _raise(KeyError(f.get("/echo?where=all", ok=[400]).text[:3000])),
     "raise from": _raise_from,

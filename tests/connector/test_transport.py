@@ -177,7 +177,7 @@ SLOW = [
     "/drip-head",
     "/drip-chunks",
     "/silent",
-    "/stall?after=0.2",
+    "/stall",
     "/stall?connection=close",
 ]
 
@@ -195,6 +195,23 @@ def test_a_response_that_is_not_complete_in_time_ends_with_the_call(
     message = error(reading(url, path), state={"other": 1})
     assert f"GET {url}{path} was not answered in the time of one call" in message
     assert time.monotonic() - began < 5
+
+
+def test_a_stall_late_in_a_response_does_not_get_the_whole_time_anew(server, monkeypatch):
+    """At each read the socket's timeout is set to what remains."""
+    timeouts = []
+
+    class Watched(transport._Stream):
+        def readinto(self, buffer):
+            try:
+                return super().readinto(buffer)
+            finally:
+                timeouts.append(self._sock.gettimeout())
+
+    monkeypatch.setattr(transport, "_Stream", Watched)
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.5")
+    error(reading(server.url, "/stall?after=0.2"))
+    assert len(timeouts) > 1 and timeouts == sorted(timeouts, reverse=True) and timeouts[-1] < 0.35
 
 
 # ---- what passes is tried again
