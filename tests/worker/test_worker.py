@@ -1,12 +1,16 @@
 """Baked projects on Microsoft's own worker, and what docs/deploy.md says of their logs."""
 
+import gzip
 import json
 import re
+import time
 from collections import Counter
 
 import duckdb
 import requests
+from handmade import served
 from publish.pages import quoted, table
+from werkzeug import Response
 
 
 def rows(deployed, columns="id, note", where="TRUE"):
@@ -69,7 +73,8 @@ def test_a_default_project_is_called_as_fivetran_calls_it(deploy):
     assert seen["failed"] and seen["error"]
     # Entities are read in threads of their own, and no line is lost to its invocation.
     assert {line["category"] for line in log} == {"connector"}
-    assert len({line["invocation_id"] for line in log} - {""}) == seen["call"]
+    assert all(line["invocation_id"] for line in log)
+    assert len({line["invocation_id"] for line in log}) == seen["call"]
     pages = [line for line in lines if line["event"] == "page"]
     assert {(line["sync_id"], line["entity"]) for line in pages} == {
         (synced["sync_id"], "transaction")
@@ -102,3 +107,68 @@ def test_no_line_is_left_out_of_the_sums_that_the_page_shows(bake):
     host = json.loads((bake() / "host.json").read_text("utf-8"))
     sampling = host["logging"]["applicationInsights"]["samplingSettings"]
     assert "Trace" in sampling["excludedTypes"].split(";")
+
+
+# ---- OpenTelemetry, with Microsoft's own exporter
+
+# Sent at once, and nothing to Microsoft about the exporter itself.
+AT_ONCE = {
+    "OTEL_BSP_SCHEDULE_DELAY": "100",
+    "OTEL_BLRP_SCHEDULE_DELAY": "100",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+}
+
+
+def follow(project):
+    """Do in the project's files what the page says, and give the app settings that it names."""
+    page = (project / "docs" / "deploy.md").read_text("utf-8")
+    page = page.partition("**OpenTelemetry**")[2].partition("**azure-functions-doctor")[0]
+    said = [text for text in re.findall(r"`([^`]+)`", page) if not text.endswith((".json", ".txt"))]
+    (member,) = (text for text in said if text.startswith('"'))
+    settings = [text for text in said if re.match(r"[A-Z_]+=", text)]
+    code = [text for text in said if "ThreadingInstrumentor" in text]
+    packages = {*said} - {member, "fetch.py", *settings, *code}
+    assert (len(packages), len(code), len(settings)) == (2, 2, 3)
+    for name, lines in (("requirements.txt", packages), ("fetch.py", code)):
+        path = project / name
+        path.write_text("\n".join([*lines, path.read_text("utf-8")]), encoding="utf-8")
+    host = json.loads((project / "host.json").read_text("utf-8")) | json.loads(f"{{{member}}}")
+    (project / "host.json").write_text(json.dumps(host), encoding="utf-8")
+    return dict(text.split("=") for text in settings)
+
+
+def test_each_line_arrives_below_its_call(deploy):
+    """Every log line with the text that it has, no span of a request, and no secret."""
+    items = []
+
+    def track(request):
+        """As Application Insights answers: how many items came, and how many are kept."""
+        if not request.path.endswith("/track"):
+            return Response(status=404)  # live metrics
+        body, packed = request.get_data(), request.headers.get("Content-Encoding") == "gzip"
+        came = json.loads(gzip.decompress(body) if packed else body)
+        items.extend(came)
+        said = {"itemsReceived": len(came), "itemsAccepted": len(came), "errors": []}
+        return Response(json.dumps(said), content_type="application/json")
+
+    def lines():
+        return [item for item in items if item["data"]["baseType"] == "MessageData"]
+
+    with served(track) as url:
+        key = "InstrumentationKey=00000000-0000-0000-0000-000000000001"
+        connection = f"{key};IngestionEndpoint={url}/;LiveEndpoint={url}/"
+        settings = {"APPLICATIONINSIGHTS_CONNECTION_STRING": connection, **AT_ONCE}
+        deployed = deploy(lambda project: settings | follow(project), auth="api_key_query")
+        assert deployed.ready["capabilities"]["WorkerOpenTelemetryEnabled"] == "true"
+        calls = deployed.harness("sync")["calls"]
+        logged = [each["message"] for each in deployed.log() if each["category"] == "connector"]
+        end = time.monotonic() + 60
+        while len(lines()) < len(logged) and time.monotonic() < end:
+            time.sleep(0.05)
+    assert sorted(line["data"]["baseData"]["message"] for line in lines()) == sorted(logged)
+    tags = [line["tags"] for line in lines()]
+    below = {(each["ai.operation.id"], each["ai.operation.parentId"]) for each in tags}
+    assert len(below) == calls > 3
+    assert "RemoteDependencyData" not in {item["data"]["baseType"] for item in items}
+    form = json.loads((deployed.project / "connection.json").read_text("utf-8"))
+    assert not [key for key in form["secrets"].values() if key in json.dumps(items)]
