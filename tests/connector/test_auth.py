@@ -46,10 +46,8 @@ def test_a_secret_is_sent_as_it_was_typed(server, key, space):
     seen = who(server, ApiKey("key", param="api key[]"), secrets, path)
     assert seen["params"] == {"my[]": "2", "api key[]": key}
     assert "an-old-key" not in server.visits[-1].target
-    for declared, pair in (
-        (BasicAuth("key", "key"), f"{key}:{key}"),
-        (BasicAuth("key"), f"{key}:"),
-    ):
+    pairs = {BasicAuth("key", "key"): f"{key}:{key}", BasicAuth("key"): f"{key}:"}
+    for declared, pair in pairs.items():
         sent = who(server, declared, secrets)["headers"]["Authorization"]
         assert base64.b64decode(sent.removeprefix("Basic ")).decode() == pair
 

@@ -75,8 +75,7 @@ sys.stdout.buffer.write(handle(fetch.source, b'{"state": {}}')[1])
 """
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("step", ["[tidy({})]", "fetch.get(7)"])
+@pytest.mark.parametrize("step, workers", [("[tidy({})]", 4), ("fetch.get(7)", 1)])
 def test_frames_are_this_projects_with_paths_relative_to_it(tmp_path, step, workers):
     """Whatever the folder in which the worker was started. Of an error inside the runtime the
     message names the step's own line: it passed on what cannot be used."""
