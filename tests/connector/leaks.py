@@ -96,9 +96,6 @@ def besides_records(reply):
     return "\n".join([encoded(rest).decode(), json.dumps(rest, default=str), str(rest)])
 
 
-# ---- how a text is encoded once; it may be a secret, or longer and hold one
-
-
 def _raw(text):
     return text.encode("utf-8", "replace")
 
@@ -111,6 +108,7 @@ def _in_base64(before, after=b""):
     return lambda text: base64.b64encode(before + _raw(text) + after).decode()
 
 
+# How a text is encoded once, by name; it may be a secret, or longer and hold one.
 ENCODINGS = {
     "raw": lambda text: text,
     "quote all": _quoted(""),
@@ -142,9 +140,6 @@ ALL_ENCODINGS = {
     "entities for all": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "base64 in lines": lambda text: base64.encodebytes(b"-" * 50 + _raw(text) + b"=").decode(),
 }
-
-
-# ---- a route of the fault server that repeats credentials
 
 
 def _credentials(visit):

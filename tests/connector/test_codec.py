@@ -48,6 +48,7 @@ Number = enum.IntEnum("Number", [("ONE", 1)])
 Row = dataclasses.make_dataclass("Row", [("id", int)])
 Pair = namedtuple("Pair", "a b")
 INDIA = timezone(-timedelta(hours=5, minutes=30))
+NEW_YORK = timezone(-timedelta(hours=4, minutes=56, seconds=2))
 WRITTEN = [
     (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
     (Decimal("1E+3"), "1E+3"),
@@ -62,6 +63,7 @@ WRITTEN = [
     (datetime(2026, 1, 5, 8, 30), '"2026-01-05T08:30:00"'),
     (datetime(2026, 1, 5, 8, 30, 0, 500, tzinfo=UTC), '"2026-01-05T08:30:00.000500Z"'),
     (datetime(2026, 1, 5, 8, 30, tzinfo=INDIA), '"2026-01-05T08:30:00-05:30"'),
+    (datetime(1883, 1, 5, tzinfo=NEW_YORK), '"1883-01-05T00:00:00-04:56:02"'),  # by the sun
     (NaT(2026, 1, 5), "null"),
     (UUID(int=5), '"00000000-0000-0000-0000-000000000005"'),
     (Text("a"), '"a"'),

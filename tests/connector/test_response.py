@@ -29,8 +29,6 @@ def refused(reply, look):
     return str(caught.value)
 
 
-# ---- rows and values
-
 EMPTY, BLANK = Reply(body=b"", status=204), Reply(body=b" \r\n")
 COUNTS = [(b'{"data": null}', 0), (b'{"data": [ ]}', 0), (b'{"data": [{}, {}]}', 2), (EMPTY, 0)]
 
@@ -136,8 +134,6 @@ def test_the_body_is_parsed_once(monkeypatch, look, times):
     assert len([size for size in parsed if size > 900]) == times
 
 
-# ---- texts, and bodies that cannot be read
-
 TEXTS = [
     (b'\xef\xbb\xbf{"id": "\xc3\xa9"}', ""),
     (b'{"id": "\xc3\xa9"}', "; charset=iso-8859-1"),
@@ -188,9 +184,6 @@ def test_a_response_is_one_of_requests_without_what_it_was_sent_with(server):
     assert "Authorization" in server.visits[-1].headers
     assert "Authorization" not in response.request.headers
     assert (response.raw, response.history, hasattr(response, "connection")) == (None, [], False)
-
-
-# ---- the Link header (RFC 8288)
 
 
 def link(header, rel="next"):
