@@ -246,10 +246,10 @@ class Form:
         text = str(example)
         self._is_text = isinstance(example, str)
         self._iso = _ISO.fullmatch(text) if self._is_text else None
-        self._zone: tzinfo = UTC
+        self._zone = zone = _zone(timezone)
         self._places, self.is_time = 0, True
         if self._iso is not None:
-            self._zone = datetime.fromisoformat(text).tzinfo or _zone(timezone)
+            self._zone = datetime.fromisoformat(text).tzinfo or zone
             step = SECOND if self._iso["second"] else 60 * SECOND if self._iso["between"] else DAY
             self.unit: int = max(step // 10 ** len(self._iso["fraction"] or ""), 1)
         elif isinstance(example, bool) or not _NUMBER.fullmatch(text):
@@ -261,6 +261,8 @@ class Form:
             if self._places and not self.is_time:
                 raise ValueError(f"{example!r} is not {_FORMS}")
             self.unit = max(_scale(number) // 10**self._places, 1)
+        if timezone and (self._iso is None or self._iso["offset"]):
+            raise ValueError("timezone is for a time without an offset: remove it")
         self.first = self.read(text)
 
     def read(self, text: str) -> int:
