@@ -76,6 +76,17 @@ def test_a_step_of_several_requests_gets_several_replies():
         ran(step, [Reply(json={"id": 7})])
 
 
+def test_a_step_that_loops_over_its_pages_is_stopped():
+    def step(fetch):
+        while fetch.get("/things").value("next"):
+            pass
+        return Page()
+
+    says = r"no reply is left .*\(20 requests before it\): a step gets one page, and returns"
+    with pytest.raises(AssertionError, match=says):
+        ran(step, {"next": "b"})
+
+
 WINDOW = {"start": "2020-01-01", "window": timedelta(days=1)}
 BOUNDS = [
     ({"cursor": "at", "start": Payload("x", "2025-01-01")}, {}, ("2025-01-01", None)),
