@@ -1,0 +1,184 @@
+"""Rows, state and runs in the file: changed together or not at all, found again, never mixed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from harness.errors import UsageError
+from harness.warehouse import Warehouse
+from harness.warehouse.runs import MOST_RUNS, CallRecord, FindingRecord, Runs
+
+
+def test_a_state_comes_back_exactly(desk: Any) -> None:
+    assert desk.warehouse.state() == {}
+    state = {"n": Decimal("1.10"), "big": 2**70, "": [None, True, {"é\0": "\ud800"}], 'a"b': "x"}
+    desk.warehouse.set_state(state)
+    desk.open()
+    assert desk.warehouse.state() == state
+
+
+def test_tables_and_state_of_two_upstreams_never_mix(desk: Any) -> None:
+    use = desk.warehouse.use_for
+    assert use("sample.toml 1") is None
+    desk.insert({"id": 1})
+    desk.warehouse.begin_resync()
+    assert use("sample.toml 1") is None
+    assert len(desk.rows()) == 1 and desk.warehouse.resyncing
+    assert use("sample.toml 2") == "sample.toml 1"
+    assert (desk.warehouse.state(), desk.warehouse.tables()) == ({}, [])
+    assert not desk.warehouse.resyncing
+    assert use("sample.toml 3") is None  # there was nothing to drop
+    desk.insert({"id": "a"})
+    assert desk.types() == {"id": "VARCHAR"}
+
+
+def test_after_a_resync_rows_that_were_not_seen_are_marked_and_counted(desk: Any) -> None:
+    desk.insert({"id": 1}, {"id": 2}, {"id": 3})
+    desk.send(insert={"all": [{"a": 1}]}, softDelete=["all"])
+    desk.warehouse.begin_resync()
+    assert desk.warehouse.state() == {}
+    desk.open()
+    assert desk.warehouse.resyncing
+    desk.insert({"id": 2})
+    assert desk.warehouse.finish_resync() == {"all": 1, "item": 2}
+    assert [row["_fivetran_deleted"] for row in desk.rows()] == [True, False, True]
+
+
+@pytest.mark.parametrize("schema", ["warehouse", "main", "temp", "Öko Strom", "select"])
+def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh: Any, schema: str) -> None:
+    fresh.open(schema)
+    fresh.insert({"id": 1}, {"id": 2})
+    fresh.insert({"id": "x"}, softDelete=["item"])
+    fresh.warehouse.close()
+    fresh.path = fresh.path.rename(fresh.path.with_name("moved.duckdb"))
+    fresh.open(schema)
+    assert len(fresh.rows()) == 3
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:  # as people query it
+        name = fresh.warehouse.schema
+        query = f'SELECT count(*), any_value(typeof(id)) FROM moved."{name}".item'
+        assert database.execute(query).fetchall() == [(3, "VARCHAR")]
+
+
+def test_what_is_no_warehouse_of_this_schema_or_is_in_use_is_named(
+    fresh: Any, tmp_path: Path
+) -> None:
+    code = f"from harness.warehouse import Warehouse; Warehouse({str(fresh.path)!r}, schema='acme')"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, env=_env(), text=True)
+    assert "UsageError" in found.stderr and "cannot be opened" in found.stderr
+    assert "Close what else has it open" in found.stderr
+    fresh.insert({"id": 1})
+    with pytest.raises(UsageError, match="has the tables of the schema acme, not of beta"):
+        fresh.open("beta")
+    text, folder = tmp_path / "text.duckdb", tmp_path / "folder.duckdb"
+    text.write_text("no database" * 1000)
+    folder.mkdir()
+    for path in (text, folder):
+        with pytest.raises(UsageError, match="cannot be opened") as caught:
+            Warehouse(path, schema="acme")
+        assert "--warehouse" in caught.value.todo
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_what_somebody_else_made_is_not_touched(fresh: Any, kind: str) -> None:
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:
+        database.execute(f"CREATE {kind} acme.item AS SELECT 7 AS mine")
+    fresh.open()
+    with pytest.raises(UsageError, match='"item" already exists') as caught:
+        fresh.insert({"id": 1})
+    assert "--warehouse" in caught.value.todo
+    assert fresh.warehouse.state() == {}
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:
+        assert database.execute("FROM acme.item").fetchall() == [(7,)]
+
+
+def test_a_query_that_is_interrupted_is_no_error_of_the_file(desk: Any) -> None:
+    for error in (RuntimeError("Query interrupted"), duckdb.InterruptException("Interrupted!")):
+        with pytest.raises(KeyboardInterrupt), desk.warehouse.transaction():
+            raise error
+    desk.insert({"id": 1})
+    assert desk.rows() == [{"id": 1}]
+
+
+APPLY_FOR_EVER = """
+import sys
+from harness.protocol.messages import Reply
+from harness.warehouse import Warehouse
+with Warehouse(sys.argv[1], schema="acme") as warehouse:
+    while True:
+        number = warehouse.state().get("reply", 0) + 1
+        value = "x" * number if number > 5 else number
+        rows = [{"id": index, "reply": number, "v": value} for index in range(500)]
+        warehouse.apply(
+            Reply(
+                state={"reply": number},
+                insert={"item": rows, "log": [{"reply": number}]},
+                schema={"item": ["id"]},
+                soft_delete=["item"],
+            )
+        )
+        print(number, flush=True)
+"""
+
+
+def test_a_killed_harness_leaves_the_rows_of_its_state(fresh: Any) -> None:
+    for wait in (0.0, 0.011, 0.03):
+        fresh.warehouse.close()
+        command = [sys.executable, "-c", APPLY_FOR_EVER, str(fresh.path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=_env()) as process:
+            for _ in range(2):
+                process.stdout.readline()
+            time.sleep(wait)
+            process.kill()
+        fresh.open()
+        reply = fresh.warehouse.state()["reply"]
+        assert {row["reply"] for row in fresh.rows()} == {reply}
+        assert [row["reply"] for row in fresh.rows("log")] == list(range(1, reply + 1))
+
+
+def _env() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_a_run_has_its_calls_findings_and_end_and_can_be_queried(fresh: Any) -> None:
+    runs = Runs(fresh.warehouse)
+    run = runs.begin("resync", "fetch.py")
+    calls = [CallRecord(1, 0.5, 1.25, 200, 10, 2**40, 3, 1, 0, True), CallRecord(2, 2.0, 0.0, 0)]
+    for call in calls:
+        runs.add_call(run, call)
+    runs.add_finding(run, "state-stuck", "error", 2, [1, 2], "twice")
+    (record,) = runs.last()
+    assert (record.ended, record.calls) == ("", calls)  # as if it had been killed
+    runs.end(run, "failed", "the disk is full", {"item": 3})
+    (record,) = Runs(fresh.warehouse).last()
+    assert (record.id, record.command, record.target) == (run, "resync", "fetch.py")
+    assert abs((datetime.now(UTC) - record.began).total_seconds()) < 60 > record.seconds > 0
+    assert (record.ended, record.error) == ("failed", "the disk is full")
+    assert record.unseen == {"item": 3}
+    assert record.findings == [FindingRecord("state-stuck", "error", 2, [1, 2], "twice")]
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:
+        query = "SELECT command, number, status FROM _harness.runs JOIN _harness.calls ON run = id"
+        assert database.execute(query).fetchall() == [("resync", 1, 200), ("resync", 2, 0)]
+
+
+def test_the_last_runs_are_there_the_newest_first_until_reset(desk: Any) -> None:
+    runs = Runs(desk.warehouse)
+    for _ in range(MOST_RUNS + 2):
+        runs.add_call(runs.begin("sync", "x"), CallRecord(1, 0.0, 0.0))
+    found = runs.last()
+    assert [record.id for record in found] == list(range(MOST_RUNS + 2, 2, -1))
+    assert all(len(record.calls) == 1 for record in found)
+    desk.warehouse.reset()
+    assert runs.last() == []
