@@ -12,7 +12,8 @@ from harness.protocol.messages import Reply
 from harness.warehouse.load import Load, Noticed, mark
 from harness.warehouse.names import Privacy, quoted, to_name
 from harness.warehouse.notice import instant
-from harness.warehouse.store import INSTANT, Store
+from harness.warehouse.store import Store
+from harness.warehouse.types import INSTANT
 
 __all__ = ["ColumnInfo", "Noticed", "Privacy", "TableInfo", "Warehouse"]
 
@@ -29,22 +30,14 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """The current content of a table.
-
-    Attributes:
-        primary_key: Its columns; empty when rows are appended.
-        columns: The source's in the order seen, then Fivetran's.
-        rows: How many there are, deleted ones too.
-        deleted: How many are marked deleted.
-        empty: Columns that came and were always null: they are not created.
-    """
+    """The current content of a table."""
 
     name: str
-    primary_key: tuple[str, ...]
-    columns: list[ColumnInfo]
-    rows: int
-    deleted: int
-    empty: list[str]
+    primary_key: tuple[str, ...]  # empty if rows are appended
+    columns: list[ColumnInfo]  # the source's in the order seen, then Fivetran's
+    rows: int  # how many, deleted ones too
+    deleted: int  # how many are marked deleted
+    empty: list[str]  # columns that came and were always null: they are not created
 
 
 class Warehouse(Store):

@@ -7,13 +7,13 @@ with a point are compared as doubles, times as instants, all other values as tex
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass
 
 from harness.warehouse import Warehouse
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.store import INDEX, INSTANT, Table
-from harness.warehouse.types import NULL, Shape
+from harness.warehouse.store import INDEX, Table
+from harness.warehouse.types import INSTANT, NULL, Shape
 
 Row = dict[str, str | None]
 
@@ -45,23 +45,18 @@ def differences(
             ever grow, so they may have more rows. None: all must.
         appended: Tables without a primary key whose rows may be there several times.
     """
-    exact = None if entities is None else {to_name(name, table=True) for name in entities}
-    repeating = {to_name(name, table=True) for name in appended}
+    names = sorted({*found.made, *expected.made})
+    exact = names if entities is None else [to_name(name, table=True) for name in entities]
+    repeating = [to_name(name, table=True) for name in appended]
     compared = (
-        _compare(
-            found,
-            expected,
-            name,
-            may_have_more=exact is not None and name not in exact,
-            repeats=name in repeating,
-        )
-        for name in sorted({*found.made, *expected.made})
+        _compare(found, expected, name, more=name not in exact, repeats=name in repeating)
+        for name in names
     )
     return [differs for differs in compared if differs]
 
 
 def _compare(
-    found: Warehouse, expected: Warehouse, name: str, *, may_have_more: bool, repeats: bool
+    found: Warehouse, expected: Warehouse, name: str, *, more: bool, repeats: bool
 ) -> Difference | None:
     there, due = (store.made.get(name) or Table(name) for store in (found, expected))
     key = due.primary_key or there.primary_key
@@ -72,10 +67,8 @@ def _compare(
     has = _rows(found, there, texts, key, repeats)
     should = _rows(expected, due, texts, key, repeats)
     missing = [row for identity, row in should.items() if identity not in has]
-    surplus = [row for identity, row in has.items() if identity not in should]
+    surplus = [] if more else [row for identity, row in has.items() if identity not in should]
     changed = [(row, has[i]) for i, row in should.items() if i in has and row != has[i]]
-    if may_have_more:
-        surplus = []
     if missing:
         what = f"{_record(missing[0], key)} is missing"
     elif changed:
@@ -89,14 +82,15 @@ def _compare(
         what = f"{_record(surplus[0], key)} is one too many"
     else:
         return None
-    counts = {
-        "missing": len(missing),
-        "too many": len(surplus),
-        "with other values": len(changed),
+    counts: dict[str, Sized] = {
+        "missing": missing,
+        "too many": surplus,
+        "with other values": changed,
     }
-    numbers = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
-    several = sum(counts.values()) > 1
-    return Difference(f"{name}: {what}{f' (in all: {numbers})' if several else ''}", len(missing))
+    if len(missing) + len(surplus) + len(changed) > 1:
+        numbers = (f"{len(rows):,} {words}" for words, rows in counts.items() if rows)
+        what += f" (in all: {', '.join(numbers)})"
+    return Difference(f"{name}: {what}", len(missing))
 
 
 def _rows(

@@ -52,16 +52,12 @@ class Privacy:
         blocked: `"table"` or `"table.column"`, as the source or the destination spells it.
         hashed: `"table.column"`, likewise.
 
-    Attributes:
-        blocked: The entry of each table and column as the destination spells them; a whole table
-            has the column "".
-        hashed: Likewise.
-
     Raises:
         UsageError: An entry of `hashed` names no column.
     """
 
     def __init__(self, blocked: Iterable[str] = (), hashed: Iterable[str] = ()) -> None:
+        # By table and column as the destination spells them; a whole table has the column "".
         self.blocked = {_place(entry): entry for entry in blocked}
         self.hashed = {_place(entry): entry for entry in hashed}
         for (table, column), entry in self.hashed.items():
