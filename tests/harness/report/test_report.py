@@ -31,7 +31,7 @@ HOSTILE = f"""
 bad = {MARKUP!r}
 if state:
     return reply({{"errorMessage": bad, "errorType": bad, "stackTrace": [[bad, 1, bad, bad]]}})
-rows = [{{"id": bad, "list": [bad], bad: 1, "words": "a long text " * 40}}]
+rows = [{{"id": bad, "list": [bad], bad: 1, "words": "a\\x1b long text " * 40}}]
 rows[0] |= {{f"column_{{n}}": n for n in range(30)}}
 return reply({{"state": {{bad: bad, "long": "x" * 900}}, "insert": {{"thing": rows}},
               "schema": {{"thing": {{"primary_key": ["id"]}}}}, "hasMore": True, bad: bad}})
@@ -168,7 +168,9 @@ def test_no_secret_stands_in_the_page(report: Any) -> None:
         return page({"at": 1}, [{"id": secret, "list": [secret], "cut": "x" * 112 + secret}], True)
         """,
         "sync",
+        f'state --set {{"link":"{SECRET}"}}',
     )
+    assert '"link": "[secret]"' in page.text("section[@id='state']")
     assert "[secret]" in page.text(TABLE)
     assert "refused [secret]" in page.source
     for form in (SECRET[:6], json.dumps(SECRET)[1:-1], html.escape(SECRET)):
