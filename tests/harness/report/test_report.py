@@ -168,9 +168,9 @@ def test_no_secret_stands_in_the_page(report: Any) -> None:
         return page({"at": 1}, [{"id": secret, "list": [secret], "cut": "x" * 112 + secret}], True)
         """,
         "sync",
-        f'state --set {{"link":"{SECRET}"}}',
+        f'state --set {{"thing":"{SECRET}"}}',
     )
-    assert '"link": "[secret]"' in page.text("section[@id='state']")
+    assert '"thing": "[secret]"' in page.text("section[@id='state']")
     assert "[secret]" in page.text(TABLE)
     assert "refused [secret]" in page.source
     for form in (SECRET[:6], json.dumps(SECRET)[1:-1], html.escape(SECRET)):
