@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import duckdb
 import pytest
 from harness.errors import UsageError
 from harness.warehouse import Warehouse
-from harness.warehouse.runs import MOST_RUNS, CallRecord, FindingRecord, Runs
+from harness.warehouse.runs import MOST_RUNS, CallRecord, Runs
 
 
 def test_a_state_comes_back_exactly(desk: Any) -> None:
@@ -149,28 +148,6 @@ def test_a_killed_harness_leaves_the_rows_of_its_state(fresh: Any) -> None:
 
 def _env() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def test_a_run_has_its_calls_findings_and_end_and_can_be_queried(fresh: Any) -> None:
-    runs = Runs(fresh.warehouse)
-    run = runs.begin("resync", "fetch.py")
-    calls = [CallRecord(1, 0.5, 1.25, 200, 10, 2**40, 3, 1, 0, True), CallRecord(2, 2.0, 0.0, 0)]
-    for call in calls:
-        runs.add_call(run, call)
-    runs.add_finding(run, "state-stuck", "error", 2, [1, 2], "twice")
-    (record,) = runs.last()
-    assert (record.ended, record.calls) == ("", calls)  # as if it had been killed
-    runs.end(run, "failed", "the disk is full", {"item": 3})
-    (record,) = Runs(fresh.warehouse).last()
-    assert (record.id, record.command, record.target) == (run, "resync", "fetch.py")
-    assert abs((datetime.now(UTC) - record.began).total_seconds()) < 60 > record.seconds > 0
-    assert (record.ended, record.error) == ("failed", "the disk is full")
-    assert record.unseen == {"item": 3}
-    assert record.findings == [FindingRecord("state-stuck", "error", 2, [1, 2], "twice")]
-    fresh.warehouse.close()
-    with duckdb.connect(str(fresh.path)) as database:
-        query = "SELECT command, number, status FROM _harness.runs JOIN _harness.calls ON run = id"
-        assert database.execute(query).fetchall() == [("resync", 1, 200), ("resync", 2, 0)]
 
 
 def test_the_last_runs_are_there_the_newest_first_until_reset(desk: Any) -> None:
