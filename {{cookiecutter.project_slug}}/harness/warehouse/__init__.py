@@ -187,5 +187,10 @@ class Warehouse(Store):
 
     def unmatched(self) -> list[tuple[str, str]]:
         """`blocked` or `hashed` and the entry, for each that has hidden nothing so far."""
-        known = {name: table.sources for name, table in self.memory.tables.items()}
-        return list(self.privacy.unmatched(known))
+        found = []
+        for kind, places in (("blocked", self.privacy.blocked), ("hashed", self.privacy.hashed)):
+            for (name, column), entry in places.items():
+                table = self.memory.tables.get(name)
+                if table is None or (column and table.sources and column not in table.sources):
+                    found.append((kind, entry))
+        return found

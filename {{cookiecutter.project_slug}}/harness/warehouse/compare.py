@@ -20,10 +20,10 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a table differs: its first record in words, and how many records are missing."""
+    """Where a table differs."""
 
-    what: str
-    missing: int
+    what: str  # its first record in words
+    missing: int  # how many records
 
     def __str__(self) -> str:
         return self.what
@@ -58,7 +58,7 @@ def differences(
 def _compare(
     found: Warehouse, expected: Warehouse, name: str, *, more: bool, repeats: bool
 ) -> Difference | None:
-    there, due = (store.made.get(name) or Table(name) for store in (found, expected))
+    there, due = (store.made.get(name, Table(name)) for store in (found, expected))
     key = due.primary_key or there.primary_key
     texts = {
         c: _canonical(quoted(c), due.columns.get(c, NULL), there.columns.get(c, NULL))

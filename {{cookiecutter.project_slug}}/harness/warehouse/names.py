@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -70,14 +70,6 @@ class Privacy:
     def blocks(self, table: str, column: str = "") -> bool:
         """Whether the table, or the column of a table, is not written."""
         return (table, column) in self.blocked or (table, "") in self.blocked
-
-    def unmatched(self, columns: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-        """`blocked` or `hashed` and the entry, for each that hides none of the columns by table."""
-        for kind, places in (("blocked", self.blocked), ("hashed", self.hashed)):
-            for (table, column), entry in places.items():
-                known = columns.get(table)
-                if known is None or (column and known and column not in known):
-                    yield kind, entry
 
 
 def _place(entry: str) -> tuple[str, str]:
