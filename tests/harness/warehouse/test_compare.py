@@ -57,6 +57,8 @@ CASES = [
     ([keyed({"id": BIG}), keyed(A)], [keyed({"id": BIG}), keyed(A)], "nothing"),
     ([x(Decimal("90.39646779001665"))], [x(Decimal("90.396467790016650001"))], "nothing"),
     ([x(Decimal("5.0"))], [x(5)], "nothing"),
+    ([x(Decimal("1E+15"))], [x(10**15)], "nothing"),
+    ([x(Decimal("1E+300"))], [x(Decimal("1.0e300"))], "nothing"),
     ([x({"lat": [Decimal("36.3")]})], [x({"lat": [Decimal("36.30")]})], "nothing"),
     ([x(Decimal("0.1")), keyed(A)], [x(Decimal("0.10")), keyed(A)], "nothing"),
     ([x("2026-01-05T08:30:00Z")], [x("2026-01-05T09:30:00.000+01:00")], "nothing"),

@@ -125,12 +125,9 @@ def _canonical(column: str, one: Shape, other: Shape) -> str:
     if not both.fractional:
         return column
     # Integers compare exactly, whatever their size; what has a point or an exponent as a double.
-    double = f"TRY_CAST({column} AS DOUBLE)"
-    return (
-        f"CASE WHEN regexp_full_match({column}, '-?[0-9]+') OR {double} IS NULL THEN {column} "
-        f"WHEN {double} = trunc({double}) AND abs({double}) < 1e15 "
-        f"THEN {double}::BIGINT::VARCHAR ELSE {double}::VARCHAR END"
-    )
+    integer = f"regexp_full_match({column}, '-?[0-9]+')"
+    double = f"regexp_replace(TRY_CAST({column} AS DOUBLE)::VARCHAR, '[.]0$', '')"
+    return f"CASE WHEN {integer} THEN {column} ELSE coalesce({double}, {column}) END"
 
 
 def _record(row: Row, key: tuple[str, ...]) -> str:

@@ -128,12 +128,13 @@ def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, l
         now = text(rows.columns[stamp][index])
         what = f"{stamp} {now} replaces {text(was)}{_more(older)}"
         faults.append(rows.fault("row-goes-back", what, index, stamp))
-    taken = next((index for index, before, *_ in pairs if before < 0), -1)
-    for name in retyped if taken >= 0 else ():
+    taken = [index for index, before, *_ in pairs if before < 0]
+    if taken and retyped:
+        name, *_ = retyped
         old, new = rows.before[name], rows.here[name]
         was = "an integer" if new.kinds == old.kinds else old.words
-        what = f"{rows.id(taken)} replaces a row whose {name} was {was}"
-        faults.append(rows.fault("records-become-one", what, taken))
+        what = f"{rows.id(taken[0])} replaces a row whose {name} was {was}"
+        faults.append(rows.fault("records-become-one", what, taken[0]))
     return len(twice), faults
 
 
