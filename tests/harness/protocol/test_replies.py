@@ -48,6 +48,7 @@ BODIES: list[tuple[Any, list[str]]] = [
     ({**FINE, "insert": {}, "delete": {"t": []}, "softDelete": []}, []),
     ({**FINE, "errorMessage": None, "stackTrace": None}, []),
     (b' {"state" : {}, "hasMore" : false }\n', []),
+    (row('{"a": "\\ud83d\\ude00", "b": 1e400, "c": 18446744073709551616}'), []),
     ({**FINE, "insert": {"t": [{"a": '{"b": 1, "b" : 2}', '":': ":"}]}}, []),
     (
         {"insert": {"t": 1}, "softDelete": [2], "has_more": True},

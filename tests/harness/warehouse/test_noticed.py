@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from harness.errors import ProtocolBroken
 
 Place = tuple[int | None, str]
 Z, NAIVE = "2026-01-05T08:30:00Z", "2026-01-05T08:30:00"
@@ -92,6 +94,16 @@ def test_entities_of_one_table_are_noticed(desk: Any) -> None:
     assert found(desk.send(insert={"_orders": [{"a": 1}]}), "names-collide") == []
     what = '"_orders" and "orders" both become table orders'
     assert found(desk.send(insert={"orders": [{"a": 1}]}), "names-collide") == [(None, what)]
+
+
+def test_entities_of_one_table_with_other_keys_are_noticed_as_such(desk: Any) -> None:
+    desk.send(insert={"_orders": [{"a": 1}]}, schema={"_orders": {"primary_key": ["a"]}})
+    what = '"_orders" and "orders" both become table orders, with the primary keys (a) and (a, b)'
+    with pytest.raises(ProtocolBroken, match=re.escape(what)) as broken:
+        desk.send(
+            insert={"orders": [{"a": 1, "b": 2}]}, schema={"orders": {"primary_key": ["a", "b"]}}
+        )
+    assert broken.value.rule == "names-collide"
 
 
 def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:

@@ -94,9 +94,7 @@ class Load:
         if not (marked or deleted or inserted):
             return
         if len(table.entities) > 1:
-            names = " and ".join(f'"{name}"' for name in table.entities)
-            what = f"{names} both become table {table.name}"
-            self._faults.append(Fault("names-collide", what, entity=entities[0]))
+            self._faults.append(Fault("names-collide", _met(table), entity=entities[0]))
         counts = self._noticed.counts.setdefault(table.name, Counts())
         if marked:
             counts.marked = mark(self._store, table, self._synced)
@@ -175,6 +173,9 @@ class Load:
                     f"{table.name}.{name} is blocked, but it is part of the table's primary key.",
                     "Move it from blocked to hashed in connection.json.",
                 )
+        if table.made and table.primary_key != key and len(table.entities) > 1:
+            what = f"{_met(table)}, with the primary keys {listed(table.primary_key)} and "
+            raise ProtocolBroken(f"{what}{listed(key)}.", rule="names-collide")
         if table.made and table.primary_key != key:
             raise ProtocolBroken(
                 f'The primary key of "{entity}" is {listed(key)} in this reply and was '
@@ -254,3 +255,8 @@ def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
     return store.count(
         f"UPDATE {table.texts} SET {change} WHERE NOT _fivetran_deleted AND ({where})"
     )
+
+
+def _met(table: Table) -> str:
+    names = " and ".join(f'"{name}"' for name in table.entities)
+    return f"{names} both become table {table.name}"
