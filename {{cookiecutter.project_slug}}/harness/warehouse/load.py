@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import ProtocolBroken, UsageError
 from harness.protocol.messages import Fault, Reply
 from harness.warehouse import notice
-from harness.warehouse.names import Privacy, listed, quoted, to_name
+from harness.warehouse.names import Privacy, listed, to_name
 from harness.warehouse.notice import DELETED, STAGE, Rows, among, identity, instant
 from harness.warehouse.store import INDEX, Store, Table
 from harness.warehouse.types import NULL, Shape, as_text, observe
@@ -156,11 +156,9 @@ class Load:
         counts.updated += updated
         counts.inserted += len(records) - lost - updated
         last = f"SELECT max({INDEX}) FROM {STAGE} GROUP BY {identity(rows.key)}"
-        names = "".join(f"{quoted(name)}, " for name in filled)
         store.query(
-            f"INSERT INTO {table.texts} "
-            f"({names}{INDEX}, _fivetran_batch, _fivetran_deleted, _fivetran_synced) "
-            f"SELECT {names}{INDEX}, {store.memory.batch}, false, {self._synced} FROM {STAGE} "
+            f"INSERT INTO {table.texts} BY NAME SELECT *, {store.memory.batch} AS _fivetran_batch, "
+            f"false AS _fivetran_deleted, {self._synced} AS _fivetran_synced FROM {STAGE} "
             + (f"WHERE {INDEX} IN ({last})" if lost else "")
         )
 
