@@ -44,6 +44,7 @@ class Setting(msgspec.Struct, repr_omit_defaults=True):
     refusal: int = 410  # status of a token that has expired; 409: the step raises TokenExpired
     lag: float = 0.0  # seconds after which every other change can be seen
     exclusive: bool = False  # whether `since` is
+    coarse: int = 1  # `since` is rounded down to a multiple of this; a large number ignores it
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
     began: float = START  # when the test begins
 
@@ -315,7 +316,8 @@ class Upstream:
         shown = self.tables[setting.name].shown.values()
         found = [entry for entry in shown if setting.lists(entry)]
         if setting.form is not None and "since" in params:
-            low = setting.form.rank(params["since"]) + setting.exclusive
+            low = setting.form.rank(params["since"]) // setting.coarse * setting.coarse
+            low += setting.exclusive
             found = [entry for entry in found if entry.rank is None or entry.rank >= low]
         if setting.form is not None and "until" in params:
             end = setting.form.rank(params["until"])

@@ -106,7 +106,7 @@ INSTANTS = [
     _iso("days +9", DAY, "%Y-%m-%d", 540),
     _strptime("strptime, offset", 1, "%m/%d/%Y %I:%M:%S %p %z", -300),
     _epoch("epoch", SECOND, lambda at: at // SECOND),
-    _epoch("epoch", 1000, lambda at: at // 1000 / 1000, "epoch with a fraction"),
+    _epoch("epoch", 1000, lambda at: Decimal(at // 1000) / 1000, "epoch, fractions"),
     _epoch("epoch_ms", 1000, lambda at: at // 1000),
     _epoch("epoch_ns", 1, lambda at: at * 1000),
     *ZONED,

@@ -1,7 +1,7 @@
 """A player that calls as Fivetran does, and holds every reply against the protocol."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,12 @@ from connector.testing import Reply
 from .scripted import SECRETS, Upstream, one, source
 
 FIELDS = {"state", "insert", "delete", "schema", "softDelete", "hasMore"}
+FRAME = [
+    {"type": "string", "pattern": r"^(?!/)(?!\.\.)[^\\:]+\.py$"},
+    {"type": "integer", "minimum": 1},
+    {"type": "string", "minLength": 1},
+    {"type": "string"},
+]
 REPORT = {
     "type": "object",
     "required": ["state", "hasMore", "errorMessage", "errorType", "stackTrace"],
@@ -28,30 +34,16 @@ REPORT = {
         "errorType": {"type": "string", "pattern": r"^([A-Za-z_]+|\[secret\])$"},
         "stackTrace": {
             "type": "array",
-            "items": {
-                "type": "array",
-                "minItems": 4,
-                "maxItems": 4,
-                "prefixItems": [
-                    {"type": "string", "pattern": r"^(?!/)(?!\.\.)[^\\:]+\.py$"},
-                    {"type": "integer", "minimum": 1},
-                    {"type": "string", "minLength": 1},
-                    {"type": "string"},
-                ],
-            },
+            "items": {"type": "array", "minItems": 4, "maxItems": 4, "prefixItems": FRAME},
         },
     },
 }
+VALIDATOR = jsonschema.Draft202012Validator(REPORT)
 
 
 @dataclass
 class Sync:
-    """What one sync's calls answered.
-
-    Attributes:
-        replies: Those that Fivetran applies.
-        report: The error report that ended it, or None.
-    """
+    """What one sync's calls answered: replies that Fivetran applies, and the report at the end."""
 
     replies: list[dict[str, Any]] = field(default_factory=list)
     report: dict[str, Any] | None = None
@@ -62,15 +54,12 @@ class Sync:
         return self.report["errorMessage"] if self.report else ""
 
     def inserted(self, table: str = "thing") -> list[dict[str, Any]]:
-        """All records inserted into a table, in the order of their arrival."""
         return [row for reply in self.replies for row in reply["insert"].get(table, ())]
 
     def ids(self, table: str = "thing") -> list[Any]:
-        """The ids of the inserted records, in the order of their arrival."""
         return [row["id"] for row in self.inserted(table)]
 
     def deleted(self, table: str = "thing") -> list[dict[str, Any]]:
-        """All records deleted from a table, in the order of their arrival."""
         return [row for reply in self.replies for row in reply.get("delete", {}).get(table, ())]
 
 
@@ -78,8 +67,6 @@ class Player:
     """Calls until `hasMore` is false, from the last successful reply's state; applies replies.
 
     Args:
-        source: The connector.
-        upstream: The transport.
         state: What Fivetran holds.
         sync_ids: Whether calls carry a sync id.
         request: Further fields of the requests.
@@ -100,18 +87,21 @@ class Player:
         self.sync_ids = sync_ids
         self.request = {"agent": "test", "secrets": SECRETS, **request}
         self.sync_id: str | None = None
+        # The last record of each key (without a key: of each row); None if it is marked.
         self.tables: dict[str, dict[tuple[Any, ...], dict[str, Any] | None]] = {}
 
-    def call(self) -> dict[str, Any]:
-        """One call; its reply is applied unless it is an error report."""
+    def ask(self) -> dict[str, Any]:
+        """The reply to one call, which is not applied."""
         asked = {**self.request, "state": self.state}
         if self.sync_id is not None:
             asked["sync_id"] = self.sync_id
-        status, body = handle(self.source, encoded(asked), self.upstream)
-        reply = checked(status, body)
+        return checked(*handle(self.source, encoded(asked), self.upstream))
+
+    def call(self) -> dict[str, Any]:
+        """One call; its reply is applied unless it is an error report."""
+        reply = self.ask()
         if "errorMessage" not in reply:
-            self.state = reply["state"]
-            self._apply(reply)
+            self.apply(reply)
         return reply
 
     def sync(self, calls: int = 500) -> Sync:
@@ -140,16 +130,24 @@ class Player:
             key[0] if len(key) == 1 else key: row for key, row in rows.items() if row is not None
         }
 
-    def _apply(self, reply: Mapping[str, Any]) -> None:
-        for name in reply.get("softDelete", ()):
-            self.tables[name] = dict.fromkeys(self.tables.get(name, {}))
-        for side in ("delete", "insert"):
-            for name, rows in reply.get(side, {}).items():
+    def apply(
+        self,
+        reply: Mapping[str, Any],
+        parts: Sequence[str] = ("softDelete", "delete", "insert"),
+    ) -> None:
+        """Take in a reply: its state, and its parts in this order."""
+        self.state = reply["state"]
+        for part in parts:
+            if part == "softDelete":
+                for name in reply.get(part, ()):
+                    self.tables[name] = dict.fromkeys(self.tables.get(name, {}))
+                continue
+            for name, rows in reply.get(part, {}).items():
                 key = reply.get("schema", {}).get(name, {}).get("primary_key")
                 table = self.tables.setdefault(name, {})
                 for row in rows:
                     at = tuple(row[column] for column in key) if key else (len(table),)
-                    table[at] = row if side == "insert" else None
+                    table[at] = row if part == "insert" else None
 
 
 def committed(*cursors: Any, headers: dict[str, str] | None = None, **options: Any) -> Any:
@@ -158,8 +156,7 @@ def committed(*cursors: Any, headers: dict[str, str] | None = None, **options: A
     upstream = Upstream(lambda asked: Reply(json={"data": rows}, headers=headers or {}))
     player = Player(one(**options), upstream)
     sync = player.sync()
-    assert sync.error == ""
-    assert sync.inserted() == rows
+    assert (sync.error, sync.inserted()) == ("", rows)
     return player.state.get("thing")
 
 
@@ -174,7 +171,7 @@ def checked(status: int, body: bytes) -> dict[str, Any]:
     assert isinstance(reply["state"], dict)
     assert isinstance(reply["hasMore"], bool)
     if "errorMessage" in reply:
-        jsonschema.validate(json.loads(body), REPORT)
+        VALIDATOR.validate(json.loads(body))
         return reply
     assert status == 200
     assert reply.keys() <= FIELDS
@@ -214,9 +211,7 @@ def reading(
     made = source(base_url=url, **options)
 
     def page(fetch: Fetch) -> Page:
-        if callable(step):
-            return step(fetch)
-        return Page(fetch.get(step).rows("data"))
+        return step(fetch) if callable(step) else Page(fetch.get(step).rows("data"))
 
     made.entity("thing", **{"primary_key": ["id"], **(entity or {})})(page)
     return made
@@ -234,16 +229,14 @@ def rows(source: Source, **request: Any) -> list[dict[str, Any]]:
     """The rows of one call, which must not fail."""
     reply = call(source, **request)
     assert "errorMessage" not in reply, reply["errorMessage"]
-    found: list[dict[str, Any]] = reply["insert"]["thing"]
-    return found
+    return reply["insert"]["thing"]
 
 
 def error(source: Source, **request: Any) -> str:
     """The error message of one call, which must fail."""
     reply = call(source, **request)
     assert "errorMessage" in reply, reply
-    message: str = reply["errorMessage"]
-    return message
+    return reply["errorMessage"]
 
 
 def asked(url: str, ask: Callable[[Fetch], Any], **options: Any) -> Any:

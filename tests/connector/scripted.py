@@ -19,9 +19,14 @@ def iso(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
     return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime(form)
 
 
+def dated(*cursors: Any) -> list[dict[str, Any]]:
+    """Records with these cursors, numbered in this order."""
+    return [{"id": i, "at": cursor} for i, cursor in enumerate(cursors)]
+
+
 def days(*ago: float) -> list[dict[str, Any]]:
-    """Records that changed so many days ago, numbered in this order."""
-    return [{"id": i, "at": iso(-86400 * days)} for i, days in enumerate(ago)]
+    """Records that changed so many days ago."""
+    return dated(*(iso(-86400 * each) for each in ago))
 
 
 def http_date(seconds: float) -> str:
@@ -75,18 +80,22 @@ def script(pages: Mapping[str | None, Any]) -> Upstream:
     return Upstream(answers)
 
 
-def endless(*, rows: int = 1, size: int = 1, pages: int = 10**9) -> Upstream:
-    """Page after page of records; the token is the number of the page."""
+def paged(rows: Callable[[int], Any], pages: int = 10**9) -> Upstream:
+    """So many pages; the token is the number of the page, and a page may be a `Reply`."""
 
     def answers(asked: Asked) -> Any:
         page = int(asked.params.get("token", 0))
-        data = [
-            {"id": page * rows + i, "at": iso(-9000 + page), "text": "x" * size}
-            for i in range(rows)
-        ]
+        data = rows(page)
+        if isinstance(data, Reply):
+            return data
         return {"data": data, "next": page + 1 if page + 1 < pages else None}
 
     return Upstream(answers)
+
+
+def endless(*, size: int = 1, pages: int = 10**9) -> Upstream:
+    """Page after page of one record."""
+    return paged(lambda page: [{"id": page, "at": iso(-9000 + page), "text": "x" * size}], pages)
 
 
 def search(records: list[dict[str, Any]], size: int = 1000, most: int = 10000) -> Upstream:
@@ -123,12 +132,9 @@ class Listing:
             after = json.loads(token)
             rows = [row for row in rows if [row[self.sort], row["id"]] > after]
         size = self.size or int(asked.params["limit"])
-        page = rows[:size]
-        more = len(rows) > size
-        return {
-            "data": page,
-            "next": json.dumps([page[-1][self.sort], page[-1]["id"]]) if more else None,
-        }
+        page, more = rows[:size], len(rows) > size
+        following = json.dumps([page[-1][self.sort], page[-1]["id"]]) if more else None
+        return {"data": page, "next": following}
 
 
 def reading(source: Source, name: str = "thing", path: str | None = None, **options: Any) -> None:
@@ -136,28 +142,16 @@ def reading(source: Source, name: str = "thing", path: str | None = None, **opti
 
     @source.entity(name, **options)
     def step(fetch: Fetch) -> Page:
-        response = fetch.get(
-            path or f"/{name}",
-            params={
-                "since": fetch.since,
-                "until": fetch.until,
-                "token": fetch.token,
-                "limit": fetch.page_size,
-            },
-        )
+        bounds = {"since": fetch.since, "until": fetch.until}
+        params = {**bounds, "token": fetch.token, "limit": fetch.page_size}
+        response = fetch.get(path or f"/{name}", params=params)
         return Page(response.rows("data"), next_token=response.value("next", default=None))
 
 
 def source(**options: Any) -> Source:
     """A source without entities; one worker by default, for the order of requests."""
-    return Source(
-        **{
-            "base_url": "https://api.example.com",
-            "auth": BearerToken("apiToken"),
-            "workers": 1,
-            **options,
-        }
-    )
+    usual = {"base_url": "https://api.example.com", "auth": BearerToken("apiToken"), "workers": 1}
+    return Source(**{**usual, **options})
 
 
 def stepping(step: Callable[[Fetch], Page], name: str = "thing", **options: Any) -> Source:
@@ -165,6 +159,16 @@ def stepping(step: Callable[[Fetch], Page], name: str = "thing", **options: Any)
     made = source()
     made.entity(name, **{"primary_key": ["id"], **options})(step)
     return made
+
+
+def feeding(**options: Any) -> Source:
+    """A source whose pages tell of deleted records too, as `gone`: key `id`, cursor `at`."""
+
+    def step(fetch: Fetch) -> Page:
+        body = fetch.get("/thing", params={"since": fetch.since, "token": fetch.token}).json()
+        return Page(body["data"], body["next"], deleted=body["gone"])
+
+    return stepping(step, **{"cursor": "at", **options})
 
 
 def one(**options: Any) -> Source:

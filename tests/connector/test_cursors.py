@@ -1,16 +1,23 @@
-"""Cursor values: read, compared, moved and written, against a simple model of the upstream."""
+"""Cursor values: read, compared, moved and written as the upstream does, across clock changes."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from connector.cursors import MISSING, CursorError, Cursors, PageCursors, Point
-from connector.errors import SourceError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from .play import Player
+from .scripted import dated, one, script
+from .test_setup_test import setup_test
+
 SECOND = 1_000_000  # microseconds
+HOUR = 3600 * SECOND
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEW_YORK = "America/New_York"
 GERMAN = "%d.%m.%Y %H:%M"
@@ -101,42 +108,15 @@ def test_what_is_not_iso_8601_is_an_error_that_names_it(value: Any) -> None:
     assert (repr(value) if isinstance(value, str) else str(value)) in refused(Cursors(), value)
 
 
-@pytest.mark.parametrize("value", [None, "", " ", "\t", MISSING])
-@pytest.mark.parametrize("kind", [None, "text", "sequence", "epoch", GERMAN])
-def test_null_blank_and_missing_values_decide_nothing(kind: str | None, value: Any) -> None:
-    page = PageCursors(Cursors(kind), [value, value])
-    assert (page.readable, page.unreadable, page.points) == (0, [], [None, None])
-    assert page.present == (value is not MISSING)
-
-
-ODD: list[tuple[str | None, Any, Any]] = [
-    *((None, "2026-01-05T08:30:00Z", odd) for odd in (
-        "2026-02-30T00:00:00Z", "Never", "-", "0000-12-30T00:00:00Z", "0000-00-00",
-        "2026-01-05T08:30:00Z ", True, {"at": 1}, ["2026-01-05"], 17, Decimal("17.5"),
-    )),
-    ("epoch", 1767601800, 0),
-    ("epoch_ms", 1767601800000, -62135596800000),
-    ("epoch_us", 1767601800000000, Decimal("1E+1000000")),
-    ("epoch_ns", 1767601800000000000, float("nan")),
-    ("sequence", 17, "seventeen"),
-    ("sequence", "17", "0x11"),
-    ("text", "b7", 17),
-    (GERMAN, "05.01.2026 08:30", "05.01.2026 08:30 "),
-    (HTTP, "Mon, 05 Jan 2026 08:30:00 GMT", "Mon, 05 Jan 2026 08:30:00 EST"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize(("kind", "good", "odd"), ODD)
-def test_one_odd_value_is_put_aside_and_never_becomes_the_cursor(
-    kind: str | None, good: Any, odd: Any, place: int
-) -> None:
-    values = [good, good]
-    values.insert(place, odd)
-    page = PageCursors(Cursors(kind), values)
-    assert (page.unreadable, page.readable, page.points[place]) == ([(place, odd)], 2, None)
-    assert page.top is not None and page.top.value == good
-    assert isinstance(page.error, CursorError)
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("written", [*NOT_ISO[:6], 1767225000])
+def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written: Any) -> None:
+    """The setup test and the first sync fail with one sentence that names value and choices."""
+    player = Player(one(), script({None: dated(written, written)}))
+    for message in (setup_test(one(), player.upstream)["errorMessage"], player.sync().error):
+        for text in ("entity thing", "'at'", str(written), "cursor_type", "%d.%m.%Y", '"text"'):
+            assert text in message
+    assert player.state.get("thing") is None
 
 
 def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -> None:
@@ -154,73 +134,6 @@ def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -
                 why = refused(Cursors(declared), number)
                 assert f'cursor_type="{declared}"' in why
                 assert f'by its size it is cursor_type="{kind}"' in why
-
-
-# ---- declarations
-
-DECLARATIONS: list[tuple[tuple[str | None, str | None], str]] = [
-    *(((kind, None), r"%d\.%m\.%Y.*epoch_ns.*sequence.*text") for kind in ("", "iso", "Epoch")),
-    *(((None, zone), "IANA") for zone in ("Mars", "../etc/passwd", "America", "", "EST5EDT6")),
-    *(((form, None), "does not say which") for form in (
-        "%H:%M", "%d.%m. %H:%M", "%d %Y", "%I:%M %d.%m.%Y", "%Y-%m-%d %M", "%Y-%U",
-    )),
-    *(((form, None), "not a strptime form") for form in (
-        "%Q", "%-d.%m.%Y", "%s", "%d %d %Y", "100%",
-    )),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("declared", "why"), DECLARATIONS)
-def test_a_type_or_a_zone_that_leaves_open_what_is_meant_is_refused(
-    declared: tuple[str | None, str | None], why: str
-) -> None:
-    with pytest.raises(SourceError, match=why):
-        Cursors(*declared)
-
-
-def test_a_strptime_form_that_names_a_time_is_taken() -> None:
-    for form in ("%Y", "%G-W%V-%u", "%c", "%b %d, %Y, %I %p", "%%%Y%m%d%H%M%S", "%d-%b-%y %z"):
-        assert Cursors(form).is_time
-
-
-# The type, the zone, a declared start, and what it is written as; an error's words in a list.
-STARTS: list[tuple[str | None, str | None, Any, Any]] = [
-    (None, None, "2025-12-30", "2025-12-30"),
-    ("epoch", None, "2025-12-30", 1767052800),
-    ("epoch", NEW_YORK, "2025-11-02T01:30:00", 1762061400),
-    ("epoch_ms", None, "2025-12-30T00:00:00.5Z", 1767052800500),
-    ("epoch_us", None, "1970-06-01", 13046400000000),
-    ("epoch_ns", None, "1960-01-01", -315619200 * 10**9),
-    ("epoch_ms", None, 0, 0),
-    ("sequence", None, 17, 17),
-    (GERMAN, None, "30.12.2025 07:00", "30.12.2025 07:00"),
-    (GERMAN, None, "2025-12-30", "30.12.2025 00:00"),
-    (GERMAN, NEW_YORK, "2025-12-30T00:00:00Z", "29.12.2025 19:00"),
-    (GERMAN, None, "2025-12-30T00:00:00Z", "29.12.2025 12:00"),
-    (HTTP, None, "2025-12-30T01:00:00+01:00", "Tue, 30 Dec 2025 00:00:00 GMT"),
-    ("%d.%m.%Y %H:%M %z", NEW_YORK, "2025-12-30", "30.12.2025 05:00 +0000"),
-    (None, None, "30.12.2025", ["not a time in ISO 8601"]),
-    ("epoch_ms", None, 1767052800, ['cursor_type="epoch"']),
-    ("epoch", None, "30.12.2025", ["not a number"]),
-    ("epoch", None, "2025-02-30", ["not a time in ISO 8601"]),
-    (GERMAN, None, "30/12/2025", ["not in the form"]),
-    ("%y%m%d", None, "1960-01-01", ["cannot be written"]),
-    (GERMAN, None, "0001-01-01T00:00:00Z", ["cannot be written"]),
-    ("text", None, 17, ["is for text"]),
-    ("epoch", None, True, ["neither text nor a number"]),
-]
-
-
-@pytest.mark.parametrize(("kind", "zone", "start", "written"), STARTS)
-def test_a_start_in_iso_8601_is_written_as_the_upstream_writes_times(
-    kind: str | None, zone: str | None, start: Any, written: Any
-) -> None:
-    cursors = Cursors(kind, zone)
-    if not isinstance(written, list):
-        assert cursors.parse_start(start) == point(cursors, written)
-        return
-    with pytest.raises(CursorError, match=written[0]):
-        cursors.parse_start(start)
 
 
 # ---- pages
@@ -297,3 +210,164 @@ def test_a_page_read_at_once_answers_as_one_read_one_by_one(
     if Cursors(**options).is_time:
         moments += [found.at / SECOND for found in points[:3]]
     assert answers(page, others, moments) == answers(slow, others, moments)
+
+
+# ---- wall clocks
+
+
+@pytest.mark.parametrize(
+    ("zone", "value", "earliest", "latest"),
+    [
+        (NEW_YORK, "2025-11-02 01:30:00", "2025-11-02T05:30Z", "2025-11-02T06:30Z"),  # comes twice
+        (NEW_YORK, "2026-03-08 02:30:00", "2026-03-08T06:30Z", "2026-03-08T07:30Z"),  # is skipped
+        (NEW_YORK, "2026-01-05 12:00:00", "2026-01-05T17:00Z", "2026-01-05T17:00Z"),
+        (None, "2026-01-05 12:00:00", "2026-01-04T22:00Z", "2026-01-06T00:00Z"),
+        (None, "2026-01-05 12:00:00Z", "2026-01-05T12:00Z", "2026-01-05T12:00Z"),
+    ],
+)
+def test_a_time_is_may_be_after_at_the_latest_and_passed_at_the_earliest_it_can_mean(
+    zone: str | None, value: str, earliest: str, latest: str
+) -> None:
+    cursors = Cursors(None, zone)
+    found, first, last = point(cursors, value), at(earliest) / SECOND, at(latest) / SECOND
+    assert cursors.may_be_after(found, last - 1) and not cursors.may_be_after(found, last)
+    assert cursors.passed(found, first - 1) and not cursors.passed(found, first)
+
+
+# When clocks were changed: by half an hour, by two and by three; at midnight; by a whole day.
+CHANGES = [
+    (NEW_YORK, "2025-03-09T07:00Z"), (NEW_YORK, "2025-11-02T06:00Z"),
+    ("Australia/Lord_Howe", "2025-04-05T15:00Z"), ("Australia/Lord_Howe", "2025-10-04T15:30Z"),
+    ("Antarctica/Troll", "2025-03-30T01:00Z"), ("Antarctica/Troll", "2025-10-26T01:00Z"),
+    ("Antarctica/Casey", "2010-03-04T15:00Z"), ("Pacific/Apia", "2011-12-30T10:00Z"),
+    ("America/Sao_Paulo", "2018-02-18T02:00Z"), ("America/Sao_Paulo", "2018-11-04T03:00Z"),
+    ("Asia/Beirut", "2025-03-29T22:00Z"), ("Asia/Beirut", "2025-10-25T21:00Z"),
+    ("Africa/Casablanca", "2025-02-23T02:00Z"), ("Europe/Dublin", "2025-10-26T01:00Z"),
+]  # fmt: skip
+NEAR = st.tuples(
+    st.sampled_from([(name, at(text)) for name, text in CHANGES]),
+    st.integers(-30, 30).map(lambda tens: tens * 600 * SECOND),
+    st.sampled_from([-1, 0, 1]) | st.integers(-5 * HOUR, 5 * HOUR),
+).map(lambda drawn: (drawn[0][0], drawn[0][1] + drawn[1] + drawn[2]))
+# How upstreams write times, and how they are declared; {} stands for the zone.
+FORMS: dict[str, tuple[str, str | None, str | None]] = {
+    "seconds": ("%Y-%m-%d %H:%M:%S", None, "{}"),
+    "minutes": ("%Y-%m-%dT%H:%M", None, "{}"),
+    "hours": ("%Y-%m-%dT%H", None, "{}"),
+    "micros": ("%Y-%m-%dT%H:%M:%S.%f", None, "{}"),
+    "days": ("%Y-%m-%d", None, "{}"),
+    "offset": ("%Y-%m-%dT%H:%M:%S%z", None, None),
+    "offset in a zone": ("%Y-%m-%dT%H:%M:%S%z", None, "{}"),
+    "no zone": ("%Y-%m-%d %H:%M:%S", None, None),
+    "strptime": (GERMAN, GERMAN, "{}"),
+    "strptime, days": ("%b %d, %Y", "%b %d, %Y", "{}"),
+    "strptime, months": ("%Y/%m", "%Y/%m", "{}"),
+    "strptime, 12 hours": (AMERICAN, AMERICAN, "{}"),
+    "epoch": ("%s", "epoch", None),
+}
+
+
+def declared(form: str, name: str) -> tuple[Cursors, str]:
+    text, kind, zone = FORMS[form]
+    return Cursors(kind, zone and name), text
+
+
+def written(text: str, name: str, when: int) -> Any:
+    if text == "%s":
+        return when // SECOND
+    moment = (EPOCH + timedelta(microseconds=when)).astimezone(ZoneInfo(name))
+    return moment.strftime(text)
+
+
+def rank(text: str, value: Any) -> Any:
+    """How an upstream compares what it wrote: wall clocks as they stand."""
+    return value * SECOND if text == "%s" else micros(datetime.strptime(value, text))
+
+
+@given(NEAR, st.sampled_from(sorted(FORMS)), st.timedeltas(timedelta(0), timedelta(days=3)))
+@example((NEW_YORK, at("2026-11-01T06:02Z")), "seconds", timedelta(minutes=5))
+def test_a_lookback_is_never_later_than_what_is_committed(
+    near: tuple[str, int], form: str, by: timedelta
+) -> None:
+    (name, when), micros_back = near, by // timedelta(microseconds=1)
+    cursors, text = declared(form, name)
+    committed = point(cursors, written(text, name, when))
+    back = cursors.lookback(committed, by)
+    distance = rank(text, committed.value) - rank(text, back.value)
+    assert distance >= 0 and back.at <= committed.at
+    # As much as was asked for, a unit of the form, and what clocks were put back.
+    unit = 31 * 24 * HOUR if "month" in form else 24 * HOUR
+    assert distance <= micros_back + unit + 25 * HOUR
+    if not by:
+        assert back == committed
+    elif form != "no zone":  # what was written in the time before is read again
+        then = written(text, name, committed.at - micros_back)
+        assert rank(text, back.value) <= rank(text, then)
+
+
+def slices(cursors: Cursors, start: Any, window: timedelta, horizon: float) -> Iterator[Point]:
+    """The bounds of a walk's slices, as an engine asks for them from what it has written."""
+    bound = point(cursors, start)
+    yield bound
+    for _ in range(2000):
+        bound = point(cursors, cursors.slice_end(bound, window, horizon).value)
+        yield bound
+        if cursors.passed(bound, horizon):
+            return
+    raise AssertionError("the slices do not end")
+
+
+WINDOWS = [timedelta(hours=hours) for hours in (0.5, 1, 6, 12, 24, 36, 24 * 9)]
+
+
+@given(NEAR, st.sampled_from(sorted(FORMS)), st.sampled_from(WINDOWS), st.integers(-36, 36))
+@example((NEW_YORK, at("2025-10-30T04:00Z")), "days", WINDOWS[4], -150)
+@example((NEW_YORK, at("2025-11-02T04:00Z")), "seconds", WINDOWS[0], -10)
+@example((NEW_YORK, at("2025-03-09T07:00Z") - 1), "micros", WINDOWS[0], 0)
+@example((NEW_YORK, at("2025-11-02T00:10Z")), "seconds", WINDOWS[3], -6)
+def test_slices_touch_move_on_and_end_just_after_the_horizon(
+    near: tuple[str, int], form: str, window: timedelta, hours: int
+) -> None:
+    """As an upstream compares: no gap, no slice that is empty by its bounds, no endless walk."""
+    name, when = near
+    cursors, text = declared(form, name)
+    horizon = when - hours * HOUR
+    found = list(slices(cursors, written(text, name, when), window, horizon / SECOND))
+    ranks = [rank(text, bound.value) for bound in found]
+    assert all(low < high for low, high in pairwise(ranks))
+    # Whatever was written up to the horizon lies below the end.
+    for minutes in (0, 1, 29, 31, 59, 61, 90, 121, 180, 24 * 60):
+        assert rank(text, written(text, name, horizon - minutes * 60 * SECOND)) < ranks[-1]
+    length = window // timedelta(microseconds=1)
+    unit = 31 * 24 * HOUR if "month" in form else 24 * HOUR if "day" in form else HOUR
+    for low, high in pairwise(found):
+        assert high.at - low.at <= max(length, unit) + 25 * HOUR
+    assert len(found) <= 3 + max(0, 26 + 24 - hours) * HOUR / length + 30
+
+
+@pytest.mark.parametrize(
+    ("days", "bounds"),
+    [
+        (1, ["2025-10-31", "2025-11-01", "2025-11-02", "2025-11-03", "2025-11-04", "2025-11-05"]),
+        (2, ["2025-11-01", "2025-11-03", "2025-11-05"]),
+        (1, ["2025-11-01T00:00:00", "2025-11-02T00:00:00", "2025-11-02T23:00:00",
+             "2025-11-03T23:00:00", "2025-11-04T07:00:01"]),
+    ],
+)  # fmt: skip
+def test_days_move_by_calendar_days_and_timestamps_by_hours_in_utc(
+    days: int, bounds: list[str]
+) -> None:
+    """Clocks are put back on 2 November."""
+    horizon = at("2025-11-04T12:00Z") / SECOND
+    found = slices(Cursors(None, NEW_YORK), bounds[0], timedelta(days=days), horizon)
+    assert [bound.value for bound in found] == bounds
+
+
+def test_slices_begin_in_1970_or_in_the_future() -> None:
+    """An epoch passes through every magnitude on its way; after 9999 there is nothing."""
+    month = timedelta(days=30)
+    for bound in list(slices(Cursors("epoch_ms"), 0, month, 1767225600))[:-1]:
+        assert bound.value % (30 * 86_400_000) == 0
+    assert len(list(slices(Cursors(), "2099-01-01T00:00:00Z", month, 1.7e9))) == 2
+    last = point(Cursors(), "9999-12-31T23:59:59Z")
+    assert Cursors().slice_end(last, month, 1.7e9) == last

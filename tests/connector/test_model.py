@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from .model import START, Setting, Upstream
-from .model_forms import COUNTS, DAY, INSTANTS, ZONED, Form
-from .model_player import ORDERS, Player
+from .model_forms import COUNTS, DAY, INSTANTS, SECOND, ZONED, Form
+from .model_rules import ORDERS, Judge
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 # Where clocks go back or forward: New York, New York, Lord Howe.
@@ -144,13 +144,14 @@ def searched(draw: Draw) -> list[Setting]:
         "order": "asc",
         "tokens": "cursor",
         "limit": 6,
+        "coarse": 1,
         "page_size": draw(st.sampled_from([2, 3])),
         "window": draw(st.sampled_from([None, None, timedelta(days=1)])),
         "start": 4 * DAY,
         # Tombstones carry no ascending walk on: a search that gives only these gets nowhere.
         "deletes": "none",
     }
-    return [dated(draw, **fixed)]
+    return [draw(st.sampled_from([dated, dated, keyless]))(draw, **fixed)]
 
 
 def whole(draw: Draw, name: str = "thing", *deletes: str) -> Setting:
@@ -169,6 +170,7 @@ def keyless(draw: Draw, **fixed: Any) -> Setting:
         choose("start", 4 * DAY)
     choose.tokens(form)
     choose("page_size", 2, 3, 7)  # two records that are alike make no two pages that are alike
+    choose("coarse", 1, 60 * SECOND, 2**80)
     return choose.setting()
 
 
@@ -228,10 +230,10 @@ def test_a_sync_ends_though_the_upstream_never_rests(order: str) -> None:
     with held_clock(START) as held:
         upstream = Upstream(held, [setting])
         upstream.script.extend([("sweep", 0, 0)] * 1000)
-        player = Player(upstream)
+        judge = Judge(upstream)
         for _ in range(3):
-            player.sync(most=50)
-        player.settle()
+            judge.sync(most=50)
+        judge.settle()
 
 
 # ---- schedules
@@ -306,21 +308,21 @@ def play(
         clock = {**clock, "skew": max(clock["skew"], -3600)}
     with held_clock(entities[0].began) as held:
         upstream = Upstream(held, entities, **clock)
-        player = Player(upstream, ids=ids)
+        judge = Judge(upstream, ids=ids)
         for turn in schedule:
             upstream.clock.advance(turn.pause)
             upstream.drift(turn.drift)
             for change in turn.changes:
                 upstream.change(*change)
             upstream.script.extend(turn.script)
-            player.over |= turn.between == "new sync"
+            judge.over |= turn.between == "new sync"
             if turn.between == "re-sync":
-                player.resync()
+                judge.resync()
             if turn.deploy and deploy(entities[0], turn.deploy):
-                player.redeployed = True
+                judge.redeployed = True
                 upstream.waits.clear()
-            player.call(turn.fate, turn.order, turn.seconds, turn.size, turn.gap)
-        player.settle()
+            judge.call(turn.fate, turn.order, turn.seconds, turn.size, turn.gap)
+        judge.settle()
 
 
 def deploy(setting: Setting, what: Any) -> bool:

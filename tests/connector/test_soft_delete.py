@@ -7,19 +7,13 @@ from connector import Fetch, Page, RetryLater, Source
 from connector.testing import HeldClock, Reply
 
 from .play import Player, Sync
-from .scripted import Asked, Upstream, reading, source, stepping
+from .scripted import Asked, Upstream, reading, script, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 DOWN = Reply(json={"error": "maintenance"}, status=403)
-
-
-def soft(*names: str, how: bool | str = True, **options: Any) -> Source:
-    """Entities that are read whole each time."""
-    made = source(**options)
-    for name in names:
-        reading(made, name, primary_key=["id"], soft_delete=how)
-    return made
+BUSY = Reply(json={}, status=429, headers={"Retry-After": "900"})
+OFTEN = "may_be_empty"
 
 
 class Table(Upstream):
@@ -32,11 +26,19 @@ class Table(Upstream):
 
     def _answers(self, asked: Asked) -> Any:
         first = int(asked.params.get("token", 0))
-        failure = self.fails(len(self.asked), first)
-        if failure is not None:
-            return failure
-        rows = [{"id": i} for i in sorted(self.ids)[first : first + 2]]
-        return {"data": rows, "next": first + 2 if first + 2 < len(self.ids) else None}
+        rows = [{"id": i} for i in self.ids[first : first + 2]]
+        page = {"data": rows, "next": first + 2 if first + 2 < len(self.ids) else None}
+        return self.fails(len(self.asked), first) or page
+
+
+def played(table: Upstream, had: int, *names: str, how: bool | str = True) -> Player:
+    """A player of entities that are read whole; the last reading had so many rows."""
+    made = source()
+    for name in names or ("thing",):
+        reading(made, name, primary_key=["id"], soft_delete=how)
+    player = Player(made, table, state={"thing": {"rows": had}})
+    player.tables["thing"] = {(i,): {"id": i} for i in range(1, 9)}
+    return player
 
 
 def marks(sync: Sync) -> list[list[str]]:
@@ -47,31 +49,28 @@ def marks(sync: Sync) -> list[list[str]]:
 def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it() -> None:
     """Everything is read each time; the state at rest says how many rows that was."""
     table = Table(1, 2, 3)
-    player = Player(soft("thing"), table)
-    for _ in range(3):
+    player = played(table, 8)
+    for _ in range(2):
         sync = player.sync()
         assert (marks(sync), sync.ids()) == ([["thing"], []], [1, 2, 3])
         assert sync.replies[0]["insert"] == {}
         assert player.state == {"thing": {"rows": 3}}
-    table.ids = [1, 3, 4]
-    player.sync()
-    assert sorted(player.alive()) == [1, 3, 4]
+        assert sorted(player.alive()) == [1, 2, 3]
     assert set(table.each("since")) == {None}
 
 
 def test_several_entities_are_marked_together_and_others_deliver_beside_them() -> None:
-    made = soft("a", "b")
-    reading(made, "c", primary_key=["id"])
-    sync = Player(made, Table(1)).sync()
+    player = played(Table(1), 0, "a", "b")
+    reading(player.source, "c", primary_key=["id"])
+    sync = player.sync()
     assert (sync.error, marks(sync)) == ("", [["a", "b"], []])
     assert [sync.ids(name) for name in "abc"] == [[1], [1], [1]]
 
 
 @pytest.mark.parametrize("at", [0, 2, 6])
 def test_a_broken_upstream_is_found_before_anything_is_marked(at: int) -> None:
-    table = Table(*range(8))
-    player = Player(soft("thing"), table)
-    player.sync()
+    table = Table(*range(1, 9))
+    player = played(table, 8)
     table.fails = lambda number, token: DOWN if token == at else None
     sync = player.sync()
     assert "maintenance" in sync.error and "marked" not in sync.error
@@ -81,15 +80,13 @@ def test_a_broken_upstream_is_found_before_anything_is_marked(at: int) -> None:
 # ---- how much is read before the mark
 
 
-def timed(
-    clock: HeldClock, pages: list[list[int]], seconds: float, asked: list[Any] | None = None
-) -> Source:
+def timed(clock: HeldClock, pages: list[list[int]], seconds: float, asked: list[int]) -> Source:
     """An entity whose pages hold these ids and take so many seconds each."""
 
     def step(fetch: Fetch) -> Page:
         clock.advance(seconds)
         page = fetch.token or 0
-        (asked if asked is not None else []).append(page)
+        asked.append(page)
         more = page + 1 if page + 1 < len(pages) else None
         return Page([{"id": i} for i in pages[page]], more)
 
@@ -116,30 +113,15 @@ def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_t
 ) -> None:
     """A longer reading could never be rehearsed whole; bytes that are not delivered cost none."""
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", str(budget))
-    asked: list[Any] = []
-    player = Player(timed(clock, pages, seconds, asked), Table(), state={"thing": {"rows": 1}})
+    asked: list[int] = []
+    player = Player(timed(clock, pages, seconds, asked), script({}), state={"thing": {"rows": 1}})
     sync = player.sync()
     assert (sync.error, sum(map(len, marks(sync)))) == ("", 1)
     assert asked == [*range(rehearsed), *range(len(pages))]
     assert sorted(player.alive()) == [each for page in pages for each in page]
 
 
-@pytest.mark.parametrize("had", [0, 5])
-def test_quiet_parents_and_then_nothing_at_all_mark_nothing(clock: HeldClock, had: int) -> None:
-    """150 s of quiet pages, which is more than one call; the last reading had records, or none."""
-    player = Player(timed(clock, [[]] * 20, 20), Table(), state={"thing": {"rows": had}})
-    player.tables["thing"] = {(1,): {"id": 1}}
-    for _ in range(3):
-        sync = player.sync()
-        assert (bool(sync.error), any(marks(sync))) == (bool(had), not had)
-    assert (player.alive() == {}) == (not had)
-    if had:
-        assert player.state["thing"] == {"rows": 5}
-
-
-def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers(
-    clock: HeldClock,
-) -> None:
+def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers() -> None:
     polls = [0]
 
     def step(fetch: Fetch) -> Page:
@@ -151,7 +133,7 @@ def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers(
             raise RetryLater(60, "the export is running")
         return Page([{"id": 1}, {"id": 2}])
 
-    player = Player(stepping(step, soft_delete=True), Table())
+    player = Player(stepping(step, soft_delete=True), script({}))
     for _ in range(2):
         sync = player.sync()
         assert (sync.error, sync.ids(), marks(sync)[-2:]) == ("", [1, 2], [["thing"], []])
@@ -160,29 +142,43 @@ def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers(
 # ---- an upstream that has nothing
 
 
-@pytest.mark.parametrize("how", [True, "may_be_empty"])
-@pytest.mark.parametrize("had", [0, 3])
-def test_an_empty_list_where_the_last_reading_had_records_marks_nothing(how: Any, had: int) -> None:
-    """It leaves the count, too, and is an error, unless the declaration allows it."""
-    table = Table()
-    player = Player(soft("thing", how=how), table, state={"thing": {"rows": had}})
-    player.tables["thing"] = {(1,): {"id": 1}}
-    fails = had and how is True
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize(
+    ("had", "how", "fails"),
+    [(0, True, False), (3, True, True), (0, OFTEN, False), (3, OFTEN, False)],
+)
+def test_an_empty_list_where_the_last_reading_had_records_marks_nothing(
+    had: int, how: Any, fails: bool, quiet: bool, clock: HeldClock
+) -> None:
+    """It leaves the count, too, and is an error, unless the declaration allows it. Quiet parents
+    take longer than a call, and then there is nothing at all."""
+    player = played(Table(), had, how=how)
+    if quiet:
+
+        def answers(asked: Asked) -> Any:
+            clock.advance(20)
+            page = int(asked.params.get("token", 0))
+            return {"data": [], "next": page + 1 if page < 19 else None}
+
+        player.upstream = Upstream(answers)
     for _ in range(2):
         sync = player.sync()
         texts = ("entity thing", "no records", "had 3", 'soft_delete="may_be_empty"')
-        assert [text in sync.error for text in texts] == [bool(fails)] * 4
+        assert [text in sync.error for text in texts] == [fails] * 4
         assert (player.alive() == {}) == (not fails)
         assert player.state["thing"] == {"rows": had if fails else 0}
-    table.ids = [1, 2, 3]
+    player.upstream = Table(1, 2, 3)
     assert (player.sync().error, sorted(player.alive())) == ("", [1, 2, 3])
+
+
+# ---- what stops a walk after its mark
 
 
 @pytest.mark.parametrize("had", [0, 3])
 def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had: int) -> None:
     """Everything is marked by then, and the error says so."""
     table = Table(1, 2, 3)
-    player = Player(soft("thing"), table, state={"thing": {"rows": had}})
+    player = played(table, had)
     table.fails = lambda number, token: {"data": []} if number > 2 else None
     sync = player.sync()
     assert "no records" in sync.error and "marked as deleted" in sync.error
@@ -191,15 +187,11 @@ def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had
     assert sorted(player.alive()) == [1, 2, 3]
 
 
-# ---- what stops a walk after its mark
-
-
 def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
     """The table is marked and has two of its six rows: a sync that ends so has to say it."""
     table = Table(1, 2, 3, 4, 5, 6)
-    wait = Reply(json={}, status=429, headers={"Retry-After": "900"})
-    table.fails = lambda number, token: wait if number > 4 and token == 2 else None
-    player = Player(soft("thing"), table, state={"thing": {"rows": 6}})
+    table.fails = lambda number, token: BUSY if number > 4 and token == 2 else None
+    player = played(table, 6)
     sync = player.sync()
     assert len(player.alive()) == 2
     assert "thing is not complete yet: the upstream asked to wait" in sync.error

@@ -1,7 +1,6 @@
-"""A connector for the model's entities, a player that calls it as Fivetran does, what must hold."""
+"""Calls a connector for the model's entities, and checks what must hold after each of them."""
 
 import copy
-import json
 import os
 import random
 from collections import Counter
@@ -12,11 +11,10 @@ from unittest.mock import patch
 from uuid import UUID
 
 from connector import BearerToken, Fetch, Page, Source, TokenExpired
-from connector.sync.handler import handle
 
 from .model import Entry, Setting, Upstream
 from .model_forms import INSTANTS, SECOND
-from .play import checked
+from .play import Player, encoded
 
 ORDERS = list(permutations(("insert", "delete", "softDelete")))
 
@@ -25,11 +23,11 @@ def connector(upstream: Upstream) -> Source:
     """What a user would declare for these entities; made anew for each call, as a process is."""
     source = Source(base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=1)
     for setting in upstream.settings.values():
-        _declare(source, setting, upstream.began)
+        declare(source, setting, upstream.began)
     return source
 
 
-def _declare(source: Source, setting: Setting, now: float) -> None:
+def declare(source: Source, setting: Setting, now: float) -> None:
     start, form = None, setting.form
     if form is not None and setting.start is not None:
         at = round((now - setting.start) * SECOND)
@@ -63,64 +61,12 @@ def _declare(source: Source, setting: Setting, now: float) -> None:
         return Page(response.rows("data"), response.value("next"), deleted=deleted)
 
 
-class Destination:
-    """Tables as Fivetran keeps them: the last record of each key, and whether it is marked."""
-
-    def __init__(self) -> None:
-        self.keyed: dict[str, dict[tuple[str, ...], tuple[Any, bool]]] = {}
-        self.keyless: dict[str, Counter[str]] = {}
-        self.unseen: dict[str, set[tuple[str, ...]]] = {}  # during a re-sync
-
-    def apply(self, reply: Mapping[str, Any], order: Sequence[str]) -> None:
-        """Take in the parts of a reply, in this order."""
-        for part in order:
-            if part == "softDelete":
-                for name in reply.get(part, ()):
-                    rows = self.keyed.setdefault(name, {})
-                    rows.update({key: (row, True) for key, (row, _) in rows.items()})
-                continue
-            for name, records in reply.get(part, {}).items():
-                columns = reply.get("schema", {}).get(name, {}).get("primary_key")
-                if columns is None:
-                    assert part == "insert", "deleted without a primary key"
-                    there = self.keyless.setdefault(name, Counter())
-                    there.update(canonical(record) for record in records)
-                    continue
-                rows = self.keyed.setdefault(name, {})
-                for record in records:
-                    key = tuple(str(record[column]) for column in columns)
-                    self.unseen.get(name, set()).discard(key)
-                    if part == "insert" or key in rows:
-                        rows[key] = (record, False) if part == "insert" else (rows[key][0], True)
-
-    def begin_resync(self) -> None:
-        """What does not come again is marked in the end; appended rows count from now on."""
-        self.unseen = {name: set(rows) for name, rows in self.keyed.items()}
-        self.keyless.clear()
-
-    def end_resync(self) -> None:
-        """The sync is complete."""
-        for name, keys in self.unseen.items():
-            self.keyed[name].update({key: (self.keyed[name][key][0], True) for key in keys})
-        self.unseen = {}
-
-    def alive(self, name: str) -> dict[tuple[str, ...], Any]:
-        """Records that are not marked as deleted."""
-        return {key: row for key, (row, marked) in self.keyed.get(name, {}).items() if not marked}
-
-
-class Player:
-    """Calls as Fivetran does, from the state that the last successful reply carried.
-
-    Args:
-        upstream: The transport.
-        ids: Whether calls carry a sync id.
-    """
+class Judge:
+    """Lets a player call, and fails where Fivetran or a reader of its tables would complain."""
 
     def __init__(self, upstream: Upstream, *, ids: bool = True) -> None:
-        self.upstream, self.ids = upstream, ids
-        self.destination = Destination()
-        self.state: dict[str, Any] = {}
+        self.upstream, self.ids = upstream, ids  # whether calls carry a sync id
+        self.player = Player(connector(upstream), upstream.send)
         self.over = True  # whether the next call belongs to a new sync
         self.first = True  # whether nothing was complete since the state was empty
         self.stuck = False  # whether the last error advises a re-sync
@@ -133,11 +79,11 @@ class Player:
         self.due: dict[str, list[Entry]] = {}
 
     def resync(self) -> None:
-        """Forget the state, as the button in Fivetran's dashboard does."""
-        self.state, self.over, self.first, self.stuck = {}, True, True, False
+        """Forget the state; rows that do not come again will be marked when the sync has ended."""
+        self.player.state, self.over, self.first, self.stuck = {}, True, True, False
         self.marked.clear()
         self.upstream.waits.clear()
-        self.destination.begin_resync()
+        self.player.tables.clear()
 
     def call(
         self,
@@ -160,38 +106,22 @@ class Player:
         if self.over:
             self._begin_sync(gap)
         self.stuck = self.odd = False
-        asked: dict[str, Any] = {"state": self.state, "secrets": {"apiToken": "made-up-token-1"}}
-        if self.ids:
-            asked["sync_id"] = str(UUID(int=self.syncs))
         self.calls += 1
         first = None
         if fate == "repeated":
             names = ("tables", "script", "waits")
             before = {name: copy.deepcopy(getattr(upstream, name)) for name in names}
             time = upstream.clock.time
-            first = self._answer(asked, seconds, size)
+            first = self._ask(seconds, size)
             upstream.__dict__.update(before)
             upstream.clock.time = time
-        reply = self._answer(asked, seconds, size)
+        reply = self._ask(seconds, size)
         assert first in (None, reply), "the same call was answered in another way"
-        if "errorMessage" in reply:
-            self._judge_error(reply)
-        else:
-            self._judge(reply)
+        (self._check_error if "errorMessage" in reply else self._check)(reply)
         if fate == "lost":
             upstream.waits.clear()
-        if fate == "lost" or self.over:
-            return reply
-        self.state = reply["state"]
-        self.marked |= set(reply.get("softDelete", ()))
-        self.marked &= self.state.get("_sync", {}).get("walks", {}).keys()
-        self.destination.apply(reply, order)
-        carries = any(reply.get(part) for part in ("insert", "delete", "softDelete"))
-        self.empty = 0 if carries else self.empty + 1
-        assert self.empty <= 10, "more than ten empty replies in a row"
-        if not reply["hasMore"]:
-            self.over = True
-            self._end_sync()
+        elif "errorMessage" not in reply:
+            self._apply(reply, order)
         return reply
 
     def sync(self, most: int = 300) -> None:
@@ -221,20 +151,22 @@ class Player:
             self.sync()
             if self.stuck:
                 self.resync()
-            elif "_sync" not in self.state and not self.odd:
+            elif "_sync" not in self.player.state and not self.odd:
                 break
         else:
             raise AssertionError("20 syncs did not end what was begun")
         upstream.clock.advance(3600)
         self.sync()
-        assert "_sync" not in self.state and not self.odd, "the last sync is not finished"
-        assert not differences(self)
+        assert "_sync" not in self.player.state and not self.odd, "the last sync is not finished"
+        everything = {name: list(table.entries.values()) for name, table in upstream.tables.items()}
+        assert not self._differences(everything)
 
     def _begin_sync(self, gap: float) -> None:
         self.over, self.empty, upstream = False, 0, self.upstream
         self.syncs += 1
+        self.player.sync_id = str(UUID(int=self.syncs)) if self.ids else None
         upstream.clock.advance(0 if self.ids else gap)
-        if "_sync" in self.state:
+        if "_sync" in self.player.state:
             return
         upstream.look()
         # Slices, and walks in order, end at their start, by the later clock that is known.
@@ -246,35 +178,21 @@ class Player:
             self.due[name] = [e for e in table.shown.values() if not ends or e.at <= now]
             table.listed = 0
 
-    def _end_sync(self) -> None:
-        """What could be seen when a complete sync began is there, unless it changed since."""
-        paused = "_sync" in self.state
-        assert not paused or self.empty == 9 or self.upstream.trouble, "a pause without a reason"
-        if paused and not self.first:
-            return
-        self.destination.end_resync()
-        found = differences(self, self.due)
-        assert not found, (f"the sync ends incomplete (paused: {paused})", found)
-        if not paused:
-            self.first = False
-
-    def _answer(self, asked: Mapping[str, Any], seconds: float, size: int) -> dict[str, Any]:
-        budgets = {"CONNECTOR_CALL_SECONDS": str(seconds), "CONNECTOR_CALL_BYTES": str(size)}
-        upstream = self.upstream
+    def _ask(self, seconds: float, size: int) -> dict[str, Any]:
+        upstream, player = self.upstream, self.player
         random.seed(self.calls)
         upstream.committed = {}
-        for name, value in self.state.items() if "_sync" not in self.state else ():
+        for name, value in player.state.items() if "_sync" not in player.state else ():
             cursor = value.get("cursor") if isinstance(value, dict) else value
             upstream.committed.update({name: str(cursor)} if cursor is not None else {})
+        player.source = connector(upstream)
+        budgets = {"CONNECTOR_CALL_SECONDS": str(seconds), "CONNECTOR_CALL_BYTES": str(size)}
         with patch.dict(os.environ, budgets):
-            body = json.dumps(asked).encode()
-            status, body = handle(connector(upstream), body, upstream.send)
-        checked(status, body)
+            reply = player.ask()
         assert not upstream.broken, upstream.broken
-        reply: dict[str, Any] = json.loads(body)
         return reply
 
-    def _judge(self, reply: Mapping[str, Any]) -> None:
+    def _check(self, reply: Mapping[str, Any]) -> None:
         assert self.schema in (None, reply.get("schema")), "the schema varies"
         self.schema = reply.get("schema")
         for name in reply.get("softDelete", ()):
@@ -282,11 +200,12 @@ class Player:
             shown = setting.deletes == "may_be_empty" or table.listed
             assert shown, f"{name} was marked before a record came"
             assert name not in self.marked, f"{name} was marked twice"
+        assert "delete" not in reply or self.schema.keys() >= reply["delete"].keys()
 
-    def _judge_error(self, reply: Mapping[str, Any]) -> None:
+    def _check_error(self, reply: Mapping[str, Any]) -> None:
         """An error leaves the state as it was, has a reason, names its entity and its marks."""
         why = reply["errorMessage"]
-        assert reply["state"] == self.state, "an error report moved the state"
+        assert reply["state"] == self.player.state, "an error report moved the state"
         self.over = True
         self.stuck = "re-sync" in why and (self.redeployed or bool(self.upstream.expired))
         self.odd = "the cursor 'meta.at'" in why
@@ -295,49 +214,51 @@ class Player:
         if self.empty == 9 or self.odd or self.stuck:
             names, well = set(self.upstream.settings), set()
         assert any(name in why for name in names), why
-        found = differences(self, {name: self.due[name] for name in well})
+        found = self._differences({name: self.due[name] for name in well})
         assert not found, ("an entity's failure stops others", found)
         assert not any(name in why and "marked" not in why for name in self.marked), why
 
+    def _apply(self, reply: Mapping[str, Any], order: Sequence[str]) -> None:
+        self.player.apply(reply, order)
+        self.marked |= set(reply.get("softDelete", ()))
+        self.marked &= self.player.state.get("_sync", {}).get("walks", {}).keys()
+        carries = any(reply.get(part) for part in ("insert", "delete", "softDelete"))
+        self.empty = 0 if carries else self.empty + 1
+        assert self.empty <= 10, "more than ten empty replies in a row"
+        if reply["hasMore"]:
+            return
+        # What could be seen when a complete sync began is there, unless it changed since.
+        self.over = True
+        paused = "_sync" in self.player.state
+        assert not paused or self.empty == 9 or self.upstream.trouble, "a pause without a reason"
+        if not paused or not self.first:
+            found = self._differences(self.due)
+            assert not found, (f"the sync ends incomplete (paused: {paused})", found)
+            self.first &= paused
 
-def canonical(value: Any) -> str:
-    """A record as text, the same for equal ones."""
-    return json.dumps(value, sort_keys=True)
+    def _differences(self, due: Mapping[str, Sequence[Entry]]) -> list[str]:
+        """How the tables differ from what the upstream has, where it did not change since."""
+        found: list[str] = []
+        for name, entries in due.items():
+            setting, table = self.upstream.settings[name], self.upstream.tables[name]
+            still = [entry for entry in entries if table.entries[entry.id] == entry]
+            there = self.player.tables.get(name, {})
+            if not setting.keyed:
+                rows = Counter(map(encoded, there.values()))
+                found += [f"{name}: {row!r} is lost" for row in count(setting, still) - rows]
+                ever = count(setting, table.events)
+                found += [f"{name}: {row!r} is doubled" for row in rows - ever]
+                continue
+            for entry in still:
+                row, expected = there.get((entry.shown,)), setting.row(entry)
+                # Where the entity declares no deletions, nobody tells of one.
+                if entry.alive and row != expected:
+                    found.append(f"{name}: {row} instead of {expected}")
+                if not entry.alive and row is not None and setting.deletes != "none":
+                    found.append(f"{name}: {row} is still there")
+        return found
 
 
-def differences(player: Player, due: Mapping[str, Sequence[Entry]] | None = None) -> list[str]:
-    """How the destination differs from what the upstream has.
-
-    Args:
-        player: After a sync.
-        due: What to look at, where it did not change since; None: everything.
-    """
-    found: list[str] = []
-    for name, setting in player.upstream.settings.items():
-        table = player.upstream.tables[name]
-        entries = table.entries.values() if due is None else due.get(name, ())
-        still = [entry for entry in entries if table.entries[entry.id] == entry]
-        found += (_keyed if setting.keyed else _keyless)(player, setting, still)
-    return found
-
-
-def _keyed(player: Player, setting: Setting, entries: Sequence[Entry]) -> list[str]:
-    name, found = setting.name, []
-    there = player.destination.alive(name)
-    for entry in entries:
-        row = there.get((str(entry.shown),))
-        if not entry.alive:
-            if row is not None and setting.deletes != "none":  # else nobody tells
-                found.append(f"{name}: {row} is still there")
-        elif row != setting.row(entry):
-            found.append(f"{name}: {row} instead of {setting.row(entry)}")
-    return found
-
-
-def _keyless(player: Player, setting: Setting, entries: Sequence[Entry]) -> list[str]:
-    there = player.destination.keyless.get(setting.name, Counter())
-    live = Counter(canonical(setting.row(entry)) for entry in entries if entry.alive)
-    events = player.upstream.tables[setting.name].events
-    ever = Counter(canonical(setting.row(entry)) for entry in events if entry.alive)
-    found = [f"{setting.name}: {row} is lost" for row in (live - there)]
-    return [*found, *(f"{setting.name}: {row} is doubled" for row in (there - ever))]
+def count(setting: Setting, entries: Sequence[Entry]) -> Counter[bytes]:
+    """The live records, as bytes."""
+    return Counter(encoded(setting.row(entry)) for entry in entries if entry.alive)
