@@ -131,9 +131,7 @@ class Player:
         }
 
     def apply(
-        self,
-        reply: Mapping[str, Any],
-        parts: Sequence[str] = ("softDelete", "delete", "insert"),
+        self, reply: Mapping[str, Any], parts: Sequence[str] = ("softDelete", "delete", "insert")
     ) -> None:
         """Take in a reply: its state, and its parts in this order."""
         self.state = reply["state"]

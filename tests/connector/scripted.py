@@ -165,8 +165,9 @@ def feeding(**options: Any) -> Source:
     """A source whose pages tell of deleted records too, as `gone`: key `id`, cursor `at`."""
 
     def step(fetch: Fetch) -> Page:
-        body = fetch.get("/thing", params={"since": fetch.since, "token": fetch.token}).json()
-        return Page(body["data"], body["next"], deleted=body["gone"])
+        response = fetch.get("/thing", params={"since": fetch.since, "token": fetch.token})
+        following = response.value("next", default=None)
+        return Page(response.rows("data"), following, deleted=response.rows("gone"))
 
     return stepping(step, **{"cursor": "at", **options})
 

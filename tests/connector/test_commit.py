@@ -1,14 +1,13 @@
 """What a walk commits: never more than was surely read, and always what the upstream wrote."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from connector import Fetch, Page
-from connector.testing import HeldClock, Reply
+from connector import Page
+from connector.testing import Reply
 
 from .play import Player, committed
-from .scripted import Asked, Upstream, dated, feeding, http_date, iso, one, script, stepping
+from .scripted import Upstream, dated, feeding, http_date, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -16,7 +15,7 @@ NEW_YORK = "America/New_York"
 GERMAN = "%d.%m.%Y %H:%M"
 HTTP = "%a, %d %b %Y %H:%M:%S %Z"
 # The clock stands at 2026-01-01T00:00:00Z. Cursors, what is declared, and which is committed.
-COMMITTED: list[tuple[list[Any], dict[str, Any], Any]] = [
+COMMITTED = [
     ([iso(-60), iso(0)], {}, iso(0)),
     ([iso(-60), iso(10**9)], {}, iso(-60)),
     ([iso(1)], {}, None),
@@ -43,15 +42,13 @@ COMMITTED: list[tuple[list[Any], dict[str, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("cursors", "options", "highest"), COMMITTED)
-def test_the_highest_that_was_surely_read_is_committed_as_it_was_written(
-    cursors: list[Any], options: dict[str, Any], highest: Any
-) -> None:
+def test_the_highest_that_was_surely_read_is_committed_as_it_was_written(cursors, options, highest):
     """Whatever the order of the records."""
     assert committed(*cursors, **options) == highest
     assert committed(*reversed(cursors), **options) == highest
 
 
-ODD: list[tuple[str | None, Any, Any]] = [
+ODD = [
     *((None, "2025-12-05T08:30:00Z", odd) for odd in (
         "2026-02-30T00:00:00Z", "Never", "-", "0000-12-30T00:00:00Z", "0000-00-00",
         "2026-01-05T08:30:00Z ", True, {"at": 1}, ["2026-01-05"], 17, Decimal("17.5"),
@@ -69,9 +66,7 @@ ODD: list[tuple[str | None, Any, Any]] = [
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize(("kind", "good", "odd"), ODD)
-def test_an_odd_value_is_delivered_logged_and_does_not_count(
-    kind: str | None, good: Any, odd: Any, place: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_odd_value_is_delivered_logged_and_does_not_count(kind, good, odd, place, caplog):
     cursors = [good, good]
     cursors.insert(place, odd)
     assert committed(*cursors, cursor_type=kind) == good
@@ -80,9 +75,7 @@ def test_an_odd_value_is_delivered_logged_and_does_not_count(
 
 
 @pytest.mark.parametrize("at", ["2099-01-01T00:00:00Z", None])
-def test_a_walk_that_can_commit_no_cursor_says_so_in_the_log(
-    at: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_walk_that_can_commit_no_cursor_says_so_in_the_log(at, caplog):
     committed(at)
     assert "event=no_cursor_committed " in caplog.text and "entity=thing" in caplog.text
     caplog.clear()
@@ -90,7 +83,7 @@ def test_a_walk_that_can_commit_no_cursor_says_so_in_the_log(
     assert "no_cursor_committed" not in caplog.text
 
 
-def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time() -> None:
+def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time():
     """A page of such values is not: the next one may have others."""
     player = Player(one(), script({None: (dated("Never", None), "b"), "b": dated(iso(-60))}))
     assert player.sync().error == "" and player.state == {"thing": iso(-60)}
@@ -101,9 +94,7 @@ def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time() -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [(iso(-60), "2025-12-31T00:00:00"), ("2025-12-31T00:00:00", iso(-60))]
 )
-def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown(
-    first: str, second: str
-) -> None:
+def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown(first, second):
     sync = Player(one(), script({None: dated(first, second)})).sync()
     for text in ("cannot be compared", first, second, "timezone=", "page 1", "record 1"):
         assert text in sync.error
@@ -113,14 +104,14 @@ def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown
 
 
 @pytest.mark.parametrize("cursors", [[], [iso(-9000)], [None], [""]])
-def test_a_cursor_stays_without_rows_or_dates_and_never_goes_backwards(cursors: list[Any]) -> None:
+def test_a_cursor_stays_without_rows_or_dates_and_never_goes_backwards(cursors):
     player = Player(one(), script({None: dated(*cursors)}), state={"thing": iso(-60)})
     sync = player.sync()
     assert (sync.error, len(sync.ids())) == ("", len(cursors))
     assert player.state == {"thing": iso(-60)}
 
 
-def test_deleted_records_count_where_they_carry_the_cursor() -> None:
+def test_deleted_records_count_where_they_carry_the_cursor():
     gone = [{"id": 2, "at": iso(-60)}, {"id": 3}, {"id": 4, "at": "Never"}]
     page = {"data": dated(iso(-90)), "gone": gone, "next": None}
     player = Player(feeding(), Upstream(lambda asked: page))
@@ -143,25 +134,23 @@ AHEAD, OLD, FAR = (http_date(seconds) for seconds in (3600, -86401, 86401))
         *(({"Date": date}, -60) for date in (AHEAD, OLD, FAR, "yesterday", "")),
     ],
 )
-def test_the_earlier_of_both_clocks_bounds_what_is_committed(
-    headers: dict[str, str], committed_at: float
-) -> None:
+def test_the_earlier_of_both_clocks_bounds_what_is_committed(headers, committed_at):
     """What changed during the walk looks old where the upstream's clock is behind. A date with an
     age, which is a cache's, and one that is a day off are ignored."""
     cursors = [iso(at) for at in (-3700, -3590, -60, 60, 1800)]
     assert committed(*cursors, headers=headers) == iso(committed_at)
 
 
-def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock: HeldClock) -> None:
+def test_the_upstreams_clock_counts_from_the_first_request_of_a_page(clock):
     """A record that changes after that may be missing, even where only the last one has a Date."""
     rows = dated(iso(-3601), iso(-3590))
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         clock.advance(30)
         date = {} if asked.path == "/first" else {"Date": http_date(-3600 + 60)}
         return Reply(json={"data": rows}, headers=date)
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         fetch.get("/first")
         return Page(fetch.get("/thing").rows("data"))
 

@@ -1,10 +1,8 @@
 """Cursor values: read, compared, moved and written as the upstream does, across clock changes."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,22 +23,22 @@ AMERICAN = "%m/%d/%Y %I:%M:%S %p"
 HTTP = "%a, %d %b %Y %H:%M:%S %Z"
 
 
-def micros(moment: datetime) -> int:
+def micros(moment):
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def at(text: str) -> int:
+def at(text):
     return micros(datetime.fromisoformat(text))
 
 
-def point(cursors: Cursors, value: Any) -> Point:
+def point(cursors, value):
     found = cursors.parse(value)
     assert found is not None
     return found
 
 
-def refused(cursors: Cursors, value: Any) -> str:
+def refused(cursors, value):
     with pytest.raises(CursorError) as error:
         cursors.parse(value, in_record=True)
     return str(error.value)
@@ -50,7 +48,7 @@ def refused(cursors: Cursors, value: Any) -> str:
 
 BACK = timedelta(minutes=5, seconds=5)
 # The type, a value, when that is, and the value that lies so much before it.
-VALUES: list[tuple[str | None, Any, str, Any]] = [
+VALUES = [
     (None, "2026-01-05T08:30:00Z", "2026-01-05T08:30Z", "2026-01-05T08:24:55Z"),
     (None, "2026-01-05t08:30z", "2026-01-05T08:30Z", "2026-01-05t08:24z"),
     (None, "2026-01-05 08:30:00 +0100", "2026-01-05T07:30Z", "2026-01-05 08:24:55 +0100"),
@@ -83,9 +81,7 @@ VALUES: list[tuple[str | None, Any, str, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "value", "instant", "back"), VALUES)
-def test_a_time_is_an_instant_and_moved_as_the_upstream_writes_it(
-    kind: str | None, value: Any, instant: str, back: Any
-) -> None:
+def test_a_time_is_an_instant_and_moved_as_the_upstream_writes_it(kind, value, instant, back):
     cursors = Cursors(kind)
     found = point(cursors, value)
     assert found == Point(value, at(instant), not instant.endswith("Z"))
@@ -104,13 +100,13 @@ NOT_ISO = [
 
 
 @pytest.mark.parametrize("value", NOT_ISO)
-def test_what_is_not_iso_8601_is_an_error_that_names_it(value: Any) -> None:
+def test_what_is_not_iso_8601_is_an_error_that_names_it(value):
     assert (repr(value) if isinstance(value, str) else str(value)) in refused(Cursors(), value)
 
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("written", [*NOT_ISO[:6], 1767225000])
-def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written: Any) -> None:
+def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written):
     """The setup test and the first sync fail with one sentence that names value and choices."""
     player = Player(one(), script({None: dated(written, written)}))
     for message in (setup_test(one(), player.upstream)["errorMessage"], player.sync().error):
@@ -119,7 +115,7 @@ def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written: Any) ->
     assert player.state.get("thing") is None
 
 
-def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -> None:
+def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit():
     """Each number is refused by all types but its own, which is the one that they name."""
     kinds = {
         "epoch": (1767601800, "1767601800", Decimal("1767601800.25"), 10**8, 10**11 - 1),
@@ -142,7 +138,7 @@ def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit() -
 class OneByOne(Cursors):
     """The same, with nothing read at once."""
 
-    def keys(self, values: Any) -> Any:
+    def keys(self, values):
         raise ValueError
 
 
@@ -156,13 +152,13 @@ WHOLE = st.integers(99_999_990, 100_000_010) | st.integers(10**9, 2 * 10**9)
 
 
 @st.composite
-def pages(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
+def pages(draw):
     """What is declared, and a page's values: often of one form, sometimes sorted."""
     kind = draw(st.sampled_from([None, None, "sequence", "text", "epoch", "epoch_ms", GERMAN]))
     if kind is None:
         styles = draw(st.lists(st.sampled_from(STYLES), min_size=1, max_size=2))
         moments = draw(st.lists(MOMENTS, max_size=12))
-        values: list[Any] = [each.strftime(draw(st.sampled_from(styles))) for each in moments]
+        values = [each.strftime(draw(st.sampled_from(styles))) for each in moments]
     elif kind == "text":
         values = draw(st.lists(st.text(min_size=1, max_size=3), max_size=9))
     elif kind == GERMAN:
@@ -177,9 +173,9 @@ def pages(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
     return {"cursor_type": kind, "timezone": draw(st.sampled_from([None, NEW_YORK]))}, values
 
 
-def answers(page: PageCursors, others: list[Point], moments: list[float]) -> list[Any]:
+def answers(page, others, moments):
     """All that a page answers; where several points are the same time, the time."""
-    found: list[Any] = [page.readable, page.present, page.unreadable, page.points, page.last]
+    found = [page.readable, page.present, page.unreadable, page.points, page.last]
     found += [str(page.error), page.top and page.top.at]
     for other in [None, *others]:
         found += [page.mixed(other), page.unsorted(other, False), page.unsorted(other, True)]
@@ -199,9 +195,7 @@ def answers(page: PageCursors, others: list[Point], moments: list[float]) -> lis
 @example(({"cursor_type": "epoch"}, [0, 1767225600]), None)
 @example(({"cursor_type": "epoch"}, ["1767225600", "17672256000000"]), None)
 @example(({"cursor_type": "sequence"}, ["9", "10", "١"]), None)
-def test_a_page_read_at_once_answers_as_one_read_one_by_one(
-    declared: tuple[dict[str, Any], list[Any]], data: st.DataObject | None
-) -> None:
+def test_a_page_read_at_once_answers_as_one_read_one_by_one(declared, data):
     options, values = declared
     page, slow = PageCursors(Cursors(**options), values), PageCursors(OneByOne(**options), values)
     points = [found for found in slow.points if found is not None]
@@ -226,8 +220,8 @@ def test_a_page_read_at_once_answers_as_one_read_one_by_one(
     ],
 )
 def test_a_time_is_may_be_after_at_the_latest_and_passed_at_the_earliest_it_can_mean(
-    zone: str | None, value: str, earliest: str, latest: str
-) -> None:
+    zone, value, earliest, latest
+):
     cursors = Cursors(None, zone)
     found, first, last = point(cursors, value), at(earliest) / SECOND, at(latest) / SECOND
     assert cursors.may_be_after(found, last - 1) and not cursors.may_be_after(found, last)
@@ -250,7 +244,7 @@ NEAR = st.tuples(
     st.sampled_from([-1, 0, 1]) | st.integers(-5 * HOUR, 5 * HOUR),
 ).map(lambda drawn: (drawn[0][0], drawn[0][1] + drawn[1] + drawn[2]))
 # How upstreams write times, and how they are declared; {} stands for the zone.
-FORMS: dict[str, tuple[str, str | None, str | None]] = {
+FORMS = {
     "seconds": ("%Y-%m-%d %H:%M:%S", None, "{}"),
     "minutes": ("%Y-%m-%dT%H:%M", None, "{}"),
     "hours": ("%Y-%m-%dT%H", None, "{}"),
@@ -267,28 +261,26 @@ FORMS: dict[str, tuple[str, str | None, str | None]] = {
 }
 
 
-def declared(form: str, name: str) -> tuple[Cursors, str]:
+def declared(form, name):
     text, kind, zone = FORMS[form]
     return Cursors(kind, zone and name), text
 
 
-def written(text: str, name: str, when: int) -> Any:
+def written(text, name, when):
     if text == "%s":
         return when // SECOND
     moment = (EPOCH + timedelta(microseconds=when)).astimezone(ZoneInfo(name))
     return moment.strftime(text)
 
 
-def rank(text: str, value: Any) -> Any:
+def rank(text, value):
     """How an upstream compares what it wrote: wall clocks as they stand."""
     return value * SECOND if text == "%s" else micros(datetime.strptime(value, text))
 
 
 @given(NEAR, st.sampled_from(sorted(FORMS)), st.timedeltas(timedelta(0), timedelta(days=3)))
 @example((NEW_YORK, at("2026-11-01T06:02Z")), "seconds", timedelta(minutes=5))
-def test_a_lookback_is_never_later_than_what_is_committed(
-    near: tuple[str, int], form: str, by: timedelta
-) -> None:
+def test_a_lookback_is_never_later_than_what_is_committed(near, form, by):
     (name, when), micros_back = near, by // timedelta(microseconds=1)
     cursors, text = declared(form, name)
     committed = point(cursors, written(text, name, when))
@@ -305,7 +297,7 @@ def test_a_lookback_is_never_later_than_what_is_committed(
         assert rank(text, back.value) <= rank(text, then)
 
 
-def slices(cursors: Cursors, start: Any, window: timedelta, horizon: float) -> Iterator[Point]:
+def slices(cursors, start, window, horizon):
     """The bounds of a walk's slices, as an engine asks for them from what it has written."""
     bound = point(cursors, start)
     yield bound
@@ -325,9 +317,7 @@ WINDOWS = [timedelta(hours=hours) for hours in (0.5, 1, 6, 12, 24, 36, 24 * 9)]
 @example((NEW_YORK, at("2025-11-02T04:00Z")), "seconds", WINDOWS[0], -10)
 @example((NEW_YORK, at("2025-03-09T07:00Z") - 1), "micros", WINDOWS[0], 0)
 @example((NEW_YORK, at("2025-11-02T00:10Z")), "seconds", WINDOWS[3], -6)
-def test_slices_touch_move_on_and_end_just_after_the_horizon(
-    near: tuple[str, int], form: str, window: timedelta, hours: int
-) -> None:
+def test_slices_touch_move_on_and_end_just_after_the_horizon(near, form, window, hours):
     """As an upstream compares: no gap, no slice that is empty by its bounds, no endless walk."""
     name, when = near
     cursors, text = declared(form, name)
@@ -354,16 +344,14 @@ def test_slices_touch_move_on_and_end_just_after_the_horizon(
              "2025-11-03T23:00:00", "2025-11-04T07:00:01"]),
     ],
 )  # fmt: skip
-def test_days_move_by_calendar_days_and_timestamps_by_hours_in_utc(
-    days: int, bounds: list[str]
-) -> None:
+def test_days_move_by_calendar_days_and_timestamps_by_hours_in_utc(days, bounds):
     """Clocks are put back on 2 November."""
     horizon = at("2025-11-04T12:00Z") / SECOND
     found = slices(Cursors(None, NEW_YORK), bounds[0], timedelta(days=days), horizon)
     assert [bound.value for bound in found] == bounds
 
 
-def test_slices_begin_in_1970_or_in_the_future() -> None:
+def test_slices_begin_in_1970_or_in_the_future():
     """An epoch passes through every magnitude on its way; after 9999 there is nothing."""
     month = timedelta(days=30)
     for bound in list(slices(Cursors("epoch_ms"), 0, month, 1767225600))[:-1]:

@@ -1,7 +1,6 @@
 """Declarations that contradict themselves are refused where they stand."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import connector
 import pytest
@@ -12,7 +11,7 @@ from .scripted import one, reading, source
 DAY = timedelta(days=1)
 
 
-def refused(declare: Any) -> str:
+def refused(declare):
     """What the refusal of a declaration says; it is a ValueError too."""
     with pytest.raises(connector.ConnectorError) as caught:
         declare()
@@ -20,7 +19,7 @@ def refused(declare: Any) -> str:
     return str(caught.value)
 
 
-OPTIONS: list[tuple[dict[str, Any], str]] = [
+OPTIONS = [
     ({"primary_key": "id"}, 'primary_key=["id"]'),
     ({"primary_key": ["id", "id"]}, "list of columns"),
     ({"primary_key": [""]}, "list of columns"),
@@ -59,13 +58,11 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "text"), OPTIONS, ids=str)
-def test_a_declaration_that_contradicts_itself_is_refused_where_it_stands(
-    options: dict[str, Any], text: str
-) -> None:
+def test_a_declaration_that_contradicts_itself_is_refused_where_it_stands(options, text):
     assert text in refused(lambda: one(**options))
 
 
-def test_a_strptime_form_that_names_a_time_is_taken() -> None:
+def test_a_strptime_form_that_names_a_time_is_taken():
     for form in ("%Y", "%G-W%V-%u", "%c", "%b %d, %Y, %I %p", "%%%Y%m%d%H%M%S", "%d-%b-%y %z"):
         one(cursor_type=form)
 
@@ -80,9 +77,7 @@ def test_a_strptime_form_that_names_a_time_is_taken() -> None:
     ],
     ids=str,
 )
-def test_a_declaration_that_contradicts_another_is_refused(
-    first: dict[str, Any], second: dict[str, Any], text: str
-) -> None:
+def test_a_declaration_that_contradicts_another_is_refused(first, second, text):
     made = source()
     reading(made, primary_key=["id"], **first)
     second = {"name": "other", "primary_key": ["id"], **second}
@@ -90,19 +85,19 @@ def test_a_declaration_that_contradicts_another_is_refused(
 
 
 @pytest.mark.parametrize("name", ["Thing", "1thing", "thing-x", "", "thing ", "_sync", "thíng"])
-def test_an_entitys_name_is_a_tables_name(name: str) -> None:
+def test_an_entitys_name_is_a_tables_name(name):
     assert "[a-z][a-z0-9_]*" in refused(lambda: source().entity(name)(lambda fetch: Page()))
 
 
 @pytest.mark.parametrize(
     "step", [lambda: Page(), lambda fetch, page: Page(), lambda *, fetch: Page()]
 )
-def test_a_step_takes_one_argument(step: Any) -> None:
+def test_a_step_takes_one_argument(step):
     assert "a step takes one argument" in refused(lambda: source().entity("thing")(step))
     source().entity("thing")(lambda fetch, size=10: Page())
 
 
-SOURCES: list[tuple[dict[str, Any], str]] = [
+SOURCES = [
     *(({"base_url": url}, "it must start with https://") for url in (
         "http://api.example.com", "api.example.com", "ftp://x.y", "",
         "https://api.example.com/v1?x=1", "https://api.example.com/v1#part",
@@ -118,5 +113,5 @@ SOURCES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "text"), SOURCES, ids=str)
-def test_a_source_that_contradicts_itself_is_refused(options: dict[str, Any], text: str) -> None:
+def test_a_source_that_contradicts_itself_is_refused(options, text):
     assert text in refused(lambda: source(**options))

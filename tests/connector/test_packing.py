@@ -1,22 +1,19 @@
 """What one call packs: several pages of several entities, until seconds or bytes are spent."""
 
-from typing import Any
-
 import pytest
-from connector import Fetch, Page, Source, TokenExpired
-from connector.testing import HeldClock
+from connector import Page, TokenExpired
 
-from .play import Player, Sync, encoded
-from .scripted import Asked, Upstream, endless, iso, one, script, several, stepping
+from .play import Player, encoded
+from .scripted import Upstream, endless, iso, one, script, several, stepping
 
 COMMITTED = {"thing": iso(-60)}
 
 
-def slow(clock: HeldClock, *seconds: float) -> Upstream:
+def slow(clock, *seconds):
     """Every request takes so long; the last number goes for all that follow."""
     left, upstream = list(seconds), endless()
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         clock.advance(left.pop(0) if len(left) > 1 else left[0])
         return upstream.answers(asked)
 
@@ -24,7 +21,7 @@ def slow(clock: HeldClock, *seconds: float) -> Upstream:
 
 
 @pytest.mark.usefixtures("clock")
-def test_several_pages_of_several_entities_share_one_reply() -> None:
+def test_several_pages_of_several_entities_share_one_reply():
     sync = Player(several("a", "b", "c"), endless(pages=3)).sync()
     assert len(sync.replies) == 1
     assert {name: sync.ids(name) for name in "abc"} == {name: [0, 1, 2] for name in "abc"}
@@ -42,12 +39,8 @@ def test_several_pages_of_several_entities_share_one_reply() -> None:
     ids=str,
 )
 def test_a_call_ends_when_a_page_as_slow_as_the_slowest_may_not_fit(
-    setting: str | None,
-    seconds: list[float],
-    pages: int,
-    clock: HeldClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    setting, seconds, pages, clock, monkeypatch
+):
     """150 seconds by default; a fiftieth is reserved for the reply."""
     if setting:
         monkeypatch.setenv("CONNECTOR_CALL_SECONDS", setting)
@@ -64,16 +57,14 @@ def test_a_call_ends_when_a_page_as_slow_as_the_slowest_may_not_fit(
         *(("CONNECTOR_CALL_BYTES", value) for value in ("-1", "8 MiB")),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_that_makes_no_sense_is_named(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
     sync = Player(one(), endless()).sync()
     assert name in sync.error and repr(value) in sync.error
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch):
     """8 MiB by default."""
     assert len(Player(one(), endless(size=2**20, pages=20)).sync(calls=1).ids()) == 8
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", "5000")
@@ -83,7 +74,7 @@ def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch: pytest.MonkeyPatch) 
     assert all(5000 <= size <= 5000 + 1100 for size in sizes[:-1])
 
 
-def test_what_waited_longest_goes_first(clock: HeldClock) -> None:
+def test_what_waited_longest_goes_first(clock):
     """One page a call, three entities: each has its turn."""
     player = Player(several("a", "b", "c"), slow(clock, 100))
     player.sync(calls=7)
@@ -94,7 +85,7 @@ def test_what_waited_longest_goes_first(clock: HeldClock) -> None:
 
 
 @pytest.mark.usefixtures("clock", "page_by_page")
-def test_a_setting_reads_some_entities_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_reads_some_entities_alone(monkeypatch):
     """The sync is complete without the others, and leaves what they have in the state."""
     upstream = endless(pages=2)
     player = Player(several("a", "b", "c"), upstream, state={"a": iso(-60)})
@@ -111,9 +102,7 @@ def test_a_setting_reads_some_entities_alone(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("setup_test", [True, False])
-def test_an_entity_that_is_not_declared_is_an_error_that_names_it(
-    setup_test: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entity_that_is_not_declared_is_an_error_that_names_it(setup_test, monkeypatch):
     monkeypatch.setenv("CONNECTOR_ENTITIES", "b,x")
     player = Player(several("a", "b"), endless(), setup_test=setup_test)
     assert "CONNECTOR_ENTITIES names x; fetch.py declares a, b" in player.sync().error
@@ -122,12 +111,10 @@ def test_an_entity_that_is_not_declared_is_an_error_that_names_it(
 # ---- empty pages and replies
 
 
-def parents(
-    clock: HeldClock, count: int, seconds: float, asked: list[int], every: int = 0
-) -> Source:
+def parents(clock, count, seconds, asked, every=0):
     """Comments of so many tickets, one request each; every so many tickets have a new one."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         clock.advance(seconds)
         parent = fetch.token or 0
         asked.append(parent)
@@ -137,8 +124,8 @@ def parents(
     return stepping(step, cursor="at")
 
 
-def test_empty_pages_are_walked_through_inside_a_call(clock: HeldClock) -> None:
-    asked: list[int] = []
+def test_empty_pages_are_walked_through_inside_a_call(clock):
+    asked = []
     sync = Player(parents(clock, 400, 0.3, asked), script({}), state=COMMITTED).sync()
     assert (len(sync.replies), len(asked)) == (1, 400)
 
@@ -147,13 +134,13 @@ def test_empty_pages_are_walked_through_inside_a_call(clock: HeldClock) -> None:
     ("count", "seconds", "sync_ids"), [(6000, 0.3, True), (240, 15, True), (240, 15, False)]
 )
 def test_nine_empty_replies_pause_a_sync_and_the_next_scheduled_one_goes_on(
-    clock: HeldClock, count: int, seconds: float, sync_ids: bool
-) -> None:
+    clock, count, seconds, sync_ids
+):
     """Fivetran ends a connection after more than ten; a call takes 150 seconds."""
-    asked: list[int] = []
+    asked = []
     made = parents(clock, count, seconds, asked)
     player = Player(made, script({}), state=COMMITTED, sync_ids=sync_ids)
-    syncs: list[Sync] = []
+    syncs = []
     while not syncs or "_sync" in player.state:
         syncs.append(player.sync())
         assert len(syncs) < 9
@@ -164,10 +151,10 @@ def test_nine_empty_replies_pause_a_sync_and_the_next_scheduled_one_goes_on(
     assert player.state == COMMITTED
 
 
-def test_a_first_sync_that_pauses_must_not_look_complete(clock: HeldClock) -> None:
+def test_a_first_sync_that_pauses_must_not_look_complete(clock):
     """`hasMore: false` would let Fivetran start what waits for the historical sync. The ninth
     empty reply carries the progress; the call after it reports, and asks the upstream nothing."""
-    asked: list[int] = []
+    asked = []
     player = Player(parents(clock, 120, 15, asked), script({}))
     first = player.sync()
     assert [reply["hasMore"] for reply in first.replies] == [True] * 9
@@ -180,10 +167,10 @@ def test_a_first_sync_that_pauses_must_not_look_complete(clock: HeldClock) -> No
     assert (asked, player.state) == (list(range(120)), {})
 
 
-def test_a_first_reading_stays_one_when_it_starts_over(clock: HeldClock) -> None:
+def test_a_first_reading_stays_one_when_it_starts_over(clock):
     """Each page is committed, so what is committed says nothing; a token is refused on the way."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         clock.advance(100)
         if fetch.since is None and fetch.token:
             raise TokenExpired("expired")
@@ -194,7 +181,7 @@ def test_a_first_reading_stays_one_when_it_starts_over(clock: HeldClock) -> None
     assert sync.ids() == [1] and "thing is not complete yet" in sync.error
 
 
-def test_rows_end_a_streak_of_empty_replies(clock: HeldClock) -> None:
+def test_rows_end_a_streak_of_empty_replies(clock):
     sync = Player(parents(clock, 40, 100, [], every=8), script({}), state=COMMITTED).sync()
     assert sync.ids() == [7, 15, 23, 31, 39]
     assert [bool(reply["insert"]) for reply in sync.replies] == ([False] * 7 + [True]) * 5

@@ -1,13 +1,11 @@
 """soft_delete: read before anything is marked, marks in a reply of their own, then the rows."""
 
-from typing import Any
-
 import pytest
-from connector import Fetch, Page, RetryLater, Source
-from connector.testing import HeldClock, Reply
+from connector import Page, RetryLater
+from connector.testing import Reply
 
-from .play import Player, Sync
-from .scripted import Asked, Upstream, reading, script, source, stepping
+from .play import Player
+from .scripted import Upstream, reading, script, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -19,19 +17,19 @@ OFTEN = "may_be_empty"
 class Table(Upstream):
     """Pages of two records by offset; `fails(request number, token)` gives what goes wrong."""
 
-    def __init__(self, *ids: int) -> None:
+    def __init__(self, *ids):
         super().__init__(self._answers)
         self.ids = list(ids)
-        self.fails: Any = lambda number, token: None
+        self.fails = lambda number, token: None
 
-    def _answers(self, asked: Asked) -> Any:
+    def _answers(self, asked):
         first = int(asked.params.get("token", 0))
         rows = [{"id": i} for i in self.ids[first : first + 2]]
         page = {"data": rows, "next": first + 2 if first + 2 < len(self.ids) else None}
         return self.fails(len(self.asked), first) or page
 
 
-def played(table: Upstream, had: int, *names: str, how: bool | str = True) -> Player:
+def played(table, had, *names, how=True):
     """A player of entities that are read whole; the last reading had so many rows."""
     made = source()
     for name in names or ("thing",):
@@ -41,12 +39,12 @@ def played(table: Upstream, had: int, *names: str, how: bool | str = True) -> Pl
     return player
 
 
-def marks(sync: Sync) -> list[list[str]]:
+def marks(sync):
     """The tables that each reply marks."""
     return [sorted(reply.get("softDelete", [])) for reply in sync.replies]
 
 
-def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it() -> None:
+def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it():
     """Everything is read each time; the state at rest says how many rows that was."""
     table = Table(1, 2, 3)
     player = played(table, 8)
@@ -59,7 +57,7 @@ def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it() -> None:
     assert set(table.each("since")) == {None}
 
 
-def test_several_entities_are_marked_together_and_others_deliver_beside_them() -> None:
+def test_several_entities_are_marked_together_and_others_deliver_beside_them():
     player = played(Table(1), 0, "a", "b")
     reading(player.source, "c", primary_key=["id"])
     sync = player.sync()
@@ -68,7 +66,7 @@ def test_several_entities_are_marked_together_and_others_deliver_beside_them() -
 
 
 @pytest.mark.parametrize("at", [0, 2, 6])
-def test_a_broken_upstream_is_found_before_anything_is_marked(at: int) -> None:
+def test_a_broken_upstream_is_found_before_anything_is_marked(at):
     table = Table(*range(1, 9))
     player = played(table, 8)
     table.fails = lambda number, token: DOWN if token == at else None
@@ -80,10 +78,10 @@ def test_a_broken_upstream_is_found_before_anything_is_marked(at: int) -> None:
 # ---- how much is read before the mark
 
 
-def timed(clock: HeldClock, pages: list[list[int]], seconds: float, asked: list[int]) -> Source:
+def timed(clock, pages, seconds, asked):
     """An entity whose pages hold these ids and take so many seconds each."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         clock.advance(seconds)
         page = fetch.token or 0
         asked.append(page)
@@ -104,16 +102,11 @@ def timed(clock: HeldClock, pages: list[list[int]], seconds: float, asked: list[
     ids=["one call", "quiet parents first", "quiet parents last"],
 )
 def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_the_mark(
-    clock: HeldClock,
-    monkeypatch: pytest.MonkeyPatch,
-    pages: list[list[int]],
-    seconds: float,
-    rehearsed: int,
-    budget: int,
-) -> None:
+    clock, monkeypatch, pages, seconds, rehearsed, budget
+):
     """A longer reading could never be rehearsed whole; bytes that are not delivered cost none."""
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", str(budget))
-    asked: list[int] = []
+    asked = []
     player = Player(timed(clock, pages, seconds, asked), script({}), state={"thing": {"rows": 1}})
     sync = player.sync()
     assert (sync.error, sum(map(len, marks(sync)))) == ("", 1)
@@ -121,10 +114,10 @@ def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_t
     assert sorted(player.alive()) == [each for page in pages for each in page]
 
 
-def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers() -> None:
+def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers():
     polls = [0]
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         if fetch.token is None:
             polls[0] = 0
             return Page([], "job-1")
@@ -148,14 +141,14 @@ def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers() -
     [(0, True, False), (3, True, True), (0, OFTEN, False), (3, OFTEN, False)],
 )
 def test_an_empty_list_where_the_last_reading_had_records_marks_nothing(
-    had: int, how: Any, fails: bool, quiet: bool, clock: HeldClock
-) -> None:
+    had, how, fails, quiet, clock
+):
     """It leaves the count, too, and is an error, unless the declaration allows it. Quiet parents
     take longer than a call, and then there is nothing at all."""
     player = played(Table(), had, how=how)
     if quiet:
 
-        def answers(asked: Asked) -> Any:
+        def answers(asked):
             clock.advance(20)
             page = int(asked.params.get("token", 0))
             return {"data": [], "next": page + 1 if page < 19 else None}
@@ -175,7 +168,7 @@ def test_an_empty_list_where_the_last_reading_had_records_marks_nothing(
 
 
 @pytest.mark.parametrize("had", [0, 3])
-def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had: int) -> None:
+def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had):
     """Everything is marked by then, and the error says so."""
     table = Table(1, 2, 3)
     player = played(table, had)
@@ -187,7 +180,7 @@ def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had
     assert sorted(player.alive()) == [1, 2, 3]
 
 
-def test_a_wait_after_the_mark_must_not_look_complete(clock: HeldClock, page_by_page: None) -> None:
+def test_a_wait_after_the_mark_must_not_look_complete(clock, page_by_page):
     """The table is marked and has two of its six rows: a sync that ends so has to say it."""
     table = Table(1, 2, 3, 4, 5, 6)
     table.fails = lambda number, token: BUSY if number > 4 and token == 2 else None

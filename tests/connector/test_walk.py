@@ -3,26 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from connector import Fetch, Page, Payload, Source, StartOver
-from connector.testing import HeldClock, Reply
+from connector import Page, Payload, StartOver
+from connector.testing import Reply
 
 from .play import Player
-from .scripted import (
-    START,
-    Asked,
-    Listing,
-    Upstream,
-    dated,
-    days,
-    feeding,
-    iso,
-    one,
-    script,
-    stepping,
-)
+from .scripted import START, Listing, Upstream, dated, days, feeding, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -32,7 +19,7 @@ GERMAN = "%d.%m.%Y %H:%M"
 HTTP = "%a, %d %b %Y %H:%M:%S %Z"
 TYPED = {"start_date": "2025-03-01"}
 # A declared start, the cursor's type and zone, and `since` of the first walk.
-STARTS: list[tuple[Any, str | None, str | None, Any]] = [
+STARTS = [
     (None, None, None, None),
     ("2025-12-30", None, None, "2025-12-30"),
     (datetime(2025, 1, 1, tzinfo=UTC), None, None, "2025-01-01T00:00:00Z"),
@@ -53,7 +40,7 @@ STARTS: list[tuple[Any, str | None, str | None, Any]] = [
     (Payload("begin", "2025-02-01"), None, None, "2025-02-01"),
     (Payload("begin", date(2025, 2, 1)), None, None, "2025-02-01"),
 ]
-BAD_STARTS: list[tuple[Any, str | None, str]] = [
+BAD_STARTS = [
     ("yesterday", None, "'yesterday' is not a time in ISO 8601"),
     ("30.12.2025", None, "not a time in ISO 8601"),
     (1767052800, "epoch_ms", 'cursor_type="epoch"'),
@@ -70,7 +57,7 @@ BAD_STARTS: list[tuple[Any, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("start", "kind", "zone", "since"), STARTS, ids=str)
-def test_the_first_walk_begins_at_start(start: Any, kind: Any, zone: Any, since: Any) -> None:
+def test_the_first_walk_begins_at_start(start, kind, zone, since):
     """Written as the upstream writes times."""
     upstream = script({None: []})
     made = one(start=start, cursor_type=kind, timezone=zone)
@@ -79,7 +66,7 @@ def test_the_first_walk_begins_at_start(start: Any, kind: Any, zone: Any, since:
 
 
 @pytest.mark.parametrize(("start", "kind", "why"), BAD_STARTS, ids=str)
-def test_a_start_that_cannot_be_used_is_named(start: Any, kind: Any, why: str) -> None:
+def test_a_start_that_cannot_be_used_is_named(start, kind, why):
     upstream = script({None: []})
     made = one(start=start, cursor_type=kind)
     error = Player(made, upstream, customPayload=TYPED).sync().error
@@ -102,9 +89,7 @@ def test_a_start_that_cannot_be_used_is_named(start: Any, kind: Any, why: str) -
     ],
     ids=str,
 )
-def test_a_new_walk_looks_back_from_what_is_committed(
-    options: dict[str, Any], committed: Any, since: str | None
-) -> None:
+def test_a_new_walk_looks_back_from_what_is_committed(options, committed, since):
     """A `start` that is later replaces it."""
     upstream = script({None: []})
     player = Player(one(**options), upstream, state={"thing": committed})
@@ -113,10 +98,10 @@ def test_a_new_walk_looks_back_from_what_is_committed(
     assert player.state["thing"] in (committed, {"cursor": committed, "seen": []})
 
 
-def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_page: None) -> None:
-    seen: list[Any] = []
+def test_a_step_gets_the_same_bounds_on_every_page(clock, page_by_page):
+    seen = []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
         clock.advance(30)
         return Page([{"id": len(seen), "at": iso(-30)}], len(seen) if len(seen) < 3 else None)
@@ -126,7 +111,7 @@ def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_pag
     assert seen == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
 
 
-def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None) -> None:
+def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page):
     """Each call may be a fresh process; it goes on from the state that it gets."""
     first, second, third = ([row] for row in dated(iso(-30), iso(-20), iso(-10)))
     upstream = script({None: (first, "b"), "b": (second, "c"), "c": third})
@@ -135,11 +120,11 @@ def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None)
     assert (sync.ids(), upstream.each("token")) == ([0, 1, 2], [None, "b", "c"])
 
 
-def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
+def test_tokens_may_be_any_json_value(page_by_page):
     """A list of two walks projects and their issues; zero is not the end."""
     order, tokens = [["alpha", 1], {"page": [2.5, None, True]}, 0, "x"], []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         tokens.append(fetch.token)
         return Page([{"id": len(tokens)}], order[len(tokens) - 1] if len(tokens) < 5 else None)
 
@@ -148,18 +133,18 @@ def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
 
 
 @pytest.mark.parametrize("end", [None, "", False])
-def test_none_empty_text_and_false_end_the_walk(end: Any) -> None:
+def test_none_empty_text_and_false_end_the_walk(end):
     upstream = script({None: (dated(iso(-60)), end)})
     assert Player(one(), upstream).sync().error == ""
     assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize("written", ["7.5", "1600000000.25", "12345678901234567890.123456789"])
-def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
+def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written):
     """As `json.loads` would: a step may calculate with it."""
-    seen: list[Any] = []
+    seen = []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append(fetch.since)
         return Page(fetch.get("/thing", params={"since": fetch.since}).rows("data"))
 
@@ -173,10 +158,10 @@ def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(writte
 # ---- positions of the upstream's own
 
 
-def positioned(seen: list[Any]) -> Source:
+def positioned(seen):
     """An entity that returns the upstream's own position with each page; what `since` was."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append(fetch.since)
         response = fetch.get("/thing", params={"token": fetch.token})
         if fetch.since == "old":
@@ -187,13 +172,11 @@ def positioned(seen: list[Any]) -> Source:
     return stepping(step)
 
 
-def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(
-    page_by_page: None,
-) -> None:
+def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(page_by_page):
     position = {"delta": [12345678901234567890, "b"]}
     first = Reply(json={"data": [{"id": 1}], "position": "a", "next": "b"})
     upstream = script({None: first, "b": Reply(json={"data": [{"id": 2}], "position": position})})
-    seen: list[Any] = []
+    seen = []
     player = Player(positioned(seen), upstream)
     sync = player.sync()
     assert ["thing" in reply["state"] for reply in sync.replies] == [False, True]
@@ -202,16 +185,16 @@ def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(
     assert seen == [None, None, position, position]
 
 
-def test_start_over_reads_the_entity_from_the_beginning() -> None:
-    seen: list[Any] = []
+def test_start_over_reads_the_entity_from_the_beginning():
+    seen = []
     upstream = Upstream(lambda asked: {"data": [{"id": 1}], "position": "new"})
     player = Player(positioned(seen), upstream, state={"thing": "old"})
     assert player.sync().ids() == [1]
     assert (seen, player.state) == (["old", None], {"thing": "new"})
 
 
-def test_start_over_at_the_beginning_is_an_error() -> None:
-    def step(fetch: Fetch) -> Page:
+def test_start_over_at_the_beginning_is_an_error():
+    def step(fetch):
         raise StartOver("the position is too old")
 
     player = Player(stepping(step), script({}), state={"thing": "old"})
@@ -219,7 +202,7 @@ def test_start_over_at_the_beginning_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("options", [{"cursor": "at"}, {"soft_delete": True}], ids=str)
-def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: Any) -> None:
+def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options):
     made = stepping(lambda fetch: Page([{"id": 1}], cursor="p1"), **options)
     error = Player(made, script({})).sync().error
     assert "Page(cursor=)" in error and next(iter(options)) in error
@@ -228,13 +211,13 @@ def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: A
 # ---- slices
 
 
-def slices(upstream: Upstream) -> list[tuple[str, str]]:
+def slices(upstream):
     """The bounds that were asked for, each once, in order."""
     asked = [(ask.params["since"], ask.params["until"]) for ask in upstream.asked]
     return list(dict.fromkeys(asked))
 
 
-def test_a_window_walks_slices_that_touch_and_reach_past_the_start() -> None:
+def test_a_window_walks_slices_that_touch_and_reach_past_the_start():
     """`since` is inclusive and `until` exclusive: a record at an edge comes once."""
     upstream = Upstream(Listing(days(2.5, 2, 1.5, 1, 0.5, 0)))
     player = Player(one(window=DAY, start=iso(-3 * 86400)), upstream)
@@ -246,7 +229,7 @@ def test_a_window_walks_slices_that_touch_and_reach_past_the_start() -> None:
     assert player.state == {"thing": iso(0)}
 
 
-def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page: None) -> None:
+def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page):
     """Each call is a sync of its own here, and goes on with its slice."""
     upstream = Upstream(Listing(days(2.5, 2.4, 1.5, 0.5), size=1))
     player = Player(one(window=DAY, start=iso(-3 * 86400)), upstream)
@@ -262,7 +245,7 @@ def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page: None)
     assert player.state["thing"] == iso(-2.5 * 86400)
 
 
-def test_empty_slices_cost_no_reply_of_their_own() -> None:
+def test_empty_slices_cost_no_reply_of_their_own():
     upstream = Upstream(Listing(days(999, 1)))
     sync = Player(one(window=DAY, start=iso(-1000 * 86400)), upstream).sync()
     assert (sync.ids(), len(sync.replies)) == ([0, 1], 1)
@@ -277,7 +260,7 @@ def test_empty_slices_cost_no_reply_of_their_own() -> None:
         ("%m/%d/%y %I %p", ["12/30/25 12 AM", "12/31/25 12 AM", "01/01/26 12 AM"]),
     ],
 )
-def test_bounds_are_written_as_the_upstream_writes_cursors(kind: str, bounds: list[str]) -> None:
+def test_bounds_are_written_as_the_upstream_writes_cursors(kind, bounds):
     upstream = script({None: []})
     made = one(window=DAY, start="2025-12-30T00:00:00Z", cursor_type=kind, timezone="UTC")
     assert Player(made, upstream).sync().error == ""
@@ -297,16 +280,14 @@ def test_bounds_are_written_as_the_upstream_writes_cursors(kind: str, bounds: li
         ("desc", {None: [*days(2), {"id": 1, "at": "Never"}, *days(1)]}, "page 1, record 2"),
     ],
 )
-def test_an_unsorted_upstream_is_an_error_with_its_place(
-    order: str, pages: dict[str | None, Any], place: str, page_by_page: None
-) -> None:
+def test_an_unsorted_upstream_is_an_error_with_its_place(order, pages, place, page_by_page):
     sync = Player(one(order=order), script(pages)).sync()
     for text in (f'order="{order}"', "'at'", place):
         assert text in sync.error
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_the_hour_that_comes_twice_is_in_order_either_way(order: str) -> None:
+def test_the_hour_that_comes_twice_is_in_order_either_way(order):
     """Clocks are put back at two: 1:10 may come after 1:50, and nobody can tell."""
     made = one(order=order, timezone=NEW_YORK)
     for day, fails in (("2025-11-02", False), ("2025-11-03", True)):
@@ -316,14 +297,12 @@ def test_the_hour_that_comes_twice_is_in_order_either_way(order: str) -> None:
 
 
 @pytest.mark.parametrize("refused", [0, 1])
-def test_an_ascending_walk_commits_after_each_page_and_never_back(
-    refused: int, page_by_page: None
-) -> None:
+def test_an_ascending_walk_commits_after_each_page_and_never_back(refused, page_by_page):
     """What the lookback reads again moves nothing back, also where a token expires meanwhile."""
     listing = Listing(dated(*(iso(-600 + 30 * i) for i in range(10))), "at", size=2)
     refusals = [Reply(json={"error": "expired"}, status=410)] * refused
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         return refusals.pop() if asked.params.get("token") and refusals else listing(asked)
 
     player = Player(one(order="asc"), Upstream(answers), state={"thing": iso(-420)})
@@ -335,8 +314,8 @@ def test_an_ascending_walk_commits_after_each_page_and_never_back(
 
 
 def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
-    clock: HeldClock, page_by_page: None
-) -> None:
+    clock, page_by_page
+):
     """What changed after the first start may not be committed: records before it may be unread."""
     listing = Listing(days(3, 2, 1), sort="at", size=1)
     upstream = Upstream(listing)
@@ -353,20 +332,18 @@ def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
 
 
 @pytest.mark.parametrize("second", ["drafts", "deletions", "both"])
-def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_date(
-    second: str,
-) -> None:
+def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_date(second):
     """Records without a date, unreadable ones and deletions decide nothing."""
     drafts = dated(None, "draft") if second != "deletions" else []
     gone = [{"id": 30, "at": iso(-5000)}] if second != "drafts" else []
-    pages: dict[Any, Any] = {
+    pages = {
         None: (dated(iso(-10), iso(-400)), [], "b"),
         "b": (drafts, gone, "c"),
         "c": (dated(iso(-1000), iso(-3650)), [], "d"),
         "d": (dated(iso(-3700), iso(-3800)), [], "e"),
     }
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         return dict(zip(("data", "gone", "next"), pages[asked.params.get("token")], strict=True))
 
     upstream = Upstream(answers)
