@@ -331,6 +331,14 @@ def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
     assert 9 in sync.ids() and set(upstream.each("limit")) == {"100"}
 
 
+def test_a_deletion_ahead_of_its_page_commits_nothing_of_an_ascending_walk(page_by_page):
+    gone = [{"id": 9, "at": iso(-10)}]
+    page = {"data": dated(iso(-9000)), "gone": gone, "next": "b"}
+    player = Player(feeding(order="asc"), Upstream(lambda asked: page))
+    player.sync(calls=1)
+    assert player.state["thing"] == iso(-9000)
+
+
 @pytest.mark.parametrize("second", ["drafts", "deletions", "both"])
 def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_date(second):
     """Records without a date, unreadable ones and deletions decide nothing."""
