@@ -4,22 +4,19 @@ import copy
 import os
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from connector import BearerToken, Fetch, Page, Source, TokenExpired
+from connector import BearerToken, Page, Source, TokenExpired
 
-from .model import Entry, Setting, Upstream
 from .model_forms import INSTANTS, SECOND
 from .play import Player, encoded
 
 ORDERS = list(permutations(("insert", "delete", "softDelete")))
 
 
-def connector(upstream: Upstream) -> Source:
+def connector(upstream):
     """What a user would declare for these entities; made anew for each call, as a process is."""
     source = Source(base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=1)
     for setting in upstream.settings.values():
@@ -27,7 +24,7 @@ def connector(upstream: Upstream) -> Source:
     return source
 
 
-def declare(source: Source, setting: Setting, now: float) -> None:
+def declare(source, setting, now):
     start, form = None, setting.form
     if form is not None and setting.start is not None:
         at = round((now - setting.start) * SECOND)
@@ -47,7 +44,7 @@ def declare(source: Source, setting: Setting, now: float) -> None:
         page_size=setting.page_size,
         **(form.options if form else {}),
     )
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         params = {"until": fetch.until, "token": fetch.token, "limit": fetch.page_size}
         if setting.order != "desc" or setting.window:
             params["since"] = fetch.since
@@ -64,7 +61,7 @@ def declare(source: Source, setting: Setting, now: float) -> None:
 class Judge:
     """Lets a player call, and fails where Fivetran or a reader of its tables would complain."""
 
-    def __init__(self, upstream: Upstream, *, ids: bool = True) -> None:
+    def __init__(self, upstream, *, ids=True):
         self.upstream, self.ids = upstream, ids  # whether calls carry a sync id
         self.player = Player(connector(upstream), upstream.send)
         self.over = True  # whether the next call belongs to a new sync
@@ -72,27 +69,20 @@ class Judge:
         self.stuck = False  # whether the last error advises a re-sync
         self.redeployed = False  # whether a declaration was changed
         self.odd = False  # whether it says that a walk gave no cursor that can be read
-        self.marked: set[str] = set()  # tables whose reading is not finished since
+        self.marked = set()  # tables whose reading is not finished since
         self.calls = self.syncs = self.empty = 0
-        self.schema: Any = None
+        self.schema = None
         # What could be seen at the upstream when a sync began with nothing unfinished.
-        self.due: dict[str, list[Entry]] = {}
+        self.due = {}
 
-    def resync(self) -> None:
+    def resync(self):
         """Forget the state; rows that do not come again will be marked when the sync has ended."""
         self.player.state, self.over, self.first, self.stuck = {}, True, True, False
         self.marked.clear()
         self.upstream.waits.clear()
         self.player.tables.clear()
 
-    def call(
-        self,
-        fate: str = "",
-        order: Sequence[str] = ORDERS[0],
-        seconds: float = 150,
-        size: int = 2**23,
-        gap: float = 900,
-    ) -> dict[str, Any]:
+    def call(self, fate="", order=ORDERS[0], seconds=150, size=2**23, gap=900):
         """One call.
 
         Args:
@@ -124,7 +114,7 @@ class Judge:
             self._apply(reply, order)
         return reply
 
-    def sync(self, most: int = 300) -> None:
+    def sync(self, most=300):
         """Calls until a sync ends; an error fails the test, unless it is right for what is read."""
         self.over = True
         for _ in range(most):
@@ -134,7 +124,7 @@ class Judge:
                 return
         raise AssertionError(f"hasMore did not come to an end in {most} calls")
 
-    def settle(self) -> None:
+    def settle(self):
         """The upstream comes to rest; what was begun ends, and one sync more is made."""
         upstream = self.upstream
         upstream.script.clear()
@@ -161,7 +151,7 @@ class Judge:
         everything = {name: list(table.entries.values()) for name, table in upstream.tables.items()}
         assert not self._differences(everything)
 
-    def _begin_sync(self, gap: float) -> None:
+    def _begin_sync(self, gap):
         self.over, self.empty, upstream = False, 0, self.upstream
         self.syncs += 1
         self.player.sync_id = str(UUID(int=self.syncs)) if self.ids else None
@@ -178,7 +168,7 @@ class Judge:
             self.due[name] = [e for e in table.shown.values() if not ends or e.at <= now]
             table.listed = 0
 
-    def _ask(self, seconds: float, size: int) -> dict[str, Any]:
+    def _ask(self, seconds, size):
         upstream, player = self.upstream, self.player
         random.seed(self.calls)
         upstream.committed = {}
@@ -192,7 +182,7 @@ class Judge:
         assert not upstream.broken, upstream.broken
         return reply
 
-    def _check(self, reply: Mapping[str, Any]) -> None:
+    def _check(self, reply):
         assert self.schema in (None, reply.get("schema")), "the schema varies"
         self.schema = reply.get("schema")
         for name in reply.get("softDelete", ()):
@@ -202,7 +192,7 @@ class Judge:
             assert name not in self.marked, f"{name} was marked twice"
         assert "delete" not in reply or self.schema.keys() >= reply["delete"].keys()
 
-    def _check_error(self, reply: Mapping[str, Any]) -> None:
+    def _check_error(self, reply):
         """An error leaves the state as it was, has a reason, names its entity and its marks."""
         why = reply["errorMessage"]
         assert reply["state"] == self.player.state, "an error report moved the state"
@@ -210,7 +200,7 @@ class Judge:
         self.stuck = "re-sync" in why and (self.redeployed or bool(self.upstream.expired))
         self.odd = "the cursor 'meta.at'" in why
         names = self.upstream.trouble
-        well: set[str] = self.due.keys() - names
+        well = self.due.keys() - names
         if self.empty == 9 or self.odd or self.stuck:
             names, well = set(self.upstream.settings), set()
         assert any(name in why for name in names), why
@@ -218,7 +208,7 @@ class Judge:
         assert not found, ("an entity's failure stops others", found)
         assert not any(name in why and "marked" not in why for name in self.marked), why
 
-    def _apply(self, reply: Mapping[str, Any], order: Sequence[str]) -> None:
+    def _apply(self, reply, order):
         self.player.apply(reply, order)
         self.marked |= set(reply.get("softDelete", ()))
         self.marked &= self.player.state.get("_sync", {}).get("walks", {}).keys()
@@ -236,9 +226,9 @@ class Judge:
             assert not found, (f"the sync ends incomplete (paused: {paused})", found)
             self.first &= paused
 
-    def _differences(self, due: Mapping[str, Sequence[Entry]]) -> list[str]:
+    def _differences(self, due):
         """How the tables differ from what the upstream has, where it did not change since."""
-        found: list[str] = []
+        found = []
         for name, entries in due.items():
             setting, table = self.upstream.settings[name], self.upstream.tables[name]
             still = [entry for entry in entries if table.entries[entry.id] == entry]
@@ -259,6 +249,6 @@ class Judge:
         return found
 
 
-def count(setting: Setting, entries: Sequence[Entry]) -> Counter[bytes]:
+def count(setting, entries):
     """The live records, as bytes."""
     return Counter(encoded(setting.row(entry)) for entry in entries if entry.alive)

@@ -6,8 +6,8 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from connector.cursors import MISSING, CursorError, Cursors, PageCursors, Point
-from hypothesis import example, given, settings
+from connector.cursors import CursorError, Cursors, PageCursors, Point
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .play import Player
@@ -130,80 +130,6 @@ def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit():
                 why = refused(Cursors(declared), number)
                 assert f'cursor_type="{declared}"' in why
                 assert f'by its size it is cursor_type="{kind}"' in why
-
-
-# ---- pages
-
-
-class OneByOne(Cursors):
-    """The same, with nothing read at once."""
-
-    def keys(self, values):
-        raise ValueError
-
-
-ODD_ONES = [None, "", MISSING, "Never", "2026-02-30T00:00:00Z", "0000-00-00", 0, " "]
-STYLES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f UTC", "%Y%m%dT%H%M+0130",
-          "%Y-%m-%dT%H:%M:%S.%f+01:00", "%Y-%m-%dT%H:%M:%S.%f-05:30", "%Y-%m-%d %H:%M"]  # fmt: skip
-MOMENTS = st.integers(0, 20).map(lambda hour: datetime(2026, 1, 5, hour)) | st.datetimes(
-    datetime(1970, 1, 1), datetime(2037, 12, 31)
-)
-WHOLE = st.integers(99_999_990, 100_000_010) | st.integers(10**9, 2 * 10**9)
-
-
-@st.composite
-def pages(draw):
-    """What is declared, and a page's values: often of one form, sometimes sorted."""
-    kind = draw(st.sampled_from([None, None, "sequence", "text", "epoch", "epoch_ms", GERMAN]))
-    if kind is None:
-        styles = draw(st.lists(st.sampled_from(STYLES), min_size=1, max_size=2))
-        moments = draw(st.lists(MOMENTS, max_size=12))
-        values = [each.strftime(draw(st.sampled_from(styles))) for each in moments]
-    elif kind == "text":
-        values = draw(st.lists(st.text(min_size=1, max_size=3), max_size=9))
-    elif kind == GERMAN:
-        values = [moment.strftime(GERMAN) for moment in draw(st.lists(MOMENTS, max_size=5))]
-    else:
-        scale = 1000 if kind == "epoch_ms" else 1
-        values = [number * scale for number in draw(st.lists(WHOLE, max_size=12))]
-        values = draw(st.sampled_from([values, list(map(str, values))]))
-    values = draw(st.sampled_from([values, sorted(values), sorted(values, reverse=True)]))
-    for odd in draw(st.lists(st.sampled_from(ODD_ONES), max_size=2)):
-        values.insert(draw(st.integers(0, len(values))), odd)
-    return {"cursor_type": kind, "timezone": draw(st.sampled_from([None, NEW_YORK]))}, values
-
-
-def answers(page, others, moments):
-    """All that a page answers; where several points are the same time, the time."""
-    found = [page.readable, page.present, page.unreadable, page.points, page.last]
-    found += [str(page.error), page.top and page.top.at]
-    for other in [None, *others]:
-        found += [page.mixed(other), page.unsorted(other, False), page.unsorted(other, True)]
-        highest = [page.highest(moment, other) for moment in moments]
-        found += [each and each.at for each in highest]
-    return found
-
-
-@settings(max_examples=200)
-@given(pages(), st.data())
-@example(({}, ["2026-01-05T09:00:00+09:00", "2026-01-05T01:00:00+00:00"]), None)
-@example(({}, ["2026-01-05T08:30:00+01:00", "2026-01-05T08:30:00+01:75"]), None)
-@example(({}, ["2026-01-05T08:30:00Z", "2026+01-05T08:30:00Z"]), None)
-@example(({}, ["20260105", "10000101"]), None)
-@example(({}, ["2026-01-05\n2026-01-05", "2026-01-05"]), None)
-@example(({"timezone": NEW_YORK}, ["2025-03-09T02:30", "2025-03-09T01:45"]), None)
-@example(({"cursor_type": "epoch"}, [0, 1767225600]), None)
-@example(({"cursor_type": "epoch"}, ["1767225600", "17672256000000"]), None)
-@example(({"cursor_type": "sequence"}, ["9", "10", "١"]), None)
-def test_a_page_read_at_once_answers_as_one_read_one_by_one(declared, data):
-    options, values = declared
-    page, slow = PageCursors(Cursors(**options), values), PageCursors(OneByOne(**options), values)
-    points = [found for found in slow.points if found is not None]
-    others = data.draw(st.lists(st.sampled_from(points), max_size=2)) if data and points else points
-    moments = [0.0, 1e9, 1.7676e9, 4e9]
-    if Cursors(**options).is_time:
-        moments += [found.at / SECOND for found in points[:3]]
-    assert answers(page, others, moments) == answers(slow, others, moments)
 
 
 # ---- wall clocks

@@ -99,35 +99,23 @@ def test_a_key_is_the_same_however_it_is_written(same, others):
 
 # ---- several tables
 
-ONE, TWO = ({"order_id": 1, "line": number} for number in (1, 2))
+ORDER, LINE = {"id": 1}, {"order_id": 1, "line": 1}
 
 
 @pytest.mark.parametrize(
     ("page", "insert", "delete"),
     [
-        (
-            {"rows": [{"id": 1}], "tables": {"order_line": [ONE, TWO]}},
-            {"order": [{"id": 1}], "order_line": [ONE, TWO]},
-            None,
-        ),
-        (
-            {"deleted": {"order": [{"id": 1}], "order_line": [ONE]}},
-            {},
-            {"order": [{"id": 1}], "order_line": [ONE]},
-        ),
-        (
-            {"tables": {"order_line": [ONE]}, "deleted": {"order_line": [ONE]}},
-            {},
-            {"order_line": [ONE]},
-        ),
+        ({"rows": [ORDER], "tables": {"line": [LINE]}}, {"order": [ORDER], "line": [LINE]}, None),
+        ({"deleted": {"order": [ORDER], "line": [LINE]}}, {}, {"order": [ORDER], "line": [LINE]}),
+        ({"tables": {"line": [LINE]}, "deleted": {"line": [LINE]}}, {}, {"line": [LINE]}),
     ],
 )
 def test_further_tables_are_filled_and_deleted_from(page, insert, delete):
-    tables = {"order_line": ["order_id", "line"]}
+    tables = {"line": ["order_id", "line"]}
     made = stepping(lambda fetch: Page(**{"rows": [], **page}), "order", tables=tables)
     (reply,) = Player(made, script({})).sync().replies
     assert (reply["insert"], reply.get("delete")) == (insert, delete)
-    keys = {"order": {"primary_key": ["id"]}, "order_line": {"primary_key": ["order_id", "line"]}}
+    keys = {"order": {"primary_key": ["id"]}, "line": {"primary_key": ["order_id", "line"]}}
     assert reply["schema"] == keys
 
 

@@ -6,7 +6,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -17,12 +17,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from .model import START, Setting, Upstream
-from .model_forms import COUNTS, DAY, INSTANTS, SECOND, ZONED
+from .model_forms import COUNTS, DAY, INSTANTS, SECOND
 from .model_rules import ORDERS, Judge
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
-# Where clocks go back or forward: New York, New York, Lord Howe.
-CLOCK_CHANGES = ["2025-11-02T06:00Z", "2026-03-08T07:00Z", "2026-04-04T15:00Z"]
 HOUR = 3600
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -117,24 +115,6 @@ def sliced(draw):
     return [dated(draw, form=draw(st.sampled_from(INSTANTS)), order=order, window=window)]
 
 
-def on_wall_clocks(draw):
-    """Records that change around the moment when clocks go back or forward; also in slices."""
-    change = datetime.fromisoformat(draw(st.sampled_from(CLOCK_CHANGES))).timestamp()
-    minutes = draw(st.integers(-30, 250))  # when the test begins
-    near = st.sampled_from([-90, -61, -30, 0, 1, 2, 3, 29, 31, 59, 61])
-    when = draw(st.lists(st.one_of(near, near, st.integers(-300, 250)), min_size=1, max_size=6))
-    window = draw(st.sampled_from([None, None, 0.5, 1, 6, 12, 24, 30]))
-    fixed = {
-        "began": change + 60 * minutes,
-        "form": draw(st.sampled_from(ZONED)),
-        "order": draw(st.sampled_from([None, "asc", "desc"])),
-        "ages": [60 * (minutes - each) for each in when if each <= minutes],
-        "window": window and timedelta(hours=window),
-        "start": (4 * DAY if window > 2 else 12 * HOUR) if window else None,
-    }
-    return [draw(st.sampled_from([dated, dated, keyless]))(draw, **fixed)]
-
-
 def searched(draw):
     """A search that stops after some records; it goes on where the reading has come to."""
     hours = draw(st.lists(st.integers(1, 40), min_size=6, max_size=25))
@@ -190,7 +170,6 @@ FAMILIES = {
     "asc": (150, lambda draw: [dated(draw, order="asc")]),
     "desc": (100, lambda draw: [dated(draw, order="desc")]),
     "slices": (150, sliced),
-    "wall clocks": (150, on_wall_clocks),
     "search": (80, searched),
     "whole": (200, lambda draw: [whole(draw)]),
     "keyless": (100, lambda draw: [keyless(draw)]),
@@ -298,10 +277,7 @@ def clocks(draw):
 
 def play(entities, schedule, clock, ids=True):
     """Play a schedule, let the upstream come to rest, and compare."""
-    if entities[0].began != START:  # stay near the time that this is about
-        schedule = [replace(turn, pause=min(turn.pause, 2400)) for turn in schedule]
-        clock = {**clock, "skew": max(clock["skew"], -3600)}
-    with held_clock(entities[0].began) as held:
+    with held_clock(START) as held:
         upstream = Upstream(held, entities, **clock)
         judge = Judge(upstream, ids=ids)
         for turn in schedule:

@@ -144,36 +144,6 @@ def test_state_of_an_unknown_shape_is_refused_by_name_and_nothing_is_read(state,
     assert upstream.asked == []
 
 
-@pytest.mark.usefixtures("clock", "page_by_page")
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("since", {"at": 1}),
-        ("high", 5),
-        ("page_size", 0),
-        ("page", -1),
-        ("started", "yesterday"),
-        ("horizon", 1e300),
-        ("cycle", {"power": 0}),
-        ("position", 7),
-        ("shape", ""),
-        ("token_", "b"),
-        ("wait_until", START + 100 * 365 * 86400.0),  # understood: it is not waited for
-    ],
-)
-def test_a_walk_edited_to_nonsense_is_refused_by_name(name, value):
-    upstream = script({None: (dated(iso(-60)), "b"), "b": dated(iso(-50))})
-    player = Player(one(), upstream, state={"thing": iso(-600)})
-    player.sync(calls=1)
-    player.state["_sync"]["walks"]["thing"][name] = value
-    sync = player.go_on()
-    if name == "wait_until":
-        assert (sync.error, upstream.each("token")) == ("", [None, "b"])
-    else:
-        assert sync.report and sync.report["errorType"] == "StateError", sync.error or "went on"
-        assert name in sync.error and len(upstream.asked) == 1
-
-
 @pytest.mark.usefixtures("clock")
 def test_state_at_rest_is_what_the_protocols_example_shows():
     """One cursor per entity; keys of entities that are not declared are left as they are."""

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 from connector import Page, Payload, StartOver
@@ -111,15 +110,6 @@ def test_a_step_gets_the_same_bounds_on_every_page(clock, page_by_page):
     assert seen == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
 
 
-def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page):
-    """Each call may be a fresh process; it goes on from the state that it gets."""
-    first, second, third = ([row] for row in dated(iso(-30), iso(-20), iso(-10)))
-    upstream = script({None: (first, "b"), "b": (second, "c"), "c": third})
-    sync = Player(one(), upstream, state={"thing": iso(-600)}).sync()
-    assert [reply["state"]["thing"] for reply in sync.replies] == [iso(-600), iso(-600), iso(-10)]
-    assert (sync.ids(), upstream.each("token")) == ([0, 1, 2], [None, "b", "c"])
-
-
 def test_tokens_may_be_any_json_value(page_by_page):
     """A list of two walks projects and their issues; zero is not the end."""
     order, tokens = [["alpha", 1], {"page": [2.5, None, True]}, 0, "x"], []
@@ -211,24 +201,6 @@ def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options):
 # ---- slices
 
 
-def slices(upstream):
-    """The bounds that were asked for, each once, in order."""
-    asked = [(ask.params["since"], ask.params["until"]) for ask in upstream.asked]
-    return list(dict.fromkeys(asked))
-
-
-def test_a_window_walks_slices_that_touch_and_reach_past_the_start():
-    """`since` is inclusive and `until` exclusive: a record at an edge comes once."""
-    upstream = Upstream(Listing(days(2.5, 2, 1.5, 1, 0.5, 0)))
-    player = Player(one(window=DAY, start=iso(-3 * 86400)), upstream)
-    assert player.sync().ids() == list(range(6))
-    asked = slices(upstream)
-    assert asked[0] == (iso(-3 * 86400), iso(-2 * 86400))
-    assert all(one[1] == next[0] for one, next in pairwise(asked))
-    assert asked[-1][1] == iso(1)
-    assert player.state == {"thing": iso(0)}
-
-
 def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page):
     """Each call is a sync of its own here, and goes on with its slice."""
     upstream = Upstream(Listing(days(2.5, 2.4, 1.5, 0.5), size=1))
@@ -250,21 +222,6 @@ def test_empty_slices_cost_no_reply_of_their_own():
     sync = Player(one(window=DAY, start=iso(-1000 * 86400)), upstream).sync()
     assert (sync.ids(), len(sync.replies)) == ([0, 1], 1)
     assert len(upstream.asked) > 1000
-
-
-@pytest.mark.parametrize(
-    ("kind", "bounds"),
-    [
-        ("epoch_us", ["1767052800000000", "1767139200000000", "1767225600000000"]),
-        ("%d.%m.%Y", ["30.12.2025", "31.12.2025", "01.01.2026"]),
-        ("%m/%d/%y %I %p", ["12/30/25 12 AM", "12/31/25 12 AM", "01/01/26 12 AM"]),
-    ],
-)
-def test_bounds_are_written_as_the_upstream_writes_cursors(kind, bounds):
-    upstream = script({None: []})
-    made = one(window=DAY, start="2025-12-30T00:00:00Z", cursor_type=kind, timezone="UTC")
-    assert Player(made, upstream).sync().error == ""
-    assert slices(upstream)[:2] == list(pairwise(bounds))
 
 
 # ---- sorted upstreams
