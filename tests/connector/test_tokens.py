@@ -125,6 +125,14 @@ def test_an_ascending_search_goes_on_from_the_committed_cursor_where_it_stops(pa
     assert list(dict.fromkeys(upstream.each("since"))) == [None, *bounds]
 
 
+@pytest.mark.parametrize("ats", [[-1000 + i // 3 for i in range(40)], range(-7, 9)])
+def test_an_ascending_search_without_a_key_goes_on_too_and_doubles_no_row(ats, page_by_page):
+    """What the last commit does not cover is known by its digest."""
+    upstream = search(dated(*map(iso, ats)), size=4, most=12)
+    player = Player(one(primary_key=[], order="asc"), upstream)
+    assert [player.sync().ids() for _ in range(2)] == [list(range(len(ats))), []]
+
+
 @pytest.mark.parametrize("lead", [0, 500])
 def test_a_search_whose_cursor_cannot_move_past_its_limit_is_an_error(lead):
     """More records of one second than it gives out: no bound gets past them."""
@@ -173,6 +181,23 @@ def test_without_a_key_it_is_an_error_that_advises_a_resync(
         for text in ("twice", "re-sync in Fivetran, and declare primary_key"):
             assert text in sync.error
     assert (not sync.error, sync.ids()) == ((False, [0, 1]) if delivered else (True, [2, 3]))
+
+
+def test_a_slice_without_a_key_that_has_delivered_nothing_starts_over(clock):
+    """Its first page is empty, and the token of that page is refused in the next call."""
+    refusals = [EXPIRED]
+
+    def answers(asked):
+        clock.advance(50)  # so that a call has time for two pages
+        if asked.params["since"] == iso(-5400):
+            return {"data": dated(iso(-5000))}
+        if "token" in asked.params:
+            return refusals.pop() if refusals else {"data": [{"id": 1, "at": iso(-60)}]}
+        return {"data": [], "next": "b"}
+
+    window = {"window": timedelta(hours=1), "start": iso(-5400)}
+    sync = Player(one(primary_key=[], **window), Upstream(answers)).sync()
+    assert (sync.error, sync.ids()) == ("", [0, 1])
 
 
 # ---- walks that stand still, and those that only look as if they did
