@@ -95,12 +95,8 @@ class Table:
 class Upstream:
     """Serves entities from memory; a script says what happens during each request.
 
-    Args:
-        clock: Ours.
-        settings: The entities.
-        skew: Seconds that the upstream's clock is ahead of ours.
-        date: "true": responses carry `Date`; "cached": an old one, with `Age`; "": none.
-        latency: Seconds that a request takes.
+    Its clock is `skew` seconds ahead of ours, and a request takes `latency` seconds. Responses
+    carry a `Date` ("true"), an old one with `Age` ("cached") or none ("").
     """
 
     def __init__(self, clock, settings, *, skew=0, date="", latency=1.0):

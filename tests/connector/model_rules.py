@@ -83,14 +83,10 @@ class Judge:
         self.player.tables.clear()
 
     def call(self, fate="", order=ORDERS[0], seconds=150, size=2**23, gap=900):
-        """One call.
+        """One call with these budgets, whose reply is "lost" or applied in an order of its parts.
 
-        Args:
-            fate: "lost": the reply never arrives; "repeated": the call is made twice, and must
-                answer the same.
-            order: In which the parts of the reply are applied.
-            seconds, size: The budgets.
-            gap: Seconds before a new sync where calls carry no sync id.
+        A call that is "repeated" must answer the same. Without a sync id a new sync begins after
+        `gap` seconds.
         """
         upstream = self.upstream
         if self.over:
