@@ -124,7 +124,7 @@ ARRIVING: list[tuple[str, str, dict[str, Any]]] = [
         reply("", 502) | {"env": {"CONNECTOR_CALL_SECONDS": "1"}},
     ),
     (
-        "…: asked to wait … s",
+        "…: must wait … s",
         "RateLimited",
         reply("slow", 429, **{"Retry-After": "4000"}) | {"setup_test": True},
     ),
