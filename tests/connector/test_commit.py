@@ -96,18 +96,6 @@ def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time():
     assert "'-' is not" in player.sync().error and player.state["thing"] == iso(-60)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [(iso(-60), "2025-12-31T00:00:00"), ("2025-12-31T00:00:00", iso(-60))]
-)
-def test_times_with_and_without_an_offset_are_an_error_where_the_zone_is_unknown(first, second):
-    sync = Player(one(), script({None: dated(first, second)})).sync()
-    for text in ("cannot be compared", first, second, "timezone=", "page 1", "record 1"):
-        assert text in sync.error
-    player = Player(one(), script({None: dated(second)}), state={"thing": first})
-    assert "cannot be compared" in player.sync().error
-    assert player.state["thing"] == first
-
-
 @pytest.mark.parametrize("cursors", [[], [iso(-9000)], [None], [""]])
 def test_a_cursor_stays_without_rows_or_dates_and_never_goes_backwards(cursors):
     player = Player(one(), script({None: dated(*cursors)}), state={"thing": iso(-60)})
