@@ -1,7 +1,5 @@
 """The clock of the runtime's tests: it stands still until somebody sleeps or advances it."""
 
-from collections.abc import Iterator
-
 import pytest
 from connector import auth, testing
 
@@ -10,14 +8,14 @@ from .scripted import START
 
 
 @pytest.fixture
-def clock() -> Iterator[testing.HeldClock]:
+def clock():
     """Nothing sleeps, and a call takes the time that the test lets pass."""
     with testing.held_clock(START) as held:
         yield held
 
 
 @pytest.fixture
-def server() -> Iterator[Faults]:
+def server():
     """A real upstream. Ports are used again: a token of another test's server is forgotten."""
     auth._slots.clear()
     with Faults() as faults:
@@ -25,13 +23,13 @@ def server() -> Iterator[Faults]:
 
 
 @pytest.fixture
-def page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def page_by_page(monkeypatch):
     """Every call delivers one page."""
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")
 
 
 @pytest.fixture(params=["one call", "page by page"])
-def packed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def packed(request, monkeypatch):
     """The test runs twice: a call delivers all that there is, or one page."""
     if request.param == "page by page":
         monkeypatch.setenv("CONNECTOR_CALL_BYTES", "1")

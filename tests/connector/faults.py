@@ -91,51 +91,41 @@ _ROUTES: dict[str, Route] = {
     "/hop": lambda visit: visit.reply(
         "", int(visit.params.get("code", 302)), Location=visit.params["to"]
     ),
+    "/drip-head": lambda visit: visit.drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 60_000),
+    "/bomb": lambda visit: visit.reply(packed(int(visit.params["mb"])), Content_Encoding="gzip"),
     "/cookies": lambda visit: visit.reply(Set_Cookie="session=of-the-upstream; Max-Age=9999"),
 }
 
 
-def route(path: str) -> Callable[[Route], Route]:
-    def named(function: Route) -> Route:
-        _ROUTES[path] = function
-        return function
+def missing(visit: Visit) -> None:
+    visit.reply("no such route", 404, Content_Type="text/plain")
 
-    return named
+
+def route(path: str) -> Callable[[Route], Route]:
+    return lambda function: _ROUTES.setdefault(path, function)
 
 
 class Faults:
-    """The server; use it as a context manager.
-
-    Attributes:
-        url: By the address 127.0.0.1.
-        elsewhere: The same server under another name, which is another origin.
-        visits: The requests that came, in order.
-        clients: OAuth clients that get a token, by id.
-        lives: Seconds that a token says it lives.
-        tokens: OAuth tokens that are taken.
-        headers: Further headers of `/status`.
-        routes: Further routes, by path.
-    """
+    """The server; use it as a context manager."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.visits: list[Visit] = []
+        self.visits: list[Visit] = []  # the requests that came, in order
         self.stopping = threading.Event()
-        self.clients = {"the-client-id": "the-client-secret"}
-        self.lives: Any = 3600
-        self.tokens: list[str] = []
-        self.headers: dict[str, str] = {}
-        self.routes: dict[str, Route] = {}
+        self.clients = {"the-client-id": "the-client-secret"}  # of OAuth, by id
+        self.lives: Any = 3600  # seconds that a token says it lives
+        self.tokens: list[str] = []  # OAuth tokens that are taken
+        self.headers: dict[str, str] = {}  # further headers of /status
+        self.routes: dict[str, Route] = {}  # further routes, by path
         self.scheme = "https" if tls else "http"
         self._counts: Counter[str] = Counter()
         self._tls = tls
 
     def __enter__(self) -> "Faults":
         self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.faults = self  # type: ignore[attr-defined]
-        if self._tls:
-            self._http.tls = self._tls
+        self._http.faults, self._http.tls = self, self._tls
         self.port = self._http.server_address[1]
         self.url = f"{self.scheme}://127.0.0.1:{self.port}"
+        # The same server under another name, which is another origin.
         self.elsewhere = f"{self.scheme}://localhost:{self.port}"
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -154,11 +144,7 @@ class Faults:
 
     def answer(self, visit: Visit) -> None:
         self.visits.append(visit)
-        answered = self.routes.get(visit.path) or _ROUTES.get(visit.path)
-        if answered is None:
-            visit.reply("no such route", 404, Content_Type="text/plain")
-        else:
-            answered(visit)
+        {**_ROUTES, **self.routes}.get(visit.path, missing)(visit)
 
     def count(self, path: str) -> int:
         self._counts[path] += 1
@@ -167,7 +153,8 @@ class Faults:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    tls: ssl.SSLContext | None = None
+    faults: Faults
+    tls: ssl.SSLContext | None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         with contextlib.suppress(OSError):
@@ -188,21 +175,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def answer(self) -> None:
-        faults = self.server.faults  # type: ignore[attr-defined]
+        faults = self.server.faults
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        visit = Visit(
-            faults,
-            self,
-            self.command,
-            self.path,
-            parts.path,
-            dict(parse_qsl(parts.query, keep_blank_values=True)),
-            dict(self.headers.items()),
-            body,
-            self.client_address[1],
-            faults.count(self.path),
-        )
+        params = dict(parse_qsl(parts.query, keep_blank_values=True))
+        asked = (self.command, self.path, parts.path, params, dict(self.headers.items()), body)
+        visit = Visit(faults, self, *asked, self.client_address[1], faults.count(self.path))
         try:
             faults.answer(visit)
         except OSError:
@@ -216,18 +194,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 # ---- replies that are slow, cut or large
 
-SPACES = b'{"data": [' + b" " * 10**6
-
 
 @route("/drip")
 def drip(visit: Visit) -> None:
     visit.head(Content_Length=10**6)
-    visit.drip(SPACES)
-
-
-@route("/drip-head")
-def drip_head(visit: Visit) -> None:
-    visit.drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 60_000)
+    visit.drip(b'{"data": [' + b" " * 60_000)
 
 
 @route("/drip-chunks")
@@ -285,11 +256,6 @@ def big(visit: Visit) -> None:
         visit.write(b" " * MIB if announced else b"100000\r\n" + b" " * MIB + b"\r\n")
     if not announced:
         visit.write(b"0\r\n\r\n")
-
-
-@route("/bomb")
-def bomb(visit: Visit) -> None:
-    visit.reply(packed(int(visit.params["mb"])), Content_Encoding="gzip")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import formatdate
@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import requests
 from connector import testing
-from connector.testing import HeldClock
 
 from .model_forms import DAY, SECOND, Form
 
@@ -44,21 +43,21 @@ class Setting(msgspec.Struct, repr_omit_defaults=True):
     refusal: int = 410  # status of a token that has expired; 409: the step raises TokenExpired
     lag: float = 0.0  # seconds after which every other change can be seen
     exclusive: bool = False  # whether `since` is
+    coarse: int = 1  # `since` is rounded down to a multiple of this; a large number ignores it
     limit: int = 0  # how many records a search gives out before it refuses tokens; 0: all
-    began: float = START  # when the test begins
 
-    def row(self, entry: "Entry") -> dict[str, Any]:
+    def row(self, entry):
         """A record as the upstream shows it."""
         if self.deletes == "keys" and not entry.alive:
             return {"id": entry.shown}
         row = {"id": entry.shown, "v": entry.version, "text": 'é "½"\n'}
         return row if self.form is None else {**row, "meta": {"at": entry.value}}
 
-    def lists(self, entry: "Entry") -> bool:
+    def lists(self, entry):
         """Whether a record is listed, or its tombstone."""
         return entry.alive or self.deletes in ("rows", "keys")
 
-    def place(self, entry: "Entry") -> tuple[int, int]:
+    def place(self, entry):
         """Where a record stands in the list."""
         if self.order is None and self.tokens != "cursor":
             return (0, entry.id)
@@ -96,32 +95,20 @@ class Table:
 class Upstream:
     """Serves entities from memory; a script says what happens during each request.
 
-    Args:
-        clock: Ours.
-        settings: The entities.
-        skew: Seconds that the upstream's clock is ahead of ours.
-        date: "true": responses carry `Date`; "cached": an old one, with `Age`; "": none.
-        latency: Seconds that a request takes.
+    Its clock is `skew` seconds ahead of ours, and a request takes `latency` seconds. Responses
+    carry a `Date` ("true"), an old one with `Age` ("cached") or none ("").
     """
 
-    def __init__(
-        self,
-        clock: HeldClock,
-        settings: Iterable[Setting],
-        *,
-        skew: int = 0,
-        date: str = "",
-        latency: float = 1.0,
-    ) -> None:
+    def __init__(self, clock, settings, *, skew=0, date="", latency=1.0):
         self.clock, self.skew, self.date, self.latency = clock, skew, date, latency
         self.began, self.requests = clock.time, 0
         self.settings = {setting.name: setting for setting in settings}
-        self.script: deque[tuple[str, int, int]] = deque()  # for each request to come
-        self.trouble: set[str] = set()  # entities that were refused, failed or had to wait
-        self.expired: set[str] = set()  # entities whose tokens were refused
-        self.committed: dict[str, str] = {}  # what `since` of a new walk may not be later than
-        self.waits: dict[str, float] = {}  # until when entities do not want to be asked
-        self.broken: list[str] = []  # rules that requests broke
+        self.script = deque()  # for each request to come
+        self.trouble = set()  # entities that were refused, failed or had to wait
+        self.expired = set()  # entities whose tokens were refused
+        self.committed = {}  # what `since` of a new walk may not be later than
+        self.waits = {}  # until when entities do not want to be asked
+        self.broken = []  # rules that requests broke
         self.tables = {name: Table() for name in self.settings}
         for setting in self.settings.values():
             for age in sorted(setting.ages, reverse=True):
@@ -131,7 +118,7 @@ class Upstream:
 
     # -- changes
 
-    def change(self, kind: str, index: int, number: int) -> None:
+    def change(self, kind, index, number):
         """Change a record of an entity; or nothing, where it cannot.
 
         A sweep updates all of them, one after the other. Twins are two records that are alike.
@@ -161,13 +148,13 @@ class Upstream:
         elif kind == "restore" and deleted:
             self._put(setting, deleted[number % len(deleted)].id)
 
-    def drift(self, seconds: int) -> None:
+    def drift(self, seconds):
         """Our clock goes back, as another process has another one; the upstream's does not."""
         if self.date == "true" or self.skew + seconds >= 0:
             self.clock.time -= seconds
             self.skew += seconds
 
-    def look(self) -> None:
+    def look(self):
         """What was changed long enough ago can be seen from now on."""
         now = self.clock.now()
         for table in self.tables.values():
@@ -177,13 +164,11 @@ class Upstream:
                     table.shown[entry.id] = entry
             table.pending = [item for item in table.pending if item[0] > now]
 
-    def _new_id(self, setting: Setting) -> int:
+    def _new_id(self, setting):
         number = len(self.tables[setting.name].entries)
         return number if setting.tokens == "offset" else (number * 37) % 1009
 
-    def _put(
-        self, setting: Setting, id: int, age: float = 0, alive: bool = True, odd: int | None = None
-    ) -> Entry:
+    def _put(self, setting, id, age=0, alive=True, odd=None):
         table, form = self.tables[setting.name], setting.form
         before = table.entries.get(id)
         version = before.version + 1 if before else 0
@@ -196,12 +181,12 @@ class Upstream:
                 near = [entry.at for entry in table.events if entry.at < at + DAY * SECOND]
                 at = max([at, *(other + 2 * SECOND for other in near)])
             value = form.write(at if form.step else len(table.events) + 1, id + version)
-            rank = at // form.step * form.step if form.by_instant else form.rank(str(value))
+            rank = form.rank(str(value))
         entry = Entry(id, before.shown if before else id, version, at, rank, value, alive)
         self._show(setting, entry)
         return entry
 
-    def _show(self, setting: Setting, entry: Entry) -> None:
+    def _show(self, setting, entry):
         table = self.tables[setting.name]
         table.entries[entry.id] = entry
         table.events.append(entry)
@@ -210,7 +195,7 @@ class Upstream:
 
     # -- the transport
 
-    def send(self, request: requests.PreparedRequest, seconds: float) -> requests.Response:
+    def send(self, request, seconds):
         """Answer a request."""
         self.requests += 1
         if self.requests > MOST_REQUESTS:
@@ -242,7 +227,7 @@ class Upstream:
             headers.update({"Date": formatdate(now - 7200, usegmt=True), "Age": "7200"})
         return testing._response(testing.Reply(body, None, status, headers), request)
 
-    def _serve(self, setting: Setting, params: dict[str, str], kind: str) -> Body:
+    def _serve(self, setting, params, kind):
         table = self.tables[setting.name]
         if self.clock.time < self.waits.get(setting.name, 0.0):
             self.broken.append(f"{setting.name} was asked before its wait was over")
@@ -258,7 +243,7 @@ class Upstream:
         table.generation += kind == "expire"
         return self._page(setting, params, kind)
 
-    def _check_bounds(self, setting: Setting, params: dict[str, str]) -> None:
+    def _check_bounds(self, setting, params):
         if setting.form is None or "since" not in params:
             return
         rank, since = setting.form.rank, params["since"]
@@ -268,7 +253,7 @@ class Upstream:
         if "until" in params and rank(since) >= rank(params["until"]):
             self.broken.append(f"the slice from {since} ends at {params['until']}")
 
-    def _page(self, setting: Setting, params: dict[str, str], kind: str) -> Body:
+    def _page(self, setting, params, kind):
         table, size = self.tables[setting.name], int(params["limit"])
         bounds = [params.get(name) for name in ("since", "until", "limit")]
         token = params.get("token")
@@ -311,11 +296,12 @@ class Upstream:
         deleted = [setting.row(entry) for entry in part if not entry.alive]
         return 200, {"data": rows, "deleted": deleted, "next": following}, {}
 
-    def _listing(self, setting: Setting, params: dict[str, str]) -> list[Entry]:
+    def _listing(self, setting, params):
         shown = self.tables[setting.name].shown.values()
         found = [entry for entry in shown if setting.lists(entry)]
         if setting.form is not None and "since" in params:
-            low = setting.form.rank(params["since"]) + setting.exclusive
+            low = setting.form.rank(params["since"]) // setting.coarse * setting.coarse
+            low += setting.exclusive
             found = [entry for entry in found if entry.rank is None or entry.rank >= low]
         if setting.form is not None and "until" in params:
             end = setting.form.rank(params["until"])

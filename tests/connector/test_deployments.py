@@ -1,43 +1,39 @@
 """A declaration that changes while a walk is unfinished: what starts over, and what goes on."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from connector import Source
-from connector.testing import HeldClock, Reply
+from connector.testing import Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, iso, reading, script, source
+from .scripted import Listing, Upstream, iso, paged, reading, source
 
 pytestmark = pytest.mark.usefixtures("clock", "page_by_page")
 
 COMMITTED = {"thing": iso(-7200)}
-FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def row(number: int) -> dict[str, Any]:
+def row(number):
     at = iso(-3000 + number)
     return {"id": number, "n": number, "at": at, "created": at}
 
 
-def two_pages() -> Upstream:
+def four():
     """Two pages of two records; the state keeps the second page's token after one call."""
-    return script({None: ([row(0), row(1)], "b"), "b": [row(2), row(3)]})
+    return paged(lambda page: [row(2 * page), row(2 * page + 1)], 2)
 
 
-def thing(base_url: str = "https://api.example.com", **options: Any) -> Source:
+def thing(base_url="https://api.example.com", **options):
     made = source(base_url=base_url)
     reading(made, **{"primary_key": ["id"], "cursor": "at", **options})
     return made
 
 
 # What a walk began with, changed; and `since` of the walk that begins anew.
-CHANGES: dict[str, tuple[dict[str, Any], str | None]] = {
+CHANGES = {
     "cursor": ({"cursor": "created"}, None),
     "no cursor": ({"cursor": None}, None),
-    "cursor_type": ({"cursor_type": FORM}, None),
+    "cursor_type": ({"cursor_type": "%Y-%m-%dT%H:%M:%SZ"}, None),
     "timezone": ({"timezone": "Europe/Berlin"}, iso(-7500)),
     "window": ({"window": timedelta(days=1), "start": iso(-9000)}, iso(-7500)),
     "order": ({"order": "asc"}, iso(-7500)),
@@ -45,67 +41,57 @@ CHANGES: dict[str, tuple[dict[str, Any], str | None]] = {
     "soft_delete": ({"soft_delete": True, "cursor": None}, None),
     "tables": ({"tables": {"line": ["id"]}}, iso(-7500)),
     "base_url": ({"base_url": "https://other.example.com"}, iso(-7500)),
+    "payload": ({}, iso(-7500)),
 }
+KEYLESS = sorted(CHANGES.keys() - {"primary_key", "soft_delete"})
+
+
+def deployed(name, upstream, state, **options):
+    """A sync in which the declaration (or the form that it takes a value from) is changed after
+    the first call; the player, and what the calls after that answered."""
+    if name == "payload":
+        options["base_url"] = "https://{region}.example.com"
+    player = Player(thing(**options), upstream, state=state, customPayload={"region": "eu"})
+    player.sync(calls=1)
+    player.source = thing(**{**options, **CHANGES[name][0]})
+    player.request["customPayload"] = {"region": "us"}
+    return player, player.go_on()
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_declaration_starts_the_walk_over(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_changed_declaration_starts_the_walk_over(name, caplog):
     """From what is committed; from the beginning where that is another column's value."""
-    changed, since = CHANGES[name]
-    upstream = two_pages()
-    player = Player(thing(), upstream, state=COMMITTED)
-    player.sync(calls=1)
-    player.source = thing(**changed)
-    sync = player.go_on()
+    upstream = four()
+    player, sync = deployed(name, upstream, COMMITTED)
     assert sync.error == ""
-    assert (upstream.each("token")[1], upstream.each("since")[1]) == (None, since)
+    assert (upstream.each("token")[1], upstream.each("since")[1]) == (None, CHANGES[name][1])
     assert "event=start_over" in caplog.text and "declaration was changed" in caplog.text
     assert set(player.alive()) >= ({0, 1, 2, 3} if name != "primary_key" else {(0, 0), (3, 3)})
 
 
-@pytest.mark.parametrize(
-    "name", [*sorted(CHANGES.keys() - {"primary_key", "soft_delete"}), "payload"]
-)
-@pytest.mark.parametrize("delivered", [True, False])
-def test_without_a_key_it_is_an_error_once_records_were_delivered(
-    name: str, delivered: bool, clock: HeldClock
-) -> None:
-    """Where the first page was empty, the walk starts over as any other."""
-
-    def answers(asked: Asked) -> Any:
-        clock.advance(80)  # so that a call reads one page, also where it is empty
-        second = "token" in asked.params
-        return {"data": [row(0)] if delivered else [], "next": None if second else "b"}
-
-    upstream = Upstream(answers)
-    url = "https://{region}.example.com" if name == "payload" else "https://api.example.com"
-    made = thing(url, primary_key=[])
-    state = COMMITTED if delivered else {}
-    player = Player(made, upstream, state=state, customPayload={"region": "eu"})
-    player.sync(calls=1)
-    if name == "payload":
-        player.request["customPayload"] = {"region": "us"}
-    else:
-        player.source = thing(**{"primary_key": [], **CHANGES[name][0]})
-    sync = player.go_on(calls=1)
-    if delivered:
-        for text in ("declaration was changed", "re-sync", "primary_key"):
-            assert text in sync.error
-        assert len(upstream.asked) == 1
-    else:
-        assert (sync.error, upstream.each("token")) == ("", [None, None])
+@pytest.mark.parametrize("name", KEYLESS)
+def test_without_a_key_it_is_an_error_once_records_were_delivered(name):
+    upstream = four()
+    _, sync = deployed(name, upstream, COMMITTED, primary_key=[])
+    for text in ("declaration was changed", "re-sync", "primary_key"):
+        assert text in sync.error
+    assert len(upstream.asked) == 1
 
 
-@pytest.mark.parametrize("committed", [{}, COMMITTED], ids=["by this walk", "before it"])
-def test_a_column_that_changes_is_an_error_even_where_all_is_committed(
-    committed: dict[str, Any], clock: HeldClock
-) -> None:
+@pytest.mark.parametrize("name", KEYLESS)
+def test_without_a_key_it_starts_over_where_the_first_page_was_empty(name, clock):
+    # A call has time for one page, also where it is empty.
+    upstream = paged(lambda page: clock.advance(80) or [], 2)
+    _, sync = deployed(name, upstream, {}, primary_key=[])
+    assert (sync.error, upstream.each("token")[:2]) == ("", [None, None])
+
+
+@pytest.mark.parametrize("state", [{}, COMMITTED], ids=["by this walk", "before it"])
+def test_a_column_that_changes_is_an_error_even_where_all_is_committed(state, clock):
     """From the beginning, all records would be appended once more."""
     wait = Reply(json={}, status=429, headers={"Retry-After": "900"})
-    upstream = Upstream(lambda asked: wait) if committed else two_pages()
-    player = Player(thing(primary_key=[], order="asc"), upstream, state=committed)
+    upstream = Upstream(lambda asked: wait) if state else four()
+    player = Player(thing(primary_key=[], order="asc"), upstream, state=state)
     player.sync(calls=1)
     clock.advance(901)
     player.source = thing(primary_key=[], order="asc", cursor="created")
@@ -113,7 +99,7 @@ def test_a_column_that_changes_is_an_error_even_where_all_is_committed(
 
 
 @pytest.mark.parametrize("state", [{}, COMMITTED])
-def test_whatever_else_changes_a_healthy_walk_goes_on(state: dict[str, Any]) -> None:
+def test_whatever_else_changes_a_healthy_walk_goes_on(state):
     """Page 2 of pages of 100 is not page 2 of pages of 7, and `start` may be computed with each
     cold start: a reading of days must not begin anew for it."""
     upstream = Upstream(Listing([row(i) for i in range(12)], size=1))
@@ -129,33 +115,32 @@ def test_whatever_else_changes_a_healthy_walk_goes_on(state: dict[str, Any]) -> 
 # ---- page_size and start are healed after a failure
 
 
-def choosy(wrong: Callable[[Asked], bool]) -> Upstream:
+def choosy(wrong=None):
     """Pages of one record; on the second page some requests get a 502."""
+    healthy = paged(lambda page: [row(page)], 4).answers
+    refusal = Reply(json={"error": "too many records"}, status=502)
+    return Upstream(
+        lambda asked: (
+            refusal if wrong and "token" in asked.params and wrong(asked) else healthy(asked)
+        )
+    )
 
-    def answers(asked: Asked) -> Any:
-        page = int(asked.params.get("token", 0))
-        if page and wrong(asked):
-            return Reply(json={"error": "too many records"}, status=502)
-        return {"data": [row(page)], "next": page + 1 if page < 3 else None}
 
-    return Upstream(answers)
+SIZES = {"page_size": 100}, {"page_size": 10}
+STARTS = {"start": iso(-9000)}, {"start": iso(-8000)}
 
 
-BY_SIZE = ({"page_size": 100}, {"page_size": 10}, lambda asked: int(asked.params["limit"]) > 10)
-BY_START = (
-    {"start": iso(-9000)},
-    {"start": iso(-8000)},
-    lambda asked: asked.params["since"] < iso(-8000),
+def too_large(asked):
+    return int(asked.params["limit"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wrong"),
+    [(*SIZES, too_large), (*STARTS, lambda asked: asked.params["since"] < iso(-8000))],
 )
-
-
-@pytest.mark.parametrize(("before", "after", "wrong"), [BY_SIZE, BY_START])
-def test_a_changed_page_size_or_start_starts_a_failed_walk_over(
-    before: dict[str, Any], after: dict[str, Any], wrong: Callable[[Asked], bool]
-) -> None:
+def test_a_changed_page_size_or_start_starts_a_failed_walk_over(before, after, wrong):
     """The failure leaves in a successful reply first, since an error report moves no state."""
-    upstream = choosy(wrong)
-    player = Player(thing(**before), upstream)
+    player = Player(thing(**before), choosy(wrong))
     assert "502" in player.sync().error
     player.source = thing(**after)
     sync = player.sync()
@@ -164,27 +149,24 @@ def test_a_changed_page_size_or_start_starts_a_failed_walk_over(
     assert player.state == {"thing": row(3)["at"]}
 
 
-def test_a_walk_is_healed_once_in_a_sync() -> None:
+def test_a_walk_is_healed_once_in_a_sync():
     """A `start` that is computed with each call heals once; then the error is shown."""
-    calls = iter(range(10**6))
     upstream = choosy(lambda asked: True)
     upstream.most = 200
-
-    class Computed(Player):
-        def call(self) -> dict[str, Any]:
-            self.source = thing(start=iso(-9000 + next(calls)))
-            return super().call()
-
-    player = Computed(thing(), upstream)
+    player, seconds = Player(thing(), upstream), -9000
     for number in range(1, 4):
-        assert "502" in player.sync().error
+        sync = player.sync(calls=1)
+        while not sync.error:
+            seconds += 1
+            player.source = thing(start=iso(seconds))
+            sync = player.go_on(calls=1)
+        assert "502" in sync.error
         assert upstream.each("token").count(None) == 1 + number
 
 
-def test_without_a_key_a_changed_page_size_advises_a_resync() -> None:
-    before, after, wrong = BY_SIZE
-    upstream = choosy(wrong)
-    player = Player(thing(primary_key=[], **before), upstream)
+def test_without_a_key_a_changed_page_size_advises_a_resync():
+    before, after = SIZES
+    player = Player(thing(primary_key=[], **before), choosy(too_large))
     player.sync()
     player.source = thing(primary_key=[], **after)
     for _ in range(2):
@@ -193,8 +175,5 @@ def test_without_a_key_a_changed_page_size_advises_a_resync() -> None:
             assert text in sync.error
         assert sync.ids() == []
     player.source = thing(primary_key=[], **before)
-    upstream.answers = choosy(lambda asked: False).answers
+    player.upstream = choosy()
     assert (player.sync().ids(), player.state["thing"]["cursor"]) == ([1, 2, 3], row(3)["at"])
-
-
-# ---- entities that come and go

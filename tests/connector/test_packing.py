@@ -1,20 +1,19 @@
 """What one call packs: several pages of several entities, until seconds or bytes are spent."""
 
-from typing import Any
-
 import pytest
-from connector import Fetch, Page, Source, TokenExpired
-from connector.testing import HeldClock
+from connector import Page, TokenExpired
 
-from .play import Player, Sync, encoded
-from .scripted import Asked, Upstream, endless, iso, one, script, several, source
+from .play import Player, encoded
+from .scripted import Upstream, endless, iso, one, script, several, stepping
+
+COMMITTED = {"thing": iso(-60)}
 
 
-def slow(clock: HeldClock, upstream: Upstream, *seconds: float) -> Upstream:
+def slow(clock, *seconds):
     """Every request takes so long; the last number goes for all that follow."""
-    left = list(seconds)
+    left, upstream = list(seconds), endless()
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         clock.advance(left.pop(0) if len(left) > 1 else left[0])
         return upstream.answers(asked)
 
@@ -22,7 +21,7 @@ def slow(clock: HeldClock, upstream: Upstream, *seconds: float) -> Upstream:
 
 
 @pytest.mark.usefixtures("clock")
-def test_several_pages_of_several_entities_share_one_reply() -> None:
+def test_several_pages_of_several_entities_share_one_reply():
     sync = Player(several("a", "b", "c"), endless(pages=3)).sync()
     assert len(sync.replies) == 1
     assert {name: sync.ids(name) for name in "abc"} == {name: [0, 1, 2] for name in "abc"}
@@ -40,16 +39,12 @@ def test_several_pages_of_several_entities_share_one_reply() -> None:
     ids=str,
 )
 def test_a_call_ends_when_a_page_as_slow_as_the_slowest_may_not_fit(
-    setting: str | None,
-    seconds: list[float],
-    pages: int,
-    clock: HeldClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    setting, seconds, pages, clock, monkeypatch
+):
     """150 seconds by default; a fiftieth is reserved for the reply."""
     if setting:
         monkeypatch.setenv("CONNECTOR_CALL_SECONDS", setting)
-    sync = Player(one(), slow(clock, endless(), *seconds)).sync(calls=1)
+    sync = Player(one(), slow(clock, *seconds)).sync(calls=1)
     assert len(sync.ids()) == pages
     assert sync.replies[0]["hasMore"]
 
@@ -58,24 +53,18 @@ def test_a_call_ends_when_a_page_as_slow_as_the_slowest_may_not_fit(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("CONNECTOR_CALL_SECONDS", "191"),
-        ("CONNECTOR_CALL_SECONDS", "0"),
-        ("CONNECTOR_CALL_SECONDS", "long"),
-        ("CONNECTOR_CALL_SECONDS", "nan"),
-        ("CONNECTOR_CALL_BYTES", "-1"),
-        ("CONNECTOR_CALL_BYTES", "8 MiB"),
+        *(("CONNECTOR_CALL_SECONDS", value) for value in ("191", "0", "long", "nan")),
+        *(("CONNECTOR_CALL_BYTES", value) for value in ("-1", "8 MiB")),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_that_makes_no_sense_is_named(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
     sync = Player(one(), endless()).sync()
     assert name in sync.error and repr(value) in sync.error
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch):
     """8 MiB by default."""
     assert len(Player(one(), endless(size=2**20, pages=20)).sync(calls=1).ids()) == 8
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", "5000")
@@ -85,9 +74,9 @@ def test_a_reply_ends_when_its_bytes_are_spent(monkeypatch: pytest.MonkeyPatch) 
     assert all(5000 <= size <= 5000 + 1100 for size in sizes[:-1])
 
 
-def test_what_waited_longest_goes_first(clock: HeldClock) -> None:
+def test_what_waited_longest_goes_first(clock):
     """One page a call, three entities: each has its turn."""
-    player = Player(several("a", "b", "c"), slow(clock, endless(), 100))
+    player = Player(several("a", "b", "c"), slow(clock, 100))
     player.sync(calls=7)
     assert [ask.path for ask in player.upstream.asked] == [f"/{name}" for name in "abcabca"]
 
@@ -96,7 +85,7 @@ def test_what_waited_longest_goes_first(clock: HeldClock) -> None:
 
 
 @pytest.mark.usefixtures("clock", "page_by_page")
-def test_a_setting_reads_some_entities_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_reads_some_entities_alone(monkeypatch):
     """The sync is complete without the others, and leaves what they have in the state."""
     upstream = endless(pages=2)
     player = Player(several("a", "b", "c"), upstream, state={"a": iso(-60)})
@@ -107,22 +96,13 @@ def test_a_setting_reads_some_entities_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert (sync.error, sync.replies[-1]["hasMore"]) == ("", False)
     assert all(reply["schema"].keys() == {"a", "b", "c"} for reply in sync.replies)
     assert [ask.path for ask in upstream.asked] == ["/a", "/b", "/c", "/b", "/c"]
-    assert player.state["_sync"]["walks"] == {"a": walk}
-    assert {name: player.state[name] for name in "abc"} == {
-        "a": iso(-60),
-        "b": iso(-8999),
-        "c": iso(-8999),
-    }
-    monkeypatch.delenv("CONNECTOR_ENTITIES")
-    assert player.sync().ids("a") == [1]
-    assert set(player.state) == {"a", "b", "c"}
+    assert player.state.pop("_sync")["walks"] == {"a": walk}
+    assert player.state == {"a": iso(-60), "b": iso(-8999), "c": iso(-8999)}
 
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("setup_test", [True, False])
-def test_an_entity_that_is_not_declared_is_an_error_that_names_it(
-    setup_test: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entity_that_is_not_declared_is_an_error_that_names_it(setup_test, monkeypatch):
     monkeypatch.setenv("CONNECTOR_ENTITIES", "b,x")
     player = Player(several("a", "b"), endless(), setup_test=setup_test)
     assert "CONNECTOR_ENTITIES names x; fetch.py declares a, b" in player.sync().error
@@ -131,50 +111,35 @@ def test_an_entity_that_is_not_declared_is_an_error_that_names_it(
 # ---- empty pages and replies
 
 
-COMMITTED = {"comment": iso(-60)}
+def parents(clock, count, seconds, asked, every=0):
+    """Comments of so many tickets, one request each; every so many tickets have a new one."""
 
-
-def quiet_parents(clock: HeldClock, parents: int, seconds: float) -> tuple[Source, Upstream]:
-    """Comments of so many tickets, one request each, and nothing new in any."""
-    made = source()
-
-    @made.entity("comment", primary_key=["id"], cursor="at")
-    def comment(fetch: Fetch) -> Page:
-        parent = fetch.token or 0
-        rows = fetch.get(f"/tickets/{parent}/comments", params={"since": fetch.since}).rows()
-        return Page(rows, parent + 1 if parent + 1 < parents else None)
-
-    def answers(asked: Asked) -> Any:
+    def step(fetch):
         clock.advance(seconds)
-        return []
+        parent = fetch.token or 0
+        asked.append(parent)
+        rows = [{"id": parent, "at": iso(-30)}] if every and parent % every == every - 1 else []
+        return Page(rows, parent + 1 if parent + 1 < count else None)
 
-    return made, Upstream(answers)
-
-
-def empty_streak(*syncs: Sync) -> int:
-    """The longest run of empty replies."""
-    longest = run = 0
-    for reply in (reply for sync in syncs for reply in sync.replies):
-        run = 0 if reply["insert"] or reply.get("delete") or reply.get("softDelete") else run + 1
-        longest = max(longest, run)
-    return longest
+    return stepping(step, cursor="at")
 
 
-def test_empty_pages_are_walked_through_inside_a_call(clock: HeldClock) -> None:
-    made, upstream = quiet_parents(clock, 400, 0.3)
-    sync = Player(made, upstream, state=COMMITTED).sync()
-    assert (len(sync.replies), len(upstream.asked)) == (1, 400)
+def test_empty_pages_are_walked_through_inside_a_call(clock):
+    asked = []
+    sync = Player(parents(clock, 400, 0.3, asked), script({}), state=COMMITTED).sync()
+    assert (len(sync.replies), len(asked)) == (1, 400)
 
 
 @pytest.mark.parametrize(
-    ("parents", "seconds", "sync_ids"), [(6000, 0.3, True), (240, 15, True), (240, 15, False)]
+    ("count", "seconds", "sync_ids"), [(6000, 0.3, True), (240, 15, True), (240, 15, False)]
 )
 def test_nine_empty_replies_pause_a_sync_and_the_next_scheduled_one_goes_on(
-    clock: HeldClock, parents: int, seconds: float, sync_ids: bool
-) -> None:
+    clock, count, seconds, sync_ids
+):
     """Fivetran ends a connection after more than ten; a call takes 150 seconds."""
-    made, upstream = quiet_parents(clock, parents, seconds)
-    player = Player(made, upstream, state=COMMITTED, sync_ids=sync_ids)
+    asked = []
+    made = parents(clock, count, seconds, asked)
+    player = Player(made, script({}), state=COMMITTED, sync_ids=sync_ids)
     syncs = []
     while not syncs or "_sync" in player.state:
         syncs.append(player.sync())
@@ -182,53 +147,41 @@ def test_nine_empty_replies_pause_a_sync_and_the_next_scheduled_one_goes_on(
         clock.advance(3600)
     assert len(syncs) > 1 and [sync.error for sync in syncs] == [""] * len(syncs)
     assert [len(sync.replies) for sync in syncs[:-1]] == [9] * (len(syncs) - 1)
-    assert len({ask.path for ask in upstream.asked}) == len(upstream.asked) == parents
+    assert asked == list(range(count))
     assert player.state == COMMITTED
 
 
-def test_a_first_sync_that_pauses_must_not_look_complete(clock: HeldClock) -> None:
+def test_a_first_sync_that_pauses_must_not_look_complete(clock):
     """`hasMore: false` would let Fivetran start what waits for the historical sync. The ninth
     empty reply carries the progress; the call after it reports, and asks the upstream nothing."""
-    made, upstream = quiet_parents(clock, 120, 15)
-    player = Player(made, upstream)
+    asked = []
+    player = Player(parents(clock, 120, 15, asked), script({}))
     first = player.sync()
     assert [reply["hasMore"] for reply in first.replies] == [True] * 9
-    assert "comment is not complete yet: 9 replies in a row were empty" in first.error
+    assert "thing is not complete yet: 9 replies in a row were empty" in first.error
     assert "the next sync continues" in first.error
-    asked = len(upstream.asked)
-    assert player.go_on().error == first.error and len(upstream.asked) == asked
+    before = len(asked)
+    assert player.go_on().error == first.error and len(asked) == before
     second = player.sync()
     assert second.error == "" and not second.replies[-1]["hasMore"]
-    assert len({ask.path for ask in upstream.asked}) == len(upstream.asked) == 120
-    assert player.state == {}
+    assert (asked, player.state) == (list(range(120)), {})
 
 
-def test_a_first_reading_stays_one_when_it_starts_over(clock: HeldClock) -> None:
+def test_a_first_reading_stays_one_when_it_starts_over(clock):
     """Each page is committed, so what is committed says nothing; a token is refused on the way."""
-    made = source()
 
-    @made.entity("thing", primary_key=["id"], cursor="at", order="asc")
-    def thing(fetch: Fetch) -> Page:
+    def step(fetch):
         clock.advance(100)
         if fetch.since is None and fetch.token:
             raise TokenExpired("expired")
         page = fetch.token or 0
         return Page([{"id": 1, "at": iso(-60)}] if fetch.since is None else [], page + 1)
 
-    sync = Player(made, script({})).sync()
+    sync = Player(stepping(step, cursor="at", order="asc"), script({})).sync()
     assert sync.ids() == [1] and "thing is not complete yet" in sync.error
 
 
-def test_rows_end_a_streak_of_empty_replies(clock: HeldClock) -> None:
-    made = source()
-
-    @made.entity("comment", primary_key=["id"], cursor="at")
-    def comment(fetch: Fetch) -> Page:
-        clock.advance(100)
-        parent = fetch.token or 0
-        rows = [{"id": parent, "at": iso(-30)}] if parent % 8 == 7 else []
-        return Page(rows, parent + 1 if parent < 39 else None)
-
-    sync = Player(made, script({}), state=COMMITTED).sync()
-    assert sync.ids("comment") == [7, 15, 23, 31, 39]
-    assert empty_streak(sync) == 7
+def test_rows_end_a_streak_of_empty_replies(clock):
+    sync = Player(parents(clock, 40, 100, [], every=8), script({}), state=COMMITTED).sync()
+    assert sync.ids() == [7, 15, 23, 31, 39]
+    assert [bool(reply["insert"]) for reply in sync.replies] == ([False] * 7 + [True]) * 5

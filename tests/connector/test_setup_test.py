@@ -1,32 +1,31 @@
 """The setup test: every key is there, every entity gives a page, and all that is wrong is shown."""
 
 import threading
-from typing import Any
 
 import msgspec
 import pytest
-from connector import BasicAuth, Fetch, Page, Payload, RetryLater, Source, UpstreamError
+from connector import BasicAuth, Page, Payload, RetryLater, Source, UpstreamError
 from connector import clock as clocks
 from connector.sync import setup_test as setup_tests
 from connector.sync.handler import handle
-from connector.testing import HeldClock, Reply
+from connector.testing import Reply
 
 from .play import checked, encoded
-from .scripted import SECRETS, START, Asked, Upstream, iso, reading, several, source, stepping
+from .scripted import SECRETS, START, Upstream, iso, one, reading, several, source, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 REFUSED = Reply(json={"error": "no scope"}, status=403)
 
 
-def setup_test(made: Source, answers: Any, **request: Any) -> dict[str, Any]:
+def setup_test(made, answers, **request):
     """The reply to Fivetran's setup test, of an upstream that answers so."""
     upstream = answers if isinstance(answers, Upstream) else Upstream(answers)
     members = {"agent": "test", "secrets": SECRETS, "setup_test": True, "sync_id": "setup-test"}
     return checked(*handle(made, encoded({**members, **request}), upstream))
 
 
-def healthy(asked: Asked | None) -> Any:
+def healthy(asked):
     return {"data": [{"id": 1, "at": iso(-60), "text": "x" * 1000}], "next": "more"}
 
 
@@ -42,9 +41,7 @@ def healthy(asked: Asked | None) -> Any:
     ],
     ids=str,
 )
-def test_one_page_of_every_entity_is_read_and_the_reply_is_the_state_that_came(
-    request_: dict[str, Any],
-) -> None:
+def test_one_page_of_every_entity_is_read_and_the_reply_is_the_state_that_came(request_):
     """Also in the middle of a sync, without a state, and on the second try without a sync id."""
     upstream = Upstream(healthy)
     reply = setup_test(several("a", "b", "c"), upstream, **request_)
@@ -52,21 +49,26 @@ def test_one_page_of_every_entity_is_read_and_the_reply_is_the_state_that_came(
     assert [ask.path for ask in upstream.asked] == ["/a", "/b", "/c"]
 
 
+@pytest.mark.parametrize("page", [{"data": []}, {"data": [], "next": "more"}, healthy(None)])
 @pytest.mark.parametrize(
-    "options", [{"soft_delete": True}, {"cursor": "at", "order": "asc"}, {"cursor": "at"}]
+    ("options", "stored"),
+    [
+        ({"soft_delete": True}, {"rows": 0}),
+        ({"cursor": "at", "order": "asc"}, iso(-60)),
+        ({"cursor": "at"}, iso(-60)),
+    ],
+    ids=str,
 )
-def test_an_entity_of_any_kind_gives_a_page(options: dict[str, Any]) -> None:
-    """Where the state has a cursor or a count, which says nothing about the first page."""
+def test_an_entity_of_any_kind_gives_a_page(options, stored, page):
+    """The state's cursor or count says nothing about the first page."""
     made = source()
     reading(made, "a", primary_key=["id"], **options)
-    state = {"a": {"rows": 0} if "soft_delete" in options else iso(-60)}
-    for page in ({"data": []}, {"data": [], "next": "more"}, healthy(None)):
-        reply = setup_test(made, lambda asked, page=page: page, state=state)
-        assert reply == {"state": state, "hasMore": False}
+    reply = setup_test(made, lambda asked: page, state={"a": stored})
+    assert reply == {"state": {"a": stored}, "hasMore": False}
 
 
-def test_a_step_that_polls_an_export_job_is_not_refused() -> None:
-    def step(fetch: Fetch) -> Page:
+def test_a_step_that_polls_an_export_job_is_not_refused():
+    def step(fetch):
         raise RetryLater(600, "the export is running")
 
     assert setup_test(stepping(step), healthy) == {"state": {}, "hasMore": False}
@@ -75,9 +77,7 @@ def test_a_step_that_polls_an_export_job_is_not_refused() -> None:
 # ---- what is wrong
 
 
-def test_all_that_is_missing_is_named_in_one_message_and_nothing_is_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_all_that_is_missing_is_named_in_one_message_and_nothing_is_asked(monkeypatch):
     monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "600")
     made = Source(
         base_url="https://{subdomain}.example.com",
@@ -95,7 +95,7 @@ def test_all_that_is_missing_is_named_in_one_message_and_nothing_is_asked(
     assert upstream.asked == []
 
 
-def test_all_that_is_refused_is_named_in_one_message() -> None:
+def test_all_that_is_refused_is_named_in_one_message():
     """Every entity is asked, even after one failed."""
     made = several("a", "b", "c")
     reply = setup_test(made, lambda asked: REFUSED if asked.path != "/b" else healthy(asked))
@@ -116,28 +116,18 @@ def test_all_that_is_refused_is_named_in_one_message() -> None:
     ],
     ids=str,
 )
-def test_a_page_that_a_sync_would_refuse_is_refused_here_already(page: Any) -> None:
+def test_a_page_that_a_sync_would_refuse_is_refused_here_already(page):
     assert "entity a" in setup_test(several("a"), lambda asked: page)["errorMessage"]
 
 
-def test_short_secrets_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    """Values under six characters are left alone in texts."""
-    setup_test(several("a"), healthy, secrets={"apiToken": "abc"})
-    (line,) = [text for text in caplog.messages if "short_secret" in text]
-    assert "apiToken" in line and "abc" not in caplog.text
-
-
-# ---- under 64 KiB
-
-
 @pytest.mark.parametrize("text", ["no scope", "kein Zugriff für Zoë €", "\x01\x02\t\n", "\ud83d"])
-def test_forty_refusals_are_shown_in_a_reply_that_fivetran_takes(text: str) -> None:
+def test_forty_refusals_are_shown_in_a_reply_of_less_than_64_kib(text):
     """Whatever the upstream answers and however many bytes its characters take."""
     made = source()
     for index in range(40):
 
         @made.entity(f"entity_number_{index}", primary_key=["id"])
-        def step(fetch: Fetch) -> Page:
+        def step(fetch):
             raise UpstreamError(text * 1000)
 
     reply = setup_test(made, healthy, state={"a": "x" * 5000})
@@ -150,25 +140,25 @@ def test_forty_refusals_are_shown_in_a_reply_that_fivetran_takes(text: str) -> N
 # ---- side by side, within sixty seconds
 
 
-def test_entities_are_asked_side_by_side() -> None:
+def test_entities_are_asked_side_by_side():
     meet = threading.Barrier(3, timeout=20)
     made = several("a", "b", "c", workers=3)
     reply = setup_test(made, lambda asked: healthy(asked) if meet.wait() < 3 else None)
     assert "errorMessage" not in reply
 
 
-def test_an_upstream_that_asks_for_ever_to_come_back_is_reported(clock: HeldClock) -> None:
+def test_an_upstream_that_asks_for_ever_to_come_back_is_reported(clock):
     wait = Reply(json={}, status=429, headers={"Retry-After": "29"})
     assert "429" in setup_test(several("a"), lambda asked: wait)["errorMessage"]
     assert clock.time - START <= 60
 
 
-def test_a_slow_entity_is_named(clock: HeldClock) -> None:
+def test_a_slow_entity_is_named(clock):
     reply = setup_test(several("a", "b"), lambda asked: clock.advance(50) or healthy(asked))
     assert "entity b" in reply["errorMessage"] or "of b" in reply["errorMessage"]
 
 
-def test_a_hung_upstream_is_reported_within_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_upstream_is_reported_within_the_time(monkeypatch):
     """The real clock; both workers hang until the test lets them go."""
     monkeypatch.setattr(clocks, "current", clocks.SystemClock())
     monkeypatch.setattr(setup_tests, "SECONDS", 0.3)
@@ -183,41 +173,37 @@ def test_a_hung_upstream_is_reported_within_the_time(monkeypatch: pytest.MonkeyP
     assert "a, b" in reply["errorMessage"] or "entity a" in reply["errorMessage"]
 
 
+# ---- what is only logged
+
+
 @pytest.mark.parametrize(
     ("cursor", "key", "warned"),
     [
-        ("created", ["id"], True),
-        ("createdAt", ["id"], True),
-        ("meta.date_created", ["id"], True),
+        *((name, ["id"], True) for name in ("created", "createdAt", "meta.date_created")),
         ("inserted_at", ["id"], True),
         ("updated_at", ["id"], False),
         ("created_by", ["id"], False),
         ("created", [], False),
     ],
 )
-def test_a_cursor_that_is_a_time_of_creation_is_logged(
-    caplog: pytest.LogCaptureFixture, cursor: str, key: list[str], warned: bool
-) -> None:
+def test_a_cursor_that_is_a_time_of_creation_is_logged(caplog, cursor, key, warned):
     """Updates of a record with such a cursor are never read; rows without a key never change."""
-    made = Source(base_url="https://api.example.com", auth=source().auth)
-    made.entity("charge", primary_key=key, cursor=cursor)(lambda fetch: Page())
-    setup_test(made, healthy)
+    setup_test(stepping(lambda fetch: Page(), primary_key=key, cursor=cursor), healthy)
     lines = [line for line in caplog.messages if "event=creation_cursor" in line]
-    assert [f"entity=charge cursor={cursor}" in line for line in lines] == [True] * warned
+    assert [f"entity=thing cursor={cursor}" in line for line in lines] == [True] * warned
 
 
 @pytest.mark.parametrize(("cursor", "warned"), [("at", False), ("changed", True), ("m.at", True)])
-def test_a_first_page_without_the_cursor_s_column_is_logged(
-    caplog: pytest.LogCaptureFixture, cursor: str, warned: bool
-) -> None:
+def test_a_first_page_without_the_cursor_s_column_is_logged(caplog, cursor, warned):
     """At once, in a setup test too: a sync fails at its end, which may be hours later."""
-    made = Source(base_url="https://api.example.com", auth=source().auth)
-
-    def step(fetch: Fetch) -> Page:
-        return Page(fetch.get("/a").rows("data"), next_token="more")
-
-    made.entity("charge", primary_key=["id"], cursor=cursor)(step)
-    setup_test(made, healthy)
+    setup_test(one(cursor=cursor), healthy)
     lines = [line for line in caplog.messages if "event=no_cursor_column" in line]
     assert len(lines) == warned
     assert all(f"none of the 1 records of the first page has '{cursor}'" in line for line in lines)
+
+
+def test_short_secrets_are_warned_of(caplog):
+    """Values under six characters are left alone in texts."""
+    setup_test(several("a"), healthy, secrets={"apiToken": "abc"})
+    (line,) = [text for text in caplog.messages if "short_secret" in text]
+    assert "apiToken" in line and "abc" not in caplog.text

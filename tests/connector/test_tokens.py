@@ -1,32 +1,32 @@
 """Page tokens that are refused: the walk starts over, goes on later, or is an error."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
-from typing import Any
 
 import pytest
-from connector import Fetch, Page, Source, StartOver, TokenExpired
+from connector import Page, StartOver, TokenExpired
 from connector.testing import Reply
 
 from .play import Player
-from .scripted import Asked, Listing, Upstream, iso, one, script, search, several, stepping
+from .scripted import Listing, Upstream, dated, iso, one, paged, script, search, several, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 REFUSED = (400, 401, 403, 404, 410, 422)
 EXPIRED = Reply(json={"error": "no such cursor"}, status=410)
+ADVICE = "does the step send fetch.token?"
 
 
-def things(count: int) -> Listing:
-    return Listing([{"id": i, "at": iso(-900 + i)} for i in range(count)], size=2)
+def things(count):
+    """Pages of two records."""
+    return Listing(dated(*(iso(-900 + i) for i in range(count))), size=2)
 
 
-def expiring(refusals: list[Any]) -> Upstream:
+def expiring(refusals):
     """Three pages; tokens are refused with these replies, one after the other; None takes one."""
     listing = things(6)
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         refusal = refusals.pop(0) if asked.params.get("token") and refusals else None
         return refusal or listing(asked)
 
@@ -35,12 +35,12 @@ def expiring(refusals: list[Any]) -> Upstream:
 
 @pytest.mark.parametrize("refusal", [*REFUSED, TokenExpired("the scroll is expired")], ids=str)
 def test_a_refused_token_of_the_state_makes_the_walk_start_over_from_its_cursor(
-    refusal: Any, page_by_page: None, caplog: pytest.LogCaptureFixture
-) -> None:
+    refusal, page_by_page, caplog
+):
     raised = [refusal] if isinstance(refusal, Exception) else []
-    tokens: list[Any] = []
+    tokens = []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         tokens.append(fetch.token)
         if len(tokens) == 3 and raised:
             raise raised.pop()
@@ -57,7 +57,7 @@ def test_a_refused_token_of_the_state_makes_the_walk_start_over_from_its_cursor(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_what_passes_is_no_refusal(status: int, page_by_page: None) -> None:
+def test_what_passes_is_no_refusal(status, page_by_page):
     upstream = expiring([None, *[Reply(json={}, status=status)] * 9999])
     player = Player(one(), upstream, state={"thing": iso(-600)})
     player.sync()
@@ -65,14 +65,12 @@ def test_what_passes_is_no_refusal(status: int, page_by_page: None) -> None:
     assert player.state["_sync"]["walks"]["thing"]["token"]
 
 
-def test_the_token_stays_in_the_state_until_a_new_first_page_has_answered(
-    page_by_page: None,
-) -> None:
+def test_the_token_stays_in_the_state_until_a_new_first_page_has_answered(page_by_page):
     """A firewall is changed for an hour; a reading of days goes on where it was. What another
     entity reads meanwhile takes the state along."""
     listing, shut = things(20), [False]
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         if asked.path == "/other":
             return {"data": []}
         return Reply(json={}, status=403) if shut[0] else listing(asked)
@@ -92,7 +90,7 @@ def test_the_token_stays_in_the_state_until_a_new_first_page_has_answered(
     assert None not in upstream.each("token", "/thing")[asked:]
 
 
-def test_a_walk_starts_over_once_in_a_sync_and_then_says_why(page_by_page: None) -> None:
+def test_a_walk_starts_over_once_in_a_sync_and_then_says_why(page_by_page):
     upstream = expiring([EXPIRED] * 3)
     player = Player(one(), upstream)
     sync = player.sync()
@@ -103,28 +101,21 @@ def test_a_walk_starts_over_once_in_a_sync_and_then_says_why(page_by_page: None)
     assert sorted(player.alive()) == list(range(6))
 
 
-@pytest.mark.parametrize("status", REFUSED)
-def test_a_refused_token_of_this_very_call_is_an_error_that_quotes_the_upstream(
-    status: int,
-) -> None:
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refused_token_of_this_very_call_is_an_error_that_quotes_the_upstream(status):
     """A page past the last one that answers 404 is the end of the list, if the step knows it:
     starting over would never come to an end."""
     refusal = Reply(json={"detail": "Invalid page."}, status=status)
-    upstream = script({None: ([{"id": 1, "at": iso(-60)}], "2"), "2": refusal})
+    upstream = script({None: (dated(iso(-60)), "2"), "2": refusal})
     sync = Player(one(), upstream).sync()
     for text in (str(status), "Invalid page.", "GET https://api.example.com/thing"):
         assert text in sync.error
     assert upstream.each("token")[:3] == [None, "2", "2"]
 
 
-# ---- order="asc": again whenever the committed cursor has moved
-
-
-def test_a_search_that_stops_after_so_many_rows_goes_on_from_the_committed_cursor(
-    packed: None,
-) -> None:
+def test_an_ascending_search_goes_on_from_the_committed_cursor_where_it_stops(packed):
     """Also for tokens of this very call, as often as the cursor has moved, and without lookback."""
-    records = [{"id": i, "at": iso(-9000 + i)} for i in range(3500)]
+    records = dated(*(iso(-9000 + i) for i in range(3500)))
     upstream = search(records, size=100, most=1000)
     player = Player(one(order="asc"), upstream)
     sync = player.sync()
@@ -134,17 +125,22 @@ def test_a_search_that_stops_after_so_many_rows_goes_on_from_the_committed_curso
     assert list(dict.fromkeys(upstream.each("since"))) == [None, *bounds]
 
 
+@pytest.mark.parametrize("ats", [[-1000 + i // 3 for i in range(40)], range(-7, 9)])
+def test_an_ascending_search_without_a_key_goes_on_too_and_doubles_no_row(ats, page_by_page):
+    """What the last commit does not cover is known by its digest."""
+    upstream = search(dated(*map(iso, ats)), size=4, most=12)
+    player = Player(one(primary_key=[], order="asc"), upstream)
+    assert [player.sync().ids() for _ in range(2)] == [list(range(len(ats))), []]
+
+
 @pytest.mark.parametrize("lead", [0, 500])
-def test_a_search_whose_cursor_cannot_move_past_its_limit_is_an_error(lead: int) -> None:
+def test_a_search_whose_cursor_cannot_move_past_its_limit_is_an_error(lead):
     """More records of one second than it gives out: no bound gets past them."""
-    records = [{"id": i, "at": iso(-9000 + min(i, lead))} for i in range(2000)]
+    records = dated(*(iso(-9000 + min(i, lead)) for i in range(2000)))
     upstream = search(records, size=100, most=1000)
     upstream.most = 100
     assert "Result window is too large" in Player(one(order="asc"), upstream).sync().error
     assert len(upstream.asked) < upstream.most
-
-
-# ---- what makes starting over different
 
 
 @pytest.mark.parametrize(
@@ -162,43 +158,55 @@ def test_a_search_whose_cursor_cannot_move_past_its_limit_is_an_error(lead: int)
 )
 @pytest.mark.parametrize("delivered", [True, False])
 def test_without_a_key_it_is_an_error_that_advises_a_resync(
-    refusal: Any, options: dict[str, Any], delivered: bool, page_by_page: None
-) -> None:
+    refusal, options, delivered, page_by_page
+):
     """Its records would come twice. Where none was delivered, the walk starts over."""
     refusals = [refusal]
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         page = fetch.token or 0
         if page == 2 and refusals and refusal is not EXPIRED:
             raise refusals.pop()
-        response = fetch.get("/thing", params={"page": page})
+        response = fetch.get("/thing", params={"token": page})
         return Page(response.rows("data"), response.value("next"))
 
-    def answers(asked: Asked) -> Any:
-        page = int(asked.params["page"])
+    def rows(page):
         if page == 2 and refusals:
             return refusals.pop()
-        rows = [{"id": page, "at": iso(-400 - page)}] if delivered or page > 1 else []
-        return {"data": rows, "next": page + 1 if page < 3 else None}
+        return [{"id": page, "at": iso(-400 - page)}] if delivered or page > 1 else []
 
     made = stepping(step, **{"primary_key": [], "cursor": "at", **options})
-    sync = Player(made, Upstream(answers)).sync()
+    sync = Player(made, paged(rows, 4)).sync()
     if delivered:
         for text in ("twice", "re-sync in Fivetran, and declare primary_key"):
             assert text in sync.error
     assert (not sync.error, sync.ids()) == ((False, [0, 1]) if delivered else (True, [2, 3]))
 
 
+def test_a_slice_without_a_key_that_has_delivered_nothing_starts_over(clock):
+    """Its first page is empty, and the token of that page is refused in the next call."""
+    refusals = [EXPIRED]
+
+    def answers(asked):
+        clock.advance(50)  # so that a call has time for two pages
+        if asked.params["since"] == iso(-5400):
+            return {"data": dated(iso(-5000))}
+        if "token" in asked.params:
+            return refusals.pop() if refusals else {"data": [{"id": 1, "at": iso(-60)}]}
+        return {"data": [], "next": "b"}
+
+    window = {"window": timedelta(hours=1), "start": iso(-5400)}
+    sync = Player(one(primary_key=[], **window), Upstream(answers)).sync()
+    assert (sync.error, sync.ids()) == ("", [0, 1])
+
+
 # ---- walks that stand still, and those that only look as if they did
 
 
-ADVICE = "does the step send fetch.token?"
-
-
-def numbered(sends: bool, **options: Any) -> Source:
+def numbered(sends, **options):
     """A step that counts pages; whether it sends the number of the page."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         page = fetch.token or 1
         rows = fetch.get("/thing", params={"p": page if sends else None}).rows("data")
         further = {"line": [{"of": 1}]} if options.get("tables") else None
@@ -218,13 +226,11 @@ def numbered(sends: bool, **options: Any) -> Source:
     ],
     ids=str,
 )
-def test_a_page_parameter_that_is_not_sent_or_ignored_is_found(
-    sends: bool, options: dict[str, Any], pages: int, packed: None
-) -> None:
+def test_a_page_parameter_that_is_not_sent_or_ignored_is_found(sends, options, pages, packed):
     """At once where the request is the same, else after twenty pages; it shows the request."""
     times = count()
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         now = {"now": next(times), "url": f"https://files.example.com?signature={next(times)}"}
         return {"data": [{"id": i, "at": iso(-60), **now} for i in (1, 2)]}
 
@@ -237,9 +243,7 @@ def test_a_page_parameter_that_is_not_sent_or_ignored_is_found(
 
 @pytest.mark.parametrize("sends", [True, False])
 @pytest.mark.parametrize("options", [{"primary_key": []}, {"tables": {"line": []}}], ids=str)
-def test_without_a_key_two_pages_in_a_row_with_the_same_records_are_enough(
-    sends: bool, options: dict[str, Any], packed: None
-) -> None:
+def test_without_a_key_two_pages_in_a_row_with_the_same_records_are_enough(sends, options, packed):
     upstream = Upstream(lambda asked: {"data": [{"id": 1}, {"id": 2}]})
     sync = Player(numbered(sends, cursor=None, **options), upstream).sync()
     assert ADVICE in sync.error and "page 2" in sync.error
@@ -249,93 +253,72 @@ def test_without_a_key_two_pages_in_a_row_with_the_same_records_are_enough(
 @pytest.mark.parametrize("length", [2, 3, 7, 40])
 @pytest.mark.parametrize("lead", [0, 5])
 def test_a_token_that_comes_back_with_the_same_page_is_found_across_calls(
-    page_by_page: None, length: int, lead: int
-) -> None:
+    page_by_page, length, lead
+):
     """Each call sees one page; the search for a cycle goes on in the state, at constant size."""
 
-    def answers(asked: Asked) -> Any:
+    def answers(asked):
         page = int(asked.params.get("token", 0))
-        return {
-            "data": [{"id": page}],
-            "next": lead + (page - lead + 1) % length if page >= lead else page + 1,
-        }
+        following = lead + (page - lead + 1) % length if page >= lead else page + 1
+        return {"data": [{"id": page}], "next": following}
 
     upstream = Upstream(answers)
     upstream.most = 500
-    player = Player(one(cursor=None), upstream)
-    sync = player.sync()
+    sync = Player(one(cursor=None), upstream).sync()
     assert "the same token gave the same page as before" in sync.error and ADVICE in sync.error
     sizes = [len(str(reply["state"])) for reply in sync.replies]
     assert max(sizes) - min(sizes) < 100
 
 
-def healthy() -> Iterator[tuple[str, dict[str, Any], Upstream, list[int]]]:
-    """Walks that only look as if they stood still: options, upstream, the ids that they read."""
-    page = [{"id": 1, "at": iso(-60)}]
-    yield "empty pages", {}, script({None: ([], "b"), "b": ([], "c"), "c": page}), [1]
-    yield "two parents with the same child", {}, script({None: (page, "b"), "b": page}), [1, 1]
+def scroll():
     numbers = count()
 
-    def scroll(asked: Asked) -> Any:
+    def answers(asked):
         number = next(numbers)
         return {"data": [{"id": number, "at": iso(-60)}], "next": "s" if number < 29 else None}
 
-    yield "a scroll id that stays", {}, Upstream(scroll), list(range(30))
-
-    def long(asked: Asked) -> Any:
-        number = int(asked.params.get("token", 0))
-        return {"data": [{"id": number}], "next": number + 1 if number < 299 else None}
-
-    yield "300 pages", {"cursor": None}, Upstream(long), list(range(300))
-
-    def twins(asked: Asked) -> Any:
-        """Labels of parents, two at a time: each has the same two pages."""
-        number = int(asked.params.get("token", 0))
-        return {"data": [{"id": number % 2}], "next": number + 1 if number < 99 else None}
-
-    yield "50 parents with two pages each", {"cursor": None}, Upstream(twins), [0, 1] * 50
-    sliced = {"window": timedelta(seconds=60), "start": iso(-3000)}
-    ids = [1] * 51
-    yield "slices that all hold one record", sliced, script({None: page}), ids
+    return Upstream(answers)
 
 
-@pytest.mark.parametrize("index", range(6), ids=[name for name, *_ in healthy()])
-def test_a_walk_that_moves_on_is_healthy(index: int, packed: None) -> None:
-    _, options, upstream, ids = list(healthy())[index]
-    sync = Player(one(**options), upstream).sync()
+PAGE = [{"id": 1, "at": iso(-60)}]
+SLICED = {"window": timedelta(seconds=60), "start": iso(-3000)}
+# Walks that only look as if they stood still: options, upstream, the ids that they read.
+HEALTHY = {
+    "empty pages": ({}, lambda: script({None: ([], "b"), "b": ([], "c"), "c": PAGE}), [1]),
+    "two parents with the same child": ({}, lambda: paged(lambda page: PAGE, 2), [1, 1]),
+    "a scroll id that stays": ({}, scroll, list(range(30))),
+    "300 pages": (
+        {"cursor": None},
+        lambda: paged(lambda page: [{"id": page}], 300),
+        list(range(300)),
+    ),
+    "50 parents with two pages each": (
+        {"cursor": None},
+        lambda: paged(lambda page: [{"id": page % 2}], 100),
+        [0, 1] * 50,
+    ),
+    "slices that all hold one record": (SLICED, lambda: script({None: PAGE}), [1] * 51),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_walk_that_moves_on_is_healthy(name, packed):
+    options, upstream, ids = HEALTHY[name]
+    sync = Player(one(**options), upstream()).sync()
     assert (sync.error, sync.ids()) == ("", ids)
 
 
-def test_empty_pages_between_the_same_records_do_not_make_it_progress() -> None:
-    """Every second page is empty, and the others are the same."""
-
-    def answers(asked: Asked) -> Any:
-        page = int(asked.params.get("token", 0))
-        return {"data": [{"id": 1, "at": iso(-60)}] if page % 2 == 0 else [], "next": page + 1}
-
-    upstream = Upstream(answers)
+def test_empty_pages_between_the_same_records_do_not_make_it_progress():
+    upstream = paged(lambda page: PAGE if page % 2 == 0 else [])
     sync = Player(one(), upstream).sync()
     assert ADVICE in sync.error and "page 39" in sync.error
 
 
-def test_what_was_seen_is_forgotten_when_a_walk_starts_over(page_by_page: None) -> None:
-    """The new first page is the page before the refused one, by the same request."""
-    refusals = [Reply(json={}, status=410)]
-    pages = {None: ([{"id": 1, "at": iso(-60)}], "b"), "b": [{"id": 2, "at": iso(-50)}]}
-    listing = script(pages)
-
-    def answers(asked: Asked) -> Any:
-        return refusals.pop() if asked.params.get("token") and refusals else listing.answers(asked)
-
-    sync = Player(one(), Upstream(answers)).sync()
-    assert (sync.error, sync.ids()) == ("", [1, 1, 2])
-
-
-def test_a_post_whose_body_moves_on_is_another_request() -> None:
-    def step(fetch: Fetch) -> Page:
+def test_a_post_whose_body_moves_on_is_another_request():
+    def step(fetch):
         page = fetch.token or 1
         response = fetch.post("/search", json={"page": page})
         return Page(response.rows("data"), page + 1 if page < 3 else None)
 
-    sync = Player(stepping(step), Upstream(lambda asked: {"data": [{"id": 1}]})).sync()
+    sync = Player(stepping(step), script({None: [{"id": 1}]})).sync()
     assert (sync.error, sync.ids()) == ("", [1, 1, 1])

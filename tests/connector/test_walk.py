@@ -2,76 +2,82 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
-from typing import Any
 
 import pytest
-from connector import Fetch, Page, Payload, Source, StartOver
-from connector.testing import HeldClock
+from connector import Page, Payload, StartOver
+from connector.testing import Reply
 
 from .play import Player
-from .scripted import START, Asked, Listing, Upstream, days, iso, one, script, source, stepping
+from .scripted import START, Listing, Upstream, dated, days, feeding, iso, one, script, stepping
 
 pytestmark = pytest.mark.usefixtures("clock")
 
-THREE_PAGES = {
-    None: ([{"id": 1, "at": iso(-30)}], "b"),
-    "b": ([{"id": 2, "at": iso(-20)}], "c"),
-    "c": [{"id": 3, "at": iso(-10)}],
-}
+DAY = timedelta(days=1)
+NEW_YORK = "America/New_York"
+GERMAN = "%d.%m.%Y %H:%M"
+HTTP = "%a, %d %b %Y %H:%M:%S %Z"
 TYPED = {"start_date": "2025-03-01"}
+# A declared start, the cursor's type and zone, and `since` of the first walk.
+STARTS = [
+    (None, None, None, None),
+    ("2025-12-30", None, None, "2025-12-30"),
+    (datetime(2025, 1, 1, tzinfo=UTC), None, None, "2025-01-01T00:00:00Z"),
+    (date(2025, 1, 1), "epoch", None, "1735689600"),
+    ("2025-11-02T01:30:00", "epoch", NEW_YORK, "1762061400"),
+    ("2025-12-30T00:00:00.5Z", "epoch_ms", None, "1767052800500"),
+    ("1970-06-01", "epoch_us", None, "13046400000000"),
+    ("1960-01-01", "epoch_ns", None, "-315619200000000000"),
+    (0, "epoch_ms", None, "0"),
+    (17, "sequence", None, "17"),
+    ("30.12.2025 07:00", GERMAN, None, "30.12.2025 07:00"),
+    ("2025-12-30", GERMAN, None, "30.12.2025 00:00"),
+    ("2025-12-30T00:00:00Z", GERMAN, NEW_YORK, "29.12.2025 19:00"),
+    ("2025-12-30T00:00:00Z", GERMAN, None, "29.12.2025 12:00"),
+    ("2025-12-30T01:00:00+01:00", HTTP, None, "Tue, 30 Dec 2025 00:00:00 GMT"),
+    ("2025-12-30", "%d.%m.%Y %H:%M %z", NEW_YORK, "30.12.2025 05:00 +0000"),
+    (Payload("start_date"), None, None, "2025-03-01"),
+    (Payload("begin", "2025-02-01"), None, None, "2025-02-01"),
+    (Payload("begin", date(2025, 2, 1)), None, None, "2025-02-01"),
+]
+BAD_STARTS = [
+    ("yesterday", None, "'yesterday' is not a time in ISO 8601"),
+    ("30.12.2025", None, "not a time in ISO 8601"),
+    (1767052800, "epoch_ms", 'cursor_type="epoch"'),
+    ("30.12.2025", "epoch", "not a number"),
+    ("2025-02-30", "epoch", "not a time in ISO 8601"),
+    ("30/12/2025", GERMAN, "not in the form"),
+    ("1960-01-01", "%y%m%d", "cannot be written"),
+    ("0001-01-01T00:00:00Z", GERMAN, "cannot be written"),
+    (17, "text", "is for text"),
+    (True, "epoch", "neither text nor a number"),
+    (Payload("begin"), None, "'begin'"),
+    (Payload("start_date"), "sequence", "payload key 'start_date'"),
+]
 
 
-@pytest.mark.parametrize(
-    ("start", "kind", "since"),
-    [
-        (None, None, None),
-        ("2025-01-01", None, "2025-01-01"),
-        (datetime(2025, 1, 1, tzinfo=UTC), None, "2025-01-01T00:00:00Z"),
-        ("2025-01-01T00:00:00Z", "epoch", "1735689600"),
-        (datetime(2025, 1, 1, tzinfo=UTC), "epoch_ms", "1735689600000"),
-        (date(2025, 1, 1), "epoch", "1735689600"),
-        (17, "sequence", "17"),
-        (Payload("start_date"), None, "2025-03-01"),
-        (Payload("begin", "2025-02-01"), None, "2025-02-01"),
-        (Payload("begin", date(2025, 2, 1)), None, "2025-02-01"),
-    ],
-    ids=str,
-)
-def test_the_first_walk_begins_at_start(start: Any, kind: Any, since: Any) -> None:
+@pytest.mark.parametrize(("start", "kind", "zone", "since"), STARTS, ids=str)
+def test_the_first_walk_begins_at_start(start, kind, zone, since):
+    """Written as the upstream writes times."""
     upstream = script({None: []})
-    sync = Player(one(start=start, cursor_type=kind), upstream, customPayload=TYPED).sync()
-    assert (sync.error, upstream.each("since")) == ("", [since])
+    made = one(start=start, cursor_type=kind, timezone=zone)
+    assert Player(made, upstream, customPayload=TYPED).sync().error == ""
+    assert upstream.each("since") == [since]
 
 
-@pytest.mark.parametrize(
-    ("start", "kind", "texts"),
-    [
-        (Payload("begin"), None, ["'begin'", "custom payload"]),
-        (Payload("start_date"), "sequence", ["payload key 'start_date'", "'2025-03-01'"]),
-        ("yesterday", None, ["entity thing", "start", "'yesterday'"]),
-    ],
-    ids=str,
-)
-def test_a_start_that_cannot_be_used_is_named(start: Any, kind: Any, texts: list[str]) -> None:
+@pytest.mark.parametrize(("start", "kind", "why"), BAD_STARTS, ids=str)
+def test_a_start_that_cannot_be_used_is_named(start, kind, why):
     upstream = script({None: []})
-    sync = Player(one(start=start, cursor_type=kind), upstream, customPayload=TYPED).sync()
-    assert [text for text in texts if text not in sync.error] == [], sync.error
-    assert upstream.asked == []
+    made = one(start=start, cursor_type=kind)
+    error = Player(made, upstream, customPayload=TYPED).sync().error
+    assert "entity thing" in error or "payload" in error
+    assert why in error and upstream.asked == []
 
 
 @pytest.mark.parametrize(
     ("options", "committed", "since"),
     [
         ({}, "2025-12-31T20:00:00Z", "2025-12-31T19:55:00Z"),
-        ({}, "2025-12-31 00:01:00.1234567+05:30", "2025-12-30 23:56:00.1234560+05:30"),
-        ({}, "20251231T200000Z", "20251231T195500Z"),
-        ({}, "2025-12-31T20:00Z", "2025-12-31T19:55Z"),
-        ({}, "2025-12-30T20:00:00", "2025-12-30T19:55:00"),
-        ({}, "2025-12-31", "2025-12-30"),
         ({"cursor_type": "epoch"}, 1767225000, "1767224700"),
-        ({"cursor_type": "epoch_ms"}, 1767225000000, "1767224700000"),
-        ({"cursor_type": "%d.%m.%Y %H:%M"}, "31.12.2025 20:00", "31.12.2025 19:55"),
         ({"cursor_type": "sequence"}, 1767225000, "1767225000"),
         ({"cursor_type": "text"}, "event-17", "event-17"),
         ({"lookback": timedelta(hours=1)}, iso(-60), iso(-3660)),
@@ -82,10 +88,8 @@ def test_a_start_that_cannot_be_used_is_named(start: Any, kind: Any, texts: list
     ],
     ids=str,
 )
-def test_a_new_walk_looks_back_from_what_is_committed(
-    options: dict[str, Any], committed: Any, since: str | None
-) -> None:
-    """In the upstream's own form; a `start` that is later replaces it."""
+def test_a_new_walk_looks_back_from_what_is_committed(options, committed, since):
+    """A `start` that is later replaces it."""
     upstream = script({None: []})
     player = Player(one(**options), upstream, state={"thing": committed})
     assert player.sync().error == ""
@@ -93,10 +97,10 @@ def test_a_new_walk_looks_back_from_what_is_committed(
     assert player.state["thing"] in (committed, {"cursor": committed, "seen": []})
 
 
-def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_page: None) -> None:
-    seen: list[Any] = []
+def test_a_step_gets_the_same_bounds_on_every_page(clock, page_by_page):
+    seen = []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append((fetch.since, fetch.until, fetch.page_size, fetch.started))
         clock.advance(30)
         return Page([{"id": len(seen), "at": iso(-30)}], len(seen) if len(seen) < 3 else None)
@@ -106,19 +110,11 @@ def test_a_step_gets_the_same_bounds_on_every_page(clock: HeldClock, page_by_pag
     assert seen == [(iso(-900), None, 7, datetime.fromtimestamp(START, UTC))] * 3
 
 
-def test_a_walk_commits_when_the_step_ends_it_and_not_before(page_by_page: None) -> None:
-    """Each call may be a fresh process; it goes on from the state that it gets."""
-    upstream = script(THREE_PAGES)
-    sync = Player(one(), upstream, state={"thing": iso(-600)}).sync()
-    assert [reply["state"]["thing"] for reply in sync.replies] == [iso(-600), iso(-600), iso(-10)]
-    assert (sync.ids(), upstream.each("token")) == ([1, 2, 3], [None, "b", "c"])
-
-
-def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
+def test_tokens_may_be_any_json_value(page_by_page):
     """A list of two walks projects and their issues; zero is not the end."""
     order, tokens = [["alpha", 1], {"page": [2.5, None, True]}, 0, "x"], []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         tokens.append(fetch.token)
         return Page([{"id": len(tokens)}], order[len(tokens) - 1] if len(tokens) < 5 else None)
 
@@ -127,18 +123,18 @@ def test_tokens_may_be_any_json_value(page_by_page: None) -> None:
 
 
 @pytest.mark.parametrize("end", [None, "", False])
-def test_none_empty_text_and_false_end_the_walk(end: Any) -> None:
-    upstream = script({None: ([{"id": 1, "at": iso(-60)}], end)})
-    sync = Player(one(), upstream).sync()
-    assert (sync.error, len(upstream.asked)) == ("", 1)
+def test_none_empty_text_and_false_end_the_walk(end):
+    upstream = script({None: (dated(iso(-60)), end)})
+    assert Player(one(), upstream).sync().error == ""
+    assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize("written", ["7.5", "1600000000.25", "12345678901234567890.123456789"])
-def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written: str) -> None:
+def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(written):
     """As `json.loads` would: a step may calculate with it."""
-    seen: list[Any] = []
+    seen = []
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append(fetch.since)
         return Page(fetch.get("/thing", params={"since": fetch.since}).rows("data"))
 
@@ -152,63 +148,51 @@ def test_a_number_comes_back_exactly_and_as_a_float_where_one_can_hold_it(writte
 # ---- positions of the upstream's own
 
 
-def feed(seen: list[Any] | None = None) -> Source:
+def positioned(seen):
     """An entity that returns the upstream's own position with each page; what `since` was."""
-    made, seen = source(), [] if seen is None else seen
 
-    @made.entity("event", primary_key=["id"])
-    def event(fetch: Fetch) -> Page:
+    def step(fetch):
         seen.append(fetch.since)
-        after = fetch.since if isinstance(fetch.since, str) else None
-        response = fetch.get("/events", params={"after": after, "token": fetch.token})
-        if response.value("expired", default=False):
+        response = fetch.get("/thing", params={"token": fetch.token})
+        if fetch.since == "old":
             raise StartOver("the position is too old")
         next_token = response.value("next", default=None)
         return Page(response.rows("data"), next_token, cursor=response.value("position"))
 
-    return made
+    return stepping(step)
 
 
-def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(
-    page_by_page: None,
-) -> None:
+def test_a_position_is_committed_when_the_walk_ends_and_handed_back_as_since(page_by_page):
     position = {"delta": [12345678901234567890, "b"]}
-
-    def answers(asked: Asked) -> Any:
-        if asked.params.get("token"):
-            return {"data": [{"id": 2}], "position": position}
-        return {"data": [{"id": 1}], "position": "a", "next": "2"}
-
-    seen: list[Any] = []
-    player = Player(feed(seen), Upstream(answers))
+    first = Reply(json={"data": [{"id": 1}], "position": "a", "next": "b"})
+    upstream = script({None: first, "b": Reply(json={"data": [{"id": 2}], "position": position})})
+    seen = []
+    player = Player(positioned(seen), upstream)
     sync = player.sync()
-    assert ["event" in reply["state"] for reply in sync.replies] == [False, True]
-    assert player.state == {"event": position}
+    assert ["thing" in reply["state"] for reply in sync.replies] == [False, True]
+    assert player.state == {"thing": position}
     player.sync()
     assert seen == [None, None, position, position]
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_start_over_reads_the_entity_from_the_beginning_once(again: bool) -> None:
-    """Raised at the beginning too, it is an error."""
+def test_start_over_reads_the_entity_from_the_beginning():
+    seen = []
+    upstream = Upstream(lambda asked: {"data": [{"id": 1}], "position": "new"})
+    player = Player(positioned(seen), upstream, state={"thing": "old"})
+    assert player.sync().ids() == [1]
+    assert (seen, player.state) == (["old", None], {"thing": "new"})
 
-    def answers(asked: Asked) -> Any:
-        if asked.params.get("after") or again:
-            return {"expired": True}
-        return {"data": [{"id": 1}], "position": "new"}
 
-    upstream = Upstream(answers)
-    player = Player(feed(), upstream, state={"event": "old"})
-    sync = player.sync()
-    assert upstream.each("after") == ["old", None]
-    if again:
-        assert "the position is too old" in sync.error and player.state["event"] == "old"
-    else:
-        assert (sync.ids("event"), player.state) == ([1], {"event": "new"})
+def test_start_over_at_the_beginning_is_an_error():
+    def step(fetch):
+        raise StartOver("the position is too old")
+
+    player = Player(stepping(step), script({}), state={"thing": "old"})
+    assert "the position is too old" in player.sync().error and player.state["thing"] == "old"
 
 
 @pytest.mark.parametrize("options", [{"cursor": "at"}, {"soft_delete": True}], ids=str)
-def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: Any) -> None:
+def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options):
     made = stepping(lambda fetch: Page([{"id": 1}], cursor="p1"), **options)
     error = Player(made, script({})).sync().error
     assert "Page(cursor=)" in error and next(iter(options)) in error
@@ -217,29 +201,7 @@ def test_a_position_does_not_go_together_with_a_cursor_or_soft_delete(options: A
 # ---- slices
 
 
-DAY = timedelta(days=1)
-NEW_YORK = "America/New_York"
-
-
-def slices(upstream: Upstream) -> list[tuple[str, str]]:
-    """The bounds that were asked for, each once, in order."""
-    asked = [(ask.params["since"], ask.params["until"]) for ask in upstream.asked]
-    return list(dict.fromkeys(asked))
-
-
-def test_a_window_walks_slices_that_touch_and_reach_past_the_start() -> None:
-    """`since` is inclusive and `until` exclusive: a record at an edge comes once."""
-    upstream = Upstream(Listing(days(2.5, 2, 1.5, 1, 0.5, 0)))
-    player = Player(one(window=DAY, start=iso(-3 * 86400)), upstream)
-    assert player.sync().ids() == list(range(6))
-    asked = slices(upstream)
-    assert asked[0] == (iso(-3 * 86400), iso(-2 * 86400))
-    assert all(one[1] == next[0] for one, next in pairwise(asked))
-    assert asked[-1][1] == iso(1)
-    assert player.state == {"thing": iso(0)}
-
-
-def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page: None) -> None:
+def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page):
     """Each call is a sync of its own here, and goes on with its slice."""
     upstream = Upstream(Listing(days(2.5, 2.4, 1.5, 0.5), size=1))
     player = Player(one(window=DAY, start=iso(-3 * 86400)), upstream)
@@ -255,24 +217,103 @@ def test_each_slice_commits_at_its_end_and_nothing_beyond_it(page_by_page: None)
     assert player.state["thing"] == iso(-2.5 * 86400)
 
 
-def test_empty_slices_cost_no_reply_of_their_own() -> None:
+def test_empty_slices_cost_no_reply_of_their_own():
     upstream = Upstream(Listing(days(999, 1)))
     sync = Player(one(window=DAY, start=iso(-1000 * 86400)), upstream).sync()
     assert (sync.ids(), len(sync.replies)) == ([0, 1], 1)
     assert len(upstream.asked) > 1000
 
 
+# ---- sorted upstreams
+
+
 @pytest.mark.parametrize(
-    ("kind", "bounds"),
+    ("order", "pages", "place"),
     [
-        ("epoch", ["1767052800", "1767139200", "1767225600"]),
-        ("epoch_us", ["1767052800000000", "1767139200000000", "1767225600000000"]),
-        ("%d.%m.%Y", ["30.12.2025", "31.12.2025", "01.01.2026"]),
-        ("%m/%d/%y %I %p", ["12/30/25 12 AM", "12/31/25 12 AM", "01/01/26 12 AM"]),
+        ("asc", {None: days(1, 2)}, "page 1, record 1"),
+        ("asc", {None: [*days(1), {"id": 1, "at": None}, *days(2)]}, "page 1, record 2"),
+        ("asc", {None: (days(1), "b"), "b": days(2)}, "page 2, record 0"),
+        ("desc", {None: days(2, 1)}, "page 1, record 1"),
+        ("desc", {None: [*days(2), {"id": 1, "at": "Never"}, *days(1)]}, "page 1, record 2"),
     ],
 )
-def test_bounds_are_written_as_the_upstream_writes_cursors(kind: str, bounds: list[str]) -> None:
-    upstream = script({None: []})
-    made = one(window=DAY, start="2025-12-30T00:00:00Z", cursor_type=kind, timezone="UTC")
-    assert Player(made, upstream).sync().error == ""
-    assert slices(upstream)[:2] == list(pairwise(bounds))
+def test_an_unsorted_upstream_is_an_error_with_its_place(order, pages, place, page_by_page):
+    sync = Player(one(order=order), script(pages)).sync()
+    for text in (f'order="{order}"', "'at'", place):
+        assert text in sync.error
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_hour_that_comes_twice_is_in_order_either_way(order):
+    """Clocks are put back at two: 1:10 may come after 1:50, and nobody can tell."""
+    made = one(order=order, timezone=NEW_YORK)
+    for day, fails in (("2025-11-02", False), ("2025-11-03", True)):
+        rows = dated(f"{day}T01:50:00", f"{day}T01:10:00")
+        error = Player(made, script({None: rows if order == "asc" else rows[::-1]})).sync().error
+        assert (f'order="{order}"' in error) == fails == bool(error)
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_an_ascending_walk_commits_after_each_page_and_never_back(refused, page_by_page):
+    """What the lookback reads again moves nothing back, also where a token expires meanwhile."""
+    listing = Listing(dated(*(iso(-600 + 30 * i) for i in range(10))), "at", size=2)
+    refusals = [Reply(json={"error": "expired"}, status=410)] * refused
+
+    def answers(asked):
+        return refusals.pop() if asked.params.get("token") and refusals else listing(asked)
+
+    player = Player(one(order="asc"), Upstream(answers), state={"thing": iso(-420)})
+    sync = player.sync()
+    assert sorted(player.alive()) == list(range(10))
+    cursors = [reply["state"]["thing"] for reply in sync.replies]
+    ends = [iso(max(-420, -600 + 60 * i - 30)) for i in range(1, 6)]
+    assert cursors == ends if not refused else cursors == sorted(cursors)
+
+
+def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
+    clock, page_by_page
+):
+    """What changed after the first start may not be committed: records before it may be unread."""
+    listing = Listing(days(3, 2, 1), sort="at", size=1)
+    upstream = Upstream(listing)
+    player = Player(one(order="asc"), upstream)
+    player.sync(calls=1)
+    clock.advance(600)
+    listing.records.append({"id": 9, "at": iso(300)})
+    refusals = [Reply(json={}, status=410)]
+    upstream.answers = lambda asked: refusals.pop() if refusals else listing(asked)
+    player.source = one(order="asc", page_size=7)
+    sync = player.go_on()
+    assert (sync.error, player.state) == ("", {"thing": iso(-86400)})
+    assert 9 in sync.ids() and set(upstream.each("limit")) == {"100"}
+
+
+def test_a_deletion_ahead_of_its_page_commits_nothing_of_an_ascending_walk(page_by_page):
+    gone = [{"id": 9, "at": iso(-10)}]
+    page = {"data": dated(iso(-9000)), "gone": gone, "next": "b"}
+    player = Player(feeding(order="asc"), Upstream(lambda asked: page))
+    player.sync(calls=1)
+    assert player.state["thing"] == iso(-9000)
+
+
+@pytest.mark.parametrize("second", ["drafts", "deletions", "both"])
+def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_date(second):
+    """Records without a date, unreadable ones and deletions decide nothing."""
+    drafts = dated(None, "draft") if second != "deletions" else []
+    gone = [{"id": 30, "at": iso(-5000)}] if second != "drafts" else []
+    pages = {
+        None: (dated(iso(-10), iso(-400)), [], "b"),
+        "b": (drafts, gone, "c"),
+        "c": (dated(iso(-1000), iso(-3650)), [], "d"),
+        "d": (dated(iso(-3700), iso(-3800)), [], "e"),
+    }
+
+    def answers(asked):
+        return dict(zip(("data", "gone", "next"), pages[asked.params.get("token")], strict=True))
+
+    upstream = Upstream(answers)
+    made = feeding(order="desc", lookback=timedelta(seconds=600))
+    player = Player(made, upstream, state={"thing": iso(-3000)})
+    assert player.sync().error == ""
+    assert upstream.each("token") == [None, "b", "c", "d"]
+    assert player.state == {"thing": iso(-10)}
