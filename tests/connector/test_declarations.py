@@ -54,6 +54,12 @@ OPTIONS = [
     ({"tables": {"part": "id"}}, 'primary_key=["id"]'),
     ({"tables": {"thing": ["key"]}}, "leave it out"),
     ({"tables": {"part": []}}, "table 'part' needs a primary key"),
+    # Of another type.
+    ({"window": 3600, "start": "2020-01-01"}, "window is 3600; it must be like window=timedelta("),
+    ({"lookback": "5m"}, "lookback is '5m'; it must be like lookback=timedelta(minutes=5)"),
+    ({"page_size": "10"}, "page_size is '10'; it must be like page_size=100"),
+    ({"tables": ["part"]}, "tables is ['part']; it must be like tables={"),
+    *(({name: 5}, f"{name} is 5; it must") for name in ("cursor", "cursor_type", "timezone")),
 ]  # fmt: skip
 
 
@@ -109,9 +115,13 @@ SOURCES = [
     )),
     *(({name: "one"}, "are lists") for name in ("secrets", "payload", "allowed_hosts")),
     ({"workers": 0}, "workers is 0"),
+    ({"workers": "4"}, "workers is '4'; it must be like workers=4"),
+    ({"headers": ["x"]}, "headers is ['x']; it must be like"),
+    ({"auth": "made-up-token-1"}, 'auth must be like auth=BearerToken("apiToken")'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("options", "text"), SOURCES, ids=str)
 def test_a_source_that_contradicts_itself_is_refused(options, text):
-    assert text in refused(lambda: source(**options))
+    said = refused(lambda: source(**options))
+    assert text in said and "made-up-token-1" not in said

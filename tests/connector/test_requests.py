@@ -134,6 +134,13 @@ def test_a_status_listed_in_ok_is_given_to_the_step(status):
     assert found == [status]
 
 
+@pytest.mark.parametrize("send", ["get", "follow"])
+def test_ok_is_a_list(send):
+    sync, requests = run(lambda fetch: getattr(fetch, send)("/thing", ok=404))
+    assert "ok is 404; it must be a list of statuses, such as ok=[404]" in sync.error
+    assert requests == []
+
+
 SENT = [("typed", "typed"), (None, "stored"), ("", "stored"), (" \n", "stored")]
 
 
