@@ -105,21 +105,29 @@ def files(project: Path) -> set[str]:
     return {name for name in found if "__pycache__" not in name}
 
 
-def run(folder: Path, *command: str, code: int = 0, **environment: str) -> str:
+def run(
+    folder: Path, *command: str, code: int = 0, typed: str | None = None, **environment: str
+) -> str:
     """What a command prints, by default of Python; what it writes on stderr too if it fails.
 
     Args:
         folder: Where it runs.
         command: Arguments of Python, or a path and its arguments.
         code: How it has to end.
+        typed: Its standard input.
         environment: Beside the variables of this process that are not about its own tests.
     """
     ours = ("PYTEST_", "PYTHONPATH", "COV_", "UPSTREAM_BASE_URL")
     env = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
-    env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env |= {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     done = subprocess.run(
         command if Path(command[0]).is_absolute() else [sys.executable, *command],
         cwd=folder,
+        input=typed,
         env=env | environment,
         capture_output=True,
         text=True,

@@ -14,7 +14,10 @@ from harness.cli import main
 
 OPTIONS = {
     "pagination": ["cursor", "page_number", "offset", "last_id", "link_header", "next_url", "none"],
-    "auth": "bearer token api_key_header api_key_query basic oauth2_client_credentials none".split(),
+    "auth": [
+        *("bearer", "token", "api_key_header", "api_key_query", "basic"),
+        *("oauth2_client_credentials", "none"),
+    ],
     "records_path": ["data", "data.items", "none"],
     "primary_key": ["id", "order_id, line_no", "none"],
     "cursor_field": ["updated_at", "meta.changed", "none"],
@@ -23,16 +26,14 @@ OPTIONS = {
     "ci": ["github", "azure_pipelines", "none"],
     "license": ["proprietary", "MIT", "Apache-2.0"],
 }
-ALWAYS = set(
-    """
+ALWAYS = """
     .funcignore .gitattributes .gitignore .vscode/extensions.json .vscode/launch.json
     .vscode/settings.json .vscode/tasks.json README.md azure.yaml connection.example.json
     connection.json docs/deploy.md docs/errors.md docs/fetch.md docs/sample.md fetch.py
     function_app.py host.json infra/main.bicep infra/main.parameters.json local.settings.json
     pyproject.toml requirements-dev.txt requirements.txt sample.toml tests/test_fetch.py
     tests/test_function.py
-    """.split()
-)
+"""
 CHOSEN = {
     "github": ".github/workflows/test.yml",
     "azure_pipelines": "azure-pipelines.yml",
@@ -96,7 +97,7 @@ def test_each_pair_has_its_files_and_syncs(
     folder = project(**answers)
     rooms = {f"{room}/{name}" for room in ROOMS for name in files(GENERATED / room)}
     chosen = {CHOSEN[value] for value in answers.values() if value in CHOSEN}
-    assert files(folder) == ALWAYS | chosen | rooms
+    assert files(folder) == set(ALWAYS.split()) | chosen | rooms
     assert [path for path in folder.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
     for name in files(folder) - rooms:
         assert_is_finished(folder / name)
