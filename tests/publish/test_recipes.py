@@ -1,4 +1,4 @@
-"""Each step that docs/fetch.md shows is run: all in one sync over HTTP, and what a sync is not."""
+"""Each step and file that docs/fetch.md and docs/sample.md show is run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import hashlib
 import hmac
 import json
 import re
-import shutil
-import subprocess
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import connector
+import duckdb
 import pytest
+from baked import Bake, run
 from connector import Page, Source
 from connector.sync.handler import handle
 from connector.testing import Reply, call_step, held_clock
 from handmade import served
 from harness.sample import made_up
-from publish.conftest import Bake
 from publish.pages import PAGE, SAMPLE, fenced
 from werkzeug import Request
 from werkzeug import Response as Answer
@@ -230,7 +229,6 @@ def test_the_auth_function_of_the_page_signs(
 def test_a_page_that_is_empty_or_short(
     page: dict[str, Any], step: str, reply: Any, given: dict[str, Any], rows: Any, token: Any
 ) -> None:
-    """One step on one response: its rows, its next token."""
     done = call_step(page[step], reply, **given)
     assert (list(done.rows), done.next_token) == (rows, token)
 
@@ -252,7 +250,6 @@ def test_a_step_raises_what_the_page_says(
 
 
 def test_the_test_of_the_page_passes(page: dict[str, Any]) -> None:
-    """The one that it shows for tests/test_fetch.py."""
     (test,) = (item for name, item in page.items() if name.startswith("test_"))
     test()
 
@@ -269,20 +266,59 @@ def test_files_that_are_no_json_are_read_as_the_page_says(page: dict[str, Any]) 
     assert page["unpacked"](response) == table
 
 
-def test_examples_pass_the_tools_of_a_project(bake: Bake, tmp_path: Path) -> None:
+# ---- in a project
+
+
+def test_examples_pass_the_tools_of_a_project(project: Bake, tmp_path: Path) -> None:
     """ruff and mypy of a bake; imports may stand above the example that needs them."""
-    project = Path(shutil.copytree(bake(), tmp_path / "project"))
+    folder = project()
     blocks = "\n\n".join(fenced(PAGE, "python"))
-    (project / "page.py").write_text(blocks, encoding="utf-8", newline="\n")
+    (folder / "page.py").write_text(blocks, encoding="utf-8", newline="\n")
     (app,) = fenced(SAMPLE, "python")
-    (project / "tests" / "upstream.py").write_text(app, encoding="utf-8", newline="\n")
-    for tool in (
-        ("ruff", "format", "--no-cache", "--diff"),
-        ("ruff", "check", "--no-cache", "--extend-ignore", "E402"),
-        ("mypy", "--cache-dir", str(tmp_path / "cache"), "page.py", "tests/upstream.py"),
-    ):
-        command = [sys.executable, "-m", *tool]
-        done = subprocess.run(
-            command, cwd=project, capture_output=True, text=True, encoding="utf-8"
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "tests" / "upstream.py").write_text(app, encoding="utf-8", newline="\n")
+    run(folder, "-m", "ruff", "format", "--no-cache", "--diff")
+    run(folder, "-m", "ruff", "check", "--no-cache", "--extend-ignore", "E402")
+    run(folder, "-m", "mypy", "--cache-dir", str(tmp_path / "m"), "page.py", "tests/upstream.py")
+
+
+def synced(folder: Path) -> dict[str, int]:
+    """Rows of each table after a sync of the sample."""
+    run(folder, "-m", "harness", "sync", "--sample", "--port", "0")
+    path = folder / ".fivetran" / "sample" / "warehouse.duckdb"
+    with duckdb.connect(str(path), read_only=True) as tables:
+        names = tables.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'acme_connector'"
+        ).fetchall()
+        return {
+            name: len(tables.execute(f'SELECT 1 FROM acme_connector."{name}"').fetchall())
+            for (name,) in names
+        }
+
+
+def test_the_second_entity_of_the_page_syncs_with_its_step(project: Bake) -> None:
+    """Steps of fetch.md and tables of sample.md, put into a new project."""
+    folder = project()
+    added = next(block for block in fenced(SAMPLE, "toml") if "entity.ticket" in block)
+    wanted = list(tomllib.loads(added)["entity"])
+    blocks = fenced(PAGE, "python")
+    steps = [block for block in blocks if any(f'entity("{name}"' in block for name in wanted)]
+    assert len(steps) == len(wanted) == 2
+    for name, text in (("fetch.py", "\n\n".join(["\n", *steps])), ("sample.toml", "\n" + added)):
+        with (folder / name).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    assert synced(folder) == {"transaction": 2500, "customer": 2500, "ticket": 2500}
+
+
+def test_the_app_of_the_page_syncs_and_passes_the_suite(project: Bake) -> None:
+    """As tests/upstream.py of a new project, named in sample.toml as the page says."""
+    folder = project()
+    (code,) = fenced(SAMPLE, "python")
+    assert "`tests/upstream.py`" in SAMPLE
+    (folder / "tests" / "upstream.py").write_text(code, encoding="utf-8", newline="\n")
+    (line,) = (block for block in fenced(SAMPLE, "toml") if block.startswith("upstream"))
+    file = folder / "sample.toml"
+    file.write_text(line + file.read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
+    assert synced(folder) == {"transaction": 250}
+    chosen = ("tests/test_function.py", "-k", "setup_test or every_record or wrong_secrets")
+    done = run(folder, "-m", "pytest", "-p", "no:cacheprovider", *chosen)
+    assert "3 passed" in done or "2 passed, 1 skipped" in done
