@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pathspec
 
-ALWAYS = pathspec.GitIgnoreSpec.from_lines(
-    (".git/", ".vscode/", ".gitignore", ".funcignore", "local.settings.json")
-)
+ALWAYS = (".git/", ".vscode/", ".gitignore", ".funcignore", "local.settings.json")
 
 
-def lines(project: Path) -> list[str]:
-    """The patterns of .funcignore."""
-    text = (project / ".funcignore").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+def files(project: Path) -> set[str]:
+    """All files of a project, as paths with slashes."""
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
 
 
 def as_git(project: Path) -> set[str]:
     """What azd and GitHub's action publish, which read the file by git's rules."""
-    ignored = pathspec.GitIgnoreSpec.from_lines(lines(project))
-    return {name for name in names(project) if not ignored.match_file(name)}
+    ignored = pathspec.GitIgnoreSpec.from_lines([*lines(project), *ALWAYS])
+    return {name for name in files(project) if not ignored.match_file(name)}
 
 
 def as_core_tools(project: Path) -> set[str]:
@@ -37,12 +34,15 @@ def as_core_tools(project: Path) -> set[str]:
         for line in lines(project)
     ]
     ignored = re.compile(rf"(?:{'|'.join(patterns)})\b", re.ASCII)
-    return {name for name in names(project) if not ignored.match(name)}
-
-
-def names(project: Path) -> set[str]:
-    found = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
-    return {name for name in found if not ALWAYS.match_file(name)}
+    always = pathspec.GitIgnoreSpec.from_lines(ALWAYS)
+    names = files(project)
+    return {name for name in names if not ignored.match(name) and not always.match_file(name)}
 
 
 READERS = {"git": as_git, "core tools": as_core_tools}
+
+
+def lines(project: Path) -> list[str]:
+    """The patterns of .funcignore."""
+    text = (project / ".funcignore").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
