@@ -141,4 +141,9 @@ def run(
 def lint(*projects: Path) -> None:
     """Ruff, with each project's own settings, finds nothing in the user's Python files."""
     for command in (["format", "--diff"], ["check", "--quiet"]):
-        run(projects[0], "-m", "ruff", *command, "--no-cache", *map(str, projects))
+        tool(projects[0], "ruff", *command, "--no-cache", *map(str, projects))
+
+
+def tool(folder: Path, name: str, *arguments: str) -> str:
+    """What a program of this environment prints."""
+    return run(folder, str(Path(sys.executable).with_name(name)), *arguments)

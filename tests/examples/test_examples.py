@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from baked import ROOT, Bake, run
+from harness.cli import main
+from harness.target.network import short_sleeps
 
 GALLERY = ROOT / "examples"
 EXAMPLES = sorted(path.parent.name for path in GALLERY.glob("*/fetch.py"))
@@ -17,48 +19,39 @@ OWN_APP = "tests/upstream.py"
 CACHES = shutil.ignore_patterns("__pycache__", ".*_cache", ".fivetran")
 # What the example's upstream expects of the custom payload; any other key is "acme".
 PAYLOAD = {"repositories": "octo/app, octo/docs, octo/fork, octo/new"}
-NAMES = """
-import json
-from fetch import source
-print(json.dumps([list(source.secrets), list(source.payload)]))
-"""
-# The command `python -m harness`, but a step that asks to wait is not waited for.
-HARNESS = """
-import sys
-from harness.cli import main
-from harness.target.network import short_sleeps
-with short_sleeps():
-    sys.exit(main(sys.argv[1:]))
-"""
 
 
 def fitted(folder: Path, name: str) -> Path:
     """A project with an example over it, and its names in both connection files."""
     shutil.copytree(GALLERY / name, folder, ignore=CACHES, dirs_exist_ok=True)
-    secrets, payload = json.loads(run(folder, "-c", NAMES))
+    source = runpy.run_path(str(folder / "fetch.py"))["source"]
     connection = {
         "schema": "acme",
-        "secrets": dict.fromkeys(secrets, ""),
-        "customPayload": {key: PAYLOAD.get(key, "acme") for key in payload},
+        "secrets": dict.fromkeys(source.secrets, ""),
+        "customPayload": {key: PAYLOAD.get(key, "acme") for key in source.payload},
     }
     for file in ("connection.json", "connection.example.json"):
         (folder / file).write_text(json.dumps(connection), encoding="utf-8")
     return folder
 
 
-def sync(folder: Path) -> dict[str, Any]:
-    """What a sync with the example's upstream did."""
-    command = ("sync", "--sample", "--port", "0", "--json")
-    found: dict[str, Any] = json.loads(run(folder, "-c", HARNESS, *command))
-    return found
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_works_in_a_new_project(project: Bake, name: str) -> None:
+def test_an_example_works_in_a_new_project(
+    project: Bake,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
     """Its own tests pass; a second sync brings no new row and does not read everything."""
     folder = fitted(project(), name)
     run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    first, second = sync(folder), sync(folder)
+    monkeypatch.chdir(folder)
+    found = []
+    for _ in range(2):
+        with short_sleeps():  # a step may ask to wait
+            assert main(["sync", "--sample", "--port", "0", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    first, second = found
     assert first["ok"] and second["ok"]
     assert first["rows"] > 0
     assert second["state"].keys() == first["state"].keys()

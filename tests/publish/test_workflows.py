@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from baked import ROOT, Bake, run
+from baked import ROOT, Bake, tool
 
 GITHUB, PIPELINES = ".github/workflows/test.yml", "azure-pipelines.yml"
 # The schema's patterns are no valid Unicode ones; `${{ if }}` is resolved before.
@@ -24,14 +23,9 @@ TESTED = [
 ]
 
 
-def tool(name: str, *arguments: str) -> str:
-    """What a tool of this environment prints, once it succeeds."""
-    return run(ROOT, str(Path(sys.executable).with_name(name)), *arguments)
-
-
 def fits(kind: str, *arguments: str | Path) -> None:
     """check-jsonschema's copy of the published schema takes the file."""
-    tool("check-jsonschema", "--builtin-schema", f"vendor.{kind}", *map(str, arguments))
+    tool(ROOT, "check-jsonschema", "--builtin-schema", f"vendor.{kind}", *map(str, arguments))
 
 
 def read(path: Path) -> Any:
@@ -50,7 +44,7 @@ def test_the_files_are_of_their_kind_and_ask_for_no_secret(bake: Bake) -> None:
     fits("azure-pipelines", *PLAIN, pipeline)
     for file in (workflow, ROOT / GITHUB):
         fits("github-workflows", file)
-        shown = tool("zizmor", "--offline", "--persona", "pedantic", str(file))
+        shown = tool(ROOT, "zizmor", "--offline", "--persona", "pedantic", str(file))
         assert "No findings to report" in shown
         uses = re.findall(r"uses: (.*)", file.read_text(encoding="utf-8"))
         assert uses
