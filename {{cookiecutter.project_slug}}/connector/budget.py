@@ -32,7 +32,7 @@ class Budget:
 
     @classmethod
     def from_settings(cls) -> Budget:
-        """The budget by the app settings; SourceError where one is not a number or out of range."""
+        """The budget by the app settings; SourceError if one is not a number or out of range."""
         return cls(
             _setting("CONNECTOR_CALL_SECONDS", 150.0, LONGEST_CALL, "seconds"),
             _setting("CONNECTOR_CALL_BYTES", float(8 * 2**20), LARGEST_REPLY, "bytes"),
@@ -65,7 +65,7 @@ class Budget:
         wait: RetryLater | None = None,
         fields: Mapping[str, Any] = _NO_FIELDS,
     ) -> None:
-        """Wait, if that fits; else raise `wait`, or RateLimited where the upstream `asked` for it,
+        """Wait, if that fits; else raise `wait`, or RateLimited if the upstream `asked` for it,
         or DeadlineExceeded. A second and more is logged, with these fields."""
         if seconds <= 0:
             return

@@ -53,7 +53,7 @@ class NotJson(TypeError):
 def utf8(body: bytes, charset: str = "") -> bytes:
     """A text as UTF-8 without a byte order mark; what can be UTF-8 is, whatever it declares.
 
-    UnicodeDecodeError where it is neither UTF-8 nor in its charset.
+    UnicodeDecodeError if it is neither UTF-8 nor in its charset.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     charsets = ["utf-8", charset or "utf-8"]
@@ -174,7 +174,7 @@ def _is_written(dicts: Sequence[Any]) -> bool:
 
 
 def _columns(dicts: Sequence[dict[Any, Any]]) -> list[list[Any]]:
-    """The values of some dicts, name by name where all have the same names, which must be text."""
+    """The values of some dicts, name by name if all have the same names, which must be text."""
     names, columns = set().union(*dicts[:1]), []
     if set(map(len, dicts)) == {len(names)}:
         with suppress(KeyError):
@@ -202,7 +202,7 @@ def _is_kind_written(kind: type, values: Iterable[Any]) -> bool:
 
 
 def parse(body: Any) -> Any:
-    """Decode JSON; numbers with a fraction are floats, Decimal where no float can hold them."""
+    """Decode JSON; numbers with a fraction are floats, Decimal if no float can hold them."""
     try:
         return _without_halves(_floats, body)
     except msgspec.ValidationError:

@@ -221,7 +221,7 @@ class PageCursors:
 
     @cached_property
     def points(self) -> list[Point | None]:
-        """The point of each record, None where its cursor does not count."""
+        """The point of each record, None if its cursor does not count."""
         return list(map(self._cursors.parse, self._all))
 
     @property

@@ -248,7 +248,7 @@ class Redactor:
         """Whether a secret is in a JSON value, so that it must not be stored or sent elsewhere.
 
         A secret of twelve characters or more that is not a number is found anywhere, a shorter or
-        numeric one where it is a whole text, path segment, parameter value or quoted string:
+        numeric one if it is a whole text, path segment, parameter value or quoted string:
         `123456` does not stop the timestamp `1234567890`.
         """
         texts = list(texts_in([value], names=True))
@@ -370,7 +370,7 @@ class Settings(Mapping[str, Any]):
 def secrets_of(names: Iterable[str], sent: Mapping[str, Any], *, settings: bool) -> Settings:
     """The secrets of one call: those of the request, else app settings of the declared names.
 
-    App settings do not count (`settings`) where the caller chooses the host.
+    App settings do not count (`settings`) if the caller chooses the host.
     """
     stored = dict(app_settings(names)) if settings else {}
     return Settings("secret", sent, stored, app_settings=settings)

@@ -150,7 +150,7 @@ class Source:
                 `_fivetran_batch` and `_fivetran_index`).
             cursor: Column or dotted path whose highest value is where the next sync begins; None
                 reads everything at each sync.
-            cursor_type: What cursors are, where they are not ISO 8601: "sequence" (ever growing
+            cursor_type: What cursors are, if they are not ISO 8601: "sequence" (ever growing
                 numbers), "epoch", "epoch_ms", "epoch_us", "epoch_ns", "text" (alphabetical), or
                 a strptime form such as "%d.%m.%Y %H:%M".
             timezone: IANA name of the zone of cursors without an offset; without it the start of a

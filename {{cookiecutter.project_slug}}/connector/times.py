@@ -201,7 +201,7 @@ TimeForm = Iso | Epoch | Strptime
 
 
 class Zone:
-    """What wall clocks show in an IANA zone; where none is named, they are taken for UTC."""
+    """What wall clocks show in an IANA zone; if none is named, they are taken for UTC."""
 
     def __init__(self, name: str | None) -> None:
         self.info: tzinfo | None = None

@@ -95,7 +95,7 @@ class BaseUrl:
             )
 
     def _secured(self, url: str) -> str:
-        """The URL over https where it differs from `base_url`'s origin in `http:` alone."""
+        """The URL over https if it differs from `base_url`'s origin in `http:` alone."""
         secured = re.sub(_HTTP, r"https:\1", url)
         return secured if secured != url and self.is_home(secured) else url
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import sync
 from harness.errors import HarnessError, ProtocolBroken, TablesDiffer
-from harness.exchange import Exchange
 from harness.project import Connection
+from harness.protocol.messages import Exchange
 from harness.redact import Redactor
 from harness.sample import Sample, Server
+from harness.sync import Fivetran
 from harness.target import Target
 from harness.target.network import Network, short_sleeps
 from harness.warehouse import Warehouse
@@ -46,7 +46,7 @@ class Outcome:
         return vars(self) | {"differences": [str(each) for each in self.differences]}
 
     def check(self) -> None:
-        """Raise where the tables differ.
+        """Raise if the tables differ.
 
         Raises:
             TablesDiffer: Says which records, after which disturbances, and how to play it again.
@@ -77,7 +77,7 @@ def play(
         connection: What every request carries.
         folder: For the tables, which start empty.
         upstream: The sample API, and its running server with faults of the same seed; None
-            where the upstream cannot be disturbed: replies are lost and calls repeated.
+            if the upstream cannot be disturbed: replies are lost and calls repeated.
         on_exchange: Takes every call but those of the undisturbed sync.
 
     Raises:
@@ -101,10 +101,11 @@ def play(
 
     with short_sleeps(), _tables(folder, "disturbed", connection) as tables:
         network = Network(load, seed, chance.choice(_SIZES))
+        disturbed = Fivetran(network, connection, redactor)
         for _ in range(chance.choice((2, 3, 4))):
             calls = chance.randint(1, 6) if chance.random() < 0.5 else _DISTURBED_CALLS
             before = happened()
-            more, error = _sync(network, connection, redactor, tables, take, calls)
+            more, error = _sync(disturbed, tables, take, calls)
             if isinstance(error, ProtocolBroken) and error.rule not in _BAD_DAY:
                 raise error
             done = sorted((happened() - before).items())
@@ -114,11 +115,11 @@ def play(
         outcome.happened = happened()
         if faults:
             faults.quiet = True
-        function = load({})
+        quiet = Fivetran(load({}), connection, redactor)
         with _tables(folder, "undisturbed", connection) as expected:
             # The first quiet sync finishes open walks, the second reads what changed meanwhile.
             for into, each in ((tables, take), (tables, take), (expected, lambda exchange: None)):
-                if error := to_end(function, connection, redactor, into, each):
+                if error := to_end(quiet, into, each):
                     raise error
             outcome.rows = sum(table.rows for table in expected.tables())
             outcome.differences = differences(
@@ -131,14 +132,10 @@ def play(
 
 
 def to_end(
-    function: Target,
-    connection: Connection,
-    redactor: Redactor,
-    tables: Warehouse,
-    take: Callable[[Exchange], None],
+    fivetran: Fivetran, tables: Warehouse, take: Callable[[Exchange], None]
 ) -> HarnessError | None:
     """One sync without Fivetran's pauses; what ended it before its end."""
-    more, error = _sync(function, connection, redactor, tables, take, _CALLS)
+    more, error = _sync(fivetran, tables, take, _CALLS)
     if more and not error:
         what = f"the sync has not ended after {_CALLS:,} calls"
         return ProtocolBroken(what, rule="state-stuck")
@@ -146,19 +143,12 @@ def to_end(
 
 
 def _sync(
-    function: Target,
-    connection: Connection,
-    redactor: Redactor,
-    tables: Warehouse,
-    take: Callable[[Exchange], None],
-    calls: int,
+    fivetran: Fivetran, tables: Warehouse, take: Callable[[Exchange], None], calls: int
 ) -> tuple[bool, HarnessError | None]:
     """One sync without Fivetran's pauses; whether there is more, and its error."""
     more = False
     try:
-        for exchange in sync.run(
-            function, connection, redactor, tables, calls=calls, sleep=lambda seconds: None
-        ):
+        for exchange in fivetran.sync(tables, calls=calls, sleep=lambda seconds: None):
             take(exchange)
             more = exchange.reply.has_more
     except HarnessError as error:

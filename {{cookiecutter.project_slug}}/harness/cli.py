@@ -18,7 +18,6 @@ from typer.core import TyperCommand
 
 from harness import chaos as play
 from harness import peek as looks
-from harness import sync as loop
 from harness.codec import decode, encode
 from harness.command import KEY, Options, Work
 from harness.connect import create, look
@@ -28,6 +27,7 @@ from harness.project import Project
 from harness.report import write
 from harness.run import Run
 from harness.sample import Faults, spec
+from harness.sync import failure
 from harness.target.local import Logs
 from harness.warehouse.names import to_name
 
@@ -113,19 +113,19 @@ def test(work: Work) -> None:
 
     Example: `python -m harness test --sample`
     """
-    target = work.target()
-    with Run(work, work.tables(), target.name) as run:
-        exchanges = loop.setup_test(target, work.connection, work.console.redactor)
+    fivetran = work.fivetran()
+    with Run(work, work.tables(), fivetran.target.name) as run:
+        exchanges = fivetran.setup_test()
         for exchange in exchanges:
             run.add(exchange)
         first, last = exchanges[0], exchanges[-1]
         work.result |= {"tries": len(exchanges), "warnings": run.warnings}
-        if error := loop.failure(last):
+        if error := failure(last):
             raise error
         run.ended = "done"
     if last is not first:
-        work.console.warn(f"the first try failed: {loop.failure(first)}")
-    words = f"passed in {duration(last.seconds)}; the reply has {size(last.reply.size)}"
+        work.console.warn(f"the first try failed: {failure(first)}")
+    words = f"passed in {duration(last.answer.seconds)}; the reply has {size(last.reply.size)}"
     work.console.say(words, "green")
 
 
@@ -302,15 +302,14 @@ def connect(
 
 def _sync(work: Work, calls: int | None, *, again: bool = False) -> None:
     """One sync, or a re-sync from an empty state."""
-    target, tables = work.target(), work.tables(for_calls=True)
+    fivetran, tables = work.fivetran(), work.tables(for_calls=True)
     if again:
         tables.begin_resync()
     work.result["state_before"] = tables.state()
-    run = Run(work, tables, target.name)
+    run = Run(work, tables, fivetran.target.name)
     try:
         with run:
-            redactor = work.console.redactor
-            for exchange in loop.run(target, work.connection, redactor, tables, calls=calls):
+            for exchange in fivetran.sync(tables, calls=calls):
                 run.add(exchange)
             if exchange.reply.has_more:
                 run.ended = "calls" if run.calls == calls else "hours"

@@ -17,10 +17,11 @@ import typer
 from harness import sample
 from harness.console import Console
 from harness.errors import HarnessError, ProtocolBroken, UsageError
-from harness.exchange import Exchange
 from harness.project import Connection, Project
+from harness.protocol.messages import Exchange
 from harness.protocol.rules import ERROR, NOTICE, WARNING, Findings, advice, summary
 from harness.redact import Redactor
+from harness.sync import Fivetran
 from harness.target import Target
 from harness.target.http import HttpTarget, is_local, split_key
 from harness.target.local import Event, FunctionTarget
@@ -174,14 +175,14 @@ class Work:
             found = {name: value for name, value in local.items() if name not in os.environ}
         return lambda settings: FunctionTarget(folder, {**found, **settings})
 
-    def target(self, settings: Mapping[str, str] | None = None) -> Target:
-        """The function, with app settings over all others; see `load`."""
+    def fivetran(self, settings: Mapping[str, str] | None = None) -> Fivetran:
+        """Calls the function, with app settings over all others; see `load`."""
         target = self.load()(settings or {})
         where = ""
         if self.upstream is not None:
             where = f", upstream: {self.upstream[0].name} at {self.upstream[1].url}"
         self.console.say(f"{self.command}: {target.name}{where}")
-        return target
+        return Fivetran(target, self.connection, self.console.redactor)
 
     def check(self, exchange: Exchange) -> None:
         """Check one call by the rules."""
@@ -224,7 +225,7 @@ class Work:
         return warehouse
 
     def state(self) -> dict[str, Any]:
-        """The state of the next call; {} where nothing was written for this upstream."""
+        """The state of the next call; {} if nothing was written for this upstream."""
         if not self.tables_file.exists():
             return {}
         warehouse = self.tables()

@@ -22,7 +22,7 @@ from harness.redact import MASK
 from harness.target.local import FunctionTarget
 
 URL = "https://api.fivetran.com/v1/connections"
-_SECONDS = 600  # setup tests call the function, twice where it reports an error
+_SECONDS = 600  # setup tests call the function, twice if it reports an error
 _WHERE = (
     "create a key in Fivetran's dashboard (user name, API Key), and set FIVETRAN_API_KEY and "
     "FIVETRAN_API_SECRET"

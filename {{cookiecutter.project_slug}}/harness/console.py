@@ -1,4 +1,4 @@
-"""All output of the harness: secrets masked, plain text where there is no terminal."""
+"""All output of the harness: secrets masked, plain text if there is no terminal."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Console(rich.Console):
 
 
 def _shorter(trace: str) -> str:
-    """A trace without the frames of connector/, where any other frame is left."""
+    """A trace without the frames of connector/, if any other frame is left."""
     frames = re.split(r"\n(?=\S)", trace)
     users = [frame for frame in frames if not frame.startswith("connector/")]
     return "\n".join(users or frames[-1:])

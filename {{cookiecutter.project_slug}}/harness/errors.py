@@ -7,7 +7,7 @@ class HarnessError(Exception):
     """Base of all errors that are shown without a traceback of the harness's.
 
     Attributes:
-        todo: What to do about it, "" where nothing is known.
+        todo: What to do about it, "" if nothing is known.
         kind: `errorType` of a reply.
         trace: Lines of a reply's `stackTrace`.
         rule: Id of the broken rule in RULES.md.

@@ -6,13 +6,13 @@ import logging
 import uuid
 from typing import Any
 
-from harness import sync
 from harness.codec import encode
 from harness.command import Work
 from harness.console import counted, duration, size
 from harness.errors import FunctionFailed
-from harness.exchange import Exchange
+from harness.protocol.messages import Exchange
 from harness.run import LIBRARIES, warning
+from harness.sync import failure
 from harness.target.local import Event, Logs
 
 _MOST_CALLS = 20  # some bring no records
@@ -73,7 +73,7 @@ class Look:
             self._lines.append(f"softDelete marks all rows of {table} as deleted")
         self.seen.update(reply.insert, reply.delete)
         self.names.update(reply.schema, reply.insert, reply.delete)
-        if error := sync.failure(exchange):
+        if error := failure(exchange):
             raise error
         self.state, self.more = reply.state or {}, reply.has_more
         return bool(found)
@@ -123,11 +123,11 @@ class Look:
                 else:
                     what = "no records" if name in self.seen else "nothing came"
                 console.warn(f"{name}: {what}")
-        if not (calls and sync.failure(calls[-1])):
+        if not (calls and failure(calls[-1])):
             self._show_state()
         console.say(
             f"{counted(len(calls), 'call')}, {size(sum(each.reply.size for each in calls))}, "
-            f"{duration(sum(each.seconds for each in calls))}; nothing was written",
+            f"{duration(sum(each.answer.seconds for each in calls))}; nothing was written",
             "dim",
         )
 
@@ -158,13 +158,11 @@ def peek(work: Work, state: dict[str, Any], entity: str | None, pages: int) -> N
     settings = {"CONNECTOR_CALL_BYTES": "1"}  # a call has one page of each entity that it reads
     if entity:
         settings["CONNECTOR_ENTITIES"] = entity
-    target, look, sync_id = work.target(settings), Look(work, state), str(uuid.uuid4())
-    redactor = work.console.redactor
+    fivetran, look, sync_id = work.fivetran(settings), Look(work, state), str(uuid.uuid4())
     try:
         with Logs(look.log):
             for number in range(1, _MOST_CALLS + 1):
-                exchange = sync.call(target, work.connection, redactor, look.state, number, sync_id)
-                pages -= look.add(exchange)
+                pages -= look.add(fivetran.call(look.state, number, sync_id))
                 if not look.more or (pages <= 0 and (entity or look.names <= look.seen)):
                     break
     finally:

@@ -8,11 +8,11 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import asdict
 
-from harness import sync
 from harness.command import Work
 from harness.console import counted, duration, size
 from harness.errors import HarnessError, ProtocolBroken
-from harness.exchange import Exchange
+from harness.protocol.messages import Exchange
+from harness.sync import failure
 from harness.target.local import Event, Logs
 from harness.warehouse import Warehouse
 from harness.warehouse.load import Widened
@@ -20,7 +20,7 @@ from harness.warehouse.runs import CallRecord, Runs
 
 LIBRARIES = ("azure", "urllib3", "requests", "werkzeug", "asyncio", "grpc")
 # Events of the function that are shown otherwise: as a finding, or as the error of a reply.
-_ELSEWHERE = ("maybe_truncated", "creation_cursor", "failed", "error")
+_ELSEWHERE = ("maybe_truncated", "creation_cursor", "counted_pages", "failed", "error")
 _LONG_WAIT = 2.0  # seconds; a shorter one is shown on the status line alone
 _ENDED = {
     "done": "done",
@@ -83,11 +83,11 @@ class Run:
         self._work.result["sync_id"] = exchange.sync_id
         inserted = sum(map(len, reply.insert.values()))
         deleted = sum(map(len, reply.delete.values()))
-        error = answer.why if answer.lost else str(sync.failure(exchange) or "")
+        error = answer.why if answer.lost else str(failure(exchange) or "")
         record = CallRecord(
             number=number,
-            at=max(time.monotonic() - self._began - exchange.seconds, 0.0),
-            seconds=exchange.seconds,
+            at=max(time.monotonic() - self._began - exchange.answer.seconds, 0.0),
+            seconds=exchange.answer.seconds,
             status=answer.status,
             request_bytes=exchange.request_bytes,
             reply_bytes=reply.size,
@@ -112,7 +112,7 @@ class Run:
         parts = [f"call {number:<4}", f"{inserted:>8,} rows"]
         parts += [f"{deleted:,} deleted"] if deleted else []
         parts += ["marks " + ", ".join(reply.soft_delete)] if reply.soft_delete else []
-        parts += [f"{size(reply.size):>12}", f"{duration(exchange.seconds):>10}"]
+        parts += [f"{size(reply.size):>12}", f"{duration(exchange.answer.seconds):>10}"]
         self._console.say("  ".join([*parts, "hasMore" if reply.has_more else "done"]))
         self._doing("")
 

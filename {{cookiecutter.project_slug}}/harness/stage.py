@@ -12,14 +12,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness import chaos, codec, sync
+from harness import chaos, codec
 from harness.errors import FunctionFailed, HarnessError
-from harness.exchange import Exchange
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
-from harness.protocol.messages import Answer, read
+from harness.protocol.messages import Answer, Exchange, read
 from harness.protocol.rules import Finding, Findings
 from harness.redact import Redactor
 from harness.sample import Faults, Sample, Seen, Server, load
+from harness.sync import Fivetran
 from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
@@ -46,7 +46,7 @@ class Stage:
     Args:
         folder: The project's folder.
         room: A folder for tables.
-        expected: What the function makes of a record of an entity; None where it leaves it out.
+        expected: What the function makes of a record of an entity; None if it leaves it out.
         sample: What replaces the upstream; None for what sample.toml says.
     """
 
@@ -90,6 +90,9 @@ class Stage:
         """The function, newly loaded, with these app settings."""
         return FunctionTarget(self.folder, {"UPSTREAM_BASE_URL": self.server.url, **settings})
 
+    def _fivetran(self, target: Target) -> Fivetran:
+        return Fivetran(target, self.connection, self.redactor)
+
     def tables(self) -> Warehouse:
         """Empty tables; a context manager."""
         path = self._room / f"{next(self._numbers)}.duckdb"
@@ -98,7 +101,7 @@ class Stage:
     def setup_test(self) -> list[Exchange]:
         """The setup test, with its second try."""
         with _unreported():
-            exchanges = sync.setup_test(self.load({}), self.connection, self.redactor)
+            exchanges = self._fivetran(self.load({})).setup_test()
         for exchange in exchanges:
             self.findings.check(exchange)
         return exchanges
@@ -128,7 +131,7 @@ class Stage:
         return error
 
     def check(self, tables: Warehouse, *, exactly: bool = False, hint: str = "") -> None:
-        """Fail where the tables are not the upstream's records, or those of one undisturbed sync.
+        """Fail if the tables are not the upstream's records, or those of one undisturbed sync.
 
         Without `exactly`, a table without a primary key may have older versions of records too.
         """
@@ -162,7 +165,7 @@ class Stage:
         return "\n".join([str(found[0]), *causes])
 
     def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
-        """Fail where an entity that can be read from its cursor on was read from its beginning.
+        """Fail if an entity that can be read from its cursor on was read from its beginning.
 
         `first` is the index of the first request to the upstream of these calls.
         """
@@ -184,7 +187,7 @@ class Stage:
                 )
 
     def chaos(self, seed: int) -> str:
-        """What is wrong after a run of chaos; "" where the tables are the same."""
+        """What is wrong after a run of chaos; "" if the tables are the same."""
         folder, upstream = self._room / f"chaos-{seed}", (self.sample, self.server)
         try:
             with _unreported():
@@ -194,7 +197,7 @@ class Stage:
         return ""
 
     def misfit(self) -> str:
-        """How sample.toml and fetch.py differ, by two syncs of ten records; "" where they fit."""
+        """How sample.toml and fetch.py differ, by two syncs of ten records; "" if they fit."""
         with self.with_sample(self.sample.fewer(_FEW)).running() as few, few.tables() as tables:
             for _ in ("from the beginning", "from the cursor"):
                 _, error = few._sync(tables)
@@ -224,8 +227,7 @@ class Stage:
             self.findings.check(exchange)
 
         with _unreported(), Logs(lambda event: self.findings.log(0, event.fields)):
-            function = target or self.load({})
-            error = chaos.to_end(function, self.connection, self.redactor, tables, take)
+            error = chaos.to_end(self._fivetran(target or self.load({})), tables, take)
         return exchanges, error
 
     def _fill(self, expected: Warehouse, keys: Mapping[str, tuple[str, ...]]) -> None:

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness import chaos, sync
+from harness import chaos
 from harness.errors import HarnessError
 from harness.project import ENTRY
 from harness.protocol.rules import ERROR, WARNING
 from harness.redact import Redactor
 from harness.sample import Faults
 from harness.stage import TRUNCATED, Stage, check, describe, fail
+from harness.sync import failure
 from harness.target.local import Logs
 from harness.target.network import Network
 
@@ -83,7 +84,7 @@ class FunctionConformance:
 
     def test_setup_test_passes_and_delivers_nothing(self, stage: Stage) -> None:
         """The setup test returns the state of the request, no rows, and a small reply."""
-        if error := sync.failure(stage.setup_test()[0]):
+        if error := failure(stage.setup_test()[0]):
             fail(stage.text(error))
         broken = [describe(each) for each in stage.findings if each.rule.id.startswith("setup")]
         check(not broken, "\n".join(broken))

@@ -229,7 +229,7 @@ def test_a_function_that_is_not_running(
     project: Make, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project()
-    monkeypatch.setitem(sync.run.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setitem(sync.Fivetran.sync.__kwdefaults__, "sleep", lambda seconds: None)
     with served(counting) as url:
         pass
     code, written = run("sync", "--url", f"{url}/api/acme")

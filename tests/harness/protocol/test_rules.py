@@ -19,6 +19,7 @@ from harness.redact import Redactor
 from harness.warehouse import Privacy, Warehouse
 
 ROOT = Path(__file__).parents[3]
+LOGGED = {"maybe-truncated", "creation-cursor", "counted-pages"}  # by the function
 KEYED = {"t": {"primary_key": ["id"]}}
 NOON, ONE = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
@@ -52,13 +53,15 @@ def judged(
     findings, target = Findings(REDACTOR), Scripted(answers)
     connection = Connection("acme", {"apiToken": SECRET}, {}, list(blocked), list(hashed))
     if setup:
-        for exchange in sync.setup_test(target, connection, REDACTOR):
+        for exchange in sync.Fivetran(target, connection, REDACTOR).setup_test():
             findings.check(exchange)
         return findings
     number = 0
     with Warehouse(path, schema="acme", privacy=Privacy(blocked, hashed)) as tables:
         try:
-            for exchange in sync.run(target, connection, REDACTOR, tables, sleep=lambda _: None):
+            for exchange in sync.Fivetran(target, connection, REDACTOR).sync(
+                tables, sleep=lambda _: None
+            ):
                 number = exchange.number
                 findings.check(exchange)
         except HarnessError as error:
@@ -228,7 +231,7 @@ def run(path: Path, rule: str, answers: list[Any]) -> Findings:
 
 
 def test_every_rule_has_its_runs() -> None:
-    assert RULES.keys() == SYNCS.keys() | SETUPS.keys() | {"maybe-truncated", "creation-cursor"}
+    assert RULES.keys() == SYNCS.keys() | SETUPS.keys() | LOGGED
 
 
 @pytest.mark.parametrize("rule", [*SYNCS, *SETUPS])
@@ -323,12 +326,18 @@ def test_a_warning_of_the_log_is_a_finding() -> None:
     assert finding.lines()[0] == "call 3, insert.order: page 7 was the last one: full [secret]"
 
 
-def test_a_cursor_of_creation_is_a_finding() -> None:
+@pytest.mark.parametrize(
+    ("event", "fields", "line"),
+    [
+        ("creation_cursor", {"cursor": "created"}, "call 1, charge: cursor='created'"),
+        ("counted_pages", {"why": "sorted by 'at'"}, "call 1, charge: sorted by 'at'"),
+    ],
+)
+def test_what_the_function_logs_of_an_entity_is_a_finding(event, fields, line) -> None:
     findings = Findings(REDACTOR)
-    findings.log(1, {"event": "creation_cursor", "entity": "charge", "cursor": "created"})
+    findings.log(1, {"event": event, "entity": "charge", **fields})
     (finding,) = findings
-    assert finding.rule.id == "creation-cursor"
-    assert finding.lines()[0] == "call 1, charge: cursor='created'"
+    assert (finding.rule.id, finding.lines()[0]) == (event.replace("_", "-"), line)
 
 
 def test_findings_are_sorted_counted_explained_and_written_as_json(tmp_path: Path) -> None:

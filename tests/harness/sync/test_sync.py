@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from harness import sync
 from harness.errors import HarnessError
-from harness.exchange import Exchange
 from harness.project import Connection
-from harness.protocol.messages import Answer
+from harness.protocol.messages import Answer, Exchange
 from harness.redact import Redactor
 from harness.warehouse import Warehouse
 
@@ -51,7 +50,7 @@ class Run:
         connection = Connection("acme", {"apiToken": "s3cret-token"}, {"region": "eu"})
         options = {"sleep": self.slept.append, **options}
         try:
-            for exchange in sync.run(target, connection, Redactor(), tables, **options):
+            for exchange in sync.Fivetran(target, connection, Redactor()).sync(tables, **options):
                 self.exchanges.append(exchange)
                 self.states.append(tables.state())
         except HarnessError as error:
@@ -144,7 +143,7 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_state(tables: Warehouse) 
 def test_any_failure_of_a_setup_test_is_tried_again_without_sync_id(first: Any) -> None:
     replies = [{"state": {}, "hasMore": False}]
     target = Scripted(replies if first is None else [first, *replies])
-    exchanges = sync.setup_test(target, Connection("acme"), Redactor())
+    exchanges = sync.Fivetran(target, Connection("acme"), Redactor()).setup_test()
     sent = [(r["setup_test"], r.get("sync_id"), r["state"]) for r in target.requests]
     assert sent == [(True, "setup-test", {}), (True, None, {})][: len(sent)]
     failed = [sync.failure(exchange) is not None for exchange in exchanges]

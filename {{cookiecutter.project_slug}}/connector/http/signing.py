@@ -47,7 +47,7 @@ class Signer:
         self, request: requests.PreparedRequest, post: Post, *, auth: bool
     ) -> requests.PreparedRequest:
         """A copy as it goes over the wire, with credentials if it may have some and `auth` is set;
-        UpstreamError where it, or a secret in it, must not be sent there. `post` gets tokens."""
+        UpstreamError if it, or a secret in it, must not be sent there. `post` gets tokens."""
         signed = request.copy()
         self._base.check(request.url or "")
         if not self._base.is_home(request.url or ""):

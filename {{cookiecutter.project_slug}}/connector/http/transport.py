@@ -117,7 +117,7 @@ def proxy_credentials() -> list[str]:
 def read_body(response: requests.Response, label: str, budget: Budget) -> bytes:
     """The whole body, unpacked; the connection is then free again, or closed.
 
-    Raises UpstreamError where it is too large, else what `TransportError.of` takes.
+    Raises UpstreamError if it is too large, else what `TransportError.of` takes.
     """
     encoding = response.headers.get("Content-Encoding", "").lower()
     chunks = response.raw.stream(_CHUNK, decode_content=False)

@@ -49,7 +49,7 @@ def may_pass(status: int) -> bool:
 def asked(response: requests.Response, *, limited: bool) -> float | None:
     """Seconds that the response asks to wait, above 0, at most a day; None if it names none.
 
-    The reset of a limit counts only where the response is `limited` by one and no requests are
+    The reset of a limit counts only if the response is `limited` by one and no requests are
     left, because many APIs send it with every response.
     """
     now = _now(response)

@@ -194,7 +194,7 @@ class Bounds:
         return entity.cursors.lookback(cursor, lookback) if lookback else cursor
 
     def _start(self) -> Any:
-        """The declared `start`, as a point where the entity has a cursor."""
+        """The declared `start`, as a point if the entity has a cursor."""
         declared = start = self.entity.start
         if isinstance(declared, Payload):
             start = declared.of(self._payload)

@@ -117,7 +117,7 @@ class Call:
             return True
 
     def _deliver(self, walk: Walk, page: WalkPage) -> bool:
-        """Put a page into the reply and move the state on; False where it must wait."""
+        """Put a page into the reply and move the state on; False if it must wait."""
         name, found, log_warning = walk.entity.name, page.page, self._context.log
         if page.delivers:
             if not self.reply.takes(found.batches):

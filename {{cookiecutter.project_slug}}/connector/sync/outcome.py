@@ -47,7 +47,7 @@ def conclude(
     entities: Collection[str], state: State, reply: Reply, outcome: Outcome, redactor: Redactor
 ) -> bool:
     """Bring the sync's part of the state up to date, and return whether Fivetran is to call again;
-    Failures where there is nothing to deliver but errors."""
+    Failures if there is nothing to deliver but errors."""
     sync = state.sync
     if set(entities) <= set(sync.done):
         return False

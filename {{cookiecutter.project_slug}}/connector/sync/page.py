@@ -70,7 +70,7 @@ class EncodedPage(msgspec.Struct):
     cursors: PageCursors  # of the entity's records
     deleted_cursors: PageCursors  # of deleted records that carry one
     identity: str  # by which two pages count as the same; "" without records
-    digests: list[str]  # of each record of the entity, where it has no primary key
+    digests: list[str]  # of each record of the entity, if it has no primary key
     next_token: Any  # where the next page starts, as JSON values, or None
     position: list[Any] | None  # a list of one: what the step returned with Page(cursor=)
     entity_batch: Batch
@@ -166,7 +166,7 @@ def _encode(
     budget: Budget,
     delete: bool = False,
 ) -> tuple[Batch, list[Any]]:
-    """Encode records; return them and the cursor of each, MISSING where it has none.
+    """Encode records; return them and the cursor of each, MISSING if it has none.
 
     Only their keys and cursors are decoded.
     """
@@ -313,7 +313,7 @@ def _check_key(batch: Batch, name: str, values: list[Any]) -> None:
 
 
 def _identity(batches: list[Batch], cursors: list[Any]) -> str:
-    """A digest of keys and cursors where there is a key: a signed URL changes each time."""
+    """A digest of keys and cursors if there is a key: a signed URL changes each time."""
     parts = [
         (batch.table, batch.delete, batch.keys or short_digest(batch.data))
         for batch in batches

@@ -30,7 +30,7 @@ _LONGEST_LINE = 200  # characters of a line of code
 
 
 class Request:
-    """What Fivetran sent, from the members of its JSON; RequestError where one is wrong."""
+    """What Fivetran sent, from the members of its JSON; RequestError if one is wrong."""
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         self.setup_test = members.get("setup_test") or False

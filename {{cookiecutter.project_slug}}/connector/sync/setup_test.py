@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Collection
 
@@ -22,10 +21,10 @@ from connector.source import Entity, Source
 from connector.sync.call import context_of, selected_entities, settings_of, side_by_side
 from connector.sync.outcome import Failures
 from connector.sync.protocol import Problem, Request
+from connector.sync.signs import is_time_of_creation
 from connector.sync.walk import Context, Walk
 
 SECONDS = 60.0  # Fivetran waits for about five minutes
-_CREATED = re.compile(r"(date_?)?(created|inserted|creation)(_?(at|on|date|time))?", re.IGNORECASE)
 
 
 def run_setup_test(
@@ -68,9 +67,8 @@ def _missing(source: Source, request: Request) -> list[ConnectorError]:
 def _warn_of_creation_cursors(entities: Collection[Entity], context: Context) -> None:
     """A record keeps its time of creation when it changes, so its updates are never read."""
     for entity in entities:
-        cursor = entity.cursor or ""
-        if entity.primary_key and _CREATED.fullmatch(cursor.rpartition(".")[2]):
-            context.log("creation_cursor", entity.name, cursor=cursor)
+        if entity.primary_key and is_time_of_creation(entity.cursor or ""):
+            context.log("creation_cursor", entity.name, cursor=entity.cursor)
 
 
 def _read_pages(entities: Collection[Entity], workers: int, context: Context) -> list[Problem]:

@@ -101,7 +101,7 @@ class SyncState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A sync that is not finished."""
 
     version: int  # of this layout
-    id: str | None = None  # None where none was sent
+    id: str | None = None  # None if none was sent
     at: Moment = 0.0  # of the last call
     empty: Count = 0  # empty replies in a row
     delivered: bool = False  # whether this sync has delivered anything
@@ -114,7 +114,7 @@ class Committed(msgspec.Struct, frozen=True):
     """What is committed of one entity."""
 
     value: Any = None  # as in the state between syncs; None: nothing
-    cursor: Point | None = None  # where the entity has a cursor
+    cursor: Point | None = None  # if the entity has a cursor
     seen: tuple[str, ...] = ()  # without a key: digests of the records to be remembered
     rows: int = 0  # soft_delete: how many records the last reading had
 
@@ -147,7 +147,7 @@ class State:
         walks: dict[str, WalkState] = {}
         for name, entity in entities.items():
             walk = self._others.pop(name, None)
-            # The committed value may be another column's where a deployment has changed it.
+            # The committed value may be another column's if a deployment has changed it.
             if walk is None or walk.shape.startswith(column_digest(entity)):
                 self._committed[name] = _parse_committed(entity, self._rest)
                 if walk is not None and entity.cursor is not None:

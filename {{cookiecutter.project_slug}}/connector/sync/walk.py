@@ -31,8 +31,8 @@ from connector.sync.bounds import Bounds
 from connector.sync.checkpoint import CommitRules
 from connector.sync.page import EncodedPage, encode_page
 from connector.sync.protocol import Problem
+from connector.sync.signs import why_skipping, why_truncated
 from connector.sync.state import Checkpoint, State, WalkState, column_digest, value_of
-from connector.sync.truncated import why_truncated
 
 LONGEST_STORED_WAIT = 3600.0  # seconds; a longer wait is shortened to this in the state
 SHORTEST_WAIT = 0.1  # seconds; RetryLater(0) must not ask without a pause
@@ -222,6 +222,8 @@ class Walk:
         if walk.page == 0 and entity.cursor and page.rows and not page.cursors.present:
             why = f"none of the {page.rows} records of the first page has {entity.cursor!r}"
             context.log("no_cursor_column", entity.name, why=why)
+        if walk.page == 0 and (why := why_skipping(entity, page)):
+            context.log("counted_pages", entity.name, why=why)
         seconds = clock.monotonic() - began
         context.budget.observe_page(seconds)
         found.fields = {
@@ -310,7 +312,7 @@ class Walk:
         return found
 
     def _restarted(self, walk: WalkState, error: Exception) -> WalkState:
-        """The walk from its first page, where this error allows it; else the error is raised.
+        """The walk from its first page, if this error allows it; else the error is raised.
 
         The state has the former walk until the new first page is delivered.
         """

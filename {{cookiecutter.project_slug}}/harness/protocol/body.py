@@ -35,7 +35,7 @@ rule("same-name-twice", ERROR, "an object in the reply has the same name twice",
 
 
 def decoded(data: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
-    """The value of a body, None where it is not JSON, and what is wrong with the text."""
+    """The value of a body, None if it is not JSON, and what is wrong with the text."""
     try:
         value = codec.decode(data)
         wrong = list(_names_twice(data, value))

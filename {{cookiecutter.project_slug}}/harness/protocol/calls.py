@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import codec
-from harness.exchange import Exchange
+from harness.protocol.messages import Exchange
 from harness.protocol.rule import ERROR, WARNING, Fault, rule
 
 SLOW_SECONDS = 150  # near the 230 s after which Azure ends a call
@@ -49,8 +49,8 @@ def check(exchange: Exchange) -> Iterator[Fault]:
     reply = exchange.reply
     setup_test, reports = exchange.setup_test, reply.data.get("errorMessage") is not None
     weight, most = ("setup-test-heavy", SETUP_BYTES) if setup_test else ("heavy-call", LARGE_BYTES)
-    if exchange.seconds > SLOW_SECONDS:
-        yield Fault(weight, f"the call took {exchange.seconds:.0f} s")
+    if exchange.answer.seconds > SLOW_SECONDS:
+        yield Fault(weight, f"the call took {exchange.answer.seconds:.0f} s")
     if reply.size > most:
         yield Fault(weight, f"the reply has {reply.size / 1024:,.0f} KiB")
     changed = reply.state != exchange.before and reply.state
@@ -112,9 +112,18 @@ rule("creation-cursor", WARNING, "the cursor is a time of creation",
      "sync, or read its events too. Records that never change are fine")  # fmt: skip
 
 
+rule("counted-pages", WARNING, "pages are counted in a list that is sorted by the cursor",
+     "never receives the records that are skipped when another record changes during a walk and "
+     "moves to the end of the list",
+     "change how the step sorts or pages, then run a re-sync: it reads the records that are "
+     "missing")  # fmt: skip
+
+
 def logged(fields: Mapping[str, str]) -> Iterator[Fault]:
     """What a line of the function's log says about missing records."""
     entity = fields.get("entity", "")
+    if fields.get("event") == "counted_pages":
+        yield Fault("counted-pages", fields.get("why", ""), entity=entity)
     if fields.get("event") == "maybe_truncated":
         what = f"page {fields.get('page', '?')} was the last one: {fields.get('why', 'it is full')}"
         yield Fault("maybe-truncated", what, "insert", entity)

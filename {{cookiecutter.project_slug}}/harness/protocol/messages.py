@@ -1,4 +1,4 @@
-"""One request and one reply of Fivetran's function protocol."""
+"""One call of Fivetran's function protocol: its request, its reply, and what both brought."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness.redact import Redactor
 
 if TYPE_CHECKING:
     from harness.project import Connection
+    from harness.warehouse.load import Noticed
 
 AZURE_SECONDS = 230  # Azure ends an HTTP-triggered call then, whatever functionTimeout says
 SETUP_TEST = "setup-test"  # `sync_id` of a setup test
@@ -24,7 +25,7 @@ SETUP_TEST = "setup-test"  # `sync_id` of a setup test
 class Answer:
     """What came back from one call."""
 
-    status: int  # HTTP status, 0 where the reply is lost
+    status: int  # HTTP status, 0 if the reply is lost
     content_type: str
     body: bytes
     seconds: float
@@ -39,12 +40,12 @@ class Reply:
 
     size: int = 0  # bytes
     faults: list[Fault] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)  # {} where it is not an object
+    data: dict[str, Any] = field(default_factory=dict)  # {} if it is not an object
     error: str = ""  # `errorMessage`, redacted
     kind: str = ""  # `errorType`
     trace: list[str] = field(default_factory=list)  # lines of `stackTrace`, or of a traceback
-    state: dict[str, Any] | None = None  # None where it is missing or not an object
-    has_more: bool = False  # also False where it is not a boolean
+    state: dict[str, Any] | None = None  # None if it is missing or not an object
+    has_more: bool = False  # also False if it is not a boolean
     insert: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     delete: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     soft_delete: list[str] = field(default_factory=list)
@@ -71,6 +72,27 @@ class Reply:
                     broken.add_note("\n".join(self.trace))
                 return broken
         return None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call of a run and its reply.
+
+    Attributes:
+        number: Of the call in its run, from 1; a try that is repeated counts again.
+        before: The state sent.
+        answer: What came back; `answer.lost` if nothing came.
+        noticed: What the destination noticed; None if nothing was applied.
+    """
+
+    number: int
+    sync_id: str | None
+    setup_test: bool
+    before: dict[str, Any]
+    answer: Answer
+    reply: Reply
+    request_bytes: int
+    noticed: Noticed | None = None
 
 
 def request(

@@ -36,7 +36,7 @@ class Fault:
     entity: str = ""
     record: int | None = None  # index in its list
     row: str = ""  # the offending record as JSON text
-    todo: str = ""  # where more is known than the rule's `fix`
+    todo: str = ""  # if more is known than the rule's `fix`
 
     @property
     def where(self) -> str:

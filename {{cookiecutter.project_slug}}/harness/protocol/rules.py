@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.errors import HarnessError, ProtocolBroken
-from harness.exchange import Exchange
 from harness.protocol import calls, tables
+from harness.protocol.messages import Exchange
 from harness.protocol.rule import ERROR, NOTICE, RULES, SEVERITIES, WARNING, Fault, Rule
 from harness.redact import Redactor
 from harness.warehouse import TableInfo
@@ -94,7 +94,7 @@ class Findings:
         self._add(0, tables.finish(self._run, found, unmatched))
 
     def stopped(self, call: int, error: HarnessError | None) -> None:
-        """Count what ended the run in a call, where it is a rule not found in that call yet."""
+        """Count what ended the run in a call, if it is a rule not found in that call yet."""
         if isinstance(error, ProtocolBroken):
             found = self._found.get(error.rule)
             if not found or call not in found.calls:
@@ -117,7 +117,7 @@ class Findings:
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """`2 errors, 1 notice`, "" where nothing was found."""
+    """`2 errors, 1 notice`, "" if nothing was found."""
     severities = [finding.rule.severity for finding in findings]
     counts = ((severities.count(name), name) for name in SEVERITIES)
     return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts if count)

@@ -10,8 +10,7 @@ from itertools import chain
 from typing import Any
 
 from harness import codec
-from harness.exchange import Exchange
-from harness.protocol.messages import Reply
+from harness.protocol.messages import Exchange, Reply
 from harness.protocol.rule import ERROR, NOTICE, WARNING, Fault, rule
 from harness.warehouse import TableInfo
 from harness.warehouse.load import Counts

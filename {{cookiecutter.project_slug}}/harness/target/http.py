@@ -15,7 +15,7 @@ _GATEWAYS = (429, 502, 503, 504)  # answered by a gateway in front of the functi
 
 
 class HttpTarget:
-    """A function behind a URL, called with a function key where there is one."""
+    """A function behind a URL, called with a function key if there is one."""
 
     def __init__(self, url: str, key: str) -> None:
         self.name = url

@@ -1,0 +1,81 @@
+"""A list that is sorted by change and read by counting is logged: it skips records silently."""
+
+import pytest
+from connector import Fetch, Page
+
+from .play import Player
+from .scripted import Asked, Upstream, iso, stepping
+
+SIZE = 20
+
+
+def rows(changed=range(SIZE), ids=range(SIZE), **columns) -> list:
+    records = [{"id": i, "at": iso(at - 9000)} for i, at in zip(ids, changed, strict=True)]
+    return [
+        {**row, **{name: make(i) for name, make in columns.items()}}
+        for i, row in enumerate(records)
+    ]
+
+
+def mixed(i: int) -> int:
+    return i * 7 % SIZE
+
+
+def warnings(caplog, records: list, token: object = 2, **options) -> list[str]:
+    def answers(asked: Asked):
+        return {"data": records if "token" not in asked.params else []}
+
+    def step(fetch: Fetch) -> Page:
+        found = fetch.get("/things", params={"token": fetch.token and "next"}).rows("data")
+        return Page(found, next_token=token if found else None)
+
+    sync = Player(stepping(step, **{"cursor": "at", **options}), Upstream(answers)).sync()
+    assert not sync.error
+    return [line for line in caplog.messages if "event=counted_pages" in line]
+
+
+CHANGED = rows(ids=map(mixed, range(SIZE)))
+TEXTS = rows(ids=(f"r{mixed(i)}" for i in range(SIZE)))
+LINK = "https://api.example.com/things?since=7&"
+
+
+@pytest.mark.parametrize("token", [1, 2, SIZE, "2", str(SIZE), f"{LINK}page=2", f"{LINK}skip=20&a"])
+def test_a_list_sorted_by_change_whose_pages_are_counted_is_logged(caplog, token) -> None:
+    (line,) = warnings(caplog, CHANGED, token)
+    assert "entity=thing" in line
+    assert "the records are sorted by 'at' and the next page is requested by counting" in line
+
+
+@pytest.mark.parametrize("token", ["a2", 7, [2], f"{LINK}after=2", f"{LINK}page_size=20", None])
+def test_a_token_that_does_not_count_is_not_logged(caplog, token) -> None:
+    assert not warnings(caplog, CHANGED, token)
+
+
+@pytest.mark.parametrize(
+    ("records", "options", "logged"),
+    [
+        (rows(), {}, False),  # it may be sorted by id
+        (rows(), {"order": "asc"}, True),
+        (TEXTS, {}, False),  # it may be sorted by a time of creation that is not in the records
+        (rows(map(mixed, range(SIZE))), {}, False),
+        (CHANGED[:9], {}, False),
+        (rows([0] * 11 + [*range(1, 10)], map(mixed, range(SIZE))), {}, True),
+        (rows([0] * 12 + [*range(1, 9)], map(mixed, range(SIZE))), {}, False),
+        ([{**row, "created_at": iso(mixed(i))} for i, row in enumerate(TEXTS)], {}, True),
+        ([{**row, "created_at": iso(i)} for i, row in enumerate(TEXTS)], {}, False),
+        ([{**row, "created_at": f"{mixed(i)} May"} for i, row in enumerate(TEXTS)], {}, False),
+        (CHANGED, {"cursor": None}, False),
+        (CHANGED[::-1], {"order": "desc"}, False),
+    ],
+)
+def test_only_a_list_that_is_surely_sorted_by_change_is_logged(
+    caplog, records, options, logged
+) -> None:
+    assert len(warnings(caplog, records, **options)) == logged
+
+
+def test_a_token_that_is_the_last_sequence_is_not_logged(caplog) -> None:
+    """It happens to be the number of records, but the API goes on after that record."""
+    records = [{"id": mixed(i), "seq": i + 1} for i in range(SIZE)]
+    assert not warnings(caplog, records, SIZE, cursor="seq", cursor_type="sequence")
+    assert warnings(caplog, records, 2, cursor="seq", cursor_type="sequence")
