@@ -67,16 +67,6 @@ def test_the_check_finds_a_contender_that_delivers_other_records(
         sections.check(small)
 
 
-@pytest.mark.parametrize("entities", [1, 10])
-def test_a_sync_in_small_replies_delivers_every_entity_once(
-    small: Bench, url: str, entities: int
-) -> None:
-    task = Task("ours", url, COUNT, page_size=100, entities=entities, warm=False)
-    found = small.run(task, {"CONNECTOR_CALL_BYTES": "100000"})
-    assert found.records == COUNT
-    assert found.reply < 100_000 + 5 * 100 * records.SIZE
-
-
 def test_a_run_measures_cpu_waiting_and_memory(small: Bench) -> None:
     """Waiting is no CPU, and the peak includes the reply."""
     with upstream(COUNT, (1000,), delay=0.2) as url:

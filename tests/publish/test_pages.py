@@ -33,8 +33,12 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads}
 
 
-def check_links(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+def check(page: Path) -> None:
+    """Its links lead to a file and a heading, and a folder of examples/ is there by its name."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"examples/([a-z_]+)\b(?!/fetch)", text):
+        assert (ROOT / "examples" / name / "fetch.py").exists(), name
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
         name, _, heading = target.partition("#")
         there = page.parent / name if name else page
         assert there.exists(), f"{page.name} links to {target}"
@@ -43,17 +47,13 @@ def check_links(page: Path) -> None:
 
 @pytest.mark.parametrize("page", OURS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_and_examples_of_a_page_exist(page: Path) -> None:
-    check_links(page)
-    for name in re.findall(r"examples/([a-z_]+)\b(?!/fetch)", page.read_text(encoding="utf-8")):
-        assert (ROOT / "examples" / name / "fetch.py").exists(), name
+    check(page)
 
 
 @pytest.mark.parametrize("ci", ["github", "azure_pipelines", "none"])
 def test_links_of_a_project_lead_to_its_files(bake: Bake, ci: str) -> None:
     for page in bake(ci=ci).rglob("*.md"):
-        check_links(page)
-        for name in re.findall(r"examples/([a-z_]+)\b(?!/fetch)", page.read_text("utf-8")):
-            assert (ROOT / "examples" / name / "fetch.py").exists(), name
+        check(page)
 
 
 def test_the_tables_of_modules_are_those_of_the_docstrings() -> None:
