@@ -1,28 +1,32 @@
-"""Credentials reach base_url's origin as they were typed, and no other host ever."""
+"""Credentials reach base_url's origin as they were typed, and no other host; OAuth's tokens too."""
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+import threading
+from urllib.parse import parse_qsl, quote
 
 import pytest
-import requests
-from connector import ApiKey, BasicAuth, BearerToken, Fetch, OAuth2ClientCredentials, Page
+from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page, auth
 from connector.errors import SourceError
-from connector.testing import HeldClock
 
-from .faults import Faults
+from . import faults
+from .faults import ROWS
 from .leaks import leaks, listening
-from .play import call, error, reading, rows
+from .play import asked, call, error, reading, rows
+from .scripted import source
 
-OAUTH = OAuth2ClientCredentials("/oauth/token", "id", "secret")
 KEY = {"key": "made-up-key"}
+CLIENT = {"id": "the-client-id", "secret": "the-client-secret"}
+WRONG = {**CLIENT, "secret": "a-wrong-secret"}
 
 
-def who(server: Faults, auth: Any, secrets: Mapping[str, Any], path: str = "/who") -> Any:
+def oauth(path="/oauth/token", **options):
+    return OAuth2ClientCredentials(path, "id", "secret", **options)
+
+
+def who(server, auth, secrets, path="/who"):
+    """What a request looked like."""
     (seen,) = rows(reading(server.url, path, auth=auth), secrets=secrets)
     return seen
 
@@ -32,76 +36,53 @@ def who(server: Faults, auth: Any, secrets: Mapping[str, Any], path: str = "/who
 
 @pytest.mark.parametrize("space", [("", ""), ("  ", "\n"), ("\t", "\r\n")])
 @pytest.mark.parametrize("key", ["a b+c/d=e&f%41", "!#$%&'()*,;:@[]", "Zoë"])
-def test_a_secret_is_sent_as_it_was_typed(server: Faults, key: str, space: tuple[str, str]) -> None:
+def test_a_secret_is_sent_as_it_was_typed(server, key, space):
     secrets = {"key": key.join(space)}
     headers = who(server, BearerToken("key"), secrets)["headers"]
     assert headers["Authorization"] == f"Bearer {key}"
     headers = who(server, ApiKey("key", header="X-Api-Key", prefix="Token "), secrets)["headers"]
     assert headers["X-Api-Key"] == f"Token {key}" and "Authorization" not in headers
+    path = "/who?api+key%5b%5D=an-old-key&my[]=2"
+    seen = who(server, ApiKey("key", param="api key[]"), secrets, path)
+    assert seen["params"] == {"my[]": "2", "api key[]": key}
+    assert "an-old-key" not in server.visits[-1].target
+    pairs = {BasicAuth("key", "key"): f"{key}:{key}", BasicAuth("key"): f"{key}:"}
+    for declared, pair in pairs.items():
+        sent = who(server, declared, secrets)["headers"]["Authorization"]
+        assert base64.b64decode(sent.removeprefix("Basic ")).decode() == pair
 
 
-@pytest.mark.parametrize(
-    ("path", "others"),
-    [
-        ("/who?x=a%20b#part", {"x": "a b"}),
-        ("/who?api%20key[]=an-old-key&x=1", {"x": "1"}),
-        ("/who?api+key%5b%5D=an-old-key&my[]=2", {"my[]": "2"}),
-    ],
-)
-def test_an_api_key_replaces_an_older_one(
-    server: Faults, path: str, others: dict[str, str]
-) -> None:
-    key = "a b+c/d=e&f%41#g?h 10 €"
-    seen = who(server, ApiKey("key", param="api key[]"), {"key": key}, path)
-    assert seen["params"] == {**others, "api key[]": key}
-    assert "an-old-key" not in server.visits[0].target
+UNSAFE = [
+    lambda: ApiKey("key"),
+    lambda: ApiKey("key", header="X", param="y"),
+    lambda: oauth("http://login.example.com/t"),
+    lambda: oauth("https://{tenant}.example.com/t"),
+    lambda: oauth(credentials_in="query"),
+]
 
 
-@pytest.mark.parametrize("password", ["with:colon", "Zoë €", "a b", None])
-def test_basic_auth_sends_user_and_password_or_a_blank(
-    server: Faults, password: str | None
-) -> None:
-    auth = BasicAuth("user", "word") if password else BasicAuth("user")
-    seen = who(server, auth, {"user": "bob", **({"word": password} if password else {})})
-    scheme, _, coded = seen["headers"]["Authorization"].partition(" ")
-    assert (scheme, base64.b64decode(coded).decode()) == ("Basic", f"bob:{password or ''}")
-
-
-URLS = ["http://login.example.com/t", "ftp://login.example.com/t", "https://{tenant}.example.com/t"]
-
-
-@pytest.mark.parametrize(
-    "declare",
-    [
-        lambda: ApiKey("key"),
-        lambda: ApiKey("key", header="X", param="y"),
-        lambda: ApiKey("key", "X"),  # type: ignore[misc]  # a header or a parameter?
-        *(lambda url=url: OAuth2ClientCredentials(url, "id", "secret") for url in URLS),
-        lambda: OAuth2ClientCredentials("/t", "id", "secret", credentials_in="query"),
-        lambda: OAuth2ClientCredentials("/t", "id", "secret", "scope", "audience"),  # type: ignore
-    ],
-)
-def test_what_is_unclear_or_unsafe_is_refused_where_it_is_declared(declare: Any) -> None:
-    with pytest.raises((SourceError, TypeError)):
+@pytest.mark.parametrize("declare", UNSAFE)
+def test_what_is_unclear_or_unsafe_is_refused_where_it_is_declared(declare):
+    with pytest.raises(SourceError):
         declare()
 
 
 # ---- functions of the user's own
 
 
-def coded(text: bytes, key: str = KEY["key"]) -> str:
+def coded(text, key=KEY["key"]):
     return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
 
 
-def signature(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+def signature(request, secrets):
     """Signs method, URL and body, as many APIs ask for."""
     text = f"{request.method}{request.path_url}".encode() + bytes(request.body or b"")
     request.headers["Authorization"] = f"Signature {coded(text, secrets['key'])}"
     request.headers["Accept"] = "application/vnd.acme+json"
 
 
-def test_a_function_signs_each_attempt_and_each_hop(server: Faults, clock: HeldClock) -> None:
-    def step(fetch: Fetch) -> Page:
+def test_a_function_signs_each_attempt_and_each_hop(server, clock):
+    def step(fetch):
         fetch.get("/hop?to=/status?code=500%26times=1", params={"page": 1})
         fetch.post("/who", json={"page": 2})
         return Page()
@@ -114,25 +95,25 @@ def test_a_function_signs_each_attempt_and_each_hop(server: Faults, clock: HeldC
         assert visit.headers["Accept"] == "application/vnd.acme+json"
 
 
-@pytest.mark.parametrize(
-    ("header", "length"),
-    [
-        ("SharedKey account:{}", 64),
-        ("AWS4 Credential=the-key-id/20260101/us-east-1/s3/aws4_request, Signature={}", 64),
-        (None, 10),
-    ],
-)
-def test_what_a_function_adds_is_not_shown(server: Faults, header: str | None, length: int) -> None:
+ADDED = [
+    ("SharedKey account:{}", 64),
+    ("AWS4 Credential=the-key-id/20260101/us-east-1/s3/aws4_request, Signature={}", 64),
+    (None, 10),
+]
+
+
+@pytest.mark.parametrize("header, length", ADDED)
+def test_what_a_function_adds_is_not_shown(server, header, length):
     """The upstream says it back without the words around it; a time beside it is no secret."""
     made_up = coded(b"")[:length]
 
-    def auth(request: requests.PreparedRequest, secrets: Mapping[str, Any]) -> None:
+    def auth(request, secrets):
         if header:
             request.headers["Authorization"] = header.format(made_up)
         else:
-            request.prepare_url(str(request.url), {"sig": made_up, "at": "1767225600"})
+            request.prepare_url(request.url, {"sig": made_up, "at": "1767225600"})
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         fetch.post("/status?code=400", json={"a": "an-ordinary-value"}, ok=[400])
         raise ValueError(f"{made_up} is not taken: us-east-1 aws4_request 1767225600 account")
 
@@ -144,70 +125,59 @@ def test_what_a_function_adds_is_not_shown(server: Faults, header: str | None, l
     assert not leaks(message + lines.text, [made_up])
 
 
-@pytest.mark.parametrize(
-    ("auth", "secrets", "text"),
-    [
-        (
-            lambda request, _: setattr(request, "url", "https://elsewhere.example.com/thing"),
-            KEY,
-            "auth changed the host of the request to https://elsewhere.exa",
-        ),
-        (
-            lambda _, secrets: Path(f"/{secrets['key']}").read_bytes(),
-            KEY,
-            "No such file or directory: '/[secret]'",
-        ),
-        (signature, {}, "the secret 'key' is missing or blank"),
-    ],
-)
-def test_a_function_that_cannot_sign_is_an_error_at_once(
-    server: Faults, clock: HeldClock, auth: Any, secrets: dict[str, str], text: str
-) -> None:
-    options = {"secrets": [*secrets], "allowed_hosts": ["elsewhere.example.com"]}
-    assert text in error(reading(server.url, "/who", auth=auth, **options), secrets=secrets)
+def elsewhere(request, secrets):
+    request.url = "https://elsewhere.example.com/thing"
+
+
+CANNOT_SIGN = [
+    (elsewhere, KEY, "auth changed the host of the request to https://elsewhere.exa"),
+    (signature, {}, "the secret 'key' is missing or blank"),
+]
+
+
+@pytest.mark.parametrize("auth, secrets, text", CANNOT_SIGN)
+def test_a_function_that_cannot_sign_is_an_error_at_once(server, clock, auth, secrets, text):
+    options = {"allowed_hosts": ["elsewhere.example.com"], "auth": auth}
+    assert text in error(reading(server.url, "/who", **options), secrets=secrets)
     assert not server.visits and clock.slept == []
 
 
 # ---- where credentials go
 
 
-def test_auth_false_leaves_them_off_and_gets_no_token(server: Faults) -> None:
-    def step(fetch: Fetch) -> Page:
-        return Page(fetch.get("/who", auth=False).rows("data"))
-
-    for auth in (OAUTH, BearerToken("apiToken"), ApiKey("apiToken", header="Authorization")):
-        (seen,) = rows(reading(server.url, step, auth=auth))
+def test_auth_false_leaves_them_off_and_gets_no_token(server):
+    for declared in (oauth(), BearerToken("apiToken"), ApiKey("apiToken", header="Authorization")):
+        ask = lambda fetch: fetch.get("/who", auth=False).rows("data")  # noqa: E731
+        (seen,) = asked(server.url, ask, auth=declared)
         assert "Authorization" not in seen["headers"]
     assert server.paths() == ["/who"] * 3
 
 
-def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
+def test_custom_headers_that_hold_a_secret_stay_at_home(server):
     secrets = {"apiToken": "made-up-token-1", "key": "made-up-key", "pin": "4711"}
     options = {
         "headers": {"X-Source": "tenant made-up-key", "X-Version": "2026-01", "X-Pin": "pin 4711"},
         "allowed_hosts": ["localhost"],
         "secrets": ["key", "pin"],
     }
+    kept = {
+        "X-Step": "key=made-up-key",
+        "X-Coded": quote("made-up-token-1", safe=""),
+        "X-Short": "4711",
+        "X-made-up-key": "1",
+        # These stay, whatever they hold: the runtime does not know a signature of the step's.
+        "authorization": "Signature of-the-step",
+        "Cookie": "of=the-step",
+    }
 
-    def step(fetch: Fetch) -> Page:
-        headers = {
-            "X-Step": f"key={fetch.secrets['key']}",
-            "X-Coded": quote(fetch.secrets["apiToken"], safe=""),
-            "X-Short": fetch.secrets["pin"],
-            "X-Number": "47110",
-            f"X-{fetch.secrets['key']}": "1",
-            # These stay, whatever they hold: the runtime does not know a signature of the step's.
-            "authorization": "Signature of-the-step",
-            "Cookie": "of=the-step",
-        }
+    def step(fetch):
         for url in ("/who", f"{server.elsewhere}/who", f"/hop?to={server.elsewhere}/who"):
-            fetch.get(url, headers=headers, auth=False)
+            fetch.get(url, headers={**kept, "X-Number": "47110"}, auth=False)
         return Page()
 
     call(reading(server.url, step, **options), secrets=secrets)
     (home, *_), away = server.at("127.0.0.1"), server.at("localhost")
-    custom = {"X-Source", "X-Pin", "X-Step", "X-Coded", "X-Short", "X-made-up-key"}
-    custom |= {"authorization", "Cookie"}
+    custom = {*kept, "X-Source", "X-Pin"}
     assert custom <= home.headers.keys()
     assert len(away) == 2
     for visit in away:
@@ -215,18 +185,179 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server: Faults) -> None:
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
 
 
-@pytest.mark.parametrize("what", ["url", "body", "redirected body"])
-def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server: Faults, what: str) -> None:
-    def step(fetch: Fetch) -> Page:
-        key = fetch.secrets["apiToken"]
-        if what == "url":
-            fetch.get(f"{server.elsewhere}/who?key={key}")
-        elif what == "body":
-            fetch.post(f"{server.elsewhere}/who", json={"key": key})
-        else:
-            fetch.post(f"/hop?code=307&to={server.elsewhere}/who", json={"key": key})
-        return Page()
+CARRYING = [
+    lambda fetch, away, key: fetch.get(f"{away}/who?key={key}"),
+    lambda fetch, away, key: fetch.post(f"{away}/who", json={"key": key}),
+    lambda fetch, away, key: fetch.post(f"/hop?code=307&to={away}/who", json={"key": key}),
+]
 
+
+@pytest.mark.parametrize("ask", CARRYING)
+def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server, ask):
+    step = lambda fetch: ask(fetch, server.elsewhere, fetch.secrets["apiToken"])  # noqa: E731
     message = error(reading(server.url, step, allowed_hosts=["localhost"]))
     assert "is not sent" in message and "contains a secret" in message
     assert not server.at("localhost")
+
+
+# ---- OAuth: what the token endpoint is asked, and how its answer is read
+
+
+def guarded(server, declared=None):
+    """A source that reads records which want a token."""
+    return reading(server.url, "/guarded", auth=declared or oauth())
+
+
+EXTRA = {"audience": "https://x/", "extra": {"resource": "a b", "n": 1, "x": None}}
+TYPED = {"id": "an id:+", "secret": " a+b/c=d&e%41:f g~\n"}
+IN_BODY = {"client_id": TYPED["id"], "client_secret": TYPED["secret"].strip()}
+FORMS = [
+    (oauth(), {}),
+    (oauth(scope="read:all offline"), {"scope": "read:all offline"}),
+    (oauth(**EXTRA), {"audience": "https://x/", "resource": "a b", "n": "1"}),
+    (oauth("/oauth/token?in=body", credentials_in="body"), IN_BODY),
+    (oauth("/oauth/token?at=data.token", token_path="data.token"), {}),
+]
+
+
+@pytest.mark.parametrize("declared, form", FORMS)
+def test_the_form_is_that_of_rfc_6749_and_what_is_declared(server, clock, declared, form):
+    """In the header credentials are form-encoded, and space around them is left out."""
+    server.clients[TYPED["id"]] = TYPED["secret"].strip()
+    for _ in range(2):
+        assert rows(guarded(server, declared), secrets=TYPED) == ROWS
+    assert server.paths() == ["/oauth/token", "/guarded", "/guarded"]
+    (got, *_) = server.visits
+    assert got.method == "POST" and "json" in got.headers["Accept"]
+    assert dict(parse_qsl(got.body.decode())) == {"grant_type": "client_credentials", **form}
+    coded = got.headers.get("Authorization", "").removeprefix("Basic ")
+    in_header = declared.credentials_in == "header"
+    assert base64.b64decode(coded).startswith(b"an+id%3A%2B:") is in_header
+    # How long the token lives stands beside it, wherever that is.
+    for seconds in (3600 - auth.EARLY - 1, 2):
+        clock.advance(seconds)
+        assert rows(guarded(server, declared), secrets=TYPED) == ROWS
+    assert server.paths()[3:] == ["/guarded", "/oauth/token", "/guarded"]
+
+
+NO_TOKEN = [
+    (oauth(), ['401 Unauthorized: {"error": "invalid_client"', 'credentials_in="body"']),
+    (
+        oauth("/oauth/token?in=header", credentials_in="body"),
+        ['400 Bad Request: {"message": "missing client id"}', 'credentials_in="header"'],
+    ),
+    (oauth("/html"), ["returned no token", "Maintenance"]),
+    (oauth("/rows"), ["no text at 'access_token'", "token_path=", "its response are data"]),
+    (oauth("/empty"), ["returned no token", "an empty body"]),
+    (oauth("/half"), ["returned no token", "not a JSON object"]),
+    (oauth("/hop?to=/oauth/token"), ["answered 302"]),
+    (oauth("/status?code=500"), ["answered 500", "said 500"]),
+    (oauth("/cut"), ["got no complete response (attempt 5)"]),
+]
+
+
+@pytest.mark.parametrize("declared, words", NO_TOKEN)
+def test_a_token_endpoint_that_gives_none_is_quoted(server, clock, declared, words):
+    message = error(guarded(server, declared), secrets=WRONG)
+    expected = [f"POST {server.url}{declared.token_url} ", *words]
+    assert [text for text in expected if text not in message] == []
+    assert not leaks(message, ["a-wrong-secret"]) and "the-client-id" not in message
+    assert "/guarded" not in server.paths()
+
+
+def test_a_token_endpoint_that_passes_is_tried_again(server, clock):
+    for path in ("/status?code=503&times=2&after=1", "/reset?times=1", "/status?code=429&times=9"):
+        message = error(guarded(server, oauth(path)), secrets=CLIENT)
+        assert "no text at 'access_token'" in message, "the good reply of these routes has none"
+    assert server.paths() == ["/status"] * 3 + ["/reset"] * 2 + ["/status"] * 10
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_the_time_of_the_call_holds_for_the_token_endpoint_too(server, monkeypatch, held):
+    """And for the wait while another connection's call, which may last longer, gets the token."""
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
+    declared = oauth() if held else oauth("/silent")
+    url = server.url + declared.token_url
+    lock = auth._slot(declared, CLIENT, url).lock
+    if held:
+        lock.acquire()
+    message = error(guarded(server, declared), secrets=CLIENT)
+    assert f"POST {url} was not answered in the time of one call" in message
+
+
+# ---- how long a token is used, by whom, and where it goes
+
+
+LIVES = [("3600", 3540), (100, 50), *((odd, 240) for odd in (None, 0, "soon", "inf", [1]))]
+
+
+@pytest.mark.parametrize("lives, used", LIVES)
+def test_a_token_is_renewed_in_time(server, clock, lives, used):
+    server.lives = lives
+    for seconds in (used - 1, 2, 0):
+        rows(guarded(server), secrets=CLIENT)
+        clock.advance(seconds)
+    assert server.paths() == [*["/oauth/token", "/guarded", "/guarded"], "/oauth/token", "/guarded"]
+
+
+def test_a_401_renews_the_token_once(server, clock):
+    rows(guarded(server), secrets=CLIENT)
+    server.tokens.clear()
+    assert rows(guarded(server), secrets=CLIENT) == ROWS
+    assert server.paths()[2:] == ["/guarded", "/oauth/token", "/guarded"]
+    server.visits.clear()
+    message = error(reading(server.url, "/status?code=401", auth=oauth()), secrets=CLIENT)
+    assert "answered 401 Unauthorized" in message and "check the secrets id, secret" in message
+    assert server.paths()[:3] == ["/status", "/oauth/token", "/status"]
+    server.visits.clear()
+    asked(server.url, lambda f: f.get("/status?code=401", ok=[401]), auth=oauth(), secrets=CLIENT)
+    assert server.paths() == ["/status"], "a 401 that the step expects is the step's"
+    assert clock.slept == []
+
+
+def test_each_declaration_and_pair_of_credentials_has_a_token_of_its_own(server):
+    server.clients["another"] = "another-secret"
+    other = {"id": "another", "secret": "another-secret"}
+    uses = [(oauth(), CLIENT), (oauth(), other)]
+    uses += [(oauth(scope=scope), CLIENT) for scope in "ab"]
+    for declared, secrets in uses * 2:
+        assert rows(guarded(server, declared), secrets=secrets) == ROWS
+    tokens = [v.headers["Authorization"] for v in server.visits if v.path == "/guarded"]
+    assert tokens[:4] == tokens[4:] and len({*tokens}) == 4
+    assert server.paths().count("/oauth/token") == 4
+    error(guarded(server), secrets=WRONG)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_workers_that_need_a_token_at_once_get_the_same_one(server, refused):
+    """A server may allow one token per client: a second renewal would end the first one's. One of
+    the workers hears of the refusal only when another already uses a new token."""
+    if refused:
+        rows(guarded(server), secrets=CLIENT)
+        server.tokens.clear()
+        server.visits.clear()
+    made, gate = source(base_url=server.url, auth=oauth(), workers=4), threading.Barrier(4)
+
+    def answer(visit):
+        while visit.nth == 5 and len(server.visits) < 6:
+            server.stopping.wait(0.01)
+        faults.guarded(visit)
+
+    def step(fetch):
+        gate.wait(30)
+        return Page(fetch.get("/guarded").rows("data"))
+
+    server.routes["/guarded"] = answer
+    for name in "abcd":
+        made.entity(name)(step)
+    assert len(call(made, secrets=CLIENT)["insert"]) == 4
+    assert server.paths().count("/oauth/token") == 1
+
+
+def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch):
+    """token_url names the real identity provider, which no test may ask."""
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
+    declared = oauth("https://login.example.com/oauth/token")
+    made = reading("https://api.example.com", "/guarded", auth=declared)
+    assert rows(made, secrets=CLIENT) == ROWS
+    assert server.paths() == ["/oauth/token", "/guarded"]

@@ -4,12 +4,10 @@ import dataclasses
 import enum
 import json
 import math
-import re
 from collections import defaultdict, namedtuple
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,26 +18,20 @@ from hypothesis import strategies as st
 
 
 class Text(str):
-    def __str__(self) -> str:
+    def __str__(self):
         return "another text"
-
-
-Real, Money = type("Real", (float,), {}), type("M", (Decimal,), {})
 
 
 class NaT(datetime):
     """As the type of pandas.NaT, which is an instance of datetime."""
 
-    def __eq__(self, other: object) -> bool:
-        return False
+    utcoffset = None
 
-    def __ne__(self, other: object) -> bool:
+    def __ne__(self, other):
         return True
 
-    def isoformat(self, *_: Any) -> str:
+    def isoformat(self, *_):
         return "NaT"
-
-    utcoffset = None  # type: ignore[assignment]
 
 
 class Colour(str, enum.Enum):  # noqa: UP042
@@ -50,36 +42,28 @@ class Plain(enum.Enum):
     TEXT = "text"
     RATE = Decimal("1.50")
     NOTHING = float("nan")
-    DAY = date(2026, 1, 5)
 
 
-class Number(enum.IntEnum):
-    ONE = 1
-
-
+Number = enum.IntEnum("Number", [("ONE", 1)])
 Row = dataclasses.make_dataclass("Row", [("id", int)])
 Pair = namedtuple("Pair", "a b")
-LONG = 10**5000  # more digits than Python converts to text
-WRITTEN: list[tuple[Any, str]] = [
+INDIA = timezone(-timedelta(hours=5, minutes=30))
+NEW_YORK = timezone(-timedelta(hours=4, minutes=56, seconds=2))
+WRITTEN = [
     (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
     (Decimal("1E+3"), "1E+3"),
-    (Money("1.10"), "1.10"),
     (Decimal("NaN"), "null"),
-    (Decimal("-Infinity"), "null"),
     (float("nan"), "null"),
-    (Real("nan"), "null"),
-    (Real(1.5), "1.5"),
+    (float("-inf"), "null"),
     (-0.0, "-0.0"),
     (2**64, "18446744073709551616"),
-    (LONG, "1" + "0" * 5000),
+    (10**5000, "1" + "0" * 5000),  # more digits than Python converts to text
     (True, "true"),
     (date(2026, 1, 5), '"2026-01-05"'),
     (datetime(2026, 1, 5, 8, 30), '"2026-01-05T08:30:00"'),
     (datetime(2026, 1, 5, 8, 30, 0, 500, tzinfo=UTC), '"2026-01-05T08:30:00.000500Z"'),
-    (
-        datetime(2026, 1, 5, 8, 30, tzinfo=timezone(-timedelta(hours=5, minutes=30))),
-        '"2026-01-05T08:30:00-05:30"',
-    ),
+    (datetime(2026, 1, 5, 8, 30, tzinfo=INDIA), '"2026-01-05T08:30:00-05:30"'),
+    (datetime(1883, 1, 5, tzinfo=NEW_YORK), '"1883-01-05T00:00:00-04:56:02"'),  # by the sun
     (NaT(2026, 1, 5), "null"),
     (UUID(int=5), '"00000000-0000-0000-0000-000000000005"'),
     (Text("a"), '"a"'),
@@ -87,96 +71,55 @@ WRITTEN: list[tuple[Any, str]] = [
     (Plain.TEXT, '"text"'),
     (Plain.RATE, "1.50"),
     (Plain.NOTHING, "null"),
-    (Plain.DAY, '"2026-01-05"'),
     (Number.ONE, "1"),
     ("a\ud83db", '"a\ufffdb"'),
     ("\U0001f600\u2028\0é", '"\U0001f600\u2028\\u0000é"'),
-    ((1, "a"), '[1,"a"]'),
     (Pair(1, None), "[1,null]"),
     ({Text("a"): 1, Colour.RED: 2}, '{"a":1,"red":2}'),
     ({"\ud83d": 1}, '{"\ufffd":1}'),
     (MappingProxyType({"a": Decimal(1)}), '{"a":1}'),
-    (None, "null"),
+    (defaultdict(int, x=1), '{"x":1}'),
 ]
-
-
-def converted(records: list[Any]) -> bytes:
-    """Records as JSON, as a page encodes them."""
-    data = codec.encode_quickly(list(map(dict, records)))
-    return codec.encode([codec.jsonable(record) for record in records]) if data is None else data
-
-
-@pytest.mark.parametrize(("value", "text"), WRITTEN, ids=lambda value: type(value).__name__)
-def test_python_values_are_written_as_the_destination_can_take_them(value: Any, text: str) -> None:
-    """Alone, and where it hides: in one record of many, deep, ragged, behind others of its kind."""
-    assert codec.encode(codec.jsonable(value)).decode() == text
-    for records in (
-        [{"x": value}],
-        [{"x": None}, {"x": 1}, {"x": value}],
-        [{"x": [[], [{"y": value}]]}, {}],
-        [{"x": {"y": 1}}, {"x": {"y": value}}, {"x": {"y": "a"}}],
-        [{"x": {"y": 1}}, {"x": {"z": value}}, {"x": {"y": "a"}}],
-        [defaultdict(int, x=value), {"y": value}, {"z": 1}],
-    ):
-        data = converted(records).decode()
-        assert text in data
-        assert data == codec.encode([codec.jsonable(record) for record in records]).decode()
-
-
-REFUSED: list[Any] = [
+REFUSED = [
     *(b"raw", bytearray(b"raw"), memoryview(b"raw"), {"a"}, frozenset(), timedelta(1), time(1)),
     *(object(), Row(1), msgspec.Raw(b"{}"), msgspec.UNSET, 1j, range(3), {}.items()),
 ]
 
 
+def slowly(records):
+    """JSON of records whose values were looked at one by one."""
+    return codec.encode([codec.jsonable(record) for record in records])
+
+
+@pytest.mark.parametrize("value, text", WRITTEN, ids=lambda value: type(value).__name__)
+def test_python_values_are_written_as_the_destination_can_take_them(value, text):
+    assert codec.encode(codec.jsonable(value)).decode() == text
+    for records in ([{"x": 1}, {"x": value}], [{"y": [[], {"x": value}]}] * 2):
+        data = codec.encode_quickly(records)
+        assert data in (None, slowly(records)) and text in slowly(records).decode()
+
+
 @pytest.mark.parametrize("value", REFUSED, ids=lambda value: type(value).__name__)
-def test_any_other_type_is_refused_with_the_place(value: Any) -> None:
+def test_any_other_type_is_refused_with_the_place(value):
     """msgspec would write many of them: bytes as base64, sets as lists, dataclasses as objects."""
-    for records, place in (
-        ([{"x": value}], "field x"),
-        ([{"x": 1}, {"x": value}], "field x"),
-        ([{"x": enum.Enum("wrong", {"RAW": [value]}).RAW}], "field x"),
-        ([{"a": {"b.c": [0, value]}}], "field a.b.c.1"),
-        ([{"a": 1}] * 3 + [{"a": {"x": {"y": (value,)}}}], "field a.x.y.0"),
+    kind = rf"a value of type .*{type(value).__name__} cannot be sent as JSON"
+    for record, place in (
+        ({"x": value}, "x"),
+        ({"x": enum.Enum("wrong", {"RAW": [value]}).RAW}, "x.0"),
+        ({"a": {"b.c": [0, (value,)]}}, "a.b.c.1.0"),
     ):
-        assert codec.encode_quickly(records) is None
-        with pytest.raises(codec.NotJson) as caught:
-            codec.jsonable(records[-1])
-        assert re.fullmatch(
-            rf"{place}.*: a value of type .*{type(value).__name__} cannot be sent as JSON",
-            str(caught.value),
-        )
+        assert codec.encode_quickly([{"x": 1}, record]) is None
+        with pytest.raises(codec.NotJson, match=f"^field {place}: {kind}$"):
+            codec.jsonable(record)
 
 
-@pytest.mark.parametrize("name", [1, None, 1.5, True, b"a", Number.ONE, (1,)])
-def test_a_name_that_is_not_text_is_refused(name: Any) -> None:
-    for records in ([{name: 1}], [{"a": 1}, {"b": {"c": [{name: 1}]}}], [{"a": 1}, {name: 1}] * 2):
-        assert codec.encode_quickly(records) is None
-    with pytest.raises(codec.NotJson, match=r"field a.0: the key .* is of type .*; keys must be"):
-        codec.jsonable({"a": [{name: 1}]})
-
-
-def test_what_holds_itself_or_is_too_deep_is_an_error_and_no_crash() -> None:
-    loop: dict[str, Any] = {}
-    loop["x"] = [loop]
-    deep: Any = []
-    for _ in range(100_000):
-        deep = [deep]
-    for value in (loop, deep):
-        assert codec.encode_quickly([{"x": value}]) is None
-        for refuse in (codec.jsonable, codec.encode):
-            with pytest.raises(RecursionError):
-                refuse(value)
-
-
-# ---- properties
-
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text()
 SHOWN = [value for value, text in WRITTEN if len(text) < 4300]  # hypothesis calls repr()
 ODD = st.sampled_from(SHOWN + REFUSED) | st.text(st.characters(categories=["Cs", "Lu"]))
 
 
-def nested(scalars: st.SearchStrategy[Any], names: st.SearchStrategy[Any]) -> Any:
+def nested(scalars, names):
     """Records with such values and names, at any depth."""
     value = st.recursive(
         scalars,
@@ -186,58 +129,36 @@ def nested(scalars: st.SearchStrategy[Any], names: st.SearchStrategy[Any]) -> An
     return st.lists(st.dictionaries(st.sampled_from("abcd"), value, max_size=4), max_size=5)
 
 
-def finite(value: Any) -> Any:
-    """The value with null for what JSON cannot carry."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return {k: finite(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
 @given(nested(SCALARS, st.text(max_size=4)))
-def test_what_json_can_carry_is_encoded_quickly_and_decodes_as_json_does(records: Any) -> None:
+def test_what_json_can_carry_is_encoded_quickly_and_decodes_as_json_does(records):
     data = codec.encode_quickly(records)
-    assert data is not None and json.loads(data) == codec.parse(data) == finite(records)
+    assert data is not None and json.loads(data) == codec.parse(data) == records
     assert codec.decode_exact(data) == json.loads(data, parse_float=Decimal)
 
 
 @given(nested(SCALARS | ODD, st.sampled_from("abc") | st.just(1)))
-def test_the_quick_way_agrees_with_the_slow_one(records: Any) -> None:
-    """What it writes, the walk through every value writes too; what that refuses, it refuses."""
+def test_the_quick_way_agrees_with_the_slow_one(records):
     try:
-        slow = codec.encode([codec.jsonable(record) for record in records])
+        slow = slowly(records)
     except codec.NotJson:
         slow = None
-    quick = codec.encode_quickly(records)
-    assert quick is None or quick == slow
+    assert codec.encode_quickly(records) in (None, slow)
 
 
-# ---- reading
+READ = [
+    ("0.1000000000000000055511151231", 0.1, Decimal("0.1000000000000000055511151231")),
+    ("1.50", 1.5, Decimal("1.50")),
+    ("[1e400, 1.5]", [Decimal("1e400"), 1.5], [Decimal("1e400"), Decimal("1.5")]),
+    ("-1e999999999999999999999", -math.inf, -math.inf),  # even Decimal has no room for it
+    ("9" * 4300, int("9" * 4300), int("9" * 4300)),
+    ("-" + "9" * 5000, Decimal("-" + "9" * 5000), Decimal("-" + "9" * 5000)),
+    (r'["\ud83d", 1e400]', ["\ufffd", Decimal("1e400")], ["\ufffd", Decimal("1e400")]),
+    (r'{"\ude00": "\\ud83d\ud83d\ude00"}', {"\ufffd": "\\ud83d😀"}, {"\ufffd": "\\ud83d😀"}),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "parsed", "exact"),
-    [
-        ("0.1000000000000000055511151231", 0.1, Decimal("0.1000000000000000055511151231")),
-        ("1.50", 1.5, Decimal("1.50")),
-        ("[1e400, 1.5]", [Decimal("1e400"), 1.5], [Decimal("1e400"), Decimal("1.5")]),
-        ("-1e999999999999999999999", -math.inf, -math.inf),  # even Decimal has no room for it
-        ("9" * 4300, int("9" * 4300), int("9" * 4300)),
-        ("-" + "9" * 5000, Decimal("-" + "9" * 5000), Decimal("-" + "9" * 5000)),
-        (r'["\ud83d", 1e400]', ["\ufffd", Decimal("1e400")], ["\ufffd", Decimal("1e400")]),
-        (r'{"\ude00": "\\ud83d\ud83d\ude00"}', {"\ufffd": "\\ud83d😀"}, {"\ufffd": "\\ud83d😀"}),
-    ],
-    ids=lambda value: str(value)[:20] if isinstance(value, str) else "",
-)
-def test_numbers_and_texts_are_read_exactly(text: str, parsed: Any, exact: Any) -> None:
+@pytest.mark.parametrize("text, parsed, exact", READ, ids=range(len(READ)))
+def test_numbers_and_texts_are_read_exactly(text, parsed, exact):
     assert codec.parse(text.encode()) == parsed
     assert codec.decode_exact(text.encode()) == exact
     assert codec.encode(codec.decode_exact(codec.encode(exact))) == codec.encode(exact)
-
-
-@pytest.mark.parametrize("text", [b"", b"[1e400, NaN]", b"[%s}" % (b"9" * 5000), b'["\\ud83d", x]'])
-def test_what_is_not_json_is_an_error_with_its_place(text: bytes) -> None:
-    for decode in (codec.parse, codec.decode_exact, codec.well_formed):
-        with pytest.raises(msgspec.DecodeError, match=r"byte|truncated"):
-            decode(text)

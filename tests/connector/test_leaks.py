@@ -3,24 +3,23 @@
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from connector import ApiKey, BasicAuth, BearerToken, Fetch, OAuth2ClientCredentials, Page, auth
-from connector.errors import RetryLater, StartOver, TokenExpired, UpstreamError
+from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page, auth
+from connector.errors import RetryLater, StartOver, UpstreamError
 from connector.sync import protocol
 from connector.sync.handler import handle
 from connector.testing import held_clock
 from msgspec.structs import replace
 
-from .faults import Faults, closed_port
+from .faults import Faults
 from .leaks import ECHOES, besides_records, leaks, listening
-from .play import call, error, reading
+from .play import call, encoded, error, reading
 from .test_secrets import PASSWORD
 
-AUTHS: dict[str, Any] = {
+TOKEN_URL = "/oauth/token?in=body"
+AUTHS = {
     "bearer": BearerToken("apiToken"),
     "header": ApiKey("apiToken", header="X-Api-Key", prefix="Key "),
     "param": ApiKey("apiToken", param="api_key"),
@@ -28,177 +27,156 @@ AUTHS: dict[str, Any] = {
     "basic without a password": BasicAuth("apiToken"),
     "oauth": OAuth2ClientCredentials("/oauth/token", "user", "apiToken"),
     "oauth in the body": OAuth2ClientCredentials(
-        "/oauth/token?in=body", "user", "apiToken", credentials_in="body"
+        TOKEN_URL, "user", "apiToken", credentials_in="body"
     ),
 }
 CLIENT = {"user": "the-client-id", "apiToken": "the-client-secret"}
-Step = Callable[[Fetch], Any]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Faults]:
+def server():
     with Faults() as faults:
         yield faults
 
 
 @pytest.fixture(autouse=True)
-def _no_tokens(server: Faults) -> None:
+def _no_tokens(server):
     auth._slots.clear()
     server.tokens.clear()
     server.visits.clear()
     server.clients = {CLIENT["user"]: CLIENT["apiToken"]}
 
 
-def _raise(error: BaseException) -> Any:
+def _raise(error):
     raise error
 
 
-def _read(step: Step, secret: Any = PASSWORD, **entity: Any) -> tuple[dict[str, Any], str]:
-    """The reply of a step that reads nothing, and what was logged."""
-    made = reading("http://127.0.0.1:9", step, entity, auth=None, secrets=["apiToken"])
+def _read(step, secret=PASSWORD, **request):
+    """The reply of a step that asks nothing, and all that left the process besides its records."""
+    made = reading("http://127.0.0.1:9", step, {"cursor": "at"}, auth=None, secrets=["apiToken"])
     with listening() as listener:
-        reply = call(made, secrets={"apiToken": secret})
-    return reply, listener.text
+        reply = call(made, secrets={"apiToken": secret}, **request)
+    return reply, besides_records(reply) + listener.text
 
 
 # ---- the state
 
 
-@pytest.mark.parametrize("kind", ["basic", "oauth", "param"])
-def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server: Faults, kind: str) -> None:
-    """The base64 of user and password; the OAuth token; the key in another parameter of a URL."""
+@pytest.mark.parametrize("kind", ["basic", "basic without a password", "oauth", "param"])
+def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server, kind):
+    """The base64 of user and password; a key that stands for a user name; the OAuth token; the key
+    in another parameter of a URL."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         fetch.get("/who")
         sent = server.visits[-1]
         value = sent.headers.get("Authorization", "").partition(" ")[2]
+        if kind == "basic without a password":
+            value = CLIENT["apiToken"]
         return Page([{"id": 1}], value or f"/x?other={sent.params['api_key']}")
 
     message = error(reading(server.url, step, auth=AUTHS[kind]), secrets=CLIENT)
     assert "contains a secret" in message
 
 
-def test_the_key_of_basic_auth_without_a_password_is_no_user_name(server: Faults) -> None:
-    key, kind = CLIENT["apiToken"], AUTHS["basic without a password"]
-    made = reading(server.url, lambda _: Page([{"id": 1}], key), auth=kind)
-    assert "contains a secret" in error(made, secrets=CLIENT)
-
-
-def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server: Faults) -> None:
-    """Timestamps that contain a numeric secret, a user name, what looks like a template or a mask:
-    in a token, a URL, a header, the payload, a cursor, a row.
-    """
+@pytest.mark.parametrize("kind", ["basic", "param"])
+def test_what_is_not_a_secret_stops_nothing_and_is_never_rewritten(server, kind):
+    """Timestamps that contain a numeric secret, a user name, what looks like a template, a mask, or
+    what auth adds to URLs: in a token, a URL, a header, the payload, a cursor, a row."""
     odd = "{subdomain} %(a)s ${b} {{c}} [secret] \\u0041 the-client-id"
-    tokens = [None, {"page": 123456}, f"{server.url}/x?since=20261234567&by=the-client-id", odd]
-    tokens += ["1234567890", None]
+    tokens = [None, {"page": 123456}, odd, "1234567890", "a token like ?api_key=1&other", None]
+    tokens[1:1] = ["api_key=1", ["api_key=1", {"api_key": 1}], "https://a.example/x?api_key=of-it"]
+    tokens[1:1] = [f"{server.url}/x?since=20261234567&by=the-client-id"] * (kind == "basic")
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         fetch.get("/rows", headers={"X-Text": fetch.payload["text"]})
         nth = tokens.index(fetch.token)
         return Page([{"id": nth, "at": f"{nth} {odd}"}], tokens[nth + 1])
 
-    made = reading(server.url, step, {"cursor": "at", "cursor_type": "text"}, auth=AUTHS["basic"])
-    request = {"secrets": {"apiToken": "123456", "user": "the-client-id"}, "state": {"other": odd}}
+    made = reading(server.url, step, {"cursor": "at", "cursor_type": "text"}, auth=AUTHS[kind])
+    secrets = {"apiToken": "123456"} | ({"user": "the-client-id"} if kind == "basic" else {})
     with listening() as listener:
-        reply = call(made, customPayload={"text": odd}, **request)
-    assert [row["id"] for row in reply["insert"]["thing"]] == [0, 1, 2, 3, 4]
-    assert reply["state"] == {"thing": f"4 {odd}", "other": odd}
+        reply = call(made, secrets=secrets, customPayload={"text": odd}, state={"other": odd})
+    last = len(tokens) - 2
+    assert [row["id"] for row in reply["insert"]["thing"]] == [*range(last + 1)]
+    assert reply["state"] == {"thing": f"{last} {odd}", "other": odd}
     assert {visit.headers["X-Text"] for visit in server.visits} == {odd}
     assert "event=secret_in_row" not in listener.text
 
 
 @pytest.mark.parametrize("setup_test", [False, True])
-def test_a_secret_in_the_state_that_came_is_not_sent_back(server: Faults, setup_test: bool) -> None:
-    body = {"state": {"thing": PASSWORD}, "secrets": {"apiToken": PASSWORD}}
-    made = reading(server.url, "/nowhere", {"cursor": "at"})
+def test_a_secret_in_the_state_that_came_is_not_sent_back(setup_test):
+    request = {"agent": "test", "state": {"thing": PASSWORD}, "secrets": {"apiToken": PASSWORD}}
+    made = reading("http://127.0.0.1:9", "/x", {"cursor": "at"}, auth=None, secrets=["apiToken"])
     with listening() as listener:
-        _, reply = handle(made, json.dumps({**body, "setup_test": setup_test}).encode())
-    assert "errorMessage" in json.loads(reply)
-    assert not leaks(reply.decode() + listener.text, [PASSWORD])
+        _, body = handle(made, encoded({**request, "setup_test": setup_test}))
+    assert "errorMessage" in json.loads(body)
+    assert not leaks(body.decode() + listener.text, [PASSWORD])
 
 
-def test_a_secret_in_a_row_is_delivered_and_logged() -> None:
-    row = {"id": 1, "note": f"my key is {PASSWORD}"}
-    reply, log = _read(lambda _: Page([row]))
+def test_a_secret_in_a_row_is_delivered_and_logged():
+    row = {"id": 1, "at": "2026-01-01", "note": f"my key is {PASSWORD}"}
+    reply, texts = _read(lambda _: Page([row]))
     assert reply["insert"]["thing"] == [row]
-    assert "event=secret_in_row" in log and not leaks(log, [PASSWORD])
+    assert "event=secret_in_row" in texts and not leaks(texts, [PASSWORD])
 
 
 # ---- logs and error reports
 
 
-@pytest.mark.parametrize("forged", ["x\nevent=call rows=1", "\u2028{}", "\x1b[31m{}"])
-def test_a_forged_sync_id_forges_no_line_and_shows_nothing(server: Faults, forged: str) -> None:
-    forged = forged.format(PASSWORD)
-    request = {"sync_id": forged, "agent": forged, "secrets": {"apiToken": PASSWORD}}
-    with listening() as listener:
-        reply = call(reading(server.url, "/nowhere", auth=None, secrets=["apiToken"]), **request)
-    assert not leaks(besides_records(reply) + listener.text, [PASSWORD])
-    assert "sync_id=invalid" in listener.text
-    assert not any("\nevent=call rows=1" in text or "\x1b" in text for text in listener.texts)
+@pytest.mark.parametrize("forged", ["x\nevent=call rows=1", f"\u2028{PASSWORD}", "\x1b[31m"])
+def test_a_forged_sync_id_forges_no_line_and_shows_nothing(forged):
+    _, texts = _read(lambda _: Page(), sync_id=forged, agent=forged)
+    assert not leaks(texts, [PASSWORD])
+    assert "sync_id=invalid" in texts
+    assert "\nevent=call rows=1" not in texts and "\x1b" not in texts
 
 
-def test_a_message_is_redacted_before_it_is_cut() -> None:
-    for before in range(protocol._LONGEST - 120, protocol._LONGEST - 50, 5):
-        reply, log = _read(lambda _, before=before: _raise(ValueError("x" * before + PASSWORD)))
-        assert PASSWORD[:9] not in reply["errorMessage"] + log
+# A log line is quoted after it is masked.
+TEXTS = ["made-up line\n\tmade-up line", {"a": "made-up-a", "b": ["made-up-b"]}, [["made-up-a"]]]
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "made-up line\n\tmade-up line",  # a log line is quoted after it is masked
-        {"a": "made-up-a", "b": ["made-up-b"]},
-        [["made-up-a"]],
-    ],
-)
-def test_a_secret_of_several_lines_or_texts_is_masked(secret: Any) -> None:
-    reply, log = _read(lambda _: _raise(ValueError(f"{secret} {json.dumps(secret)}")), secret)
-    assert "[secret]" in reply["errorMessage"] and "made-up" not in besides_records(reply) + log
+@pytest.mark.parametrize("secret", TEXTS)
+def test_a_secret_of_several_lines_or_texts_is_masked(secret):
+    reply, texts = _read(lambda _: _raise(ValueError(f"{secret} {json.dumps(secret)}")), secret)
+    assert "[secret]" in reply["errorMessage"] and "made-up" not in texts
 
 
-def test_type_trace_and_line_of_code_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_type_trace_and_line_of_code_are_redacted(monkeypatch):
     """The line of code that the trace shows is this file's, which holds the secret."""
     monkeypatch.setattr(protocol, "PROJECT", protocol.Path(__file__).parent)
     secret = "made_up_secret_in_a_name"
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         raise type(secret, (Exception,), {})("made_up_secret_in_a_name")
 
-    reply, _ = _read(step, secret)
-    assert reply["errorType"] == "[secret]" and secret not in json.dumps(reply)
-    assert any(
-        frame[0] == "test_leaks.py" and '{})("[secret]")' in frame[3]
-        for frame in reply["stackTrace"]
-    )
+    reply, texts = _read(step, secret)
+    assert reply["errorType"] == "[secret]" and secret not in texts
+    (line,) = [frame[3] for frame in reply["stackTrace"] if frame[0] == "test_leaks.py"]
+    assert '{})("[secret]")' in line
 
 
-def test_the_proxys_password_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxys_password_is_a_secret(monkeypatch):
     url = "http://me:made%2Dup%2Fproxy@127.0.0.1:9"
     monkeypatch.setenv("CONNECTOR_PROXY", url)
-    reply, log = _read(lambda _: _raise(ValueError(f"{url} made-up/proxy")))
-    assert not leaks(besides_records(reply) + log, ["made-up/proxy"])
+    _, texts = _read(lambda _: _raise(ValueError(f"{url} made-up/proxy")))
+    assert not leaks(texts, ["made-up/proxy"])
 
 
-def _everything(fetch: Fetch) -> str:
+def _everything(fetch):
     """What somebody prints who looks for a mistake."""
     keys = {name: fetch.secrets[name] for name in fetch.secrets}
     return f"{fetch!r} {vars(fetch)} {keys} {json.dumps(keys)} {fetch.payload._values} {keys!r:.60}"
 
 
-def _raise_text(fetch: Fetch, key: str) -> Any:
-    response = fetch.get("/echo?where=all&code=400", ok=[400])
-    raise RuntimeError(f"{response.text} {response.headers} {response.content!r}"[:3000])
-
-
-def _raise_from(fetch: Fetch, key: str) -> Any:
+def _raise_from(fetch, key):
     try:
         fetch.get("/echo?where=json")
     except UpstreamError as raised:
         raise KeyError(key, raised) from raised
 
 
-def _log_all(fetch: Fetch, key: str) -> Any:
+def _log_all(fetch, key):
     try:
         fetch.get("/echo?where=html")
     except UpstreamError:
@@ -208,18 +186,16 @@ def _log_all(fetch: Fetch, key: str) -> Any:
     return Page([{"id": 1}], key)
 
 
-def _at_a_closed_port(fetch: Fetch, key: str) -> Any:
-    with closed_port() as url:
-        return fetch.get(f"{url}/x?key={key}")
-
-
-def _echo(where: str) -> Callable[[Fetch, str], Any]:
+def _echo(where):
     return lambda f, key: Page(f.get("/echo", params={"where": where}).rows("data"))
 
 
-PLACES: dict[str, Callable[[Fetch, str], Any]] = {
+def _elsewhere(fetch, path, headers=None):
+    return fetch.get(fetch.payload["elsewhere"] + path, headers=headers)
+
+
+PLACES = {
     **{f"echo {where}": _echo(where) for where in ECHOES},
-    "echo 500": lambda f, key: f.get("/echo?where=html&code=500"),
     "echoed next URL": lambda f, key: Page([{"id": 1}], f.get("/echo?where=next").value("next")),
     "echoed token": lambda f, key: Page([{"id": 1}], f.get("/echo?where=token").value("next")),
     "echoed position": lambda f, key: Page([], cursor=f.get("/echo?where=token").value("next")),
@@ -227,7 +203,6 @@ PLACES: dict[str, Callable[[Fetch, str], Any]] = {
     "path": lambda f, key: f.get(f"/nowhere/{key}"),
     "query": lambda f, key: f.get("/nowhere", params={"k": key}),
     "query of what is cut": lambda f, key: f.get("/cut", params={"k": key}),
-    "query of what is reset": lambda f, key: f.get("/reset", params={"k": key}),
     "query of a loop": lambda f, key: f.get("/loop", params={"k": key}),
     "query of a wait": lambda f, key: f.get("/status?code=429&after=9999", params={"k": key}),
     "header": lambda f, key: f.get("/status?code=400", headers={"X-Key": key}),
@@ -235,19 +210,16 @@ PLACES: dict[str, Callable[[Fetch, str], Any]] = {
     "body": lambda f, key: f.post("/echo?where=json", json={"key": key}),
     "method": lambda f, key: f.request(key, "/rows"),
     "host": lambda f, key: f.get(f"https://{key}.example/"),
-    "other host": lambda f, key: f.get(f"{f.payload['elsewhere']}/x?key={key}"),
-    "header for another host": lambda f, key: f.get(
-        f"{f.payload['elsewhere']}/status?code=400", headers={"X-Key": f"key={key}"}
-    ),
+    "other host": lambda f, key: _elsewhere(f, f"/x?key={key}"),
+    "header for another host": lambda f, key: _elsewhere(f, "/status?code=400", {"X-Key": key}),
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
-    "closed port": _at_a_closed_port,
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
+    "raise at the cut": lambda f, key: _raise(ValueError("x" * (protocol._LONGEST - 85) + key)),
     "second page": lambda f, key: _raise(OSError(key)) if f.token else Page([{"id": 1}], 1),
-    "raise text": _raise_text,
+    "raise text": lambda f, key: _raise(KeyError(f.get("/echo?where=all", ok=[400]).text[:3000])),
     "raise from": _raise_from,
     "retry later": lambda f, key: _raise(RetryLater(9999, key)),
-    "token expired": lambda f, key: _raise(TokenExpired(key)),
     "start over": lambda f, key: _raise(StartOver(key)),
     "upstream error": lambda f, key: _raise(UpstreamError(key)),
     "log all": _log_all,
@@ -255,7 +227,6 @@ PLACES: dict[str, Callable[[Fetch, str], Any]] = {
     "unicode error": lambda f, key: key.encode("ascii") + b"\xff".decode(),
     "wrong page": lambda f, key: key,
     "wrong rows": lambda f, key: Page(key),
-    "wrong row": lambda f, key: Page([key]),
     "wrong value": lambda f, key: Page([{"id": 1, key: object()}]),
     "wrong key": lambda f, key: Page([{"id": [key]}]),
     "undeclared table": lambda f, key: Page([], tables={key: [{"id": 1}]}),
@@ -267,14 +238,14 @@ PLACES: dict[str, Callable[[Fetch, str], Any]] = {
 HARMLESS = {"good", "echo redirect", "echo token", "echo next", "log all", "key of a row"}
 
 
-@pytest.mark.parametrize(("place", "kind"), [*zip(PLACES, itertools.cycle(AUTHS))])
+@pytest.mark.parametrize("place, kind", [*zip(PLACES, itertools.cycle(AUTHS))])
 @pytest.mark.parametrize("refused", [False, True])
-def test_no_place_shows_a_secret(server: Faults, place: str, kind: str, refused: bool) -> None:
+def test_no_place_shows_a_secret(server, place, kind, refused):
     """With each kind of auth in turn; a server that knows another secret refuses this one."""
     secret, user = "made-up/pass+word&'%-_~0815", "the client's id/é?"
     server.clients = {user: "x" if refused else secret}
 
-    def step(fetch: Fetch) -> Any:
+    def step(fetch):
         page = PLACES[place](fetch, fetch.secrets["apiToken"])
         right = isinstance(page, Page) or place == "wrong page"
         return page if right else Page([{"id": 1}], str(page))

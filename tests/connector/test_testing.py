@@ -1,15 +1,12 @@
 """connector.testing: one step on one canned reply, without network and without waiting."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from connector import ConnectorError, Fetch, OAuth2ClientCredentials, Page, Payload, Source, codec
+from connector import ConnectorError, OAuth2ClientCredentials, Page, Payload, Source, codec
 from connector import clock as clocks
 from connector.errors import StepError
-from connector.testing import Reply, StepPage, call_step, held_clock
-
-from .scripted import source as made_source
+from connector.testing import Reply, call_step, held_clock
 
 AUTH = OAuth2ClientCredentials("https://login.example.com/token", "clientId", "clientSecret")
 SOURCE = {"base_url": "https://{tenant}.example.com", "auth": AUTH}
@@ -17,7 +14,7 @@ source = Source(**SOURCE, secrets=["key"], payload=["region"])
 
 
 @source.entity("thing", primary_key=["id"], cursor="at", page_size=50)
-def thing(fetch: Fetch) -> Page:
+def thing(fetch):
     response = fetch.get(
         "/things",
         params={"since": fetch.since, "cursor": fetch.token, "limit": fetch.page_size},
@@ -29,15 +26,19 @@ def thing(fetch: Fetch) -> Page:
 REPLY = {"data": [{"id": 1, "at": "2026-01-01"}], "next": "b", "removed": [{"id": 9}]}
 
 
-def ran(step: Any, reply: Any = (), entity: Any = None, **fetch: Any) -> StepPage:
+def ran(step, reply=(), entity=None, **fetch):
     """call_step() on a step that is declared for the purpose."""
     return call_step(Source(**SOURCE).entity("thing", **(entity or {}))(step), reply, **fetch)
 
 
-@pytest.mark.parametrize(
-    "reply", [REPLY, codec.encode(REPLY), Reply(json=REPLY), [Reply(json=REPLY)]]
-)
-def test_the_page_that_the_step_returned_is_there_to_look_at(reply: Any) -> None:
+def seen(look, entity=None, **fetch):
+    """What a step sees that asks nothing."""
+    (row,) = ran(lambda fetch: Page([{"is": look(fetch)}]), (), entity, **fetch).rows
+    return row["is"]
+
+
+@pytest.mark.parametrize("reply", [REPLY, codec.encode(REPLY), Reply(REPLY), [Reply(REPLY)]])
+def test_the_page_that_the_step_returned_is_there_to_look_at(reply):
     """A reply is values, bytes, a canned reply, or a list of those; no OAuth token is asked for."""
     page = call_step(thing, reply)
     assert list(page.rows) == REPLY["data"]
@@ -45,40 +46,24 @@ def test_the_page_that_the_step_returned_is_there_to_look_at(reply: Any) -> None
     assert thing.__name__ == "thing" and callable(thing), "a step stays an ordinary function"
 
 
-@pytest.mark.parametrize(
-    ("passed", "params"),
-    [
-        ({"since": "2025", "token": "a"}, {"since": "2025", "cursor": "a", "limit": "50"}),
-        ({"page_size": 7, "until": "2026"}, {"limit": "7"}),
-    ],
-)
-def test_the_request_that_the_step_made_is_there_to_look_at(passed: Any, params: Any) -> None:
+def test_the_request_that_the_step_made_is_there_to_look_at():
     """Secrets and payload are made up unless passed in; credentials are left out."""
-    made_up = call_step(thing, REPLY, **passed).request
-    assert (made_up.method, made_up.path, made_up.params) == ("GET", "/things", params)
-    assert made_up.headers["X-Signed"] and made_up.headers["X-Region"]
+    request = call_step(thing, REPLY, since="2025", token="a").request
+    assert (request.method, request.path) == ("GET", "/things")
+    assert request.params == {"since": "2025", "cursor": "a", "limit": "50"}
+    assert request.headers["X-Signed"] and request.headers["X-Region"]
     secrets = {"key": "key-99", "clientSecret": "real-secret-77"}
     payload = {"region": "eu", "tenant": "x"}
-    request = call_step(thing, REPLY, secrets=secrets, payload=payload).request
-    assert request.url.startswith("https://x.example.com/things?")
+    request = call_step(thing, REPLY, page_size=7, secrets=secrets, payload=payload).request
+    assert request.url == "https://x.example.com/things?limit=7"
     assert (request.headers["X-Signed"], request.headers["X-Region"]) == ("key-99", "eu")
     assert "Authorization" not in request.headers and "real-secret-77" not in repr(request)
 
 
-def test_a_canned_reply_has_status_and_headers() -> None:
-    def step(fetch: Fetch) -> Page:
-        response = fetch.get("/things", ok=[404])
-        return Page([{"status": response.status_code}], response.link("next"))
-
-    url = "https://made-up.example.com/things?page=2"
-    page = ran(step, Reply(json=[], status=404, headers={"Link": f'<{url}>; rel="next"'}))
-    assert (list(page.rows), page.next_token) == ([{"status": 404}], url)
-
-
-def test_a_step_of_several_requests_gets_several_replies() -> None:
+def test_a_step_of_several_requests_gets_several_replies():
     """One after the other from a list, else the same one for all."""
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         job = fetch.post("/jobs", json={"since": fetch.since}).value("id")
         return Page(fetch.get(f"/jobs/{job}").rows("rows"))
 
@@ -91,46 +76,50 @@ def test_a_step_of_several_requests_gets_several_replies() -> None:
         ran(step, [Reply(json={"id": 7})])
 
 
-@pytest.mark.parametrize(
-    ("entity", "payload", "bounds"),
-    [
-        ({"cursor": "at", "start": Payload("x", "2025-01-01")}, {}, ("2025-01-01", None)),
-        ({"cursor": "at", "start": Payload("from")}, {}, (None, None)),
-        ({"cursor": "at", "start": Payload("from")}, {"from": "2025-03-01"}, ("2025-03-01", None)),
-        (
-            {"cursor": "at", "start": "2020-01-01", "window": timedelta(days=1)},
-            {},
-            ("2020-01-01", "2020-01-02"),
-        ),
-        ({"soft_delete": True, "primary_key": ["id"]}, {}, (None, None)),
-    ],
-)
-def test_an_entity_of_any_kind_can_be_called(entity: Any, payload: Any, bounds: Any) -> None:
-    page = ran(lambda f: Page([{"is": (f.since, f.until)}]), (), entity, payload=payload)
-    assert page.rows == [{"is": bounds}]
+def test_a_step_that_loops_over_its_pages_is_stopped():
+    def step(fetch):
+        while fetch.get("/things").value("next"):
+            pass
+        return Page()
+
+    says = r"no reply is left .*\(20 requests before it\): a step gets one page, and returns"
+    with pytest.raises(AssertionError, match=says):
+        ran(step, {"next": "b"})
 
 
-@pytest.mark.parametrize(
-    ("step", "passed", "error", "text"),
-    [
-        (lambda fetch: Page(), {}, TypeError, r"@source\.entity"),
-        (thing, {"sinse": "2025-01-01"}, TypeError, "since, started"),
-        (source.entity("none")(lambda fetch: None), {}, ConnectorError, "returned a NoneType"),
-        (source.entity("fails")(lambda fetch: 1 / 0), {}, ZeroDivisionError, "division"),
-    ],
-)
-def test_what_is_wrong_comes_out(step: Any, passed: Any, error: Any, text: str) -> None:
+WINDOW = {"start": "2020-01-01", "window": timedelta(days=1)}
+BOUNDS = [
+    ({"cursor": "at", "start": Payload("x", "2025-01-01")}, {}, ("2025-01-01", None)),
+    ({"cursor": "at", "start": Payload("from")}, {}, (None, None)),
+    ({"cursor": "at", "start": Payload("from")}, {"from": "2025-03-01"}, ("2025-03-01", None)),
+    ({"cursor": "at", **WINDOW}, {}, ("2020-01-01", "2020-01-02")),
+    ({"soft_delete": True, "primary_key": ["id"]}, {}, (None, None)),
+]
+
+
+@pytest.mark.parametrize("entity, payload, bounds", BOUNDS)
+def test_an_entity_of_any_kind_can_be_called(entity, payload, bounds):
+    assert seen(lambda fetch: (fetch.since, fetch.until), entity, payload=payload) == bounds
+
+
+WRONG = [
+    (lambda fetch: Page(), {}, TypeError, r"@source\.entity"),
+    (thing, {"sinse": "2025-01-01"}, TypeError, "since, started"),
+    (source.entity("none")(lambda fetch: None), {}, ConnectorError, "returned a NoneType"),
+    (source.entity("fails")(lambda fetch: 1 / 0), {}, ZeroDivisionError, "division"),
+]
+
+
+@pytest.mark.parametrize("step, passed, error, text", WRONG)
+def test_what_is_wrong_comes_out(step, passed, error, text):
     with pytest.raises(error, match=text):
         call_step(step, REPLY, **passed)
 
 
-# ---- the clock
-
-
 @pytest.mark.parametrize("status", [500, 429])
-def test_nothing_sleeps(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_nothing_sleeps(monkeypatch, status):
     class Sleepless(clocks.SystemClock):
-        sleep = None  # type: ignore[assignment]
+        sleep = None
 
     monkeypatch.setattr(clocks, "current", Sleepless())
     failing = Reply(json={}, status=status)
@@ -143,60 +132,46 @@ def test_nothing_sleeps(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
         assert clock.slept and clock.time > 1_700_000_000
 
 
-def test_started_is_the_tests_clock_unless_passed_in() -> None:
-    def started(**passed: Any) -> Any:
-        return ran(lambda fetch: Page([{"is": fetch.started}]), **passed).rows[0]["is"]
-
+def test_started_is_the_tests_clock_unless_passed_in():
     passed = datetime(2026, 2, 3, tzinfo=UTC)
     with held_clock(1_700_000_000) as clock:
         clock.advance(60)
-        assert started() == datetime.fromtimestamp(1_700_000_060, UTC)
-        assert started(started=passed) == passed
-    assert abs((datetime.now(UTC) - started()).total_seconds()) < 3600
+        assert seen(lambda f: f.started) == datetime.fromtimestamp(1_700_000_060, UTC)
+        assert seen(lambda f: f.started, started=passed) == passed
+    assert abs((datetime.now(UTC) - seen(lambda f: f.started)).total_seconds()) < 3600
 
 
-# ---- since_as
+FORMS = [
+    ("2025-12-31T20:00:00.25Z", {}, "iso", "2025-12-31T20:00:00.25Z"),
+    ("2025-12-31T20:00:00.75Z", {}, "epoch", 1767211200),
+    ("2025-12-31T20:00:00.75Z", {}, "epoch_ms", 1767211200750),
+    ("2026-11-27T18:36:47.000-0800", {}, "%Y/%m/%d %H:%M", "2026/11/27 18:36"),
+    (1767211200750, {"cursor_type": "epoch_ms"}, "epoch", 1767211200),
+    ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "epoch", 1767236400),
+    ("31.12.2025", {"cursor_type": "%d.%m.%Y", "timezone": "Asia/Tokyo"}, "%b %d", "Dec 31"),
+    (None, {}, "iso", None),
+    ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
+    ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
+    ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
+    ("2025-11-02 01:30", {"timezone": "America/New_York"}, "epoch", 1762061400),
+    (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
+]
 
 
-def since_as(since: Any, form: str, **options: Any) -> Any:
-    """What a step gets that asks for its lower bound in this form."""
-    declare = made_source().entity("thing", primary_key=["id"], cursor="at", **options)
-    step = declare(lambda fetch: Page([{"is": fetch.since_as(form)}]))
-    (row,) = call_step(step, {}, since=since).rows
-    return row["is"]
-
-
-@pytest.mark.parametrize(
-    ("since", "options", "form", "value"),
-    [
-        ("2025-12-31T20:00:00.25Z", {}, "iso", "2025-12-31T20:00:00.25Z"),
-        ("2025-12-31T20:00:00.75Z", {}, "epoch", 1767211200),
-        ("2025-12-31T20:00:00.75Z", {}, "epoch_ms", 1767211200750),
-        ("2026-11-27T18:36:47.000-0800", {}, "%Y/%m/%d %H:%M", "2026/11/27 18:36"),
-        (1767211200750, {"cursor_type": "epoch_ms"}, "epoch", 1767211200),
-        ("2025-12-31T20:00:00", {"timezone": "America/Denver"}, "epoch", 1767236400),
-        ("31.12.2025", {"cursor_type": "%d.%m.%Y", "timezone": "Asia/Tokyo"}, "%b %d", "Dec 31"),
-        (None, {}, "iso", None),
-        ("2026-11-27T18:41:47.000-0800", {"timezone": "Asia/Tokyo"}, "%d. %H:%M", "28. 11:41"),
-        ("2026-11-27T18:41:47.999-0800", {}, "iso", "2026-11-28T02:41:47.999Z"),
-        ("2026-11-27T18:41:47Z", {}, "%S.%f 100%%", "47.000000 100%"),
-        ("2025-11-02 01:30", {"timezone": "America/New_York"}, "epoch", 1762061400),
-        (-1, {"cursor_type": "epoch_ms"}, "epoch", -1),
-    ],
-)
-def test_since_can_be_had_in_another_form(since: Any, options: Any, form: str, value: Any) -> None:
-    found = since_as(since, form, **options)
+@pytest.mark.parametrize("since, options, form, value", FORMS)
+def test_since_can_be_had_in_another_form(since, options, form, value):
+    found = seen(lambda fetch: fetch.since_as(form), {"cursor": "at", **options}, since=since)
     assert found == value and type(found) is type(value)
 
 
-@pytest.mark.parametrize(
-    ("since", "options", "text"),
-    [
-        ("event-17", {"cursor_type": "text"}, "'event-17', which is not an instant"),
-        (17, {"cursor_type": "sequence"}, "17, which is not an instant"),
-        ("2025-12-31T20:00:00", {}, "timezone="),
-    ],
-)
-def test_since_that_has_no_other_form_is_an_error(since: Any, options: Any, text: str) -> None:
+NO_FORMS = [
+    ("event-17", {"cursor_type": "text"}, "'event-17', which is not an instant"),
+    (17, {"cursor_type": "sequence"}, "17, which is not an instant"),
+    ("2025-12-31T20:00:00", {}, "timezone="),
+]
+
+
+@pytest.mark.parametrize("since, options, text", NO_FORMS)
+def test_since_that_has_no_other_form_is_an_error(since, options, text):
     with pytest.raises(StepError, match=rf"since_as\('epoch'\).*{text}"):
-        since_as(since, "epoch", **options)
+        seen(lambda fetch: fetch.since_as("epoch"), {"cursor": "at", **options}, since=since)

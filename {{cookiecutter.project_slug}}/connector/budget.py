@@ -71,7 +71,7 @@ class Budget:
             return
         if seconds >= self.remaining():
             if asked:
-                raise wait or RateLimited(seconds, f"{why}: asked to wait {seconds:.0f} s")
+                raise wait or RateLimited(seconds, f"{why}: must wait {seconds:.0f} s")
             raise DeadlineExceeded(f"{why}; the time of this call is over")
         if seconds >= 1:
             log.logger.info(log.line("waiting", **fields, seconds=round(seconds, 1), why=why))

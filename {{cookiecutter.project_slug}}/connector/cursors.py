@@ -96,6 +96,12 @@ class Cursors:
         west = self._unknown(_WEST) if point.naive else 0
         return self.is_time and bool(point.at > floor(moment * SECOND) - west)
 
+    def is_before(self, point: Point, start: Point) -> bool:
+        """Whether a point surely lies before a start, which a user may write without an offset."""
+        if self.alike(point, start):
+            return bool(point.at < start.at)
+        return bool(point.at < start.at - max(_EAST, _WEST))
+
     def passed(self, point: Point, moment: float) -> bool:
         """Whether a point surely lies after a moment (epoch seconds)."""
         east = self._unknown(_EAST) if point.naive else 0
@@ -157,6 +163,8 @@ class Cursors:
         at, (wall, offset) = self.earliest(point), self._form.read(point.value)
         if form in ("epoch", "epoch_ms"):
             return at // (SECOND if form == "epoch" else SECOND // 1000)
+        if form != "iso" and "%" not in str(form):
+            raise CursorError('the form is "iso", "epoch", "epoch_ms" or a strftime text')
         try:
             moment = moment_of(at)
             if form == "iso":
@@ -203,21 +211,18 @@ class PageCursors:
         self.present = not kinds <= {type(MISSING)}  # whether any record has the column
         self.unreadable: list[tuple[int, Any]] = []  # index and value, null and blank ones not
         self.error: CursorError | None = None  # why the first of those cannot be read
+        self._is_mixed = False  # whether some have an offset and others have none
         # What can be read, and what it sorts by.
         self._values: Sequence[Any]
         self._keys: Sequence[Any]
         try:
             self._values = _of_one_kind(values, kinds)
             self._keys = cursors.keys(self._values)
-            self._is_mixed = False
         except ValueError:
             self.points = list(map(self._read, range(len(values))))
-            points = [point for point in self.points if point is not None]
-            self._values, self._keys = [p.value for p in points], [p.at for p in points]
-            self._is_mixed = len({point.naive for point in points}) > 1
-        self.readable = len(self._values)
-        top = max(range(self.readable), key=self._keys.__getitem__, default=None)
-        self.top = None if top is None else self._point(top)
+            self._use(self.points)
+        else:
+            self._find_top()
 
     @cached_property
     def points(self) -> list[Point | None]:
@@ -256,12 +261,35 @@ class PageCursors:
             return None
         return self._first(before, goes_back)
 
-    def mixed(self, known: Point | None) -> _Pair:
-        """The first one that cannot be compared with the one before it, or with one from before."""
+    def keep_alike(self, known: Point | None) -> None:
+        """Let those not count that cannot be compared with `known`, or else with most others."""
         alike = self._cursors.alike
         if not self._is_mixed and (self.top is None or known is None or alike(self.top, known)):
-            return None
-        return self._first(known, lambda before, point: not alike(before, point))
+            return
+        points = [point for point in self.points if point is not None]
+        naive = sum(point.naive for point in points) * 2 > len(points)
+        known = known or next(point for point in points if point.naive == naive)
+        for index, point in enumerate(self.points):
+            if point is not None and not alike(point, known):
+                self.error = self.error or CursorError(
+                    f"{quoted(point.value)} cannot be compared with {quoted(known.value)}: one has "
+                    "an offset and the other has none. Declare timezone=, or write all in one form "
+                    "in the step"
+                )
+                self.unreadable.append((index, point.value))
+                self.points[index] = None
+        self._use(self.points)
+
+    def _use(self, points: list[Point | None]) -> None:
+        found = [point for point in points if point is not None]
+        self._values, self._keys = [point.value for point in found], [point.at for point in found]
+        self._is_mixed = len({point.naive for point in found}) > 1
+        self._find_top()
+
+    def _find_top(self) -> None:
+        self.readable = len(self._values)
+        top = max(range(self.readable), key=self._keys.__getitem__, default=None)
+        self.top = None if top is None else self._point(top)
 
     def _first(self, before: Point | None, is_wrong: Callable[[Point, Point], bool]) -> _Pair:
         for index, point in enumerate(self.points):

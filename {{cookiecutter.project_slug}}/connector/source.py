@@ -20,6 +20,18 @@ Step = Callable[[Fetch], Page]
 S = TypeVar("S", bound=Step)
 UNSET: Any = msgspec.UNSET
 
+# The types of options, and examples; mypy finds others, but a fetch.py is tried before.
+_OPTIONS: dict[str, tuple[type, str]] = {
+    "cursor": (str, '"updated_at"'),
+    "cursor_type": (str, '"epoch"'),
+    "timezone": (str, '"America/Denver"'),
+    "lookback": (timedelta, "timedelta(minutes=5)"),
+    "window": (timedelta, "timedelta(days=1)"),
+    "page_size": (int, "100"),
+    "tables": (Mapping, '{"order_line": ["id"]}'),
+    "headers": (Mapping, '{"Accept": "application/json"}'),
+    "workers": (int, "4"),
+}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -107,6 +119,9 @@ class Source:
                     f"{host!r} in allowed_hosts is not a host name such as files.example.com: "
                     "leave out https://, port and path"
                 )
+        _check_types("", headers=headers, workers=workers)
+        if auth is not None and not callable(auth):
+            raise SourceError('auth must be like auth=BearerToken("apiToken"), or a function')
         if workers < 1:
             raise SourceError(f"workers is {workers!r}; it must be at least 1")
         self.base_url = base_url
@@ -180,6 +195,16 @@ class Source:
                     f"entity {name!r}: a step takes one argument, such as def {name}(fetch: "
                     f"Fetch) -> Page ({error})"
                 ) from None
+            _check_types(
+                f"entity {name!r}: ",
+                cursor=cursor,
+                cursor_type=cursor_type,
+                timezone=timezone,
+                lookback=lookback,
+                window=window,
+                page_size=page_size,
+                tables=tables,
+            )
             key = _columns(name, primary_key)
             others = {table: _columns(table, columns) for table, columns in (tables or {}).items()}
             keys = {name: key, **others}
@@ -229,6 +254,13 @@ class Source:
         joined.sort(key=list(self.entities.values()).index)
         self.lanes = [lane for lane in self.lanes if lane not in shared]
         self.lanes.append([*joined, entity])
+
+
+def _check_types(where: str, **options: Any) -> None:
+    for name, value in options.items():
+        kind, example = _OPTIONS[name]
+        if value is not None and not isinstance(value, kind):
+            raise SourceError(f"{where}{name} is {value!r}; it must be like {name}={example}")
 
 
 def _contradictions(entity: Entity, others: Collection[Entity]) -> Iterator[str]:

@@ -15,7 +15,6 @@ from connector.response import Response
 from connector.secrets import Settings
 
 Record = Mapping[str, Any]
-_UNSET: Any = object()
 
 
 class Page:
@@ -28,8 +27,8 @@ class Page:
             such records; within a page they win over `rows`.
         tables: Records of further tables, as declared with `tables=`; they only ever add.
         cursor: A position that the upstream handed out (an event id, a delta link): any JSON
-            value, committed as it is when the walk ends and handed back as `fetch.since`. Not
-            together with the entity's `cursor`.
+            value, committed as it is when the walk ends and handed back as `fetch.since`; None
+            keeps the one before. Not together with the entity's `cursor`.
     """
 
     def __init__(
@@ -39,23 +38,13 @@ class Page:
         *,
         deleted: Iterable[Record] | Mapping[str, Iterable[Record]] = (),
         tables: Mapping[str, Iterable[Record]] | None = None,
-        cursor: Any = _UNSET,
+        cursor: Any = None,
     ) -> None:
         self.rows = rows
         self.next_token = next_token
         self.deleted = deleted
         self.tables = tables or {}
-        self._cursor = cursor
-
-    @property
-    def has_cursor(self) -> bool:
-        """Whether the step set `cursor`."""
-        return self._cursor is not _UNSET
-
-    @property
-    def cursor(self) -> Any:
-        """The position that the step set, or None."""
-        return self._cursor if self.has_cursor else None
+        self.cursor = cursor
 
     def __repr__(self) -> str:
         return "<Page>"
@@ -178,7 +167,7 @@ class Fetch(msgspec.Struct, frozen=True, eq=False):
             path,
             params=params if self.token is None else None,
             headers=headers,
-            ok=frozenset(ok),
+            ok=_statuses(ok),
             auth=auth,
             follow=True,
             link=self.token,
@@ -224,7 +213,13 @@ class Fetch(msgspec.Struct, frozen=True, eq=False):
             headers=headers,
             json=json,
             data=data,
-            ok=frozenset(ok),
+            ok=_statuses(ok),
             auth=auth,
             retry=method.upper() != "POST" if retry is None else retry,
         )
+
+
+def _statuses(ok: Any) -> frozenset[int]:
+    if isinstance(ok, str) or not isinstance(ok, Iterable):
+        raise StepError(f"ok is {ok!r}; it must be a list of statuses, such as ok=[404]")
+    return frozenset(ok)

@@ -25,6 +25,7 @@ from connector.sync.state import State
 from connector.sync.walk import Context, Walk
 
 _MADE_UP = "made-up"
+_MOST_REQUESTS = 20  # of one page that are answered alike
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
     Raises:
         TypeError: `step` is not a fetch step, or a name in `fetch` is unknown.
-        AssertionError: It makes more requests than there are responses.
+        AssertionError: It makes more requests than there are responses, or more than twenty for
+            one response.
         Exception: Whatever the step raises.
     """
     entity = getattr(step, "entity", None)
@@ -90,7 +92,10 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
     def send(request: requests.PreparedRequest, seconds: float) -> requests.Response:
         sent.append(_sent(request))
         answer = next(replies, None)
-        assert answer is not None, f"no reply is left for {request.method} {request.url}"
+        assert answer is not None, (
+            f"no reply is left for {request.method} {request.url} ({len(sent) - 1} requests before "
+            "it): a step gets one page, and returns in next_token where the next one starts"
+        )
         return _response(answer, request)
 
     source = copy(entity.source)
@@ -155,7 +160,7 @@ def _replies(value: Any) -> Iterator[Reply]:
         return iter(value)
     if not isinstance(value, Reply):
         value = Reply(body=value) if isinstance(value, bytes) else Reply(json=value)
-    return repeat(value)
+    return repeat(value, _MOST_REQUESTS)
 
 
 def _response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:

@@ -342,6 +342,8 @@ def _chaos(work: Work, seed: int) -> None:
     outcome.check()
     rows, calls = counted(outcome.rows, "row"), counted(outcome.calls, "call")
     console.say(f"the same tables as after an undisturbed sync: {rows}, {calls}", "green")
+    if not outcome.rows:
+        console.warn("nothing was compared: the function delivers no rows")
 
 
 def _edited(text: str) -> str:

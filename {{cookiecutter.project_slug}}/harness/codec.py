@@ -13,6 +13,15 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
+def decode_strictly(data: bytes | str) -> Any:
+    """As `decode`, without half surrogate pairs.
+
+    Raises:
+        msgspec.DecodeError: It is not JSON or has half a surrogate pair; says at which byte.
+    """
+    return _DECODER.decode(data)
+
+
 def decode(data: bytes | str) -> Any:
     """A JSON text as Python values; half surrogate pairs stay as they are.
 
@@ -20,7 +29,7 @@ def decode(data: bytes | str) -> Any:
         ValueError: It is not JSON (NaN, Infinity and a byte order mark are not), or not UTF-8.
     """
     try:
-        return _DECODER.decode(data)
+        return decode_strictly(data)
     except msgspec.DecodeError:  # msgspec has no half surrogate pairs
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse)

@@ -196,6 +196,9 @@ class Work:
     def finish(self, tables: Warehouse) -> None:
         """Check a sync that has ended."""
         self.findings.finish(tables.tables(), tables.unmatched())
+        seen = self.upstream[1].requests if self.upstream else []
+        if refused := next(filter(None, (each.refusal for each in seen)), ""):
+            self.console.warn(f"the sample API refused a request: {refused}")
 
     @property
     def tables_file(self) -> Path:
@@ -219,9 +222,8 @@ class Work:
                     f"{warehouse.path} has tables of the real API", "leave out --warehouse"
                 )
             if warehouse.use_for(self._upstream) is not None:
-                self.console.warn(
-                    "the sample API changed since the last sync: its tables and state were dropped"
-                )
+                changed = "has changed" if self._upstream != REAL else "was read before"
+                self.console.warn(f"the sample API {changed}: its tables and state were dropped")
         return warehouse
 
     def state(self) -> dict[str, Any]:

@@ -40,13 +40,7 @@ class SetupFailed(HarnessError):
 def create(work: Work, group: str, app: str, function: str, key: str, *, send: bool) -> None:
     """Print the request that creates a paused connection, or send it and run the setup tests.
 
-    Args:
-        work: Of the command.
-        group: Id of the destination's group.
-        app: The function app's name, without .azurewebsites.net.
-        function: The function's name, "" for the one of this folder.
-        key: Function key, "" to ask for it.
-        send: Whether to send it.
+    Without `function` it is the one of this folder; without `key` it is asked for.
 
     Raises:
         SetupFailed: A setup test failed; the connection is there.
@@ -138,9 +132,9 @@ def _test(work: Work, connection: str) -> None:
         status, message = str(each.get("status")), each.get("message")
         line = f"{status:<10} {each.get('title')}" + (f": {message}" if message else "")
         work.console.say(line, _STYLES.get(status, ""))
-    if failed := [str(each.get("title")) for each in tests if "FAILED" in str(each.get("status"))]:
+    if failed := [each.get("title") for each in tests if "FAILED" in str(each.get("status"))]:
         raise SetupFailed(
-            f"{', '.join(failed)} failed at Fivetran; connection {connection} exists",
+            f"{', '.join(map(str, failed))} failed at Fivetran; connection {connection} exists",
             f"fix it, and run `python -m harness connect --id {connection}`",
         )
     if not tests:

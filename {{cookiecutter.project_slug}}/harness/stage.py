@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
@@ -13,18 +13,20 @@ from typing import Any, NoReturn
 import pytest
 
 from harness import chaos, codec
+from harness.console import counted
 from harness.errors import FunctionFailed, HarnessError
 from harness.project import CONNECTION, EXAMPLE, Connection, Project
 from harness.protocol.messages import Answer, Exchange, read
 from harness.protocol.rules import Finding, Findings
 from harness.redact import Redactor
-from harness.sample import Faults, Sample, Seen, Server, load
+from harness.sample import Faults, Sample, Server, load
 from harness.sync import Fivetran
 from harness.target import Target
 from harness.target.local import FunctionTarget, Logs
 from harness.target.network import short_sleeps
 from harness.warehouse import Warehouse
 from harness.warehouse.compare import differences
+from harness.warehouse.names import listed, to_name
 
 Expected = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 TRUNCATED = "maybe-truncated"  # a rule
@@ -125,7 +127,11 @@ class Stage:
             if error is None and not (self.sample.checks and self.sample.secrets()):
                 pytest.skip(f"{self.sample.name} takes any secret")
             if error is None:
-                return fail("the function reported no error")
+                refused = sum(bool(seen.problem) for seen in self.server.requests)
+                return fail(
+                    f"the function reported no error, but {self.sample.name} refused {refused} of "
+                    "its requests: does the step catch the exception, or is the status in ok=?"
+                )
             self.sync(tables)
             self.check(tables, hint="an error must not move the cursor")
         return error
@@ -147,11 +153,7 @@ class Stage:
                     f"an undisturbed sync delivered no row: does {self.sample.name} have records?"
                 )
             if self.entities and (lacks := [name for name in due if name not in there]):
-                return (
-                    f"fetch.py delivered no record of {lacks[0]} (but of: "
-                    f"{', '.join(there) or 'no entity'}): an entity has the same name in fetch.py "
-                    "and in [entity.…] of sample.toml"
-                )
+                return self._lacking(lacks[0], [*there])
             appended = [] if exactly else [name for name in self.entities if not there.get(name)]
             entities = [name for name in self.entities if name not in appended]
             found = differences(
@@ -160,9 +162,35 @@ class Stage:
         if not found:
             return ""
         causes = [describe(each) for each in self.findings if each.rule.id == TRUNCATED]
+        causes = causes or list(self._other_keys(there))
         if not causes and self.entities:
             causes = [hint or (_MISSING if found[0].missing else _CHANGED)]
         return "\n".join([str(found[0]), *causes])
+
+    def _lacking(self, name: str, others: Sequence[str]) -> str:
+        """Why an entity may have no table."""
+        what = f"fetch.py delivered no record of {name}"
+        if others:
+            return (
+                f"{what} (but of: {', '.join(others)}): an entity has the same name in fetch.py "
+                "and in [entity.…] of sample.toml"
+            )
+        pages = sum(seen.status == 200 and seen.entity == name for seen in self.server.requests)
+        return (
+            f"{what}, although {self.sample.name} answered {counted(pages, 'request')} for it: "
+            "does the step return the rows, and is fetch.since the bound that the API expects?"
+        )
+
+    def _other_keys(self, there: Mapping[str, Collection[str]]) -> Iterator[str]:
+        """Where the primary key is not that of sample.toml."""
+        for name in self.entities:
+            spec = self.sample.spec
+            key = spec.entities[name].primary_key
+            if name in there and set(there[name]) != set(map(to_name, key)):
+                yield (
+                    f"the primary key of {name} is {listed(there[name])} in fetch.py and "
+                    f"{listed(key)} in {spec.at(f'entity.{name}', 'primary_key')}"
+                )
 
     def check_bounds(self, exchanges: list[Exchange], first: int) -> None:
         """Fail if an entity that can be read from its cursor on was read from its beginning.
@@ -204,7 +232,7 @@ class Stage:
                 if error is not None:
                     break
             problem = few.text(error) if error else few._problem(tables)
-            refused = next(filter(None, map(_refusal, few.server.requests)), "")
+            refused = next(filter(None, (seen.refusal for seen in few.server.requests)), "")
             return problem and (refused or problem)
 
     def text(self, error: HarnessError) -> str:
@@ -257,17 +285,6 @@ def _unreported() -> Iterator[None]:
         yield
     finally:
         root.handlers = handlers
-
-
-def _refusal(seen: Seen) -> str:
-    """Why the sample API refused a request; a page past the last one does not count."""
-    if not seen.problem or (seen.status == 404 and seen.entity):
-        return ""
-    try:
-        why = codec.decode(seen.problem)["message"]
-    except (ValueError, TypeError, KeyError):
-        why = seen.problem
-    return f"{seen.method} {seen.path}: {why}"
 
 
 def describe(found: Finding) -> str:

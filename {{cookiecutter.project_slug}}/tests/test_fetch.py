@@ -44,7 +44,9 @@ RECORD = {
 {% if cursor %}
 {{ nested(cursor.split("."), '"2026-01-05T08:30:00Z"') -}}
 {% endif %}
+{% if "amount" not in columns and cursor.split(".")[0] != "amount" %}
     "amount": 12.5,
+{% endif %}
 }
 {% if style == "link_header" %}
 BODY: object = {{ body("RECORD", next) }}

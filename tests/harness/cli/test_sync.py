@@ -261,3 +261,15 @@ def test_the_sample_and_the_real_api_never_mix(baked: Path, result: Result) -> N
     sample.write_text(text.replace("\nid = ", "\nnumber = 7\nid = "), encoding="utf-8")
     changed = result("sync", "--sample", "--port", "0")
     assert changed["state_before"] == {}, "sample.toml describes another upstream now"
+
+
+def test_what_the_sample_refused_is_shown_though_the_step_went_on(baked: Path, run: Run) -> None:
+    fetch = baked / "fetch.py"
+    text = fetch.read_text(encoding="utf-8").replace('"/transaction"', '"/payments", ok=[404]')
+    text = text.replace('rows("data")', 'rows("data", default=[])')
+    text = text.replace('value("next_cursor")', "value('next_cursor', default=None)")
+    fetch.write_text(text, encoding="utf-8")
+    code, written = run("sync", "--sample", "--port", "0")
+    assert code == 0
+    assert "the sample API refused a request: GET /payments: the sample has no GET" in written
+    assert "nothing was compared" in run("sync", "--chaos", "1")[1]

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 SECRET = 'pä"ss w/ö\\r>d&+'
 
 
+JSON = json.dumps(SECRET)[1:-1]
+
+
 @pytest.mark.parametrize(
     "escaped",
     [
@@ -23,11 +26,11 @@ SECRET = 'pä"ss w/ö\\r>d&+'
         quote(SECRET, safe="").lower(),
         quote_plus(SECRET),
         quote(quote(SECRET)),
-        json.dumps(SECRET)[1:-1],
+        JSON,
         json.dumps(SECRET, ensure_ascii=False)[1:-1],
-        json.dumps(SECRET)[1:-1].replace("&", r"\u0026").replace(">", r"\u003E"),
-        json.dumps(SECRET)[1:-1].replace("/", r"\/"),
-        json.dumps(json.dumps(SECRET)[1:-1])[1:-1],
+        JSON.replace("&", r"\u0026").replace(">", r"\u003E"),
+        JSON.replace("/", r"\/"),
+        json.dumps(JSON)[1:-1],
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode(),
     ],

@@ -1,216 +1,276 @@
-"""What the report tells of runs and tables."""
+"""What the report shows of runs and tables: read as XML, and in a browser where there is one."""
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
+import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import duckdb
 import pytest
-from handmade import SECRET
+from handmade import SECRET, make
+from harness.cli import main
 
-Make = Callable[..., Path]
-Run = Callable[..., tuple[int, str]]
-Report = Callable[..., Any]
-
-
+# Ten records, three a call; one third of `maybe` is null.
+GOOD = """
+at = state.get("at", 0)
+rows = [{"id": n, "name": f"name {n}", "email": f"{n}@example.com", "note": "a private note",
+         "maybe": n if n % 3 else None} for n in range(at, min(at + 3, LAST))]
+return page({"at": at + len(rows)}, rows, at + len(rows) < LAST)
+"""
+TEN = GOOD.replace("LAST", "10")
 MARKUP = "</td></script><script>document.title='owned'</script><img src=x onerror=\"a()\">'\"&lt;"
 HOSTILE = f"""
 bad = {MARKUP!r}
-if at:
+if state:
     return reply({{"errorMessage": bad, "errorType": bad, "stackTrace": [[bad, 1, bad, bad]]}})
-return reply({{
-    "state": {{"at": 1, bad: bad}},
-    "insert": {{"thing": [{{"id": bad, "name": bad, "list": [bad], bad: 1}}]}},
-    "schema": {{"thing": {{"primary_key": ["id"]}}}},
-    "hasMore": True,
-    bad: bad,
-}})
-"""
-LEAKING = """
-if at:
-    return reply({"errorMessage": "refused " + secret, "stackTrace": [["a.py", 1, "f", secret]]})
-return reply({
-    "state": {"at": 1},
-    "insert": {"thing": [{"id": secret, "name": "Bearer " + secret, "list": [secret],
-                          "cut": "x" * 112 + secret}]},
-    "schema": {"thing": {"primary_key": ["id"]}},
-    "hasMore": True,
-})
+rows = [{{"id": bad, "list": [bad], bad: 1, "words": "a\\x1b long text " * 40}}]
+rows[0] |= {{f"column_{{n}}": n for n in range(30)}}
+return reply({{"state": {{bad: bad, "long": "x" * 900}}, "insert": {{"thing": rows}},
+              "schema": {{"thing": {{"primary_key": ["id"]}}}}, "hasMore": True, bad: bad}})
 """
 
 
-def test_the_last_run_its_tables_and_the_state_are_shown(project: Make, reported: Report) -> None:
-    project(blocked=["thing.note", "secret_table"], hashed=["thing.email"])
-    page = reported("sync --calls 3")
-    (top,) = page.all("header")
-    assert "stopped by --calls" in top.text and "function_app.py" in top.text
-    assert [tile.text for tile in page.all("dd")][::2][:2] == ["9", "3"], "rows and calls"
-    assert "9 rows · key id" in page.section("table-thing")
-    assert page.row("id") == "idkeySMALLINT0%"
-    assert page.row("maybe") == "maybeSMALLINT33%"
-    assert page.row("email") == "emailhashedVARCHAR0%"
-    assert page.row("note").startswith("noteblocked: not written")
-    assert page.row("_fivetran_synced").startswith("_fivetran_syncedadded by Fivetran")
-    assert "Blocked, not written: secret_table" in page.section("tables")
-    assert "The first 6 of 9 rows" in page.section("table-thing")
-    cells = [cell.text for cell in page.all("td", under="table-thing")]
+class Page:
+    """A page, whose elements are all closed."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.root = ElementTree.fromstring(re.sub("<(meta|br)([^>]*)>", r"<\1\2/>", source[15:]))
+
+    def all(self, path: str) -> list[ElementTree.Element]:
+        return self.root.findall(f".//{path}")
+
+    def texts(self, path: str) -> list[str]:
+        return [re.sub(r"\s*\n\s*", "", "".join(each.itertext())) for each in self.all(path)]
+
+    def text(self, path: str) -> str:
+        return "".join(self.texts(path))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
+    """Runs a command in the current folder: its exit code and what it wrote."""
+
+    def run(command: str) -> tuple[int, str]:
+        code, written = main(command.split()), capsys.readouterr()
+        return code, written.out + written.err
+
+    return run
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any) -> Callable[..., Page]:
+    """Makes a function with a body or goes on with the last one, runs commands; the report."""
+
+    def report(body: str = "", *commands: str, **connection: Any) -> Page:
+        if body:
+            monkeypatch.chdir(make(tmp_path / "project", body, **connection))
+        for command in (*commands, "report"):
+            code, written = run(command)
+        assert code == 0, written
+        return Page(Path(".fivetran/report.html").read_text("utf-8"))
+
+    return report
+
+
+TABLE = "article[@id='table-thing']"
+
+
+def test_the_last_run_its_tables_and_the_state_are_shown(report: Any) -> None:
+    hidden = {"blocked": ["thing.note", "secret_table"], "hashed": ["thing.email"]}
+    page = report(TEN, "sync --calls 3", **hidden)
+    assert "stopped by --calls" in page.text("header") and "function_app.py" in page.text("header")
+    assert page.texts("dd")[:4:2] == ["9", "3"], "rows and calls"
+    assert "9 rows · key id" in page.text(TABLE)
+    rows = page.texts(f"{TABLE}//table[@class='columns']//tr")
+    assert {"idkeySMALLINT0%", "maybeSMALLINT33%", "emailhashedVARCHAR0%"} <= set(rows)
+    assert "noteblocked: not written––" in rows
+    assert any(row.startswith("_fivetran_syncedadded by Fivetran") for row in rows)
+    assert "Blocked, not written: secret_table" in page.text("section[@id='tables']")
+    assert "The first 6 of 9 rows" in page.text(TABLE)
+    cells = page.texts(f"{TABLE}//td")
     assert {"name 0", "name 5", "null"} <= set(cells) and "name 6" not in cells
-    assert len(page.all("span", "hash")) == 6
+    assert len(page.all("span[@class='hash']")) == 6
     assert "@example.com" not in page.source and "a private note" not in page.source
-    assert '"at": 9' in page.section("state")
+    assert '"at": 9' in page.text("section[@id='state']")
     places = [
-        [(box.attributes["x"], box.attributes["width"]) for box in page.all("rect", kind)]
+        [(box.get("x"), box.get("width")) for box in page.all(f"rect[@class='{kind}']")]
         for kind in ("span-function", "bar-rows", "bar-reply")
     ]
     assert len(places[0]) == 3 and places[0] == places[1] == places[2]
 
 
-def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(
-    project: Make, reported: Report
-) -> None:
-    project("""
+def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(report: Any) -> None:
+    page = report(
+        """
         rows = [{"id": n, **{f"c{i}": i for i in range(40)}} for n in (1, 2)]
-        done = {"delete": {"thing": [{"id": 1}]}} if at else {"insert": {"thing": rows}}
-        return reply({"state": {"at": at + 1}, "hasMore": not at,
+        done = {"delete": {"thing": [{"id": 1}]}} if state else {"insert": {"thing": rows}}
+        return reply({"state": {"at": 1}, "hasMore": not state,
                       "schema": {"thing": {"primary_key": ["id"]}}, **done})
-    """)
-    page = reported("sync")
-    assert "2 rows, 1 of them deleted" in page.section("table-thing")
-    (row,) = page.all("tr", "deleted")
-    assert row.text.startswith("1")
-    assert "43 columns" in [each.text for each in page.all("summary", under="table-thing")]
+        """,
+        "sync",
+    )
+    assert "2 rows, 1 of them deleted" in page.text(TABLE)
+    (row,) = page.texts("tr[@class='deleted']")
+    assert row.startswith("1")
+    assert "43 columns" in page.texts(f"{TABLE}//summary")
 
 
-def test_the_file_is_named_or_the_command_says_why_there_is_none(
-    project: Make, harness: Run, reported: Report
+def test_the_file_is_for_its_owner_or_the_command_says_why_there_is_none(
+    report: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = project()
-    code, written = harness("report")
+    folder = make(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    code, written = run("report")
     assert code == 3 and "nothing was synced yet" in written and "harness sync" in written
-    harness("sync")
-    code, written = harness("report", "--out", "shown/page.html", "--json")
+    (folder / ".fivetran").chmod(0o755)
+    run("sync")
+    code, written = run("report --out shown/page.html --json")
     assert (code, Path(json.loads(written)["file"])) == (0, Path("shown/page.html"))
-    assert (folder / "shown/page.html").read_text("utf-8").startswith("<!doctype html>")
-    code, written = harness("report", "--out", "connection.json/page.html")
+    if os.name != "nt":
+        assert (folder / ".fivetran").stat().st_mode & 0o777 == 0o700
+        assert (folder / "shown/page.html").stat().st_mode & 0o777 == 0o600
+    code, written = run("report --out connection.json/page.html")
     assert code == 3 and "cannot be written" in written
-    page = reported("reset --yes")
+    page = report("", "reset --yes")
     assert "No run is recorded yet" in page.source and "No tables yet." in page.source
 
 
-def test_the_page_needs_nothing_else_and_forbids_scripts(project: Make, reported: Report) -> None:
-    project()
-    page = reported("sync")
-    names = {name for element in page.elements for name in element.attributes}
+def test_data_stays_text_and_the_page_needs_nothing_else(report: Any) -> None:
+    page = report(HOSTILE, "sync")
+    assert MARKUP in page.text(TABLE), "in a row"
+    assert MARKUP in page.text("p[@class='message']"), "in the error"
+    assert MARKUP.replace('"', '\\"') in page.text("section[@id='state']")
+    assert not page.all("script") and not page.all("img")
+    names = {name for element in page.all("*") for name in element.attrib}
     assert not names & {"src", "href", "srcset", "action", "data"}
     assert not [name for name in names if name.startswith("on")]
     assert "url(" not in page.source and "@import" not in page.source
-    (policy,) = [e for e in page.all("meta") if "http-equiv" in e.attributes]
-    assert policy.attributes["content"].startswith("default-src 'none'; style-src")
+    (policy,) = page.all("meta[@http-equiv]")
+    assert policy.get("content").startswith("default-src 'none'; style-src")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-def test_a_run_that_was_killed_is_reported_with_the_calls_that_it_wrote(
-    project: Make, reported: Report
-) -> None:
-    folder = project("import os, signal, time\nos.kill(os.getpid(), signal.SIGKILL)")
-    command = [sys.executable, "-m", "harness", "sync"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True)
-    page = reported()
-    assert "it was killed" in page.all("header")[0].text
-
-
-def test_data_stays_text(project: Make, reported: Report) -> None:
-    """Markup in values, keys, columns, fields and errors shows as it is and makes no element."""
-    project(HOSTILE)
-    page = reported("sync")
-    assert MARKUP in page.section("table-thing"), "in a row"
-    assert MARKUP in page.all("section", "problem")[0].text, "in the error"
-    assert MARKUP.replace('"', '\\"') in page.section("state"), "in the state"
-    assert not page.all("script")
-    assert not page.all("img")
-
-
-def test_no_secret_stands_in_the_page(project: Make, reported: Report) -> None:
-    folder = project(LEAKING)
-    page = reported("sync")
-    assert "[secret]" in page.section("table-thing")
+def test_no_secret_stands_in_the_page(report: Any) -> None:
+    page = report(
+        """
+        secret = request["secrets"]["apiToken"]
+        if state:
+            trace = [["a.py", 1, "f", secret]]
+            return reply({"errorMessage": "refused " + secret, "stackTrace": trace})
+        return page({"at": 1}, [{"id": secret, "list": [secret], "cut": "x" * 112 + secret}], True)
+        """,
+        "sync",
+        f'state --set {{"thing":"{SECRET}"}}',
+    )
+    assert '"thing": "[secret]"' in page.text("section[@id='state']")
+    assert "[secret]" in page.text(TABLE)
     assert "refused [secret]" in page.source
-    for form in (SECRET[:6], json.dumps(SECRET)[1:-1], "s3cret-Ü&amp;+/tökén"):
+    for form in (SECRET[:6], json.dumps(SECRET)[1:-1], html.escape(SECRET)):
         assert form not in page.source
-    assert SECRET.encode() in (folder / ".fivetran/warehouse.duckdb").read_bytes(), "as delivered"
+    assert SECRET.encode() in Path(".fivetran/warehouse.duckdb").read_bytes(), "as delivered"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-def test_the_page_and_its_folder_are_for_their_owner_alone(project: Make, reported: Report) -> None:
-    """The folder too where it was there before, open to others."""
-    folder = project()
-    home = folder / ".fivetran"
-    home.mkdir(mode=0o755)
-    reported("sync")
-    assert home.stat().st_mode & 0o777 == 0o700
-    assert (home / "report.html").stat().st_mode & 0o777 == 0o600
+def test_a_run_of_many_calls_has_a_bar_for_several(report: Any) -> None:
+    report(TEN, "sync --calls 1")
+    with duckdb.connect(".fivetran/warehouse.duckdb") as database:  # as a killed run leaves it
+        database.execute("UPDATE _harness.runs SET ended = ''")
+        more = "SELECT calls.* REPLACE (n AS number, n AS sent) FROM range(2, 261) numbers(n)"
+        database.execute(f"INSERT INTO _harness.calls {more}, _harness.calls")
+    page = report()
+    titles = page.texts("rect[@class='bar-rows']/title")
+    assert 100 <= len(titles) <= 250
+    assert titles[0].startswith("calls 1 to 2")
+    assert "it was killed, or is still running" in page.text("header")
 
 
-def test_a_run_of_many_calls_has_a_bar_for_several(project: Make, reported: Report) -> None:
-    project("""
-        return reply({"state": {"at": at + 1}, "insert": {"thing": [{"id": at}]},
-                      "schema": {"thing": {"primary_key": ["id"]}}, "hasMore": at < 259})
-    """)
-    page = reported("sync")
-    assert 100 <= len(page.all("rect", "bar-rows")) <= 250
-    assert page.all("rect", "bar-rows")[0].text.startswith("calls 1 to 2")
-
-
-def test_findings_stand_by_severity_with_place_and_advice(project: Make, reported: Report) -> None:
-    project(
-        "return reply({'state': {'token': secret}, 'hasMore': False, 'extra': 1,"
-        "'insert': {'thing': [{'a': '2026-01-01T00:00:00'}]}})"
+def test_findings_stand_by_severity_with_place_and_advice(report: Any) -> None:
+    page = report(
+        """
+        return reply({'state': {'token': request["secrets"]["apiToken"]}, 'hasMore': False,
+                      'extra': 1, 'insert': {'thing': [{'a': '2026-01-01T00:00:00'}]}})
+        """,
+        "sync",
     )
-    page = reported("sync")
-    found = page.all("article", "finding")
-    severities = [next(iter(each.classes - {"finding"})) for each in found]
+    found = page.all("section[@id='findings']/article")
+    severities = [each.get("class").split()[-1] for each in found]
     assert severities == sorted(severities, key=["error", "warning", "notice"].index)
-    assert "secret-in-reply" in found[0].text
-    assert "Fivetran" in found[0].text
-    assert "→" in found[0].text
-    assert page.all("header")[0].text.count("done") == 0
+    first = "".join(found[0].itertext())
+    assert all(text in first for text in ("secret-in-reply", "Fivetran", "→"))
 
 
-def test_a_failed_run_shows_its_calls_and_its_error(project: Make, reported: Report) -> None:
-    project(
-        "if at == 6:\n    return reply({'errorMessage': 'refused'})\n"
-        "return reply({'state': {'at': at + 3}, 'insert': {'thing': [{'id': at}]},"
-        "'schema': {'thing': {'primary_key': ['id']}}, 'hasMore': True})"
-    )
-    page = reported("sync")
-    (problem,) = page.all("section", "problem")
-    assert "refused" in problem.text
-    (box,) = page.all("rect", "span-lost")
-    assert "refused" in box.text
-    assert len(page.all("rect", "span-function")) == 2
+def test_a_failed_run_shows_its_calls_and_its_error(report: Any) -> None:
+    body = """
+        if state.get("at") == 2:
+            return reply({"errorMessage": "refused"})
+        at = state.get("at", 0) + 1
+        return page({"at": at}, [{"id": at}], True)
+    """
+    page = report(body, "sync")
+    assert "refused" in page.text("section[@class='card problem']")
+    (text,) = page.texts("rect[@class='span-lost']/title")
+    assert "refused" in text
+    assert len(page.all("rect[@class='span-function']")) == 2
 
 
-def test_earlier_runs_can_be_opened(project: Make, reported: Report) -> None:
-    """The newest first, each with its calls and findings; a setup test is a run too."""
-    project()
-    page = reported("test", "resync", "sync --calls 1")
-    runs = [each.text.split("·")[1].split()[0] for each in page.all("summary", under="runs")]
-    assert runs == ["resync", "test"]
-    assert len(page.all("table", "numbers", under="runs")) == 2
+def test_earlier_runs_can_be_opened_and_rows_that_did_not_come_again_are_counted(
+    report: Any,
+) -> None:
+    page = report(TEN, "test", "sync", "sync --calls 1")
+    runs = [text.split("·")[1].split()[0] for text in page.texts("section[@id='runs']//summary")]
+    assert runs == ["sync", "test"], "the newest first"
+    assert len(page.all("section[@id='runs']//table")) == 2
+    code = Path("function_app.py")
+    code.write_text(code.read_text("utf-8").replace("10", "8"), "utf-8")
+    page = report("", "resync")
+    assert "thing: 2 rows did not come again: marked as deleted" in page.text("main")
 
 
-def test_rows_that_a_resync_did_not_bring_are_counted(project: Make, reported: Report) -> None:
-    folder = project()
-    page = reported("sync")
-    code = folder / "function_app.py"
-    code.write_text(code.read_text("utf-8").replace("10)", "8)").replace("< 10", "< 8"), "utf-8")
-    page = reported("resync")
-    assert "thing: 2 rows did not come again: marked as deleted" in page.source.replace(
-        "<code>", ""
-    ).replace("</code>", "")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+# Reports to the page around it how wide the content is; the page's policy has to make way for it.
+PROBE = "<script>parent.postMessage(document.documentElement.scrollWidth, '*')</script>"
+FRAME = """<!doctype html><title>waiting</title>
+<script>addEventListener("message", (event) => { document.title += " " + event.data })</script>"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+def test_a_browser_runs_no_data_and_shows_the_page_on_a_desk_and_a_phone_light_and_dark(
+    report: Any, tmp_path: Path
+) -> None:
+    def browser(file: str, *options: str) -> str:
+        command = [
+            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--disable-quic", "--virtual-time-budget=2000",
+            f"--user-data-dir={tmp_path / 'browser'}", *options, Path(file).resolve().as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+        return done.stdout.decode("utf-8")
+
+    source = report(HOSTILE, "sync").source
+    document = browser(".fivetran/report.html", "--dump-dom")
+    assert "<title>acme: local sync</title>" in document
+    assert "<script" not in document and "<img" not in document and "&lt;script&gt;" in document
+
+    # Nothing but tables within it has to be scrolled sideways.
+    policy = source[source.index("<meta http-equiv") : source.index("<meta name")]
+    probed = html.escape(source.replace(policy, "").replace("</body>", f"{PROBE}</body>"))
+    widths = (1200, 390)
+    frames = [f'<iframe style="width:{w}px;border:0" srcdoc="{probed}"></iframe>' for w in widths]
+    Path("frames.html").write_text(FRAME + "".join(frames), encoding="utf-8")
+    title = browser("frames.html", "--dump-dom").split("<title>")[1].split("</title>")[0]
+    assert sorted(title.split()) == ["1200", "390", "waiting"]
+
+    shots = set()
+    for number, option in enumerate(("--window-size=1200,900", "--force-dark-mode")):
+        shot = tmp_path / f"{number}.png"
+        browser(".fivetran/report.html", option, f"--screenshot={shot}")
+        shots.add(shot.read_bytes())
+    assert len(shots) == 2 and all(shot.startswith(b"\x89PNG") for shot in shots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from harness.sample.faults import Faults
 from harness.stage import Stage
 
-from .conftest import SAMPLE, Changes, Staged, failures, replaced
+from .conftest import SAMPLE, Changes, Staged, failures, replaced, run
 
 WithRuntime = Callable[[str, str], Stage]
 GENERATED = Path(harness.__file__).parents[1]
@@ -83,9 +84,60 @@ VARIANTS: dict[str, Changes] = {
     "without both": {**KEYLESS, **WITHOUT_CURSOR},
     "soft delete": {**WITHOUT_CURSOR, "page_size=25": "page_size=25, soft_delete=True"},
 }
+TELLS = {'rows = "data"': 'rows = "data"\ndeleted = "deleted"'}
 DELETED = {
     'rows("data"), next_token': 'rows("data"), deleted=response.rows("deleted"), next_token',
-    'rows = "data"': 'rows = "data"\ndeleted = "deleted"',
+    **TELLS,
+}
+FIRST_ALONE = 'rows("data"), deleted=() if fetch.token else response.rows("deleted"), next_token'
+# What is wrong in a step, the test that fails, and the cause that it names.
+MISTAKES: dict[str, tuple[str, Changes, str, str]] = {
+    "never ends the walk": (
+        "page_number",
+        {" if rows else None": ""},
+        "test_sync_delivers_every_record",
+        "50 pages in a row had no records: the step in fetch.py never ends the walk",
+    ),
+    "throws the rows away": (
+        "cursor",
+        {'Page(response.rows("data")': "Page([]"},
+        "test_sync_delivers_every_record",
+        r"no record of thing, although sample.toml answered \d+ requests for it: does the step",
+    ),
+    "has another primary key": (
+        "cursor",
+        {'primary_key=["id"]': 'primary_key=["lat"]'},
+        "test_sync_delivers_every_record",
+        r"primary key of thing is \(lat\) in fetch.py and \(id\) in sample.toml line \d+",
+    ),
+    "leaves deletions out": (
+        "cursor",
+        TELLS,
+        "test_changes_arrive_with_the_next_sync",
+        r"is one too many \(in all: 62 too many\)\nthe API deleted it: pass .*Page\(deleted=…\)",
+    ),
+    "leaves deletions of later pages out": (
+        "cursor",
+        {**TELLS, 'rows("data"), next_token': FIRST_ALONE},
+        "test_changes_arrive_with_the_next_sync",
+        "the API deleted it",
+    ),
+    "takes a refusal for an empty page": (
+        "page_number",
+        {'"page": page}': '"page": page}, ok=[401]', 'rows("data")': 'rows("data", default=[])'},
+        "test_wrong_secrets_are_reported",
+        r"no error, but sample.toml refused \d+ of its requests: does the step catch .*ok=\?",
+    ),
+}
+# Wall clocks of a zone that is behind UTC: what changes now is in no slice, were it read as UTC.
+ZONED = {
+    "from connector import": "from datetime import timedelta\n\nfrom connector import",
+    'cursor="updated_at"': 'cursor="updated_at", timezone="America/Los_Angeles", '
+    'window=timedelta(days=90), start="2025-06-01T00:00:00"',
+    '"updated_since": fetch.since': '"updated_since": fetch.since, "updated_before": fetch.until',
+    'since = "updated_since"': 'since = "updated_since"\nuntil = "updated_before"\n'
+    'timezone = "America/Los_Angeles"',
+    "08:30:00.000000Z": "08:30:00.000000",
 }
 # Deletions in one entity alone, and records that the step reads.
 STATION = """
@@ -162,4 +214,18 @@ def test_one_entity_tells_deletions_beside_one_that_cannot(with_runtime: WithRun
     fetch, sample = project("page_number", {})
     stage = with_runtime(fetch + STATION, sample + STATION_SAMPLE)
     assert failures(stage) == {}
-    assert len(stage.server.records("thing")) == len(stage.server.records("station")) + 3
+    assert len(stage.server.records("thing")) > len(stage.server.records("station")) + 50
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_step_is_named(with_runtime: WithRuntime, mistake: str) -> None:
+    style, changes, name, says = MISTAKES[mistake]
+    with pytest.raises(pytest.fail.Exception) as failed:
+        run(name, with_runtime(*project(style, changes)))
+    assert re.search(says, str(failed.value)), failed.value
+
+
+def test_wall_clocks_of_a_zone_are_played(with_runtime: WithRuntime) -> None:
+    stage = with_runtime(*project("cursor", ZONED))
+    run("test_changes_arrive_with_the_next_sync", stage)
+    assert played(stage, 5) == ""

@@ -14,52 +14,43 @@ from harness.redact import Redactor
 from harness.warehouse import Noticed, Privacy, Warehouse
 
 Record = dict[str, Any]
-Key = Sequence[str] | None
 
 
 class Desk:
-    """The warehouse of a test."""
-
-    warehouse: Warehouse
+    """An open warehouse."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._replies = count(1)
-        self.open()
+        self.path, self._replies = path, count(1)
+        self.warehouse = Warehouse(path, schema="acme")
 
-    def open(
-        self, blocked: Sequence[str] = (), hashed: Sequence[str] = (), schema: str = "acme"
-    ) -> None:
-        """Opens the file, again if it is open."""
-        if hasattr(self, "warehouse"):
-            self.warehouse.close()
-        self.warehouse = Warehouse(self.path, schema=schema, privacy=Privacy(blocked, hashed))
+    def open(self, schema: str = "acme") -> None:
+        """Opens the file again, as another command would."""
+        self.warehouse.close()
+        self.warehouse = Warehouse(self.path, schema=schema, privacy=self.warehouse.privacy)
 
-    def send(self, *, key: Key = ("id",), **parts: Any) -> Noticed:
-        """Applies a reply as a function would send it; `item` has the primary key `key`."""
-        schema = {} if key is None else {"schema": {"item": {"primary_key": list(key)}}}
-        reply = {"state": {"reply": next(self._replies)}, "hasMore": False} | schema | parts
+    def hide(self, *blocked: str, hashed: Sequence[str] = ()) -> None:
+        self.warehouse.privacy = Privacy(blocked, hashed)
+
+    def send(self, **parts: Any) -> Noticed:
+        """Applies a reply as a function would send it."""
+        reply = {"state": {"reply": next(self._replies)}, "hasMore": False, **parts}
         answer = Answer(200, "application/json", codec.encode(reply), 0.0)
         return self.warehouse.apply(read(answer, Redactor()))
 
-    def insert(self, *records: Record, **parts: Any) -> Noticed:
+    def insert(self, *records: Record, key: Sequence[str] = ("id",), **parts: Any) -> Noticed:
         """Applies a reply that inserts into `item`."""
-        return self.send(insert={"item": list(records)}, **parts)
+        schema = {"item": {"primary_key": list(key)}}
+        return self.send(**{"schema": schema, "insert": {"item": list(records)}, **parts})
 
     def delete(self, *records: Record, **parts: Any) -> Noticed:
         """Applies a reply that deletes from `item`."""
-        return self.send(delete={"item": list(records)}, **parts)
+        return self.insert(insert={}, delete={"item": list(records)}, **parts)
 
     def rows(self, table: str = "item") -> list[Record]:
-        """The rows without Fivetran's columns, but with `_fivetran_deleted`."""
-        return [
-            {
-                name: value
-                for name, value in row.items()
-                if name == "_fivetran_deleted" or not name.startswith("_fivetran")
-            }
-            for row in self.warehouse.rows(table)
-        ]
+        """The rows; of Fivetran's columns with `_fivetran_deleted` alone."""
+        hidden = {"_fivetran_batch", "_fivetran_index", "_fivetran_synced"}
+        found = self.warehouse.rows(table)
+        return [{name: row[name] for name in row if name not in hidden} for row in found]
 
     def types(self, table: str = "item") -> dict[str, str]:
         """The DuckDB type of each column of the source."""
@@ -67,9 +58,25 @@ class Desk:
         return {c.name: c.type for c in found.columns if not c.name.startswith("_fivetran")}
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The desk of all tests: emptying a warehouse is faster than making one."""
+    desk = Desk(tmp_path_factory.mktemp("desk") / "warehouse.duckdb")
+    yield desk
+    desk.warehouse.close()
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(shared: Desk) -> Desk:
     """A desk with an empty warehouse."""
+    shared.warehouse.reset()
+    shared.hide()
+    return shared
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Desk]:
+    """A desk with a file of this test's."""
     desk = Desk(tmp_path / "warehouse.duckdb")
     yield desk
     desk.warehouse.close()

@@ -16,7 +16,7 @@ import requests
 from connector import clock, codec, urls
 from connector.auth import MESSAGES
 from connector.budget import Budget
-from connector.errors import ConnectorError, UpstreamError
+from connector.errors import ConnectorError, DeadlineExceeded, RateLimited, UpstreamError
 from connector.http import transport, waits
 from connector.http.drafts import draft, redirected
 from connector.http.signing import Signer
@@ -29,7 +29,6 @@ from connector.source import Source
 ATTEMPTS = 5
 REDIRECTS = 5
 _QUOTED = 200  # characters of a body that an error quotes
-_DAY = 86400.0
 
 
 class Traffic:
@@ -65,11 +64,11 @@ class Traffic:
 
     def observe_response(self, response: requests.Response) -> None:
         """Note the upstream's clock."""
-        now, date = clock.now(), waits.date_of(response.headers.get("Date", ""))
-        if date is None or "Age" in response.headers or abs(date - now) >= _DAY:
+        date = waits.clock_of(response)
+        if date is None:
             return
         if self.sent_at is None:
-            self.sent_at = date - (now - self._began)
+            self.sent_at = date - (clock.now() - self._began)
         self.answered_at = date + 1  # a Date has no fraction
 
 
@@ -169,6 +168,7 @@ class Client:
         post = partial(self._post_for_token, options.fields)
         hop, hops = request, 0
         failures = limits = 0
+        limit: UpstreamError | None = None  # the last answer that asked to wait
         renewed = False
         while True:
             label, host = self._label(hop), urlsplit(hop.url or "").netloc
@@ -181,6 +181,10 @@ class Client:
             limited, wait = False, None
             try:
                 response = self._exchange(hop, signed, options, label, attempt)
+            except DeadlineExceeded:
+                if limit is None:
+                    raise
+                raise RateLimited(waits.backoff(limits), limit.why) from None
             except TransportError as lost:
                 again = options.retry and lost.retryable
                 error = UpstreamError(
@@ -215,7 +219,7 @@ class Client:
                 raise error
             patient = limited or wait is not None
             if patient:
-                limits += 1
+                limits, limit = limits + 1, error
                 # A wait that is named again and again is too short.
                 if wait is None or limits > ATTEMPTS:
                     wait = max(wait or 0.0, waits.backoff(limits))
@@ -226,7 +230,8 @@ class Client:
                 wait = waits.backoff(failures)
             if limited:
                 self._cool[host] = max(self._cool.get(host, 0.0), clock.monotonic() + wait)
-            self._budget.sleep(wait, error.why, asked=patient, fields=options.fields)
+            why = (limit or error).why  # a rate limit outlasts a broken connection
+            self._budget.sleep(wait, why, asked=limit is not None, fields=options.fields)
             hop, hops = request, 0
 
     def _redirected(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from math import inf
 
 import requests
 
@@ -52,7 +53,7 @@ def asked(response: requests.Response, *, limited: bool) -> float | None:
     The reset of a limit counts only if the response is `limited` by one and no requests are
     left, because many APIs send it with every response.
     """
-    now = _now(response)
+    now = clock_of(response) or clock.now()
     for name, unit in _RETRY_AFTER:
         wait = _seconds(response.headers.get(name, ""), now, unit)
         if wait:
@@ -81,9 +82,20 @@ def date_of(text: str) -> float | None:
         return None
 
 
+def clock_of(response: requests.Response) -> float | None:
+    """The upstream's clock in epoch seconds, which its other dates are by; or None.
+
+    That of a cache (`Age`), or one that is a day off, does not count.
+    """
+    date = date_of(response.headers.get("Date", ""))
+    if date is None or "Age" in response.headers or abs(date - clock.now()) >= RetryLater.LONGEST:
+        return None
+    return date
+
+
 def _limits(response: requests.Response) -> Iterator[tuple[float | None, float | None]]:
     """For each limit in the headers: how many requests are left, seconds until it is reset."""
-    now = _now(response)
+    now = clock_of(response) or clock.now()
     headers = {name.lower(): value for name, value in response.headers.items()}
     for name, value in headers.items():
         if "ratelimit" not in name.replace("rate-limit", "ratelimit"):
@@ -120,10 +132,4 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if number >= 0 else None
-
-
-def _now(response: requests.Response) -> float:
-    """The upstream's clock where it shows it, for its dates are by that one; else ours."""
-    date = date_of(response.headers.get("Date", ""))
-    return clock.now() if date is None else date
+    return number if 0 <= number < inf else None

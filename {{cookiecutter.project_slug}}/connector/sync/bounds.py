@@ -171,7 +171,7 @@ class Bounds:
         """Whether an ordered walk has read enough, whatever comes next."""
         top = page.cursors.top
         if self.entity.order == "desc":
-            return top is not None and walk.since is not None and top.at < walk.since.at
+            return bool(top and walk.since and self.entity.cursors.is_before(top, walk.since))
         if self.entity.order is None or walk.until is not None:
             return False
         # A record dated in the future is no sign that the walk has passed its start.
@@ -186,7 +186,7 @@ class Bounds:
             return start if committed.value is None else committed.value
         if cursor is None:
             return start
-        if start is not None and entity.cursors.alike(start, cursor) and start.at > cursor.at:
+        if start is not None and entity.cursors.is_before(cursor, start):
             return start
         lookback = entity.lookback
         if lookback is None and entity.primary_key:

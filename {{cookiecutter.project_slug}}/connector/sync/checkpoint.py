@@ -36,7 +36,9 @@ class CommitRules:
             )
         if self.entity.cursor is None:
             return walk
-        self._check_comparable(walk, committed, page)
+        known = walk.high or committed.cursor
+        page.cursors.keep_alike(known)
+        page.deleted_cursors.keep_alike(known or page.cursors.top)
         self._check_sorted(walk, page)
         rows, deleted, ascending = page.cursors, page.deleted_cursors, self.entity.order == "asc"
         high = _later(walk.high, rows.highest(walk.bound, walk.until))
@@ -103,18 +105,6 @@ class CommitRules:
             return committed
         value = {"cursor": cursor.value if cursor else None, "seen": seen}
         return Committed(value, cursor, tuple(seen))
-
-    def _check_comparable(self, walk: WalkState, committed: Committed, page: EncodedPage) -> None:
-        known = walk.high or committed.cursor or walk.since
-        found = page.cursors.mixed(known) or page.deleted_cursors.mixed(known)
-        if found is not None:
-            index, point, other = found
-            raise StepError(
-                f"the cursor {quoted(point.value)} cannot be compared with {quoted(other.value)}: "
-                "one has an offset and the other has none. Declare timezone=, or write all in one "
-                "form in the step",
-                record=index,
-            )
 
     def _check_sorted(self, walk: WalkState, page: EncodedPage) -> None:
         order = self.entity.order

@@ -90,11 +90,12 @@ class EncodedPage(msgspec.Struct):
 def encode_page(entity: Entity, page: Page, budget: Budget) -> EncodedPage:
     """Check a page against its entity's declaration and encode it; StepError names the fault."""
     token = None if page.next_token is False else _stored(page.next_token, "next_token")
-    if page.has_cursor and entity.cursor is not None:
+    has_position = page.cursor is not None
+    if has_position and entity.cursor is not None:
         raise StepError("Page(cursor=) does not go with the entity's cursor: use one of them")
-    if page.has_cursor and entity.soft_delete:
+    if has_position and entity.soft_delete:
         raise StepError("Page(cursor=) does not go with soft_delete, which reads everything")
-    position = [_stored(page.cursor, "Page(cursor=)")] if page.has_cursor else None
+    position = [_stored(page.cursor, "Page(cursor=)")] if has_position else None
     deleted = page.deleted
     if not isinstance(deleted, Mapping):
         is_empty = isinstance(deleted, Sized) and not len(deleted)
@@ -305,6 +306,7 @@ def _check_key(batch: Batch, name: str, values: list[Any]) -> None:
     ]
     has = ", ".join(listed[:_LISTED]) + (" …" if len(listed) > _LISTED else "") or "no field"
     what = "is not a single value" if type(values[index]) in (list, dict) else "is missing"
+    what = "is null" if values[index] is None else what
     raise StepError(
         f"the primary key {name!r} of a {batch.table} {what}: every record needs it "
         f"(this one has {has})",

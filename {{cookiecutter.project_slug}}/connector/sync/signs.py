@@ -69,7 +69,7 @@ def _other_orders(entity: Entity, batch: Batch) -> Iterator[Sequence[Any]]:
     """What the list may be sorted by instead: integer keys, and times of creation."""
     yield from (c for c in zip(*batch.keys, strict=True) if set(map(type, c)) == {int})
     records = [codec.members(record) or {} for record in batch.records()]
-    for name in filter(is_time_of_creation, records[0]):
+    for name in filter(is_time_of_creation, records[0] if records else ()):
         with suppress(ValueError):
             values = [codec.parse(record[name]) for record in records if name in record]
             yield entity.cursors.keys(values)

@@ -300,11 +300,12 @@ class Walk:
         committed = context.state.committed(self.entity.name)
         rows = walk.rows + found.page.rows
         if after is None or (rows and not context.budget.has_room()):
-            found.marks = True
+            # An upstream that has never had a record may be broken.
+            found.marks = bool(rows) or self.entity.soft_delete == "may_be_empty"
             after = replace(
                 self._bounds.begin(committed, walk, whole=walk.whole),
                 rehearsing=False,
-                marked=True,
+                marked=found.marks,
                 expected=rows,
                 read_at=clock.now(),
             )

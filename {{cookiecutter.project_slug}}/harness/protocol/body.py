@@ -43,7 +43,7 @@ def decoded(data: bytes, redactor: Redactor) -> tuple[Any, list[Fault]]:
         return None, [_not_json(data, str(error), redactor)]
     if b"\\ud" in data or b"\\uD" in data:
         try:
-            msgspec.json.decode(data)
+            codec.decode_strictly(data)
         except msgspec.DecodeError as error:  # half a surrogate pair
             wrong.append(_not_json(data, str(error), redactor))
     return value, wrong
@@ -54,7 +54,7 @@ def _not_json(data: bytes, why: str, redactor: Redactor) -> Fault:
     place, todo = len(data), ""
     try:
         data.decode()
-        msgspec.json.decode(data)
+        codec.decode_strictly(data)
     except UnicodeDecodeError as error:
         why, place = "a byte that is not UTF-8", error.start
     except (msgspec.DecodeError, RecursionError) as error:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["Faults", "Sample", "Seen", "Server", "load", "made_up"]
 
 
+@dataclass(frozen=True)
 class Sample:
     """What replaces the upstream, not yet running: sample.toml, or a WSGI app."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        secrets: Iterable[str] = (),  # names of those that the function is sent, besides [auth]
-        app: WSGIApplication | None = None,  # its name is spec.upstream
-        short_pages: bool = False,  # half as long as asked
-    ) -> None:
-        self.spec = spec
-        self.name = spec.upstream or FILE
-        self.entities = list(spec.entities) if app is None else None  # None: not known
-        self.checks = spec.auth.kind != "none"  # whether it refuses wrong secrets
-        self._names, self._app, self._short_pages = (*spec.auth.secrets, *secrets), app, short_pages
+    spec: Spec
+    names: tuple[str, ...]  # of the secrets that the function is sent, besides [auth]
+    app: WSGIApplication | None = None  # its name is spec.upstream
+    short_pages: bool = False  # half as long as asked
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.spec.upstream or FILE
+
+    @property
+    def entities(self) -> list[str] | None:
+        """Their names, None where they are not known."""
+        return list(self.spec.entities) if self.app is None else None
+
+    @property
+    def checks(self) -> bool:
+        """Whether it is known to refuse wrong secrets."""
+        return self.spec.auth.kind != "none"
 
     @property
     def has_pages(self) -> bool:
@@ -51,26 +60,26 @@ class Sample:
     def fingerprint(self) -> str:
         """Another one where the file describes another upstream; tables of two must not mix."""
         spec = self.spec
-        content = repr((spec.auth, spec.entities)) if self._app is None else spec.text
+        content = repr((spec.auth, spec.entities)) if self.app is None else spec.text
         digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
         return f"{self.name} {digest[:12]}"
 
     def secrets(self) -> dict[str, str]:
         """A made-up value for each secret."""
-        return {name: made_up(name) for name in self._names}
+        return {name: made_up(name) for name in (*self.spec.auth.secrets, *self.names)}
 
     def fewer(self, records: int) -> Sample:
         """The same with at most so many records of each entity; an app's stay as they are."""
-        spec = msgspec.structs.replace(self.spec, records=min(records, self.spec.records))
-        return Sample(spec, self._names, self._app, self._short_pages)
+        fewest = min(records, self.spec.records)
+        return replace(self, spec=msgspec.structs.replace(self.spec, records=fewest))
 
     def shortened(self) -> Sample:
         """The same with pages half as long as asked."""
-        return Sample(self.spec, self._names, self._app, short_pages=True)
+        return replace(self, short_pages=True)
 
     def serve(self, port: int = 0, faults: Faults | None = None) -> AbstractContextManager[Server]:
         """The running upstream, with new records, on a port (0: a free one) of 127.0.0.1."""
-        return Server(self.spec, self._app, faults, self._short_pages).listening(port)
+        return Server(self.spec, self.app, faults, self.short_pages).listening(port)
 
 
 def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ()) -> Sample:
@@ -80,10 +89,11 @@ def load(folder: Path, upstream: str | None = None, secrets: Iterable[str] = ())
         SampleError: sample.toml or the app is not there, or is wrong.
     """
     spec = Spec(upstream=upstream) if upstream else load_spec(folder / FILE)
-    if not spec.upstream:
-        return Sample(spec, secrets)
-    app, code = _imported(folder, spec.upstream)
-    return Sample(msgspec.structs.replace(spec, text=code), secrets, app)
+    app = None
+    if spec.upstream:
+        app, code = _imported(folder, spec.upstream)
+        spec = msgspec.structs.replace(spec, text=code)
+    return Sample(spec, tuple(secrets), app)
 
 
 def _imported(folder: Path, upstream: str) -> tuple[WSGIApplication, str]:

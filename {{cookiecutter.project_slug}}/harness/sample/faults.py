@@ -51,24 +51,22 @@ class Faults:
 
         Records may change before it.
         """
+        entity = asked.entity
         with self._lock:
             number = self._asked[path]
             self._asked[path] += 1
             chance = random.Random(f"{self._seed} {path} {number}")
             if self._status:
-                is_whole = asked.entity is not None and asked.entity.pagination == "none"
-                kind = "" if self.quiet or not (number or is_whole) else str(self._status)
+                is_later = number or (entity and entity.pagination == "none")
+                kind = str(self._status) if is_later and not self.quiet else ""
             else:
-                self._change(asked.entity, chance, change)
+                counts, seed = chance.choices((0, 1, 2, 4), k=3), chance.getrandbits(32)
+                if chance.random() < self._changing and entity and not self.quiet:
+                    self.done += change(entity, counts, seed)
                 kind = self._by_chance(asked, chance)
             if kind:
                 self.done[kind] += 1
         return chance.choice(("400", "410")) if kind == "expired" else kind
-
-    def _change(self, entity: Entity | None, chance: random.Random, change: Change) -> None:
-        counts, seed = chance.choices((0, 1, 2, 4), k=3), chance.getrandbits(32)
-        if chance.random() < self._changing and entity and not self.quiet:
-            self.done += change(entity, counts, seed)
 
     def _by_chance(self, asked: Asked, chance: random.Random) -> str:
         fails = chance.random() < self._failing

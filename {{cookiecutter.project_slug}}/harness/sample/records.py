@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from harness import codec
-from harness.sample.forms import DAY, SECOND, Form
-from harness.sample.spec import Entity, put, value_at
+from harness.sample.spec import DAY, SECOND, Entity, Form, put, value_at
 
 _HOUR = 3600 * SECOND
 _YEAR = 365 * DAY
+_STEP = 7_342  # of made-up times, in microseconds
 _BASE = 1_700_000_000 * SECOND  # where a year of made-up times begins
 _PARTS = 3  # a composite key counts its last column up to this
 _INNER = 4  # fewer records than this are inside one
@@ -56,29 +56,26 @@ class Store:
     """The records of one entity, changed by any thread."""
 
     def __init__(self, entity: Entity, inside: Sequence[Entity], count: int) -> None:
-        self.entity = entity
-        self.form = Form(value_at(entity.record, entity.cursor)) if entity.cursor else None
+        self.entity, self.form = entity, entity.form()
         self._inside = inside
         self._lock = threading.Lock()
         self._is_log = entity.cursor in entity.primary_key
         made = (repr((entity, inside)), count)
         if made not in _MADE:
             moments = enumerate(self._first_moments(count))
-            _MADE[made] = [self._item(number, 0, moment) for number, moment in moments]
-        self._all = dict(enumerate(_MADE[made]))
+            _MADE[made] = [self._item(number, moment) for number, moment in moments]
+        self._use(_MADE[made])
         first = self.form.first if self.form else 0
-        self._highest = max((item.moment for item in _MADE[made]), default=first)
-        self._list()
+        self._highest = max((item.moment for item in self._all), default=first)
 
     def live(self) -> list[Item]:
         """What is not deleted, in the order of creation."""
-        return [item for item in self._all.copy().values() if not item.deleted]
+        return [item for item in self._all if not item.deleted]
 
     def number_of(self, key: str) -> int | None:
         """Which creation has this primary key (of one column), deleted since or not."""
         (column,) = self.entity.primary_key
-        items = self._all.copy().values()
-        return next((item.number for item in items if str(item.record[column]) == key), None)
+        return next((each.number for each in self._all if str(each.record[column]) == key), None)
 
     def change(self, insert: int, update: int, delete: int, seed: int) -> Counter[str]:
         """Delete, update and insert so many records, or as many as there are.
@@ -88,25 +85,26 @@ class Store:
         """
         chance = random.Random(crc32(f"{seed}.{self.entity.name}".encode()))
         with self._lock:
-            live = self.live()
+            live, new = self.live(), self._all.copy()
             picked = chance.sample(live, min(delete + update, len(live)))
             deleted, changed = picked[:delete], [] if self._is_log else picked[delete:]
-            new = [self._item(item.number, 0, self._next_moment(), True) for item in deleted]
+            for item in deleted:
+                new[item.number] = self._item(item.number, self._next_moment(), deleted=True)
             for item in changed:
                 revision = chance.getrandbits(32)
-                new.append(self._item(item.number, revision, self._next_moment()))
-            for number in range(len(self._all), len(self._all) + insert):
-                new.append(self._item(number, 0, self._next_moment()))
-            self._all |= {item.number: item for item in new}
-            self._list()
+                new[item.number] = self._item(item.number, self._next_moment(), revision)
+            for number in range(len(new), len(new) + insert):
+                new.append(self._item(number, self._next_moment()))
+            self._use(new)
         return +Counter(inserted=insert, updated=len(changed), deleted=len(deleted))
 
-    def _list(self) -> None:
-        """What the upstream lists, in its order: with what was deleted where it tells that."""
-        items = list(self._all.values()) if self.entity.deleted else self.live()
-        self.items = sorted(items) if self.entity.by_change else items
+    def _use(self, items: list[Item]) -> None:
+        """Keep these, by number; list those that the upstream tells of, in its order."""
+        self._all = items
+        listed = items if self.entity.deleted else self.live()
+        self.items = sorted(listed) if self.entity.by_change else listed
 
-    def _item(self, number: int, revision: int, moment: int, deleted: bool = False) -> Item:
+    def _item(self, number: int, moment: int, revision: int = 0, deleted: bool = False) -> Item:
         entity = self.entity
         record = _key(entity, number) if deleted else _made(entity, number, revision)
         if self.form:
@@ -129,17 +127,16 @@ class Store:
         # Some are changed many at once.
         together = (n - n % 40 if n % 400 < 40 else n for n in range(count))
         return [
-            form.floor(latest - (latest - _draw("moment", n) * 7_342) % _YEAR) for n in together
+            form.floor(latest - (latest - _draw("moment", n) * _STEP) % _YEAR) for n in together
         ]
 
     def _next_moment(self) -> int:
         """The cursor of what changes now; it never goes backwards."""
         if self.form is None:
             return 0
-        if self._is_log or not self.form.is_time:
-            self._highest += self.form.unit
-        else:
-            self._highest = max(self._highest, self.form.floor(time.time_ns() // 1000))
+        now = self.form.floor(time.time_ns() // 1000)
+        counts_on = self._is_log or not self.form.is_time
+        self._highest = self._highest + self.form.unit if counts_on else max(self._highest, now)
         return self._highest
 
 
@@ -208,7 +205,7 @@ def _varied(example: Any, draw: int) -> Any:
             return [_varied(value, draw + i) for i, value in enumerate(example * (draw % 3))]
         case str() if re.match(r"\d{4}-\d\d-\d\d", example):
             form = _form(example)
-            return form.write(_BASE + draw * 7_342 % _YEAR) if form else example
+            return form.write(_BASE + draw * _STEP % _YEAR) if form else example
         case str() if " " in example:
             text = _PROSE[draw % len(_PROSE)]
             return text and f"{text} {draw % 1000}"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from harness import codec
 from harness.errors import UsageError
-from harness.sample import app, pages
+from harness.sample import app
 from harness.sample.faults import Faults
 from harness.sample.records import Store
 from harness.sample.spec import Entity, Spec, value_at
@@ -37,6 +38,17 @@ class Seen(NamedTuple):
     entity: str  # that was requested, "" where the path is not that of one
     parameters: Mapping[str, str]  # with a value; of a POST body by dotted path
     problem: str  # why the upstream refused it; "" for a fault of the plan
+
+    @property
+    def refusal(self) -> str:
+        """Why the upstream refused it, in a sentence; a page past the last one does not count."""
+        if not self.problem or (self.status == 404 and self.entity):
+            return ""
+        try:
+            why = codec.decode(self.problem)["message"]
+        except (ValueError, TypeError, KeyError):
+            why = self.problem
+        return f"{self.method} {self.path}: {why}"
 
 
 class Server:
@@ -73,10 +85,6 @@ class Server:
             for each in live
             for record in value_at(each, column)
         ]
-
-    def chosen(self, seen: Seen) -> int:
-        """How many records, on all pages, the bounds of a request choose."""
-        return len(pages.chosen(self._stores[seen.entity], seen.parameters))
 
     def tells_deletions(self, entity: str) -> bool:
         """Whether the upstream says which records of the entity were deleted."""

@@ -12,7 +12,8 @@ from harness.protocol.messages import Reply
 from harness.warehouse.load import Load, Noticed, mark
 from harness.warehouse.names import Privacy, quoted, to_name
 from harness.warehouse.notice import instant
-from harness.warehouse.store import INSTANT, Store
+from harness.warehouse.store import Store
+from harness.warehouse.types import INSTANT
 
 __all__ = ["ColumnInfo", "Noticed", "Privacy", "TableInfo", "Warehouse"]
 
@@ -29,22 +30,14 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """The current content of a table.
-
-    Attributes:
-        primary_key: Its columns; empty when rows are appended.
-        columns: The source's in the order seen, then Fivetran's.
-        rows: How many there are, deleted ones too.
-        deleted: How many are marked deleted.
-        empty: Columns that came and were always null: they are not created.
-    """
+    """The current content of a table."""
 
     name: str
-    primary_key: tuple[str, ...]
-    columns: list[ColumnInfo]
-    rows: int
-    deleted: int
-    empty: list[str]
+    primary_key: tuple[str, ...]  # empty if rows are appended
+    columns: list[ColumnInfo]  # the source's in the order seen, then Fivetran's
+    rows: int  # how many, deleted ones too
+    deleted: int  # how many are marked deleted
+    empty: list[str]  # columns that came and were always null: they are not created
 
 
 class Warehouse(Store):
@@ -194,5 +187,10 @@ class Warehouse(Store):
 
     def unmatched(self) -> list[tuple[str, str]]:
         """`blocked` or `hashed` and the entry, for each that has hidden nothing so far."""
-        known = {name: table.sources for name, table in self.memory.tables.items()}
-        return list(self.privacy.unmatched(known))
+        found = []
+        for kind, places in (("blocked", self.privacy.blocked), ("hashed", self.privacy.hashed)):
+            for (name, column), entry in places.items():
+                table = self.memory.tables.get(name)
+                if table is None or (column and table.sources and column not in table.sources):
+                    found.append((kind, entry))
+        return found

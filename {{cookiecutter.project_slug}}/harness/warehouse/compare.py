@@ -7,23 +7,23 @@ with a point are compared as doubles, times as instants, all other values as tex
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass
 
 from harness.warehouse import Warehouse
 from harness.warehouse.names import quoted, to_name
-from harness.warehouse.store import INDEX, INSTANT, Table
-from harness.warehouse.types import NULL, Shape
+from harness.warehouse.store import INDEX, Table
+from harness.warehouse.types import INSTANT, NULL, Shape
 
 Row = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a table differs: its first record in words, and how many records are missing."""
+    """Where a table differs."""
 
-    what: str
-    missing: int
+    what: str  # its first record in words
+    missing: int  # how many records
 
     def __str__(self) -> str:
         return self.what
@@ -45,25 +45,20 @@ def differences(
             ever grow, so they may have more rows. None: all must.
         appended: Tables without a primary key whose rows may be there several times.
     """
-    exact = None if entities is None else {to_name(name, table=True) for name in entities}
-    repeating = {to_name(name, table=True) for name in appended}
+    names = sorted({*found.made, *expected.made})
+    exact = names if entities is None else [to_name(name, table=True) for name in entities]
+    repeating = [to_name(name, table=True) for name in appended]
     compared = (
-        _compare(
-            found,
-            expected,
-            name,
-            may_have_more=exact is not None and name not in exact,
-            repeats=name in repeating,
-        )
-        for name in sorted({*found.made, *expected.made})
+        _compare(found, expected, name, more=name not in exact, repeats=name in repeating)
+        for name in names
     )
     return [differs for differs in compared if differs]
 
 
 def _compare(
-    found: Warehouse, expected: Warehouse, name: str, *, may_have_more: bool, repeats: bool
+    found: Warehouse, expected: Warehouse, name: str, *, more: bool, repeats: bool
 ) -> Difference | None:
-    there, due = (store.made.get(name) or Table(name) for store in (found, expected))
+    there, due = (store.made.get(name, Table(name)) for store in (found, expected))
     key = due.primary_key or there.primary_key
     texts = {
         c: _canonical(quoted(c), due.columns.get(c, NULL), there.columns.get(c, NULL))
@@ -72,10 +67,8 @@ def _compare(
     has = _rows(found, there, texts, key, repeats)
     should = _rows(expected, due, texts, key, repeats)
     missing = [row for identity, row in should.items() if identity not in has]
-    surplus = [row for identity, row in has.items() if identity not in should]
+    surplus = [] if more else [row for identity, row in has.items() if identity not in should]
     changed = [(row, has[i]) for i, row in should.items() if i in has and row != has[i]]
-    if may_have_more:
-        surplus = []
     if missing:
         what = f"{_record(missing[0], key)} is missing"
     elif changed:
@@ -89,14 +82,15 @@ def _compare(
         what = f"{_record(surplus[0], key)} is one too many"
     else:
         return None
-    counts = {
-        "missing": len(missing),
-        "too many": len(surplus),
-        "with other values": len(changed),
+    counts: dict[str, Sized] = {
+        "missing": missing,
+        "too many": surplus,
+        "with other values": changed,
     }
-    numbers = ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
-    several = sum(counts.values()) > 1
-    return Difference(f"{name}: {what}{f' (in all: {numbers})' if several else ''}", len(missing))
+    if len(missing) + len(surplus) + len(changed) > 1:
+        numbers = (f"{len(rows):,} {words}" for words, rows in counts.items() if rows)
+        what += f" (in all: {', '.join(numbers)})"
+    return Difference(f"{name}: {what}", len(missing))
 
 
 def _rows(
@@ -131,12 +125,9 @@ def _canonical(column: str, one: Shape, other: Shape) -> str:
     if not both.fractional:
         return column
     # Integers compare exactly, whatever their size; what has a point or an exponent as a double.
-    double = f"TRY_CAST({column} AS DOUBLE)"
-    return (
-        f"CASE WHEN regexp_full_match({column}, '-?[0-9]+') OR {double} IS NULL THEN {column} "
-        f"WHEN {double} = trunc({double}) AND abs({double}) < 1e15 "
-        f"THEN {double}::BIGINT::VARCHAR ELSE {double}::VARCHAR END"
-    )
+    integer = f"regexp_full_match({column}, '-?[0-9]+')"
+    double = f"regexp_replace(TRY_CAST({column} AS DOUBLE)::VARCHAR, '[.]0$', '')"
+    return f"CASE WHEN {integer} THEN {column} ELSE coalesce({double}, {column}) END"
 
 
 def _record(row: Row, key: tuple[str, ...]) -> str:

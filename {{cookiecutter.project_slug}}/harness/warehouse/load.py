@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,7 +15,7 @@ from harness.warehouse import notice
 from harness.warehouse.names import Privacy, listed, quoted, to_name
 from harness.warehouse.notice import DELETED, STAGE, Rows, among, identity, instant
 from harness.warehouse.store import INDEX, Store, Table
-from harness.warehouse.types import NULL, Shape, as_text, json_of_texts, observe
+from harness.warehouse.types import NULL, Shape, as_text, observe
 
 Records = list[dict[str, Any]]
 Columns = dict[str, list[Any]]
@@ -22,19 +23,12 @@ Columns = dict[str, list[Any]]
 
 @dataclass
 class Counts:
-    """What a reply did to one table, in rows.
+    """What a reply did to one table, in rows."""
 
-    Attributes:
-        inserted: New rows; of rows with one key only the last counts.
-        updated: Rows that took the place of an older one.
-        deleted: Marked deleted by `delete`.
-        marked: Marked deleted by `softDelete`.
-    """
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    marked: int = 0
+    inserted: int = 0  # of rows with one key only the last counts
+    updated: int = 0  # took the place of an older one
+    deleted: int = 0  # marked by `delete`
+    marked: int = 0  # marked by `softDelete`
 
 
 @dataclass(frozen=True)
@@ -70,9 +64,9 @@ class Load:
         reply, memory = self._reply, self._store.memory
         memory.batch += 1
         began = memory.sync_began = memory.sync_began or memory.stamp
-        tables: dict[str, list[str]] = {}
+        tables: defaultdict[str, list[str]] = defaultdict(list)
         for entity in sorted({*reply.soft_delete, *reply.delete, *reply.insert, *reply.schema}):
-            tables.setdefault(to_name(entity, table=True), []).append(entity)
+            tables[to_name(entity, table=True)].append(entity)
         for name, entities in sorted(tables.items()):
             table = memory.tables.setdefault(name, Table(name))
             table.entities += [entity for entity in entities if entity not in table.entities]
@@ -105,7 +99,7 @@ class Load:
             self._faults.append(Fault("names-collide", what, entity=entities[0]))
         counts = self._noticed.counts.setdefault(table.name, Counts())
         if marked:
-            counts.marked += mark(self._store, table, self._synced)
+            counts.marked = mark(self._store, table, self._synced)
         keys: dict[str, Shape] = {}
         for entity in deleted:
             if reply.delete[entity]:
@@ -126,7 +120,7 @@ class Load:
         key = self._key(table, entity)
         columns = self._columns(table, "delete", entity, records, key)
         shapes = {name: table.columns.get(name, NULL).join(observe(columns[name])) for name in key}
-        self._stage(DELETED, columns, len(records))
+        self._store.stage(DELETED, columns, len(records))
         if table.made:
             counts.deleted += mark(self._store, table, self._synced, among(shapes, DELETED))
         elif entity not in self._store.memory.early:
@@ -153,7 +147,7 @@ class Load:
             table.primary_key = key
             store.grow(table, added)
         filled = {name: values for name, values in columns.items() if table.columns[name].kinds}
-        self._stage(STAGE, filled, len(records))
+        store.stage(STAGE, filled, len(records))
         lost = updated = 0
         if key:
             lost, faults = notice.replaced(store, table, rows, self._reply.state)
@@ -198,10 +192,10 @@ class Load:
         one that sorts last wins in each record that has a value for it: `Id` before `ID`,
         `user_name` before `userName`.
         """
-        names: dict[str, list[str]] = {}
+        names: defaultdict[str, list[str]] = defaultdict(list)
         alike = dict.fromkeys(map(tuple, records))  # few: most records have the same names
         for source in dict.fromkeys(chain.from_iterable(alike)):
-            names.setdefault(to_name(source), []).append(source)
+            names[to_name(source)].append(source)
         columns: Columns = {}
         for name, sources in names.items():
             if part == "delete" and name not in key:
@@ -214,10 +208,12 @@ class Load:
             if name.startswith("_fivetran_"):
                 what = f"{part}.{entity}: Fivetran reserves the column name {name}."
                 raise ProtocolBroken(what, rule="reserved-name")
-            lists = [values[source] for source in sorted(sources, reverse=True)]
-            columns[name] = lists[0] if len(lists) == 1 else list(map(_first, *lists))
-            if (table.name, name) in self._privacy.hashed:
-                columns[name] = list(map(self._hash, columns[name]))
+            column = values[max(sources)]
+            for source in sorted(sources, reverse=True)[1:]:
+                pairs = zip(column, values[source], strict=True)
+                column = [other if value is None else value for value, other in pairs]
+            hashed = (table.name, name) in self._privacy.hashed
+            columns[name] = list(map(self._hash, column)) if hashed else column
         for name in key:
             for index, value in enumerate(columns.get(name) or [None]):
                 if value is None or isinstance(value, dict | list):
@@ -249,10 +245,6 @@ class Load:
             return None
         return sha256((self._store.memory.salt + as_text(value)).encode()).hexdigest()
 
-    def _stage(self, stage: str, columns: Columns, count: int) -> None:
-        texts = {name: json_of_texts(values) for name, values in columns.items()}
-        self._store.stage(stage, texts, count)
-
 
 def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
     """Marks the live rows of a table that meet an SQL condition deleted; how many."""
@@ -262,7 +254,3 @@ def mark(store: Store, table: Table, synced: str, where: str = "true") -> int:
     return store.count(
         f"UPDATE {table.texts} SET {change} WHERE NOT _fivetran_deleted AND ({where})"
     )
-
-
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -52,16 +52,12 @@ class Privacy:
         blocked: `"table"` or `"table.column"`, as the source or the destination spells it.
         hashed: `"table.column"`, likewise.
 
-    Attributes:
-        blocked: The entry of each table and column as the destination spells them; a whole table
-            has the column "".
-        hashed: Likewise.
-
     Raises:
         UsageError: An entry of `hashed` names no column.
     """
 
     def __init__(self, blocked: Iterable[str] = (), hashed: Iterable[str] = ()) -> None:
+        # By table and column as the destination spells them; a whole table has the column "".
         self.blocked = {_place(entry): entry for entry in blocked}
         self.hashed = {_place(entry): entry for entry in hashed}
         for (table, column), entry in self.hashed.items():
@@ -74,14 +70,6 @@ class Privacy:
     def blocks(self, table: str, column: str = "") -> bool:
         """Whether the table, or the column of a table, is not written."""
         return (table, column) in self.blocked or (table, "") in self.blocked
-
-    def unmatched(self, columns: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-        """`blocked` or `hashed` and the entry, for each that hides none of the columns by table."""
-        for kind, places in (("blocked", self.blocked), ("hashed", self.hashed)):
-            for (table, column), entry in places.items():
-                known = columns.get(table)
-                if known is None or (column and known and column not in known):
-                    yield kind, entry
 
 
 def _place(entry: str) -> tuple[str, str]:

@@ -24,20 +24,13 @@ _CHANGED = re.compile(
 
 @dataclass(frozen=True)
 class Rows:
-    """The records of one entity in `insert`, as columns of the destination.
-
-    Attributes:
-        columns: Without blocked ones; hashed ones are hashes.
-        key: Shapes of the columns of the key, with these rows.
-        before: Shapes of all columns before these rows.
-        here: Shapes of these rows alone.
-    """
+    """The records of one entity in `insert`, as columns of the destination."""
 
     entity: str
-    columns: dict[str, list[Any]]
-    key: dict[str, Shape]
-    before: dict[str, Shape]
-    here: dict[str, Shape]
+    columns: dict[str, list[Any]]  # without blocked ones; hashed ones are hashes
+    key: dict[str, Shape]  # of the columns of the key, with these rows
+    before: dict[str, Shape]  # of all columns before these rows
+    here: dict[str, Shape]  # of these rows alone
 
     def fault(self, rule: str, what: str, index: int, *names: str) -> Fault:
         """A fault of one record; shows its key and the columns `names`."""
@@ -51,9 +44,9 @@ class Rows:
 
 def text(value: Any) -> str:
     """A record or a value as JSON text; long values are left out."""
-    if isinstance(value, dict):
-        return codec.encode({name: _short(item) for name, item in value.items()}).decode()
-    return codec.encode(_short(value)).decode()
+    record = isinstance(value, dict)
+    short = {name: _short(item) for name, item in value.items()} if record else _short(value)
+    return codec.encode(short).decode()
 
 
 def meet(sources: Mapping[str, list[Any]], before: Iterable[str]) -> int | None:
@@ -135,12 +128,13 @@ def replaced(store: Store, table: Table, rows: Rows, state: Any) -> tuple[int, l
         now = text(rows.columns[stamp][index])
         what = f"{stamp} {now} replaces {text(was)}{_more(older)}"
         faults.append(rows.fault("row-goes-back", what, index, stamp))
-    taken = next((index for index, before, *_ in pairs if before < 0), -1)
-    for name in retyped if taken >= 0 else ():
+    taken = [index for index, before, *_ in pairs if before < 0]
+    if taken and retyped:
+        name, *_ = retyped
         old, new = rows.before[name], rows.here[name]
         was = "an integer" if new.kinds == old.kinds else old.words
-        what = f"{rows.id(taken)} replaces a row whose {name} was {was}"
-        faults.append(rows.fault("records-become-one", what, taken))
+        what = f"{rows.id(taken[0])} replaces a row whose {name} was {was}"
+        faults.append(rows.fault("records-become-one", what, taken[0]))
     return len(twice), faults
 
 
@@ -149,16 +143,19 @@ def new_keys(store: Store, table: Table, began: int) -> Iterator[Fault]:
     columns = ", ".join(quoted(name) for name in table.filled if name not in table.primary_key)
     came = f"_fivetran_synced >= {instant(began)} AND NOT _fivetran_deleted"
     new, old = f"FROM {table.texts} WHERE {came}", f"FROM {table.texts} WHERE NOT ({came})"
-    rows, before = (store.count(f"SELECT count(*) {part}") for part in (new, old))
+
+    def count(query: str) -> int:
+        return store.count(f"SELECT count(*) FROM ({query})")
+
+    rows, before = count(f"SELECT 1 {new}"), count(f"SELECT 1 {old}")
     if rows < 2 or not before or 2 * rows < before or not columns:
         return
     # Rows that look alike in all but the key are common; all of them, and no two alike, are not.
-    unlike = f"SELECT count(*) FROM (SELECT DISTINCT {columns} {new})"
-    others = f"SELECT count(*) FROM (SELECT {columns} {new} EXCEPT SELECT {columns} {old})"
-    if store.count(unlike) < rows or store.count(others):
+    others = f"SELECT {columns} {new} EXCEPT SELECT {columns} {old}"
+    if count(f"SELECT DISTINCT {columns} {new}") < rows or count(others):
         return
     for key in map(quoted, table.primary_key):
-        if store.count(f"SELECT count(*) FROM (SELECT {key} {new} INTERSECT SELECT {key} {old})"):
+        if count(f"SELECT {key} {new} INTERSECT SELECT {key} {old}"):
             return  # such as snapshots, whose key is a day and an id
     what = f"all {rows:,} records came before, each with another {', '.join(table.primary_key)}"
     yield Fault("new-keys", what, "insert", table.entities[0])

@@ -20,11 +20,10 @@ import msgspec
 from harness import codec
 from harness.errors import UsageError
 from harness.warehouse.names import quoted
-from harness.warehouse.types import Shape
+from harness.warehouse.types import INSTANT, Shape, json_of_texts
 
 HOME = "_harness"
 INDEX = "_fivetran_index"
-INSTANT = "TIMESTAMP WITH TIME ZONE"
 _TEXTS = "_harness_texts"
 _FEW = 20  # columns that ALTER TABLE adds faster than a new table
 _SYSTEM = {
@@ -37,24 +36,15 @@ _ANEW = "Choose another file with --warehouse, or delete this one to start again
 
 
 class Table(msgspec.Struct, omit_defaults=True):
-    """What is known of a table of the destination.
-
-    Attributes:
-        primary_key: Its columns; empty when rows are appended.
-        made: Whether it exists: a row came.
-        deletable: Whether it has `_fivetran_deleted`.
-        entities: What the source calls it.
-        columns: Shape of each column that came and is not blocked, in the order seen.
-        sources: What the source calls each column, blocked ones too.
-    """
+    """What is known of a table of the destination."""
 
     name: str
-    primary_key: tuple[str, ...] = ()
-    made: bool = False
-    deletable: bool = False
-    entities: list[str] = []
-    columns: dict[str, Shape] = {}
-    sources: dict[str, list[str]] = {}
+    primary_key: tuple[str, ...] = ()  # empty if rows are appended
+    made: bool = False  # whether it exists: a row came
+    deletable: bool = False  # whether it has `_fivetran_deleted`
+    entities: list[str] = []  # what the source calls it
+    columns: dict[str, Shape] = {}  # those that came and are not blocked, in the order seen
+    sources: dict[str, list[str]] = {}  # what the source calls each column, blocked ones too
 
     @property
     def filled(self) -> dict[str, Shape]:
@@ -78,52 +68,33 @@ class Table(msgspec.Struct, omit_defaults=True):
     @property
     def view(self) -> str:
         """The query that people see as the table."""
-        columns = ", ".join(
-            f"{quoted(name)}::{kind} AS {quoted(name)}" for name, kind in self.types.items()
-        )
-        return f"SELECT {columns} FROM {self.texts}"
+        columns = (f"{quoted(name)}::{kind} AS {quoted(name)}" for name, kind in self.types.items())
+        return f"SELECT {', '.join(columns)} FROM {self.texts}"
 
 
 class Memory(msgspec.Struct):
-    """What is remembered between replies and between commands, as JSON in the file.
-
-    Attributes:
-        schema: The connection's schema name.
-        upstream: What the tables and the state belong to, None until it was named.
-        salt: Of hashed columns.
-        batch: How many replies were applied.
-        stamp: The last `_fivetran_synced`, in microseconds since the epoch.
-        sync_began: The first stamp of the current sync, None between syncs.
-        resync_began: The stamp at which a re-sync began that has not finished.
-        early: Entities that had deletes before rows in the current sync.
-    """
+    """What is remembered between replies and between commands, as JSON in the file."""
 
     schema: str
     state: dict[str, Any] = {}
     tables: dict[str, Table] = {}
-    upstream: str | None = None
-    salt: str = msgspec.field(default_factory=token_hex)
-    batch: int = 0
-    stamp: int = 0
-    sync_began: int | None = None
-    resync_began: int | None = None
-    early: list[str] = []
+    upstream: str | None = None  # what the tables and the state belong to
+    salt: str = msgspec.field(default_factory=token_hex)  # of hashed columns
+    batch: int = 0  # how many replies were applied
+    stamp: int = 0  # the last `_fivetran_synced`, in microseconds since the epoch
+    sync_began: int | None = None  # the first stamp of the current sync
+    resync_began: int | None = None  # the stamp at which a re-sync began that has not finished
+    early: list[str] = []  # entities that had deletes before rows in the current sync
 
 
 class Store:
     """The open file; nobody else can change it meanwhile.
 
-    Attributes:
-        path: The file.
-        schema: The name of the DuckDB schema that has the tables.
-        memory: What is remembered; what a transaction changes in it is saved at its end.
-
-    Raises:
-        UsageError: The file is in use, is not a warehouse, or has another schema.
+    What a transaction changes in `memory` is saved at its end.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
-        self.path, self.schema = path, schema
+        self.path, self.schema = path, schema  # of DuckDB
         try:
             # Without access to any other file.
             self._connection = duckdb.connect(str(path), config={"enable_external_access": False})
@@ -161,16 +132,14 @@ class Store:
             )
 
     def close(self) -> None:
-        """Closes the file."""
         self._connection.close()
 
     def query(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Runs a statement; the rows that it gives."""
         return self._connection.execute(sql, values).fetchall()
 
-    def count(self, sql: str, values: list[Any] | None = None) -> int:
+    def count(self, sql: str) -> int:
         """The number that a query gives: a count, or the rows that a statement changed."""
-        return int(self.query(sql, values)[0][0])
+        return int(self.query(sql)[0][0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -216,24 +185,20 @@ class Store:
             parts = [f"{quoted(column)} VARCHAR" for column in columns]
             parts += [f"{name} {kind}" for name, kind in _SYSTEM.items()]
             self.query(f"CREATE TABLE {table.texts} ({', '.join(parts)})")
-            return
-        if len(columns) <= _FEW:
+        elif len(columns) <= _FEW:
             for column in columns:
                 self.query(f"ALTER TABLE {table.texts} ADD COLUMN {quoted(column)} VARCHAR")
-            return
-        # Each ALTER TABLE takes as long as the table is wide.
-        nulls = "".join(f", NULL::VARCHAR AS {quoted(column)}" for column in columns)
-        self.query(f"CREATE OR REPLACE TABLE {table.texts} AS SELECT *{nulls} FROM {table.texts}")
+        else:  # each ALTER TABLE takes as long as the table is wide
+            new = "".join(f", NULL::VARCHAR AS {quoted(column)}" for column in columns)
+            self.query(f"CREATE OR REPLACE TABLE {table.texts} AS SELECT *{new} FROM {table.texts}")
 
-    def stage(self, name: str, columns: Mapping[str, str], count: int) -> None:
-        """Puts texts into a temporary table.
-
-        One JSON list of `count` texts a column is twice as fast as lists of Python values.
-        """
+    def stage(self, name: str, columns: Mapping[str, list[Any]], count: int) -> None:
+        """Puts the texts of values into a temporary table of `count` rows."""
+        # One JSON list of texts a column is twice as fast as lists of Python values.
         rows = [f"unnest(from_json_strict(?, '[\"VARCHAR\"]')) AS {quoted(c)}" for c in columns]
         rows.append(f"unnest(range({count})) AS {INDEX}")
         query = f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {', '.join(rows)}"
-        self.query(query, list(columns.values()))
+        self.query(query, list(map(json_of_texts, columns.values())))
 
     def stamp(self) -> int:
         """The time now, but later than every stamp before: order must not depend on clocks."""

@@ -20,11 +20,12 @@ _ISO = re.compile(
 )
 _INTEGERS = ((15, "SMALLINT"), (31, "INTEGER"), (63, "BIGINT"))
 _DECIMAL_DIGITS = 38
+INSTANT = "TIMESTAMP WITH TIME ZONE"
 _TYPES = {
     "a boolean": "BOOLEAN",
     "a date": "DATE",
     "a time without offset": "TIMESTAMP",
-    "a time with offset": "TIMESTAMP WITH TIME ZONE",
+    "a time with offset": INSTANT,
     "an object or a list": "JSON",
     "text": "VARCHAR",
 }
@@ -39,23 +40,15 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of all values that a column has held; the column's type follows from it alone.
 
     `join` is commutative and associative: a type does not depend on the order in which values came.
-
-    Attributes:
-        kinds: What the values were, in words; empty where all were null. A time beside other text
-            is text, a date beside times without offset is its midnight.
-        bits: Bits of the largest integer, without its sign.
-        whole: Digits before the point.
-        scale: Digits after the point, as written.
-        fractional: Whether any number was written with a point or an exponent.
-        exact: Whether all numbers survive as a 64-bit float.
+    A time beside other text is text, a date beside times without offset is its midnight.
     """
 
-    kinds: frozenset[str] = frozenset()
-    bits: int = 0
-    whole: int = 0
-    scale: int = 0
-    fractional: bool = False
-    exact: bool = True
+    kinds: frozenset[str] = frozenset()  # what the values were, in words; empty if all were null
+    bits: int = 0  # of the largest integer, without its sign
+    whole: int = 0  # digits before the point
+    scale: int = 0  # digits after the point, as written
+    fractional: bool = False  # whether a number was written with a point or an exponent
+    exact: bool = True  # whether all numbers survive as a 64-bit float
 
     def join(self, other: Shape) -> Shape:
         """The narrowest shape that holds the values of both."""
@@ -100,12 +93,8 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 NULL = Shape()
-TEXT = Shape(frozenset({"text"}))
-_BOOLEAN = Shape(frozenset({"a boolean"}))
-_NESTED = Shape(frozenset({"an object or a list"}))
-_DATE, _TIMESTAMP, _INSTANT = (
-    Shape(frozenset({kind})) for kind in ("a date", "a time without offset", "a time with offset")
-)
+_ONE_KIND = {kind: Shape(frozenset({kind})) for kind in _TYPES}
+TEXT = _ONE_KIND["text"]
 
 
 def observe(values: list[Any], before: Shape = NULL) -> Shape:
@@ -114,12 +103,10 @@ def observe(values: list[Any], before: Shape = NULL) -> Shape:
     types = set(map(type, values))
     for kind in types - {type(None)}:
         if kind is str and "text" in before.kinds:
-            found = TEXT
-        elif len(types) == 1:
-            found = _OBSERVERS[kind](values)
+            shape = shape.join(TEXT)
         else:
-            found = _OBSERVERS[kind]([value for value in values if type(value) is kind])
-        shape = shape.join(found)
+            alike = values if len(types) == 1 else [v for v in values if type(v) is kind]
+            shape = shape.join(_OBSERVERS[kind](alike))
     return shape
 
 
@@ -183,12 +170,11 @@ def _is_exact(value: int | Decimal) -> bool:
 
 def _texts(values: list[str]) -> Shape:
     shape = _text(values[0])
-    for value in set(values) if shape is not TEXT else ():
-        found = _text(value)
-        if found is not shape:
-            shape = shape.join(found)
-            if found is TEXT:
-                break
+    if shape is not TEXT:
+        for value in set(values):
+            found = _text(value)
+            if found is not shape:
+                shape = shape.join(found)
     return shape
 
 
@@ -199,20 +185,20 @@ def _text(value: str) -> Shape:
     try:
         if match["time"] is None:
             date.fromisoformat(value)
-            return _DATE
+            return _ONE_KIND["a date"]
         stamp = datetime.fromisoformat(value)
         if stamp.tzinfo and stamp.year in (1, 9999):
             stamp.astimezone(UTC)
     except (ValueError, OverflowError):
         return TEXT
-    return _INSTANT if match["zone"] else _TIMESTAMP
+    return _ONE_KIND["a time with offset" if match["zone"] else "a time without offset"]
 
 
 _OBSERVERS: dict[type, Callable[[list[Any]], Shape]] = {
-    bool: lambda _: _BOOLEAN,
+    bool: lambda _: _ONE_KIND["a boolean"],
     int: _integers,
     Decimal: _decimals,
     str: _texts,
-    dict: lambda _: _NESTED,
-    list: lambda _: _NESTED,
+    dict: lambda _: _ONE_KIND["an object or a list"],
+    list: lambda _: _ONE_KIND["an object or a list"],
 }

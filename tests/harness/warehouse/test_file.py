@@ -1,4 +1,4 @@
-"""Rows and state change together or not at all; a file that is something else is named."""
+"""Rows, state and runs in the file: changed together or not at all, found again, never mixed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import duckdb
 import pytest
 from harness.errors import UsageError
 from harness.warehouse import Warehouse
+from harness.warehouse.runs import MOST_RUNS, CallRecord, Runs
 
 
 def test_a_state_comes_back_exactly(desk: Any) -> None:
@@ -24,92 +25,80 @@ def test_a_state_comes_back_exactly(desk: Any) -> None:
     assert desk.warehouse.state() == state
 
 
-def test_reset_drops_tables_and_state(desk: Any) -> None:
-    desk.insert({"id": 1})
-    desk.warehouse.begin_resync()
-    desk.warehouse.reset()
-    assert (desk.warehouse.state(), desk.warehouse.tables()) == ({}, [])
-    assert not desk.warehouse.resyncing
-    desk.insert({"id": "a"})
-    assert desk.types() == {"id": "VARCHAR"}
-
-
 def test_tables_and_state_of_two_upstreams_never_mix(desk: Any) -> None:
     use = desk.warehouse.use_for
     assert use("sample.toml 1") is None
     desk.insert({"id": 1})
+    desk.warehouse.begin_resync()
     assert use("sample.toml 1") is None
-    assert len(desk.rows()) == 1
+    assert len(desk.rows()) == 1 and desk.warehouse.resyncing
     assert use("sample.toml 2") == "sample.toml 1"
     assert (desk.warehouse.state(), desk.warehouse.tables()) == ({}, [])
+    assert not desk.warehouse.resyncing
     assert use("sample.toml 3") is None  # there was nothing to drop
+    desk.insert({"id": "a"})
+    assert desk.types() == {"id": "VARCHAR"}
 
 
 def test_after_a_resync_rows_that_were_not_seen_are_marked_and_counted(desk: Any) -> None:
     desk.insert({"id": 1}, {"id": 2}, {"id": 3})
-    desk.send(insert={"log": [{"a": 1}], "all": [{"a": 1}]}, softDelete=["all"])
+    desk.send(insert={"all": [{"a": 1}]}, softDelete=["all"])
     desk.warehouse.begin_resync()
-    assert (desk.warehouse.state(), desk.warehouse.resyncing) == ({}, True)
+    assert desk.warehouse.state() == {}
     desk.open()
+    assert desk.warehouse.resyncing
     desk.insert({"id": 2})
-    desk.send(insert={"log": [{"a": 1}]})
-    assert desk.warehouse.finish_resync() == {"all": 1, "item": 2, "log": 1}
+    assert desk.warehouse.finish_resync() == {"all": 1, "item": 2}
     assert [row["_fivetran_deleted"] for row in desk.rows()] == [True, False, True]
-    assert [row["_fivetran_deleted"] for row in desk.rows("log")] == [True, False]
-    assert not desk.warehouse.resyncing
 
 
 @pytest.mark.parametrize("schema", ["warehouse", "main", "temp", "Öko Strom", "select"])
-def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(
-    desk: Any, tmp_path: Path, schema: str
-) -> None:
-    desk.path = tmp_path / "2" / "warehouse.duckdb"
-    desk.path.parent.mkdir()
-    desk.open(schema=schema)
-    desk.insert({"id": 1}, {"id": 2})
-    desk.insert({"id": "x"}, softDelete=["item"])
-    desk.warehouse.close()
-    moved = desk.path.rename(tmp_path / "moved.duckdb")
-    with Warehouse(moved, schema=schema) as warehouse:
-        name = warehouse.schema
-        assert len(warehouse.rows("item")) == 3
-    with duckdb.connect(str(moved)) as database:  # as people query it
+def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh: Any, schema: str) -> None:
+    fresh.open(schema)
+    fresh.insert({"id": 1}, {"id": 2})
+    fresh.insert({"id": "x"}, softDelete=["item"])
+    fresh.warehouse.close()
+    fresh.path = fresh.path.rename(fresh.path.with_name("moved.duckdb"))
+    fresh.open(schema)
+    assert len(fresh.rows()) == 3
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:  # as people query it
+        name = fresh.warehouse.schema
         query = f'SELECT count(*), any_value(typeof(id)) FROM moved."{name}".item'
         assert database.execute(query).fetchall() == [(3, "VARCHAR")]
 
 
-def test_a_file_in_use_is_named(desk: Any) -> None:
-    code = f"from harness.warehouse import Warehouse; Warehouse({str(desk.path)!r}, schema='acme')"
+def test_what_is_no_warehouse_of_this_schema_or_is_in_use_is_named(
+    fresh: Any, tmp_path: Path
+) -> None:
+    code = f"from harness.warehouse import Warehouse; Warehouse({str(fresh.path)!r}, schema='acme')"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, env=_env(), text=True)
     assert "UsageError" in found.stderr and "cannot be opened" in found.stderr
     assert "Close what else has it open" in found.stderr
-
-
-def test_what_is_no_warehouse_of_this_schema_is_named(desk: Any, tmp_path: Path) -> None:
-    desk.insert({"id": 1})
-    desk.warehouse.close()
+    fresh.insert({"id": 1})
     with pytest.raises(UsageError, match="has the tables of the schema acme, not of beta"):
-        Warehouse(desk.path, schema="beta")
-    for content in ("no database" * 1000, None):
-        path = tmp_path / f"{content is None}.duckdb"
-        path.write_text(content) if content else path.mkdir()
+        fresh.open("beta")
+    text, folder = tmp_path / "text.duckdb", tmp_path / "folder.duckdb"
+    text.write_text("no database" * 1000)
+    folder.mkdir()
+    for path in (text, folder):
         with pytest.raises(UsageError, match="cannot be opened") as caught:
             Warehouse(path, schema="acme")
         assert "--warehouse" in caught.value.todo
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
-def test_what_somebody_else_made_is_not_touched(tmp_path: Path, desk: Any, kind: str) -> None:
-    desk.warehouse.close()
-    with duckdb.connect(str(desk.path)) as database:
+def test_what_somebody_else_made_is_not_touched(fresh: Any, kind: str) -> None:
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:
         database.execute(f"CREATE {kind} acme.item AS SELECT 7 AS mine")
-    desk.open()
+    fresh.open()
     with pytest.raises(UsageError, match='"item" already exists') as caught:
-        desk.insert({"id": 1})
+        fresh.insert({"id": 1})
     assert "--warehouse" in caught.value.todo
-    assert desk.warehouse.state() == {}
-    desk.warehouse.close()
-    with duckdb.connect(str(desk.path)) as database:
+    assert fresh.warehouse.state() == {}
+    fresh.warehouse.close()
+    with duckdb.connect(str(fresh.path)) as database:
         assert database.execute("FROM acme.item").fetchall() == [(7,)]
 
 
@@ -142,21 +131,31 @@ with Warehouse(sys.argv[1], schema="acme") as warehouse:
 """
 
 
-def test_a_killed_harness_leaves_the_rows_of_its_state(desk: Any) -> None:
+def test_a_killed_harness_leaves_the_rows_of_its_state(fresh: Any) -> None:
     for wait in (0.0, 0.011, 0.03):
-        desk.warehouse.close()
-        command = [sys.executable, "-c", APPLY_FOR_EVER, str(desk.path)]
+        fresh.warehouse.close()
+        command = [sys.executable, "-c", APPLY_FOR_EVER, str(fresh.path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=_env()) as process:
-            assert process.stdout is not None
             for _ in range(2):
                 process.stdout.readline()
             time.sleep(wait)
             process.kill()
-        desk.open()
-        reply = desk.warehouse.state()["reply"]
-        assert {row["reply"] for row in desk.rows()} == {reply}
-        assert [row["reply"] for row in desk.rows("log")] == list(range(1, reply + 1))
+        fresh.open()
+        reply = fresh.warehouse.state()["reply"]
+        assert {row["reply"] for row in fresh.rows()} == {reply}
+        assert [row["reply"] for row in fresh.rows("log")] == list(range(1, reply + 1))
 
 
 def _env() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_the_last_runs_are_there_the_newest_first_until_reset(desk: Any) -> None:
+    runs = Runs(desk.warehouse)
+    for _ in range(MOST_RUNS + 2):
+        runs.add_call(runs.begin("sync", "x"), CallRecord(1, 0.0, 0.0))
+    found = runs.last()
+    assert [record.id for record in found] == list(range(MOST_RUNS + 2, 2, -1))
+    assert all(len(record.calls) == 1 for record in found)
+    desk.warehouse.reset()
+    assert runs.last() == []
