@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -56,9 +57,15 @@ def run(page: str, folder: Path) -> Iterator[tuple[str, str]]:
 def start(
     arguments: list[str], place: Path, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it listens on its `--port`."""
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(arguments, cwd=place, env=environment, stdout=quiet, stderr=quiet)
-    time.sleep(5)
+    port = int(arguments[arguments.index("--port") + 1])
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
     return server
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from benchmarks import __main__ as bench
-from benchmarks import records, sections
+from benchmarks import cold_start, records, sections
 from benchmarks.bench import Bench
 from benchmarks.environments import OTHERS, OURS, ROOT, RUNTIME
 from benchmarks.goals import FLAT, Goal
@@ -58,23 +60,11 @@ def test_every_contender_delivers_the_upstreams_records(
 def test_the_check_finds_a_contender_that_delivers_other_records(
     small: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A comparison of unequal work would say nothing."""
     monkeypatch.setattr(sections, "CONTENDERS", (("changed rows", "ours_changed", 1000, None),))
     sections.check(small)
     monkeypatch.setattr(records, "expected", lambda count, changed: "another digest")
     with pytest.raises(RuntimeError, match="changed rows: 2500 records, not the 2500 expected"):
         sections.check(small)
-
-
-@pytest.mark.parametrize("entities", [1, 10])
-def test_a_sync_in_small_replies_delivers_every_entity_once(
-    small: Bench, url: str, entities: int
-) -> None:
-    """Over several calls, each with the state of the one before."""
-    task = Task("ours", url, COUNT, page_size=100, entities=entities, warm=False)
-    found = small.run(task, {"CONNECTOR_CALL_BYTES": "100000"})
-    assert found.records == COUNT
-    assert found.reply < 100_000 + 5 * 100 * records.SIZE
 
 
 def test_a_run_measures_cpu_waiting_and_memory(small: Bench) -> None:
@@ -87,7 +77,6 @@ def test_a_run_measures_cpu_waiting_and_memory(small: Bench) -> None:
 
 
 def test_an_error_of_the_function_ends_the_bench(small: Bench) -> None:
-    """With the function's own words: a sync that fails delivers nothing to compare."""
     with pytest.raises(RuntimeError, match="CONNECTOR_CALL_BYTES"):
         task = Task("ours", "http://127.0.0.1:9", COUNT, warm=False)
         small.run(task, {"CONNECTOR_CALL_BYTES": "many"})
@@ -106,7 +95,6 @@ def test_an_error_of_the_function_ends_the_bench(small: Bench) -> None:
     ],
 )
 def test_a_goal_says_by_how_much_it_is_missed(goal: Goal, ratio: float, result: str) -> None:
-    """In the unit of the ratio, and relative to the goal."""
     assert goal.judge(ratio) == result
 
 
@@ -122,6 +110,8 @@ def test_a_run_writes_the_page_and_its_plot(
     result = Result(cpu=1, wall=1, imported=1, peak=2, reply=1, records=1)
     monkeypatch.setattr(Bench, "run", lambda *_: result)  # the tests above run each contender
     monkeypatch.setattr(sections, "check", lambda _: None)
+    once = partial(cold_start.sections, runs=1)
+    monkeypatch.setattr(cold_start, "sections", lambda *given: once(*given[:2]))
     bench.main(["--quick", "--output", str(tmp_path)])
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if "| " in line]
@@ -129,8 +119,13 @@ def test_a_run_writes_the_page_and_its_plot(
     assert len(rows) > 25
     assert not [row for row in rows if row not in printed]
     assert not [name for name, *_ in sections.CONTENDERS if name not in rows]
-    assert "Python 3." in page
-    assert "dlt 1." in page
+    assert "Python 3." in page and "dlt 1." in page
     svg = ElementTree.parse(tmp_path / "benchmarks.svg").getroot()
     texts = {element.text for element in svg.iter() if element.tag.endswith("text")}
     assert {name for name, *_ in sections.CONTENDERS} < texts
+    imports = page.partition("## Imports of a cold start")[2]
+    shares = {
+        name: float(share) for name, share in re.findall(r"^\| (.+) \| ([\d.]+)", imports, re.M)
+    }
+    assert {"the standard library", "azure", "requests", "connector"} < shares.keys()
+    assert 0.9 < sum(shares.values()) < 1.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from publish.conftest import GENERATED
+from baked import GENERATED
 
 PAGE = (GENERATED / "docs" / "fetch.md").read_text(encoding="utf-8")
 SAMPLE = (GENERATED / "docs" / "sample.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Each step that docs/fetch.md shows is run: all in one sync over HTTP, and what a sync is not."""
+"""Each step and file that docs/fetch.md and docs/sample.md show is run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import gzip
 import hashlib
 import hmac
 import json
-import re
-import shutil
-import subprocess
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import connector
+import duckdb
 import pytest
+from baked import Bake, run
 from connector import Page, Source
 from connector.sync.handler import handle
 from connector.testing import Reply, call_step, held_clock
 from handmade import served
 from harness.sample import made_up
-from publish.conftest import Bake
 from publish.pages import PAGE, SAMPLE, fenced
 from werkzeug import Request
 from werkzeug import Response as Answer
@@ -45,10 +43,7 @@ def sync(source: Source, state: dict[str, Any], secrets: dict[str, str]) -> tupl
     raise AssertionError("the sync does not end")
 
 
-def pair(request: Request, rows: list[Any], token: str = "cursor") -> tuple[list[Any], Any]:
-    """Two rows from where a token says, and the next token."""
-    start = int(request.args.get(token, 0))
-    return rows[start : start + 2], start + 2 if start + 2 < len(rows) else None
+RECORDS = [{"id": n, "updated_at": f"2026-01-0{n}T00:00:00Z"} for n in range(1, 6)]
 
 
 class Api:
@@ -60,99 +55,67 @@ class Api:
 
     def answer(self, request: Request) -> Answer:
         self.asked.append((request.path, request.query_string.decode()))
+        assert len(self.asked) < 300, "a walk does not end"
         if request.headers.get("Authorization") != "Bearer " + made_up("apiToken"):
             return Answer("who are you?", 401)
-        name = request.path.strip("/").replace("/", "_")
-        found = re.fullmatch(r"projects_(\d)_issues", name)
-        reply = self.issues(request, int(found[1])) if found else getattr(self, name)(request)
-        if isinstance(reply, Answer):
-            return reply
-        return Answer(json.dumps(reply), mimetype="application/json")
+        body = self.body(request, request.path.strip("/").split("/"))
+        status = 404 if body == {"data": []} and request.path == "/suppliers" else 200
+        answer = Answer(json.dumps(body), status, mimetype="application/json")
+        if request.path == "/commits" and (url := page_of(request)[2]):
+            answer.headers["Link"] = f'<{url}>; rel="next"'
+        return answer
 
-    def five(self, key: str = "id", at: str = "updated_at") -> list[dict[str, Any]]:
-        return [{key: n, at: f"2026-01-0{n}T00:00:00Z"} for n in range(1, 6)]
-
-    def transactions(self, request: Request) -> Any:
-        rows, token = pair(request, self.five())
-        return {"data": rows, "next_cursor": token}
-
-    def customers(self, request: Request) -> Any:
-        page = int(request.args["page"])
-        return {"data": self.five()[2 * page - 2 : 2 * page]}
-
-    def products(self, request: Request) -> Any:
-        return {"data": pair(request, self.five(), "offset")[0]}
-
-    def commits(self, request: Request) -> Answer:
-        rows = [
-            {"sha": str(n), "commit": {"committer": {"date": f"2026-01-0{n}T00:00:00Z"}}}
-            for n in range(1, 6)
-        ]
-        rows, token = pair(request, rows)
-        link = {"Link": f'<{request.base_url}?cursor={token}>; rel="next"'} if token else {}
-        return Answer(json.dumps(rows), mimetype="application/json", headers=link)
-
-    def tickets(self, request: Request) -> Any:
-        rows, token = pair(request, self.five())
-        return {"data": rows, "next": token and f"{request.base_url}?cursor={token}"}
-
-    def countries(self, request: Request) -> Any:
-        return {"data": self.five("code")}
-
-    def suppliers(self, request: Request) -> Any:
-        rows = self.customers(request)["data"]
-        return {"data": rows} if rows else Answer("no such page", 404)
-
-    def projects(self, request: Request) -> Any:
-        page = int(request.args["page"])
-        return {"data": [{"id": page}] if page < 4 else []}
-
-    def issues(self, request: Request, project: int) -> Any:
-        rows = [{"id": 10 * project + row["id"], **row_at(row)} for row in self.five()]
-        page = int(request.args["page"])
-        return {"data": rows[2 * page - 2 : 2 * page] if project != 2 else []}
-
-    def exports(self, request: Request) -> Any:
-        return {"id": "j1"}
-
-    def exports_j1(self, request: Request) -> Any:
-        self.polls += 1
-        done = self.polls > 2
-        return {"status": "done" if done else "running", "url": f"{request.host_url}files"}
-
-    def files(self, request: Request) -> Any:
-        return self.five(at="at")
-
-    def invoice_lines(self, request: Request) -> Any:
-        after = int(request.args.get("starting_after", 0))
-        rows = [row for row in self.five() if row["id"] > after]
-        return {"data": rows[:2], "has_more": len(rows) > 2}
-
-    def events(self, request: Request) -> Any:
-        after = int(request.args.get("after", 0))
-        rows = [row for row in self.five() if row["id"] > after][:2]
-        return {"events": rows, "position": rows[-1]["id"] if rows else after}
-
-    def purchases(self, request: Request) -> Any:
-        rows, token = pair(request, self.five())
-        return {"data": [{**row, "lines": [{"line": 1}]} for row in rows], "next_cursor": token}
-
-    def accounts(self, request: Request) -> Any:
-        rows, token = pair(request, self.five())
-        return {
-            "data": [{**row, "is_deleted": row["id"] == 2} for row in rows],
-            "next_cursor": token,
-        }
-
-    def accounts_deleted(self, request: Request) -> Any:
-        return {"data": [{"id": 4, "deleted_at": "2026-01-09T00:00:00Z"}], "next_cursor": None}
-
-    def employees(self, request: Request) -> Any:
-        return self.customers(request)
+    def body(self, request: Request, path: list[str]) -> Any:
+        rows, token, url = page_of(request)
+        number = int(request.args.get("page", 1))
+        match path:
+            case ["transactions"]:
+                return {"data": rows, "next_cursor": token}
+            case ["customers" | "products" | "suppliers" | "employees"]:
+                return {"data": rows}
+            case ["commits"]:
+                made = [(str(row["id"]), {"date": row["updated_at"]}) for row in rows]
+                return [{"sha": sha, "commit": {"committer": by}} for sha, by in made]
+            case ["tickets"]:
+                return {"data": rows, "next": url}
+            case ["countries"]:
+                return {"data": [{"code": row["id"]} for row in RECORDS]}
+            case ["projects"]:
+                return {"data": [{"id": number}] if number < 4 else []}
+            case ["projects", project, "issues"]:
+                issues = [{**row, "id": 10 * int(project) + row["id"]} for row in rows]
+                return {"data": issues if project != "2" else []}
+            case ["exports"]:
+                return {"id": "j1"}
+            case ["exports", "j1"]:
+                self.polls += 1
+                status = "done" if self.polls > 2 else "running"
+                return {"status": status, "url": f"{request.host_url}files"}
+            case ["files"]:
+                return [{"id": row["id"], "at": row["updated_at"]} for row in RECORDS]
+            case ["invoice_lines"]:
+                return {"data": rows, "has_more": token is not None}
+            case ["events"]:
+                return {"events": rows, "position": rows[-1]["id"] if rows else 5}
+            case ["purchases"]:
+                lines = [{**row, "lines": [{"line": 1}]} for row in rows]
+                return {"data": lines, "next_cursor": token}
+            case ["accounts"]:
+                flagged = [{**row, "is_deleted": row["id"] == 2} for row in rows]
+                return {"data": flagged, "next_cursor": token}
+            case ["accounts", "deleted"]:
+                deleted = [{"id": 4, "deleted_at": "2026-01-09T00:00:00Z"}]
+                return {"data": deleted, "next_cursor": None}
+        raise AssertionError(path)
 
 
-def row_at(row: dict[str, Any]) -> dict[str, Any]:
-    return {"updated_at": row["updated_at"]}
+def page_of(request: Request) -> tuple[list[dict[str, Any]], int | None, str | None]:
+    """Two records from where the request says, the next token, and the URL with it."""
+    args = request.args
+    given = [args[name] for name in ("cursor", "offset", "starting_after", "after") if name in args]
+    start = int(given[0]) if given else 2 * int(args.get("page", 1)) - 2
+    token = start + 2 if start + 2 < len(RECORDS) else None
+    return RECORDS[start : start + 2], token, token and f"{request.base_url}?cursor={token}"
 
 
 FIVE = {(n,) for n in range(1, 6)}
@@ -230,7 +193,6 @@ def test_the_auth_function_of_the_page_signs(
 def test_a_page_that_is_empty_or_short(
     page: dict[str, Any], step: str, reply: Any, given: dict[str, Any], rows: Any, token: Any
 ) -> None:
-    """One step on one response: its rows, its next token."""
     done = call_step(page[step], reply, **given)
     assert (list(done.rows), done.next_token) == (rows, token)
 
@@ -252,7 +214,6 @@ def test_a_step_raises_what_the_page_says(
 
 
 def test_the_test_of_the_page_passes(page: dict[str, Any]) -> None:
-    """The one that it shows for tests/test_fetch.py."""
     (test,) = (item for name, item in page.items() if name.startswith("test_"))
     test()
 
@@ -269,20 +230,59 @@ def test_files_that_are_no_json_are_read_as_the_page_says(page: dict[str, Any]) 
     assert page["unpacked"](response) == table
 
 
-def test_examples_pass_the_tools_of_a_project(bake: Bake, tmp_path: Path) -> None:
+# ---- in a project
+
+
+def test_examples_pass_the_tools_of_a_project(project: Bake, tmp_path: Path) -> None:
     """ruff and mypy of a bake; imports may stand above the example that needs them."""
-    project = Path(shutil.copytree(bake(), tmp_path / "project"))
+    folder = project()
     blocks = "\n\n".join(fenced(PAGE, "python"))
-    (project / "page.py").write_text(blocks, encoding="utf-8", newline="\n")
+    (folder / "page.py").write_text(blocks, encoding="utf-8", newline="\n")
     (app,) = fenced(SAMPLE, "python")
-    (project / "tests" / "upstream.py").write_text(app, encoding="utf-8", newline="\n")
-    for tool in (
-        ("ruff", "format", "--no-cache", "--diff"),
-        ("ruff", "check", "--no-cache", "--extend-ignore", "E402"),
-        ("mypy", "--cache-dir", str(tmp_path / "cache"), "page.py", "tests/upstream.py"),
-    ):
-        command = [sys.executable, "-m", *tool]
-        done = subprocess.run(
-            command, cwd=project, capture_output=True, text=True, encoding="utf-8"
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "tests" / "upstream.py").write_text(app, encoding="utf-8", newline="\n")
+    run(folder, "-m", "ruff", "format", "--no-cache", "--diff")
+    run(folder, "-m", "ruff", "check", "--no-cache", "--extend-ignore", "E402")
+    run(folder, "-m", "mypy", "--cache-dir", str(tmp_path / "m"), "page.py", "tests/upstream.py")
+
+
+def synced(folder: Path) -> dict[str, int]:
+    """Rows of each table after a sync of the sample."""
+    run(folder, "-m", "harness", "sync", "--sample", "--port", "0")
+    path = folder / ".fivetran" / "sample" / "warehouse.duckdb"
+    with duckdb.connect(str(path), read_only=True) as tables:
+        names = tables.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'acme_connector'"
+        ).fetchall()
+        return {
+            name: len(tables.execute(f'SELECT 1 FROM acme_connector."{name}"').fetchall())
+            for (name,) in names
+        }
+
+
+def test_the_second_entity_of_the_page_syncs_with_its_step(project: Bake) -> None:
+    """Steps of fetch.md and tables of sample.md, put into a new project."""
+    folder = project()
+    added = next(block for block in fenced(SAMPLE, "toml") if "entity.ticket" in block)
+    wanted = list(tomllib.loads(added)["entity"])
+    blocks = fenced(PAGE, "python")
+    steps = [block for block in blocks if any(f'entity("{name}"' in block for name in wanted)]
+    assert len(steps) == len(wanted) == 2
+    for name, text in (("fetch.py", "\n\n".join(["\n", *steps])), ("sample.toml", "\n" + added)):
+        with (folder / name).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    assert synced(folder) == {"transaction": 2500, "customer": 2500, "ticket": 2500}
+
+
+def test_the_app_of_the_page_syncs_and_passes_the_suite(project: Bake) -> None:
+    """As tests/upstream.py of a new project, named in sample.toml as the page says."""
+    folder = project()
+    (code,) = fenced(SAMPLE, "python")
+    assert "`tests/upstream.py`" in SAMPLE
+    (folder / "tests" / "upstream.py").write_text(code, encoding="utf-8", newline="\n")
+    (line,) = (block for block in fenced(SAMPLE, "toml") if block.startswith("upstream"))
+    file = folder / "sample.toml"
+    file.write_text(line + file.read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
+    assert synced(folder) == {"transaction": 250}
+    chosen = ("tests/test_function.py", "-k", "setup_test or every_record or wrong_secrets")
+    done = run(folder, "-m", "pytest", "-p", "no:cacheprovider", *chosen)
+    assert "3 passed" in done or "2 passed, 1 skipped" in done

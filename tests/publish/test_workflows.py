@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from publish.conftest import ROOT, Bake
+from baked import ROOT, Bake, tool
 
-FILES = {"github": ".github/workflows/test.yml", "azure_pipelines": "azure-pipelines.yml"}
-SCHEMAS = {
-    "github": ["--builtin-schema", "vendor.github-workflows"],
-    # The schema's patterns are no valid Unicode ones; `${{ if }}` is resolved before.
-    "azure_pipelines": [
-        *("--builtin-schema", "vendor.azure-pipelines"),
-        *("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"),
-    ],
-}
+GITHUB, PIPELINES = ".github/workflows/test.yml", "azure-pipelines.yml"
+# The schema's patterns are no valid Unicode ones; `${{ if }}` is resolved before.
+PLAIN = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
 TESTED = [
     "python -m pip install -r requirements-dev.txt",
     "ruff check",
@@ -31,12 +23,9 @@ TESTED = [
 ]
 
 
-def run(tool: str, *arguments: str) -> str:
-    """What a tool of this environment prints, once it succeeds."""
-    command = [str(Path(sys.executable).with_name(tool)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def fits(kind: str, *arguments: str | Path) -> None:
+    """check-jsonschema's copy of the published schema takes the file."""
+    tool(ROOT, "check-jsonschema", "--builtin-schema", f"vendor.{kind}", *map(str, arguments))
 
 
 def read(path: Path) -> Any:
@@ -49,34 +38,28 @@ def steps_of(job: Any) -> list[str]:
     return [step.get("uses", step.get("task", "")).partition("@")[0] for step in job["steps"]]
 
 
-@pytest.mark.parametrize("ci", FILES)
-def test_the_file_is_of_its_kind_and_asks_for_no_secret(bake: Bake, ci: str) -> None:
-    """check-jsonschema's copy of the published schema takes it."""
-    file = bake(ci=ci) / FILES[ci]
-    run("check-jsonschema", *SCHEMAS[ci], str(file))
-    for word in ("secrets.", "publish-profile", "creds:", "password", "client-secret"):
-        assert word not in file.read_text(encoding="utf-8")
-
-
-def test_zizmor_finds_nothing(bake: Bake) -> None:
-    """Not even what its pedantic persona calls a smell."""
-    for root in (bake(ci="github"), ROOT):
-        shown = run("zizmor", "--offline", "--persona", "pedantic", str(root / FILES["github"]))
+def test_the_files_are_of_their_kind_and_ask_for_no_secret(bake: Bake) -> None:
+    """zizmor finds nothing, not even what its pedantic persona calls a smell."""
+    pipeline, workflow = bake(ci="azure_pipelines") / PIPELINES, bake(ci="github") / GITHUB
+    fits("azure-pipelines", *PLAIN, pipeline)
+    for file in (workflow, ROOT / GITHUB):
+        fits("github-workflows", file)
+        shown = tool(ROOT, "zizmor", "--offline", "--persona", "pedantic", str(file))
         assert "No findings to report" in shown
+        uses = re.findall(r"uses: (.*)", file.read_text(encoding="utf-8"))
+        assert uses
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses)
+    for file in (workflow, pipeline):
+        for word in ("secrets.", "publish-profile", "creds:", "password", "client-secret"):
+            assert word not in file.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("version", ["3.12", "3.13"])
-def test_both_test_the_same_on_the_apps_version(bake: Bake, version: str) -> None:
-    """Everything that is to pass before a deployment, on each push to main and each request."""
-    workflow, pipeline = (
-        read(bake(ci=ci, python_version=version) / file) for ci, file in FILES.items()
-    )
-    steps = workflow["jobs"]["test"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == TESTED
-    assert version in [step.get("with", {}).get("python-version") for step in steps]
-    steps = pipeline["jobs"][0]["steps"]
-    assert [step["script"] for step in steps if "script" in step] == TESTED
-    assert {"versionSpec": version} in [step.get("inputs") for step in steps]
+def test_both_test_the_same_on_each_push_and_request(bake: Bake) -> None:
+    """Everything that is to pass before a deployment."""
+    workflow = read(bake(ci="github") / GITHUB)
+    pipeline = read(bake(ci="azure_pipelines") / PIPELINES)
+    for key, job in (("run", workflow["jobs"]["test"]), ("script", pipeline["jobs"][0])):
+        assert [step[key] for step in job["steps"] if key in step] == TESTED
     assert workflow["on"] == {"push": {"branches": ["main"]}, "pull_request": ""}
     assert (pipeline["trigger"], pipeline["pr"]) == (["main"], ["main"])
 
@@ -84,7 +67,7 @@ def test_both_test_the_same_on_the_apps_version(bake: Bake, version: str) -> Non
 def test_github_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
     """With no rights but its own, signed in as the identity that the guide makes Azure trust."""
     project = bake(ci="github")
-    workflow = read(project / FILES["github"])
+    workflow = read(project / GITHUB)
     test, deploy = workflow["jobs"]["test"], workflow["jobs"]["deploy"]
     assert deploy["needs"] == "test"
     assert deploy["if"] == "github.event_name == 'push' && vars.AZURE_FUNCTION_APP != ''"
@@ -102,8 +85,7 @@ def test_github_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
 
 def test_pipelines_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
     """With Core Tools of its own: the agent has none, and they cannot see the language."""
-    pipeline = read(bake(ci="azure_pipelines") / FILES["azure_pipelines"])
-    test, conditional = pipeline["jobs"]
+    test, conditional = read(bake(ci="azure_pipelines") / PIPELINES)["jobs"]
     ((condition, (deploy,)),) = conditional.items()
     assert condition == (
         "${{ if and(ne(variables.functionApp, ''), "
@@ -115,15 +97,8 @@ def test_pipelines_publishes_what_is_pushed_and_has_passed(bake: Bake) -> None:
     assert script == 'func azure functionapp publish "$(functionApp)" --python'
 
 
-# ---- this repository's
-
-
-def test_the_template_s_own_workflow_is_one_with_pinned_actions() -> None:
-    file = ROOT / FILES["github"]
-    run("check-jsonschema", *SCHEMAS["github"], str(file))
-    uses = re.findall(r"uses: (.*)", file.read_text(encoding="utf-8"))
-    assert uses and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use) for use in uses)
-    workflow = read(file)
+def test_the_template_s_own_workflow_runs_on_every_system_and_python() -> None:
+    workflow = read(ROOT / GITHUB)
     assert workflow["permissions"] == {}
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
     assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
@@ -132,9 +107,8 @@ def test_the_template_s_own_workflow_is_one_with_pinned_actions() -> None:
     assert (done["if"], set(done["needs"])) == ("always()", set(workflow["jobs"]) - {"all-is-well"})
 
 
-def test_issue_forms_are_forms() -> None:
-    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
-    forms = [str(folder / name) for name in ("bug.yml", "feature.yml")]
-    run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
-    config = str(folder / "config.yml")
-    run("check-jsonschema", "--builtin-schema", "vendor.github-issue-config", config)
+@pytest.mark.parametrize(
+    ("name", "kind"), [("bug", "forms"), ("feature", "forms"), ("config", "config")]
+)
+def test_issue_forms_are_forms(name: str, kind: str) -> None:
+    fits(f"github-issue-{kind}", ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from template.conftest import Bake
+from baked import Bake
 
 DEFAULT = '''\
 from connector import BearerToken, Fetch, Page, Source
@@ -81,23 +81,23 @@ AUTHS = {
     "oauth2_client_credentials": (
         'OAuth2ClientCredentials("/oauth/token", "clientId", "clientSecret")'
     ),
+    "none": "",
 }
 
 
-def text(project: Path, name: str = "fetch.py") -> str:
-    return (project / name).read_text(encoding="utf-8")
+def fetch(project: Path) -> str:
+    return (project / "fetch.py").read_text(encoding="utf-8")
 
 
 def test_the_default_is_what_somebody_would_write(bake: Bake) -> None:
-    """fetch.py and function_app.py of a default bake, to the letter."""
-    assert text(bake()) == DEFAULT
-    assert text(bake(), "function_app.py") == FUNCTION_APP
+    assert fetch(bake()) == DEFAULT
+    assert (bake() / "function_app.py").read_text(encoding="utf-8") == FUNCTION_APP
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_each_style_changes_its_own_lines_alone(bake: Bake, style: str) -> None:
     """The request and the next token differ, a comment on sorting may stand in between."""
-    lines, default = text(bake(pagination=style)).splitlines(), DEFAULT.splitlines()
+    lines, default = fetch(bake(pagination=style)).splitlines(), DEFAULT.splitlines()
     added = [line for line in lines if line not in default and "    # " not in line]
     assert added == STYLES[style]
     assert ("    # " in "".join(lines)) == (style in ("page_number", "offset", "last_id"))
@@ -105,24 +105,17 @@ def test_each_style_changes_its_own_lines_alone(bake: Bake, style: str) -> None:
 
 @pytest.mark.parametrize("auth", AUTHS)
 def test_each_auth_changes_the_source_alone(bake: Bake, auth: str) -> None:
-    """An auth kind brings its class and its arguments."""
     call = AUTHS[auth]
-    names = ", ".join(sorted(["Fetch", "Page", "Source", call.partition("(")[0]]))
-    expected = DEFAULT.replace('BearerToken("apiToken")', call)
-    assert text(bake(auth=auth)) == expected.replace("BearerToken, Fetch, Page, Source", names)
-
-
-def test_no_auth_leaves_it_out(bake: Bake) -> None:
-    """Source has no auth= then, and nothing is imported for it."""
-    expected = DEFAULT.replace('    auth=BearerToken("apiToken"),\n', "")
-    assert text(bake(auth="none")) == expected.replace("BearerToken, ", "")
+    names = ", ".join(sorted(["Fetch", "Page", "Source", *call.partition("(")[:1]])).strip(", ")
+    given = f"    auth={call},\n" if call else ""
+    expected = DEFAULT.replace('    auth=BearerToken("apiToken"),\n', given)
+    assert fetch(bake(auth=auth)) == expected.replace("BearerToken, Fetch, Page, Source", names)
 
 
 @pytest.mark.parametrize("style", ["cursor", "page_number", "offset", "link_header", "none"])
 def test_deleted_records_are_read_from_the_page(bake: Bake, style: str) -> None:
-    """deletes=records hands the deleted records of each page to Page, in every style."""
-    fetch = text(bake(pagination=style, deletes="records"))
-    assert 'response.rows("deleted")' in fetch and "        deleted=" in fetch
+    code = fetch(bake(pagination=style, deletes="records"))
+    assert 'response.rows("deleted")' in code and "        deleted=" in code
 
 
 @pytest.mark.parametrize(
@@ -143,5 +136,4 @@ def test_deleted_records_are_read_from_the_page(bake: Bake, style: str) -> None:
     ids=str,
 )
 def test_an_answer_stands_where_it_belongs(bake: Bake, answers: dict[str, str], lines: str) -> None:
-    """Answers enter fetch.py as typed, trimmed."""
-    assert lines in text(bake(**answers))
+    assert lines in fetch(bake(**answers))
