@@ -102,7 +102,7 @@ ONE: dict[str, Any] = {
         b'{"state": {"x": "\\ud83d"}, "hasMore": false}',
     "not-json : the reply begins with a byte order mark (EF BB BF)": b"\xef\xbb\xbf{}",
     "not-json : the body is compressed with gzip, but has no Content-Encoding header":
-        gzip.compress(b"{}"),
+        gzip.compress(b"{}", mtime=0),
     "not-json : the reply is empty": b" \n",
     "not-json : the reply is an HTML page: Bad Gateway 502 nginx & co": PAGE,
     "error-shape errorType: errorType is 7, not text": {"errorMessage": "x", "errorType": 7},
