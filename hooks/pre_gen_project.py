@@ -80,6 +80,12 @@ def is_right(name, text):
         return False
 
 
+def column(name):
+    """What Fivetran calls a column: camelCase becomes snake_case, all other characters _."""
+    words = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[^\w]+|_+", "_", words).lower()
+
+
 def contradictions(answers):
     """Answers that are valid alone but not together: (question, rule, example)."""
     path, cursor, deletes = answers["records_path"], answers["cursor_field"], answers["deletes"]
@@ -88,8 +94,12 @@ def contradictions(answers):
     # The fields of a response that are used beside the records.
     fields = {"cursor": ["next_cursor"], "next_url": ["next"], "last_id": ["has_more"]}
     beside = fields.get(paging, []) + (["deleted"] if deletes == "records" else [])
-    if len({column.lower() for column in columns}) < len(columns):
-        yield "primary_key", "each column only once", "order_id, line_no"
+    if len(set(map(column, columns))) < len(columns):
+        rule = "each column only once; Fivetran makes one column of orderId and order_id"
+        yield "primary_key", rule, "order_id, line_no"
+    if top not in columns and column(top) in map(column, columns):
+        rule = f"Fivetran makes one column of {top} and a column of the primary key"
+        yield "cursor_field", rule, "updated_at"
     if deletes == "soft_delete" and cursor:
         yield (
             "cursor_field",

@@ -79,6 +79,10 @@ CONTRADICTIONS = [
     ({"deletes": "soft_delete", "primary_key": "", "cursor_field": ""}, "primary_key"),
     ({"deletes": "records", "primary_key": "id,at", "cursor_field": "at"}, "cursor_field"),
     ({"primary_key": "meta", "cursor_field": "meta.at"}, "cursor_field"),
+    ({"primary_key": "orderId,order_id"}, "primary_key"),
+    ({"primary_key": "id,IDCard,id-card"}, "primary_key"),
+    ({"primary_key": "orderId", "cursor_field": "order_id"}, "cursor_field"),
+    ({"primary_key": "Meta", "cursor_field": "meta.at"}, "cursor_field"),
     ({"records_path": ""}, "records_path"),
     ({"records_path": "", "pagination": "next_url"}, "records_path"),
     ({"records_path": "", "pagination": "last_id"}, "records_path"),
@@ -257,7 +261,7 @@ def test_jinja_in_an_answer_never_reaches_a_file(
             assert "{{" not in (project / name).read_text(encoding="utf-8")
 
 
-COLUMNS = [*TEXTS, "a\nb", "a\x00b", "-", "id#", "a=b", "]"]
+COLUMNS = [*TEXTS, "amount", "data", "id", "a\nb", "a\x00b", "-", "id#", "a=b", "]"]
 
 
 @pytest.mark.parametrize("hostile", COLUMNS, ids=ascii)
