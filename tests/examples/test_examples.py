@@ -93,6 +93,7 @@ def test_the_table_of_the_gallery_lists_every_example() -> None:
 # Around the example's own app: before each of the first requests somebody changes something.
 APP = """
 import itertools
+import threading
 
 from harness.sample import made_up
 from tests.upstream import app as api
@@ -101,15 +102,17 @@ from werkzeug.test import Client
 CHANGES = {changes!r}
 AUTH = {auth}
 numbers = itertools.count(1)
+one_by_one = threading.Lock()  # else a change may be older than a page that lacks it
 
 
 def app(environ, start_response):
-    number = next(numbers)
-    if number <= 12:
-        for method, path, content in CHANGES:
-            path = path.format(number * 37, key=number * 37 * 51)
-            Client(api).open(path, method=method, **AUTH, **content)
-    return api(environ, start_response)
+    with one_by_one:
+        number = next(numbers)
+        if number <= 12:
+            for method, path, content in CHANGES:
+                path = path.format(number * 37, key=number * 37 * 51)
+                Client(api).open(path, method=method, **AUTH, **content)
+        return api(environ, start_response)
 """
 BEARER = '{{"headers": {{"Authorization": "Bearer " + made_up("{}")}}}}'
 BASIC = '{{"auth": (made_up("{}"), made_up("apiToken"))}}'
