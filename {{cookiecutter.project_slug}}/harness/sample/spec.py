@@ -25,7 +25,8 @@ _COUNTS = ("no names", "one name", "two different names")
 _TOKENS = {"page_number": "page", "offset": "offset", "last_id": "starting_after", "none": ""}
 _FORMS = (
     "an ISO 8601 text (2026-01-05T08:30:00Z, with an offset or without), a date, a number of "
-    "seconds, milliseconds or microseconds since 1970, or an ever growing whole number"
+    "seconds, milliseconds or microseconds since 1970, or an ever growing whole number; another "
+    "form needs a WSGI app, see docs/sample.md"
 )
 _ISO = re.compile(
     r"""(?P<digits> \d{4}-\d\d-\d\d
