@@ -1,10 +1,12 @@
-"""A list that is sorted by change and read by counting is logged: it skips records silently."""
+"""What skips records silently is logged: counted pages of a list by change, a bound in vain."""
+
+from datetime import timedelta
 
 import pytest
 from connector import Fetch, Page
 
 from .play import Player
-from .scripted import Asked, Upstream, iso, stepping
+from .scripted import Asked, Upstream, iso, one, stepping
 
 SIZE = 20
 
@@ -79,3 +81,33 @@ def test_a_token_that_is_the_last_sequence_is_not_logged(caplog) -> None:
     records = [{"id": mixed(i), "seq": i + 1} for i in range(SIZE)]
     assert not warnings(caplog, records, SIZE, cursor="seq", cursor_type="sequence")
     assert warnings(caplog, records, 2, cursor="seq", cursor_type="sequence")
+
+
+CAME, AT = [{"id": 1, "at": iso(-60)}], iso(-60)
+SAME, LATER = {"lookback": timedelta(0)}, {"start": iso(0)}
+
+
+@pytest.mark.parametrize(
+    ("records", "state", "options", "logged"),
+    [
+        ([], AT, {}, True),
+        ([], AT, {"order": "desc"}, True),
+        (CAME, AT, {}, False),
+        ([{"id": 1, "at": None}], AT, {}, False),
+        ([], None, {}, False),
+        ([], AT, SAME, False),  # an API may leave out the bound itself
+        ([], AT, LATER, False),
+        ([], AT, {"window": timedelta(days=1), "start": iso(-86400)}, False),
+        ([], {"cursor": AT, "seen": []}, {"primary_key": []}, False),
+    ],
+)
+def test_a_walk_to_which_nothing_came_again_is_logged(
+    clock, caplog, records, state, options, logged
+) -> None:
+    upstream = Upstream(lambda asked: {"data": records})
+    player = Player(one(**options), upstream, state={"thing": state} if state else {})
+    assert player.sync().error == ""
+    lines = [line for line in caplog.messages if "event=nothing_since" in line]
+    assert len(lines) == logged
+    for line in lines:
+        assert "no record came since '2025-12-31T23:54:00Z', not even" in line and AT in line

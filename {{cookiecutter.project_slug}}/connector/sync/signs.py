@@ -14,6 +14,8 @@ from connector import codec
 from connector.response import Response
 from connector.source import Entity
 from connector.sync.page import Batch, EncodedPage
+from connector.sync.state import Committed, WalkState
+from connector.times import quoted
 
 _MORE = re.compile(r"(has|is)_?(more|next)(_?(page|results?|items?))?|more", re.IGNORECASE)
 _NEXT = re.compile(r"(?:^|[._@])next", re.IGNORECASE)
@@ -77,6 +79,22 @@ def _other_orders(entity: Entity, batch: Batch) -> Iterator[Sequence[Any]]:
 
 def _goes_back(values: Sequence[Any]) -> bool:
     return any(one > other for one, other in pairwise(values))
+
+
+def why_unfiltered(entity: Entity, walk: WalkState, committed: Committed) -> str:
+    """Why a walk without any record may have asked in vain; "" if nothing says so.
+
+    With a lookback at least the record comes again that has the committed cursor.
+    """
+    since, cursor = walk.since, committed.cursor
+    came = walk.rows or walk.readable or walk.unreadable
+    if came or since is None or cursor is None or entity.window or since.at >= cursor.at:
+        return ""
+    return (
+        f"no record came since {quoted(since.value)}, not even the one that has the committed "
+        f"cursor {quoted(cursor.value)}: was it deleted, or does the API need the bound in another "
+        "form (fetch.since_as)?"
+    )
 
 
 def why_truncated(response: Response | None, rows: int, page_size: int) -> str:

@@ -31,7 +31,7 @@ from connector.sync.bounds import Bounds
 from connector.sync.checkpoint import CommitRules
 from connector.sync.page import EncodedPage, encode_page
 from connector.sync.protocol import Problem
-from connector.sync.signs import why_skipping, why_truncated
+from connector.sync.signs import why_skipping, why_truncated, why_unfiltered
 from connector.sync.state import Checkpoint, State, WalkState, column_digest, value_of
 
 LONGEST_STORED_WAIT = 3600.0  # seconds; a longer wait is shortened to this in the state
@@ -275,6 +275,8 @@ class Walk:
                         rows=after.rows,
                         why="every record changed after the walk began or has no readable cursor",
                     )
+                if why := why_unfiltered(entity, after, committed):
+                    context.log("nothing_since", entity.name, why=why)
                 if ends and not walk.rehearsing:
                     why = why_truncated(traffic.response, page.rows, walk.page_size)
                     if why:
