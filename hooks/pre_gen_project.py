@@ -81,9 +81,9 @@ def is_right(name, text):
 
 
 def column(name):
-    """What Fivetran calls a column: camelCase becomes snake_case, all other characters _."""
+    """What Fivetran calls a column, but for other scripts: userName and user-name: user_name."""
     words = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^\w]+|_+", "_", words).lower()
+    return re.sub(r"[\W_]+", "_", words).lower()
 
 
 def contradictions(answers):

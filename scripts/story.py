@@ -64,9 +64,11 @@ def start(
     for _ in range(600):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
+                return server
+        if server.poll() is not None:
+            break
         time.sleep(0.1)
-    return server
+    raise SystemExit(f"{' '.join(arguments)} does not listen on port {port}")
 
 
 def shown(command: str, place: Path, folder: Path, environment: dict[str, str]) -> list[str]:

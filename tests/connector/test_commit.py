@@ -93,7 +93,7 @@ def test_a_walk_of_which_no_value_can_be_read_is_an_error_at_any_time():
     player = Player(one(), script({None: (dated("Never", None), "b"), "b": dated(iso(-60))}))
     assert player.sync().error == "" and player.state == {"thing": iso(-60)}
     player.upstream = script({None: (dated("Never"), "b"), "b": dated("-", None)})
-    assert "'-' is not" in player.sync().error and player.state["thing"] == iso(-60)
+    assert "'Never' is not" in player.sync().error and player.state["thing"] == iso(-60)
 
 
 @pytest.mark.parametrize("cursors", [[], [iso(-9000)], [None], [""]])

@@ -69,20 +69,34 @@ def test_one_time_without_an_offset_among_others_does_not_count(state, odd, plac
     assert f"record={place}" in line and odd in line
 
 
-def test_the_form_that_is_committed_decides_what_counts():
-    """Most of a page have no offset, but what they are compared with has one."""
-    rows = [{"id": 1, "at": NAIVE[0]}, {"id": 2, "at": NAIVE[1]}, {"id": 3, "at": iso(-60)}]
-    player = Player(one(), script({None: rows}), state={"thing": AWARE[0]})
-    assert (player.sync().error, player.state) == ("", {"thing": iso(-60)})
+def test_the_majority_of_each_page_counts():
+    """A page of the other form, or one record of it, decides nothing for the pages after it."""
     assert committed(NAIVE[0], NAIVE[1], iso(-60)) == NAIVE[1]
+    good = [{"id": i, "at": iso(-DAY + i)} for i in range(10, 108)]
+    pages = {None: ([{"id": i, "at": at} for i, at in enumerate(NAIVE)], "b"), "b": good}
+    player = Player(one(), script(pages))
+    assert (player.sync().error, player.state) == ("", {"thing": good[-1]["at"]})
+    player.upstream = script({None: [{"id": 200, "at": NAIVE[1]}]})
+    assert (player.sync().error, player.state) == ("", {"thing": good[-1]["at"]})
+    player.upstream = script({None: [{"id": 201, "at": iso(-60)}]})
+    assert (player.sync().error, player.state) == ("", {"thing": iso(-60)})
+    assert len(player.alive()) == 102
 
 
 @pytest.mark.parametrize(("before", "now"), [(AWARE[0], NAIVE[1]), (NAIVE[0], AWARE[1])])
-def test_a_walk_none_of_which_can_be_compared_is_an_error(before, now):
-    player = Player(one(), script({None: [{"id": 1, "at": now}]}), state={"thing": before})
+def test_without_a_key_another_form_is_an_error(before, now):
+    """Records that come again are recognized by it; a minority of a page does not count."""
+    state = {"thing": {"cursor": before, "seen": []}}
+    made = one(primary_key=[])
+    player = Player(made, script({None: [{"id": 1, "at": now}]}), state=state)
     error = player.sync().error
     assert f"'{now}' cannot be compared with '{before}'" in error and "timezone=" in error
-    assert player.state["thing"] == before
+    assert player.state["thing"]["cursor"] == before
+    rows = [{"id": 1, "at": now}, {"id": 2, "at": now}, {"id": 3, "at": before}]
+    player = Player(made, script({None: rows}), state=state)
+    for _ in range(2):
+        assert player.sync().error == ""
+    assert sorted(row["id"] for row in player.alive().values()) == [1, 2, 3]
 
 
 def test_a_position_of_none_keeps_the_one_before():

@@ -36,6 +36,12 @@ def warnings(caplog, records: list, token: object = 2, **options) -> list[str]:
     return [line for line in caplog.messages if "event=counted_pages" in line]
 
 
+def with_created(odd) -> list:
+    """Records by change whose times of creation go back, with an odd one among them."""
+    made = [{**row, "created_at": iso(mixed(i))} for i, row in enumerate(TEXTS)]
+    return [*made[:7], {**made[7], "created_at": odd}, *made[8:]]
+
+
 CHANGED = rows(ids=map(mixed, range(SIZE)))
 TEXTS = rows(ids=(f"r{mixed(i)}" for i in range(SIZE)))
 LINK = "https://api.example.com/things?since=7&"
@@ -67,6 +73,10 @@ def test_a_token_that_does_not_count_is_not_logged(caplog, token) -> None:
         ([{**row, "created_at": iso(i)} for i, row in enumerate(TEXTS)], {}, False),
         ([{**row, "created_at": f"{mixed(i)} May"} for i, row in enumerate(TEXTS)], {}, False),
         (CHANGED, {"cursor": None}, False),
+        *((with_created(odd), {}, True) for odd in (None, iso(0))),
+        *((with_created(odd), {}, False) for odd in (7, True, "", [], {}, "Never")),
+        ([{**row, "created": row["at"]} for row in CHANGED], {"cursor": "created"}, False),
+        (rows(), {"cursor": "id", "cursor_type": "sequence", "order": "asc"}, False),
         (CHANGED[::-1], {"order": "desc"}, False),
     ],
 )

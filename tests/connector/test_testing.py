@@ -82,7 +82,7 @@ def test_a_step_that_loops_over_its_pages_is_stopped():
             pass
         return Page()
 
-    says = r"no reply is left .*\(20 requests before it\): a step gets one page, and returns"
+    says = r"no reply is left .*\(1000 requests before it\): a step gets one page, and returns"
     with pytest.raises(AssertionError, match=says):
         ran(step, {"next": "b"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -71,7 +72,7 @@ class Budget:
             return
         if seconds >= self.remaining():
             if asked:
-                raise wait or RateLimited(seconds, f"{why}: must wait {seconds:.0f} s")
+                raise wait or RateLimited(seconds, f"{why}: must wait {ceil(seconds)} s")
             raise DeadlineExceeded(f"{why}; the time of this call is over")
         if seconds >= 1:
             log.logger.info(log.line("waiting", **fields, seconds=round(seconds, 1), why=why))

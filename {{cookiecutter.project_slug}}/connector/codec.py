@@ -79,7 +79,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_quickly(records: Sequence[dict[Any, Any]]) -> bytes | None:
-    """JSON of a list of records, or None where `jsonable` must convert or refuse them."""
+    """JSON of a list of records, or None if `jsonable` must convert or refuse them."""
     try:
         data = _encode(records)
         return data if _is_written(records) else None

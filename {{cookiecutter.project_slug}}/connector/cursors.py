@@ -261,14 +261,18 @@ class PageCursors:
             return None
         return self._first(before, goes_back)
 
-    def keep_alike(self, known: Point | None) -> None:
-        """Let those not count that cannot be compared with `known`, or else with most others."""
-        alike = self._cursors.alike
-        if not self._is_mixed and (self.top is None or known is None or alike(self.top, known)):
+    def keep_alike(self, known: Point | None = None) -> None:
+        """If some have an offset and others have none, let only those count that are like `known`,
+        or without it the majority."""
+        if not self._is_mixed:
             return
+        alike = self._cursors.alike
         points = [point for point in self.points if point is not None]
-        naive = sum(point.naive for point in points) * 2 > len(points)
-        known = known or next(point for point in points if point.naive == naive)
+        aware, naive = (next(p for p in points if p.naive == naive) for naive in (False, True))
+        if alike(aware, naive):
+            return
+        if known is None:
+            known = naive if sum(point.naive for point in points) * 2 > len(points) else aware
         for index, point in enumerate(self.points):
             if point is not None and not alike(point, known):
                 self.error = self.error or CursorError(

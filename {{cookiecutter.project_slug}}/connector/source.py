@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from inspect import signature
 from typing import Any, Literal, TypeVar
@@ -120,7 +120,7 @@ class Source:
                     "leave out https://, port and path"
                 )
         _check_types("", headers=headers, workers=workers)
-        if auth is not None and not callable(auth):
+        if auth is not None and (isinstance(auth, type) or not callable(auth)):
             raise SourceError('auth must be like auth=BearerToken("apiToken"), or a function')
         if workers < 1:
             raise SourceError(f"workers is {workers!r}; it must be at least 1")
@@ -259,7 +259,8 @@ class Source:
 def _check_types(where: str, **options: Any) -> None:
     for name, value in options.items():
         kind, example = _OPTIONS[name]
-        if value is not None and not isinstance(value, kind):
+        optional = value is None and kind is not int
+        if not optional and (not isinstance(value, kind) or isinstance(value, bool)):
             raise SourceError(f"{where}{name} is {value!r}; it must be like {name}={example}")
 
 
@@ -319,7 +320,8 @@ def _contradictions(entity: Entity, others: Collection[Entity]) -> Iterator[str]
 
 
 def _columns(name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(columns, str) or not all(columns) or len(set(columns)) < len(columns):
+    is_list = isinstance(columns, Iterable) and not isinstance(columns, str)
+    if not is_list or not all(columns) or len(set(columns)) < len(columns):
         raise SourceError(
             f'the primary key of {name} is a list of columns: primary_key=["id"], not {columns!r}'
         )

@@ -25,7 +25,7 @@ from connector.sync.state import State
 from connector.sync.walk import Context, Walk
 
 _MADE_UP = "made-up"
-_MOST_REQUESTS = 20  # of one page that are answered alike
+_MOST_REQUESTS = 1000  # of one page that one response answers
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def call_step(step: Callable[..., Page], reply: Any, **fetch: Any) -> StepPage:
 
     Raises:
         TypeError: `step` is not a fetch step, or a name in `fetch` is unknown.
-        AssertionError: It makes more requests than there are responses, or more than twenty for
+        AssertionError: It makes more requests than there are responses, or more than 1,000 for
             one response.
         Exception: Whatever the step raises.
     """

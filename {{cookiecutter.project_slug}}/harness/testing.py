@@ -34,7 +34,7 @@ _SHORT_PAGE = (
 _DELETIONS = 120  # more than one page of them
 _UNDELETED = (
     "the API deleted it: pass the deleted records as Page(deleted=…), or declare soft_delete=True "
-    "if the API does not tell of deletions"
+    "if the API does not report deletions"
 )
 _LOST = "an error must not change the state: the next sync would skip records"
 _unfit: dict[Path, str] = {}  # projects, and the test that found what would fail all others

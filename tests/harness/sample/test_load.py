@@ -52,7 +52,7 @@ def app(request):
         (ORDER, {"cursor": "changed"}, "changed is the cursor, but None is not"),
         (ORDER, {"cursor": "note"}, "note is the cursor, but 'paid in parts' is not an ISO 8601"),
         (ORDER, {"timezone": "Asia/Tokyo"}, "but timezone is for a time without an offset"),
-        (ORDER, {"timezone": "Mars/X"}, 'timezone = "Mars/X" is no IANA name'),
+        (ORDER, {"timezone": "Mars/X"}, 'timezone = "Mars/X" is not an IANA name'),
         (ORDER, {"primary_key": ["key"]}, "has no key, which is in primary_key"),
         ("entity.other", {**ENTITY, "record": RECORD}, 'inside = "order.COLUMN" instead of path'),
         (LINE, {**LINES, "inside": "orders.lines"}, 'inside must be "order.COLUMN"'),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from http.client import responses
+from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -184,7 +185,8 @@ class Client:
             except DeadlineExceeded:
                 if limit is None:
                     raise
-                raise RateLimited(waits.backoff(limits), limit.why) from None
+                wait = waits.backoff(limits)
+                raise RateLimited(wait, f"{limit.why}: must wait {ceil(wait)} s") from None
             except TransportError as lost:
                 again = options.retry and lost.retryable
                 error = UpstreamError(
@@ -213,7 +215,7 @@ class Client:
                     renewed = True
                     continue
                 again = limited or status == 503 or (options.retry and waits.may_pass(status))
-                wait = waits.asked(response, limited=limited)
+                wait, limit = waits.asked(response, limited=limited), None
                 error = self._refusal(response, options, label, limited=limited)
             if not again:
                 raise error
@@ -230,7 +232,8 @@ class Client:
                 wait = waits.backoff(failures)
             if limited:
                 self._cool[host] = max(self._cool.get(host, 0.0), clock.monotonic() + wait)
-            why = (limit or error).why  # a rate limit outlasts a broken connection
+            # A broken connection at the end of a call does not hide the limit before it.
+            why = error.why if wait < self._budget.remaining() else (limit or error).why
             self._budget.sleep(wait, why, asked=limit is not None, fields=options.fields)
             hop, hops = request, 0
 

@@ -26,7 +26,7 @@ from connector.sync.state import (
 
 LOOKBACK = timedelta(minutes=5)
 SAME_PAGES = 20  # pages in a row with the same records that end a walk with an error
-SAME_PAGES_APPENDED = 2  # the same where each of them appends its records once more
+SAME_PAGES_APPENDED = 2  # the same if each of them appends its records once more
 
 
 class Bounds:

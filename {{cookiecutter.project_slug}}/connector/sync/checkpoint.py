@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -37,47 +38,46 @@ class CommitRules:
         if self.entity.cursor is None:
             return walk
         known = walk.high or committed.cursor
-        page.cursors.keep_alike(known)
-        page.deleted_cursors.keep_alike(known or page.cursors.top)
+        for cursors in (page.cursors, page.deleted_cursors):
+            cursors.keep_alike(known if self.entity.appends else None)
+            if self.entity.appends and cursors.top and known:
+                self._check_alike(cursors.top, known)
         self._check_sorted(walk, page)
         rows, deleted, ascending = page.cursors, page.deleted_cursors, self.entity.order == "asc"
         high = _later(walk.high, rows.highest(walk.bound, walk.until))
         if not ascending:  # there, deleted rows may be ahead of records on later pages
             high = _later(high, deleted.highest(walk.bound, walk.until))
-        odd = rows.unreadable or deleted.unreadable
         walk = replace(
             walk,
             high=high,
             last=(rows.last or walk.last) if ascending else None,
             readable=walk.readable + rows.readable + deleted.readable,
-            unreadable=walk.unreadable or (quoted(odd[0][1]) if odd else ""),
+            unreadable=walk.unreadable or str(rows.error or deleted.error or ""),
             has_column=walk.has_column or rows.present or deleted.present,
         )
         return walk if self.entity.primary_key else self._leave_out(walk, committed, page)
 
-    def check_end(self, walk: WalkState, page: EncodedPage) -> None:
+    def check_end(self, walk: WalkState) -> None:
         """Refuse to end a walk of which no cursor could be read, or none was there."""
         if self.entity.cursor is None or walk.readable:
             return
         if walk.unreadable:
-            error = page.cursors.error or page.deleted_cursors.error
-            why = error or f"{walk.unreadable} and all other values cannot be read"
-            raise StepError(f"the cursor {self.entity.cursor!r}: {why}")
+            raise StepError(f"the cursor {self.entity.cursor!r}: {walk.unreadable}")
         if walk.first and walk.rows and not walk.has_column:
             raise StepError(
                 f"none of {walk.rows} records has the cursor {self.entity.cursor!r}: "
                 "cursor= names a column or a dotted path as the API spells it"
             )
 
-    def refused_end(
-        self, walk: WalkState, committed: Committed, page: EncodedPage
-    ) -> ConnectorError | None:
+    def refused_end(self, walk: WalkState, committed: Committed) -> ConnectorError | None:
         """Why a walk that comes to its end is not finished, or None."""
         try:
-            self.check_end(walk, page)
+            self.check_end(walk)
         except StepError as error:
             return error
-        had = walk.expected or committed.rows
+        had: Any = walk.expected or committed.rows
+        if committed.value is not None and committed.value != {"rows": committed.rows}:
+            had = had or "some"  # its state is that of an earlier declaration
         if self.entity.soft_delete is not True or walk.rows or not had:
             return None
         return UpstreamError(
@@ -105,6 +105,15 @@ class CommitRules:
             return committed
         value = {"cursor": cursor.value if cursor else None, "seen": seen}
         return Committed(value, cursor, tuple(seen))
+
+    def _check_alike(self, point: Point, known: Point) -> None:
+        """Refuse a new form where records that come again are recognized by their cursor."""
+        if not self.entity.cursors.alike(point, known):
+            raise StepError(
+                f"the cursor {quoted(point.value)} cannot be compared with {quoted(known.value)}: "
+                "one has an offset and the other has none. Declare timezone=, or write all in one "
+                "form in the step"
+            )
 
     def _check_sorted(self, walk: WalkState, page: EncodedPage) -> None:
         order = self.entity.order

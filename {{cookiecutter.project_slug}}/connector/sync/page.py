@@ -269,7 +269,7 @@ def _encode_chunk(
 
 
 def _decoded(table: str, names: tuple[str, ...], raw: Any) -> tuple[int, dict[str, list[Any]]]:
-    """How many records a JSON list has, and these members of each; MISSING where not there."""
+    """How many records a JSON list has, and these members of each; MISSING if a record lacks it."""
     try:
         records = _decoder(names).decode(raw)
         get: list[Any] = [attrgetter(f"f{index}") for index in range(len(names))]

@@ -27,7 +27,7 @@ _COUNTING = re.compile(
     r"[?&](?:p|page|page_?(?:no|num|number|index)|offset|skip|start|start_?(?:at|index))=(\d+)(?:&|$)",
     re.IGNORECASE,
 )
-_SORTED = 10  # cursors that ascend are no chance
+_SORTED = 10  # so many ascending cursors are not a coincidence
 
 
 def is_time_of_creation(column: str) -> bool:
@@ -43,6 +43,8 @@ def why_skipping(entity: Entity, page: EncodedPage) -> str:
     the time of creation ascend, too.
     """
     if not entity.cursor or entity.order == "desc" or not _counts(page):
+        return ""
+    if entity.cursor in entity.primary_key or is_time_of_creation(entity.cursor):
         return ""
     cursors = [point.at for point in page.cursors.points if point]
     if len(set(cursors)) < _SORTED or _goes_back(cursors):
@@ -72,9 +74,11 @@ def _other_orders(entity: Entity, batch: Batch) -> Iterator[Sequence[Any]]:
     yield from (c for c in zip(*batch.keys, strict=True) if set(map(type, c)) == {int})
     records = [codec.members(record) or {} for record in batch.records()]
     for name in filter(is_time_of_creation, records[0] if records else ()):
-        with suppress(ValueError):
-            values = [codec.parse(record[name]) for record in records if name in record]
-            yield entity.cursors.keys(values)
+        values = [codec.parse(record[name]) for record in records if name in record]
+        values = [value for value in values if value is not None]
+        if set(map(type, values)) in ({str}, {int}):
+            with suppress(ValueError):
+                yield entity.cursors.keys(values)
 
 
 def _goes_back(values: Sequence[Any]) -> bool:
@@ -82,7 +86,7 @@ def _goes_back(values: Sequence[Any]) -> bool:
 
 
 def why_unfiltered(entity: Entity, walk: WalkState, committed: Committed) -> str:
-    """Why a walk without any record may have asked in vain; "" if nothing says so.
+    """Why the API may not understand the bound of a walk without records; "" if nothing says so.
 
     With a lookback at least the record comes again that has the committed cursor.
     """

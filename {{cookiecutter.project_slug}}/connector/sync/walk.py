@@ -124,7 +124,7 @@ class Walk:
         page = self._read(self.state)
         walk = page.after.walk or self.state
         if walk.unreadable:
-            self._rules.check_end(walk, page.page)
+            self._rules.check_end(walk)
         if page.error is not None:
             raise page.error
         return page
@@ -263,7 +263,7 @@ class Walk:
             all_read = ends and following is None
             closed = self._rules.commit(after, committed, all_read=all_read)
             if following is None:
-                refused = self._rules.refused_end(after, committed, page)
+                refused = self._rules.refused_end(after, committed)
                 if refused is not None and context.state.walk(entity.name) is None:
                     raise refused  # the state has nothing to forget
                 if refused is not None and entity.soft_delete:

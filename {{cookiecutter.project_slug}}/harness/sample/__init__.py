@@ -43,7 +43,7 @@ class Sample:
 
     @property
     def entities(self) -> list[str] | None:
-        """Their names, None where they are not known."""
+        """Their names, None if they are not known."""
         return list(self.spec.entities) if self.app is None else None
 
     @property
@@ -58,7 +58,7 @@ class Sample:
 
     @property
     def fingerprint(self) -> str:
-        """Another one where the file describes another upstream; tables of two must not mix."""
+        """Another one if the file describes another upstream; tables of two must not mix."""
         spec = self.spec
         content = repr((spec.auth, spec.entities)) if self.app is None else spec.text
         digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()

@@ -21,7 +21,7 @@ from harness.sample.records import Item, Store
 from harness.sample.spec import Auth, Entity, Spec, put
 
 _OAUTH = "oauth2_client_credentials"
-_SIZE = 100  # of a page where none is asked for
+_SIZE = 100  # of a page if the request has none
 _MOST_EMPTY = 50  # pages after the last one, in a row
 _SHOWN = 30  # characters of a wrong value
 _TOKEN = re.compile(r"after:(-?\d+):(\d+)")
@@ -38,7 +38,7 @@ def made_up(name: str) -> str:
 class Asked(NamedTuple):
     """What a request asks for."""
 
-    entity: Entity | None  # None where the path is not that of one
+    entity: Entity | None  # None if the path is not that of one
     parameters: Mapping[str, str]  # with a value, without an API key; of a POST by dotted path
 
 
@@ -290,7 +290,7 @@ def _query(auth: Auth, request: Request) -> list[tuple[str, str]]:
 
 
 def _body_of(request: Request) -> dict[str, Any] | None:
-    """The JSON object in a request's body; None where the body is anything else."""
+    """The JSON object in a request's body; None if the body is anything else."""
     try:
         body = codec.decode(request.get_data() or b"{}")
     except ValueError:

@@ -42,7 +42,7 @@ _COUNTED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 class Item(NamedTuple):
     """A record or, once it is deleted, what is left of it."""
 
-    moment: int  # its cursor, as Form reads it; 0 where the entity has no cursor
+    moment: int  # its cursor, as Form reads it; 0 if the entity has no cursor
     number: int  # counts creations; primary keys grow with it
     record: dict[str, Any]  # if deleted: its primary key and cursor
     body: bytes  # the record as JSON
@@ -99,7 +99,7 @@ class Store:
         return +Counter(inserted=insert, updated=len(changed), deleted=len(deleted))
 
     def _use(self, items: list[Item]) -> None:
-        """Keep these, by number; list those that the upstream tells of, in its order."""
+        """Keep these, by number; list those that the upstream reports, in its order."""
         self._all = items
         listed = items if self.entity.deleted else self.live()
         self.items = sorted(listed) if self.entity.by_change else listed

@@ -94,7 +94,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.pagination in ("cursor", "link_header", "next_url")
 
     def form(self) -> Form | None:
-        """How its cursor is written, None where it has none; ValueError if that is unknown."""
+        """How its cursor is written, None if it has none; ValueError if that is unknown."""
         return Form(value_at(self.record, self.cursor), self.timezone) if self.cursor else None
 
 
@@ -299,18 +299,20 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError(f'timezone = "{name}" is no IANA name such as America/Denver') from None
+        raise ValueError(
+            f'timezone = "{name}" is not an IANA name; one is America/Denver'
+        ) from None
 
 
 def _scale(number: Decimal) -> int:
-    """Microseconds that a number since 1970 counts, by its size; 0 where it counts no time."""
+    """Microseconds that a number since 1970 counts, by its size; 0 if it counts no time."""
     if number < 10**8:  # 1973, in seconds
         return 0
     return SECOND if number < 10**11 else 1000 if number < 10**14 else 1
 
 
 def value_at(record: dict[str, Any], path: str) -> Any:
-    """The value at a column or a dotted path; None where there is none."""
+    """The value at a column or a dotted path; None if there is none."""
     if path in record:
         return record[path]
     value: Any = record

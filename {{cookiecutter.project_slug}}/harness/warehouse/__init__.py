@@ -46,7 +46,7 @@ class Warehouse(Store):
     Every method that changes something is one transaction: after a kill it is done or not begun.
 
     Args:
-        path: The file; made where it is missing.
+        path: The file; made if it is missing.
         schema: The connection's schema name.
         privacy: What is blocked and hashed.
 
@@ -90,7 +90,7 @@ class Warehouse(Store):
             upstream: What identifies the upstream: its name, or a digest of what describes it.
 
         Returns:
-            The upstream whose tables and state were dropped, None where nothing was.
+            The upstream whose tables and state were dropped, None if nothing was.
         """
         before = self.upstream
         other = before not in (None, upstream) and bool(self.memory.tables or self.state())

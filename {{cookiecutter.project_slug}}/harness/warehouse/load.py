@@ -185,7 +185,7 @@ class Load:
     def _columns(
         self, table: Table, part: str, entity: str, records: Records, key: tuple[str, ...]
     ) -> Columns:
-        """The values by column, None where a record lacks one; blocked left out, hashed hashed.
+        """The values by column, None if a record lacks one; blocked left out, hashed hashed.
 
         Of `delete` the columns of the key alone. Where several source names become one column, the
         one that sorts last wins in each record that has a value for it: `Id` before `ID`,

@@ -222,7 +222,7 @@ class Store:
         self._views = {name: table.view for name, table in self.made.items()}
 
     def _save(self) -> None:
-        """Writes what is remembered and the views, where something has changed."""
+        """Writes what is remembered and the views, if something has changed."""
         text = codec.encode(msgspec.to_builtins(self.memory, builtin_types=(Decimal,))).decode()
         if text == self._saved:
             return

@@ -98,7 +98,7 @@ TEXT = _ONE_KIND["text"]
 
 
 def observe(values: list[Any], before: Shape = NULL) -> Shape:
-    """The shape of decoded JSON values; no time is looked for where the column has had text."""
+    """The shape of decoded JSON values; no time is looked for if the column has had text."""
     shape = NULL
     types = set(map(type, values))
     for kind in types - {type(None)}:
