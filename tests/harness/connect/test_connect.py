@@ -1,19 +1,15 @@
 """`connect`: the request that is printed, the connection that is created, its tests and state."""
 
-from __future__ import annotations
-
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import handmade
 import pytest
 from harness import connect as module
 from harness.cli import main
-from werkzeug import Request, Response
+from werkzeug import Response
 
 SECRETS = {"apiToken": handmade.SECRET, "short": "ab"}
 ENVIRONMENT = {
@@ -32,15 +28,15 @@ JSON = "application/json"
 class Connect:
     """Runs `connect` against what does as the reference of Fivetran's REST API says."""
 
-    def __init__(self, capsys: Any) -> None:
-        self.seen: list[tuple[str, Any]] = []  # method, path and body of each request
+    def __init__(self, capsys):
+        self.seen = []  # method, path and body of each request
         self.answers = {
             "POST ": answer(201, data={"id": "lively_hill"}),
             "POST /lively_hill/test": answer(200, data={"setup_tests": [PASSED]}),
         }
         self._capsys = capsys
 
-    def handle(self, request: Request) -> Response:
+    def handle(self, request):
         """Answer one request."""
         asked = f"{request.method} {request.path.removeprefix('/v1/connections')}"
         self.seen.append((asked, json.loads(request.get_data() or "null")))
@@ -49,7 +45,7 @@ class Connect:
         assert login and [login.username, login.password] == [*ENVIRONMENT.values()][1:]
         return self.answers[asked]
 
-    def __call__(self, *arguments: str) -> tuple[int, str]:
+    def __call__(self, *arguments):
         """The command's exit code, and what it wrote, in which is no secret."""
         code = main(["connect", *arguments])
         shown = "".join(self._capsys.readouterr())
@@ -58,12 +54,12 @@ class Connect:
         return code, shown
 
 
-def answer(status: int, **body: Any) -> Response:
+def answer(status, **body):
     return Response(json.dumps(body), status, mimetype=JSON)
 
 
 @pytest.fixture
-def connect(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Iterator[Connect]:
+def connect(tmp_path, monkeypatch, capsys):
     """In a project, with the API's key in the environment, and nobody at the keyboard."""
     form = {"secrets": SECRETS, "customPayload": {"start": "2026-01-01"}}
     monkeypatch.chdir(handmade.make(tmp_path / "project", **form))

@@ -1,7 +1,5 @@
 """A function in Node, which knows nothing of the template, judged over HTTP."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -21,9 +19,7 @@ FOUND = {
 }
 
 
-def test_a_foreign_function_is_judged_exactly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_foreign_function_is_judged_exactly(tmp_path, monkeypatch, capsys):
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no node on this machine to run a function in JavaScript")

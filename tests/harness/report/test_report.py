@@ -1,16 +1,12 @@
 """What the report shows of runs and tables: read as XML, and in a browser where there is one."""
 
-from __future__ import annotations
-
 import html
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import duckdb
@@ -41,25 +37,25 @@ return reply({{"state": {{bad: bad, "long": "x" * 900}}, "insert": {{"thing": ro
 class Page:
     """A page, whose elements are all closed."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source):
         self.source = source
         self.root = ElementTree.fromstring(re.sub("<(meta|br)([^>]*)>", r"<\1\2/>", source[15:]))
 
-    def all(self, path: str) -> list[ElementTree.Element]:
+    def all(self, path):
         return self.root.findall(f".//{path}")
 
-    def texts(self, path: str) -> list[str]:
+    def texts(self, path):
         return [re.sub(r"\s*\n\s*", "", "".join(each.itertext())) for each in self.all(path)]
 
-    def text(self, path: str) -> str:
+    def text(self, path):
         return "".join(self.texts(path))
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
+def run(capsys):
     """Runs a command in the current folder: its exit code and what it wrote."""
 
-    def run(command: str) -> tuple[int, str]:
+    def run(command):
         code, written = main(command.split()), capsys.readouterr()
         return code, written.out + written.err
 
@@ -67,10 +63,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
 
 
 @pytest.fixture
-def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any) -> Callable[..., Page]:
+def report(tmp_path, monkeypatch, run):
     """Makes a function with a body or goes on with the last one, runs commands; the report."""
 
-    def report(body: str = "", *commands: str, **connection: Any) -> Page:
+    def report(body="", *commands, **connection):
         if body:
             monkeypatch.chdir(make(tmp_path / "project", body, **connection))
         for command in (*commands, "report"):
@@ -84,7 +80,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any) -> Callabl
 TABLE = "article[@id='table-thing']"
 
 
-def test_the_last_run_its_tables_and_the_state_are_shown(report: Any) -> None:
+def test_the_last_run_its_tables_and_the_state_are_shown(report):
     hidden = {"blocked": ["thing.note", "secret_table"], "hashed": ["thing.email"]}
     page = report(TEN, "sync --calls 3", **hidden)
     assert "stopped by --calls" in page.text("header") and "function_app.py" in page.text("header")
@@ -108,7 +104,7 @@ def test_the_last_run_its_tables_and_the_state_are_shown(report: Any) -> None:
     assert len(places[0]) == 3 and places[0] == places[1] == places[2]
 
 
-def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(report: Any) -> None:
+def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(report):
     page = report(
         """
         rows = [{"id": n, **{f"c{i}": i for i in range(40)}} for n in (1, 2)]
@@ -125,8 +121,8 @@ def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(repo
 
 
 def test_the_file_is_for_its_owner_or_the_command_says_why_there_is_none(
-    report: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    report, run, tmp_path, monkeypatch
+):
     folder = make(tmp_path / "project")
     monkeypatch.chdir(folder)
     code, written = run("report")
@@ -144,7 +140,7 @@ def test_the_file_is_for_its_owner_or_the_command_says_why_there_is_none(
     assert "No run is recorded yet" in page.source and "No tables yet." in page.source
 
 
-def test_data_stays_text_and_the_page_needs_nothing_else(report: Any) -> None:
+def test_data_stays_text_and_the_page_needs_nothing_else(report):
     page = report(HOSTILE, "sync")
     assert MARKUP in page.text(TABLE), "in a row"
     assert MARKUP in page.text("p[@class='message']"), "in the error"
@@ -158,7 +154,7 @@ def test_data_stays_text_and_the_page_needs_nothing_else(report: Any) -> None:
     assert policy.get("content").startswith("default-src 'none'; style-src")
 
 
-def test_no_secret_stands_in_the_page(report: Any) -> None:
+def test_no_secret_stands_in_the_page(report):
     page = report(
         """
         secret = request["secrets"]["apiToken"]
@@ -178,7 +174,7 @@ def test_no_secret_stands_in_the_page(report: Any) -> None:
     assert SECRET.encode() in Path(".fivetran/warehouse.duckdb").read_bytes(), "as delivered"
 
 
-def test_a_run_of_many_calls_has_a_bar_for_several(report: Any) -> None:
+def test_a_run_of_many_calls_has_a_bar_for_several(report):
     report(TEN, "sync --calls 1")
     with duckdb.connect(".fivetran/warehouse.duckdb") as database:  # as a killed run leaves it
         database.execute("UPDATE _harness.runs SET ended = ''")
@@ -191,7 +187,7 @@ def test_a_run_of_many_calls_has_a_bar_for_several(report: Any) -> None:
     assert "it was killed, or is still running" in page.text("header")
 
 
-def test_findings_stand_by_severity_with_place_and_advice(report: Any) -> None:
+def test_findings_stand_by_severity_with_place_and_advice(report):
     page = report(
         """
         return reply({'state': {'token': request["secrets"]["apiToken"]}, 'hasMore': False,
@@ -206,7 +202,7 @@ def test_findings_stand_by_severity_with_place_and_advice(report: Any) -> None:
     assert all(text in first for text in ("secret-in-reply", "Fivetran", "→"))
 
 
-def test_a_failed_run_shows_its_calls_and_its_error(report: Any) -> None:
+def test_a_failed_run_shows_its_calls_and_its_error(report):
     body = """
         if state.get("at") == 2:
             return reply({"errorMessage": "refused"})
@@ -221,8 +217,8 @@ def test_a_failed_run_shows_its_calls_and_its_error(report: Any) -> None:
 
 
 def test_earlier_runs_can_be_opened_and_rows_that_did_not_come_again_are_counted(
-    report: Any,
-) -> None:
+    report,
+):
     page = report(TEN, "test", "sync", "sync --calls 1")
     runs = [text.split("·")[1].split()[0] for text in page.texts("section[@id='runs']//summary")]
     assert runs == ["sync", "test"], "the newest first"
@@ -242,9 +238,9 @@ FRAME = """<!doctype html><title>waiting</title>
 
 @pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 def test_a_browser_runs_no_data_and_shows_the_page_on_a_desk_and_a_phone_light_and_dark(
-    report: Any, tmp_path: Path
-) -> None:
-    def browser(file: str, *options: str) -> str:
+    report, tmp_path
+):
+    def browser(file, *options):
         command = [
             str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
             "--no-first-run", "--disable-background-networking", "--disable-component-update",

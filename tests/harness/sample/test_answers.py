@@ -1,7 +1,5 @@
 """The API that sample.toml describes: pages, records, changes, credentials, refusals, faults."""
 
-from __future__ import annotations
-
 import base64
 import random
 import re

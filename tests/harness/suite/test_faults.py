@@ -1,10 +1,7 @@
 """The suite passes a sound function, and each planted fault fails the test that it belongs to."""
 
-from __future__ import annotations
-
 import json
 import re
-from typing import Any
 
 import pytest
 from harness.cli import main
@@ -13,7 +10,7 @@ from harness.sample import made_up
 from harness.stage import Stage
 from harness.testing import FunctionConformance
 
-from .conftest import Changes, Staged, failures, handmade, names, run
+from .conftest import failures, handmade, names, run
 
 pytest_plugins = ["pytester"]
 INSERTS, SETUP = '"insert": {"thing": rows}', 'if request.get("setup_test"):'
@@ -21,7 +18,7 @@ WITHOUT_SETTINGS = ("test_any_cut_gives_the_same_tables",)  # it does not read C
 DONE = "(Path(__file__).parent / 'done')"
 
 # What is changed, the test that fails, and what it says.
-FAULTS: dict[str, tuple[Changes, str, str]] = {
+FAULTS = {
     "loses a record of each page": (
         {INSERTS: '"insert": {"thing": rows[1:]}'},
         "test_sync_delivers_every_record",
@@ -100,7 +97,7 @@ FAULTS: dict[str, tuple[Changes, str, str]] = {
     ),
 }  # fmt: skip
 # Mistakes that show only when a reply is lost, a call repeated or a sync ends halfway.
-STATEFUL: dict[str, tuple[Changes, str]] = {
+STATEFUL = {
     "remembers the page by itself": (
         {'state.get("page", 1)': '(getattr(app, "page", state["page"] - 1) + 1 if state else 1)',
          "rows = None\n": "rows = None\napp.page = page\n",
@@ -123,12 +120,12 @@ A_TIME = r"202\d-[\d:.TZ +-]+"
 
 
 @pytest.mark.parametrize("name", names(WITHOUT_SETTINGS))
-def test_a_sound_function_passes(staged: Staged, name: str) -> None:
+def test_a_sound_function_passes(staged, name):
     run(name, staged(handmade()))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_fails_its_test(staged: Staged, fault: str) -> None:
+def test_a_fault_fails_its_test(staged, fault):
     changes, name, says = FAULTS[fault]
     stage = staged(handmade(changes))
     with pytest.raises(pytest.fail.Exception) as failed:
@@ -138,7 +135,7 @@ def test_a_fault_fails_its_test(staged: Staged, fault: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", STATEFUL)
-def test_what_shows_on_a_bad_network_alone_is_found(staged: Staged, mistake: str) -> None:
+def test_what_shows_on_a_bad_network_alone_is_found(staged, mistake):
     changes, says = STATEFUL[mistake]
     stage = staged(handmade(changes))
     run("test_sync_delivers_every_record", stage)
@@ -146,12 +143,12 @@ def test_what_shows_on_a_bad_network_alone_is_found(staged: Staged, mistake: str
         run("test_a_bad_network_changes_nothing", stage)
 
 
-def test_one_fault_fails_one_test(staged: Staged) -> None:
+def test_one_fault_fails_one_test(staged):
     changes, name, _ = FAULTS["takes a short page for the last"]
     assert list(failures(staged(handmade(changes)), WITHOUT_SETTINGS)) == [name]
 
 
-def test_one_cause_fails_once_and_skips_the_rest(staged: Staged, pytester: Any) -> None:
+def test_one_cause_fails_once_and_skips_the_rest(staged, pytester):
     stage = staged(handmade({'path = "/things"': 'path = "/thing"'}))
     file = stage.folder / "tests" / "test_function.py"
     result = pytester.inline_run(str(file), "-p", "no:cacheprovider")
@@ -163,11 +160,11 @@ def test_one_cause_fails_once_and_skips_the_rest(staged: Staged, pytester: Any) 
     assert [each.nodeid.rpartition("::")[2] for each in passed] == ["test_published_files_import"]
 
 
-def test_what_fetch_changes_on_purpose_stands_in_expected(staged: Staged) -> None:
+def test_what_fetch_changes_on_purpose_stands_in_expected(staged):
     """It may change the record in place: what the upstream has stays as it is."""
 
     class Shouting(FunctionConformance):
-        def expected(self, entity: str, record: dict[str, Any]) -> dict[str, Any] | None:
+        def expected(self, entity, record):
             record["name"] = f"{record['name']}!"
             return record if record["id"] % 2 else None
 
@@ -179,9 +176,7 @@ def test_what_fetch_changes_on_purpose_stands_in_expected(staged: Staged) -> Non
         assert "!" not in str(stage.server.records("thing"))
 
 
-def test_a_seed_plays_the_same_on_the_command_line(
-    staged: Staged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_seed_plays_the_same_on_the_command_line(staged, monkeypatch, capsys):
     class Seeds(FunctionConformance):
         chaos = tuple(range(40))
 
@@ -198,7 +193,7 @@ def test_a_seed_plays_the_same_on_the_command_line(
 
 
 @pytest.mark.parametrize("file", ["connection.json", "connection.example.json"])
-def test_a_secret_that_only_a_connection_names_is_made_up(staged: Staged, file: str) -> None:
+def test_a_secret_that_only_a_connection_names_is_made_up(staged, file):
     connection = {"schema": "acme", "secrets": {"apiToken": "x", "accountId": "y"}}
     needs = {'if "apiToken" not': 'if secrets.get("accountId", "") < "a" or "apiToken" not'}
     stage = staged({**handmade(needs), file: json.dumps(connection)})
@@ -206,7 +201,7 @@ def test_a_secret_that_only_a_connection_names_is_made_up(staged: Staged, file: 
     run("test_sync_delivers_every_record", stage)
 
 
-def test_a_payload_key_that_the_example_lacks_is_named_with_its_file(staged: Staged) -> None:
+def test_a_payload_key_that_the_example_lacks_is_named_with_its_file(staged):
     needs = (
         'if "region" not in request.get("customPayload", {}):\n    return reply({"errorMessage": '
         "\"the payload key 'region' is missing: write it in connection.json\"})\nnow ="
@@ -215,7 +210,7 @@ def test_a_payload_key_that_the_example_lacks_is_named_with_its_file(staged: Sta
         run("test_sync_delivers_every_record", staged(handmade({"now =": needs})))
 
 
-PUBLISHED: list[tuple[dict[str, str], str]] = [
+PUBLISHED = [
     (
         {"function_app.py": "import fetch\n", "fetch.py": "import duckdb\n"},
         r"No module named 'duckdb' \(fetch.py, line 1\); .*does not install requirements-dev.txt",
@@ -233,9 +228,7 @@ PUBLISHED: list[tuple[dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("files", "says"), PUBLISHED)
-def test_what_is_published_imports_with_requirements_alone(
-    staged: Staged, files: dict[str, str], says: str
-) -> None:
+def test_what_is_published_imports_with_requirements_alone(staged, files, says):
     ignored = {".funcignore": "# left out\ntests/\n*.toml\n.venv\n"}
     stage = staged({**handmade(), **ignored, **files})
     try:

@@ -1,13 +1,11 @@
 """The suite with an upstream of the project's own, a WSGI app."""
 
-from __future__ import annotations
-
 import time
 
 import pytest
 from harness.cli import main
 
-from .conftest import SOUND, Changes, Staged, handmade, names, replaced, run
+from .conftest import SOUND, handmade, names, replaced, run
 
 APP = """
 import json
@@ -43,7 +41,7 @@ SKIPPED = {  # they would change its records or pages
 OTHERS = ("test_any_cut_gives_the_same_tables", *SKIPPED)
 
 
-def own(changes: Changes | None = None) -> dict[str, str]:
+def own(changes=None):
     """The files of the function and its app, with texts of the two replaced."""
     function, app = replaced(changes or {}, SOUND, APP)
     files = handmade({}, function, 'upstream = "tests.upstream:app"\n')
@@ -51,12 +49,12 @@ def own(changes: Changes | None = None) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", names(OTHERS))
-def test_a_sound_function_passes(staged: Staged, name: str) -> None:
+def test_a_sound_function_passes(staged, name):
     run(name, staged(own()))
 
 
 @pytest.mark.parametrize("name", SKIPPED)
-def test_what_would_change_its_records_is_skipped(staged: Staged, name: str) -> None:
+def test_what_would_change_its_records_is_skipped(staged, name):
     with pytest.raises(pytest.skip.Exception, match=SKIPPED[name]):
         run(name, staged(own()))
 
@@ -77,19 +75,19 @@ def test_what_would_change_its_records_is_skipped(staged: Staged, name: str) -> 
         ),
     ],
 )  # fmt: skip
-def test_a_fault_is_found(staged: Staged, changes: Changes, name: str, says: str) -> None:
+def test_a_fault_is_found(staged, changes, name, says):
     stage = staged(own(changes))
     with pytest.raises(pytest.fail.Exception, match=says):
         run(name, stage)
 
 
-def test_a_walk_that_may_have_ended_too_early_is_a_warning(staged: Staged) -> None:
+def test_a_walk_that_may_have_ended_too_early_is_a_warning(staged):
     logs = 'logging.getLogger().warning("event=maybe_truncated entity=thing page=3 why=full")\n'
     with pytest.warns(UserWarning, match="thing: page 3 was the last one: full"):
         run("test_no_rule_is_broken", staged(own({"going_on = {": f"{logs}going_on = {{"})))
 
 
-def test_nobody_waits_through_its_throttles(staged: Staged) -> None:
+def test_nobody_waits_through_its_throttles(staged):
     """Hours of them: the test would not end."""
     before, stage = time.monotonic(), staged(own(THROTTLED))
     run("test_sync_delivers_every_record", stage)
@@ -97,9 +95,7 @@ def test_nobody_waits_through_its_throttles(staged: Staged) -> None:
     assert time.monotonic() - before < 60
 
 
-def test_the_command_line_takes_the_same_app(
-    staged: Staged, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_line_takes_the_same_app(staged, monkeypatch):
     monkeypatch.chdir(staged(own()).folder)
     assert main(["sync", "--sample"]) == 0
     assert main(["sync", "--chaos", "7"]) == 0

@@ -1,7 +1,5 @@
 """The template's runtime passes the suite and chaos in each style of paging."""
 
-from __future__ import annotations
-
 import compileall
 import re
 import shutil
@@ -13,7 +11,7 @@ import pytest
 from harness.sample.faults import Faults
 from harness.stage import Stage
 
-from .conftest import SAMPLE, Changes, Staged, failures, replaced, run
+from .conftest import SAMPLE, failures, replaced, run
 
 WithRuntime = Callable[[str, str], Stage]
 GENERATED = Path(harness.__file__).parents[1]
@@ -78,7 +76,7 @@ WITHOUT_CURSOR = {
     'since = "updated_since"\n': "",
     '"updated_since": fetch.since, ': "",
 }
-VARIANTS: dict[str, Changes] = {
+VARIANTS = {
     "without a key": KEYLESS,
     "without a cursor": WITHOUT_CURSOR,
     "without both": {**KEYLESS, **WITHOUT_CURSOR},
@@ -91,7 +89,7 @@ DELETED = {
 }
 FIRST_ALONE = 'rows("data"), deleted=() if fetch.token else response.rows("deleted"), next_token'
 # What is wrong in a step, the test that fails, and the cause that it names.
-MISTAKES: dict[str, tuple[str, Changes, str, str]] = {
+MISTAKES = {
     "never ends the walk": (
         "page_number",
         {" if rows else None": ""},
@@ -162,7 +160,7 @@ PUBLISHED = ("test_published_files_import",)  # needs no paging
 
 
 @pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runtime(tmp_path_factory):
     """The template's runtime, compiled once: it is imported many times."""
     folder = tmp_path_factory.mktemp("runtime") / "connector"
     shutil.copytree(GENERATED / "connector", folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -171,46 +169,46 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def with_runtime(staged: Staged, tmp_path: Path, runtime: Path) -> WithRuntime:
+def with_runtime(staged, tmp_path, runtime):
     """Opens a stage for the template's runtime with these steps and this sample."""
 
-    def open_(fetch: str, sample: str) -> Stage:
+    def open_(fetch, sample):
         shutil.copytree(runtime, tmp_path / "project" / "connector")
         return staged({"function_app.py": FUNCTION, "fetch.py": fetch, "sample.toml": sample})
 
     return open_
 
 
-def project(style: str, changes: Changes) -> tuple[str, str]:
+def project(style, changes):
     """Steps and sample of a style of paging."""
     sample = SAMPLE.replace('"page_number"', f'"{style}"').replace('token = "page"', KEYS[style])
     fetch, sample = replaced(changes, HEAD + STEPS[style].lstrip("\n"), sample)
     return fetch, sample
 
 
-def played(stage: Stage, seed: int) -> str:
+def played(stage, seed):
     with stage.with_sample(stage.sample).running(Faults(seed)) as bad:
         return bad.chaos(seed)
 
 
 @pytest.mark.parametrize("style", STEPS)
-def test_the_runtime_passes_in_every_style(with_runtime: WithRuntime, style: str) -> None:
+def test_the_runtime_passes_in_every_style(with_runtime, style):
     assert failures(with_runtime(*project(style, {})), PUBLISHED) == {}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("style", STEPS)
-def test_it_survives_chaos(with_runtime: WithRuntime, style: str, variant: str) -> None:
+def test_it_survives_chaos(with_runtime, style, variant):
     stage = with_runtime(*project(style, VARIANTS[variant]))
     assert played(stage, 8 if variant == "soft delete" else 5) == ""
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_it_survives_every_seed(with_runtime: WithRuntime, seed: int) -> None:
+def test_it_survives_every_seed(with_runtime, seed):
     assert played(with_runtime(*project("cursor", DELETED)), seed) == ""
 
 
-def test_one_entity_tells_deletions_beside_one_that_cannot(with_runtime: WithRuntime) -> None:
+def test_one_entity_tells_deletions_beside_one_that_cannot(with_runtime):
     fetch, sample = project("page_number", {})
     stage = with_runtime(fetch + STATION, sample + STATION_SAMPLE)
     assert failures(stage) == {}
@@ -218,14 +216,14 @@ def test_one_entity_tells_deletions_beside_one_that_cannot(with_runtime: WithRun
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_a_step_is_named(with_runtime: WithRuntime, mistake: str) -> None:
+def test_a_mistake_in_a_step_is_named(with_runtime, mistake):
     style, changes, name, says = MISTAKES[mistake]
     with pytest.raises(pytest.fail.Exception) as failed:
         run(name, with_runtime(*project(style, changes)))
     assert re.search(says, str(failed.value)), failed.value
 
 
-def test_wall_clocks_of_a_zone_are_played(with_runtime: WithRuntime) -> None:
+def test_wall_clocks_of_a_zone_are_played(with_runtime):
     stage = with_runtime(*project("cursor", ZONED))
     run("test_changes_arrive_with_the_next_sync", stage)
     assert played(stage, 5) == ""

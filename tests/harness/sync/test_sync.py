@@ -1,11 +1,8 @@
 """Fivetran's loop around a function, exchange by exchange."""
 
-from __future__ import annotations
-
 import json
 import uuid
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -25,11 +22,11 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, replies: Replies) -> None:
+    def __init__(self, replies):
         self.replies = iter(replies)
-        self.requests: list[dict[str, Any]] = []
+        self.requests = []
 
-    def call(self, body: bytes) -> Answer:
+    def call(self, body):
         self.requests.append(json.loads(body))
         reply = next(self.replies)
         if reply == LOST:
@@ -42,11 +39,11 @@ class Scripted:
 class Run:
     """A finished run: what was sent, its exchanges, the state after each, and its error."""
 
-    def __init__(self, tables: Warehouse, replies: Replies, **options: Any) -> None:
-        self.slept: list[float] = []
+    def __init__(self, tables, replies, **options):
+        self.slept = []
         target, self.error = Scripted(replies), HarnessError("")
         self.requests, self.exchanges = target.requests, list[Exchange]()
-        self.states: list[dict[str, Any]] = []
+        self.states = []
         connection = Connection("acme", {"apiToken": "s3cret-token"}, {"region": "eu"})
         options = {"sleep": self.slept.append, **options}
         try:
@@ -58,18 +55,18 @@ class Run:
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Iterator[Warehouse]:
+def tables(tmp_path):
     with Warehouse(tmp_path / "warehouse.duckdb", schema="acme") as warehouse:
         yield warehouse
 
 
-def reply(at: int, rows: int = 1, more: bool = True, **others: Any) -> dict[str, Any]:
+def reply(at, rows=1, more=True, **others):
     insert = {"thing": [{"id": at * 100 + number} for number in range(rows)]} if rows else {}
     schema = {"thing": {"primary_key": ["id"]}}
     return {"state": {"at": at}, "insert": insert, "schema": schema, "hasMore": more, **others}
 
 
-def test_it_calls_until_has_more_is_false_and_applies_before_it_yields(tables: Warehouse) -> None:
+def test_it_calls_until_has_more_is_false_and_applies_before_it_yields(tables):
     run = Run(tables, [reply(1), reply(2), reply(3, more=False)])
     states = [{}, {"at": 1}, {"at": 2}, {"at": 3}]
     assert [request["state"] for request in run.requests] == states[:3]
@@ -83,7 +80,7 @@ def test_it_calls_until_has_more_is_false_and_applies_before_it_yields(tables: W
     assert sent["customPayload"] == {"region": "eu"}
 
 
-def some(numbers: Iterable[int], **others: Any) -> list[dict[str, Any]]:
+def some(numbers, **others):
     return [reply(number, **{"rows": 0, **others}) for number in numbers]
 
 
@@ -109,13 +106,13 @@ NO_KEY = {"thing": [{"name": "x"}]}
         ([{**reply(1), "hasMore": "true"}], ""),  # applied, and taken as false
     ],
 )
-def test_it_stops_where_fivetran_stops(tables: Warehouse, replies: Any, rule: str) -> None:
+def test_it_stops_where_fivetran_stops(tables, replies, rule):
     run = Run(tables, replies)
     assert (run.error.rule, len(run.exchanges)) == (rule, len(replies)), run.error
     assert rule or tables.state() == replies[-1]["state"]
 
 
-def test_a_reply_that_cannot_be_used_leaves_the_state_and_is_yielded(tables: Warehouse) -> None:
+def test_a_reply_that_cannot_be_used_leaves_the_state_and_is_yielded(tables):
     failed = {"errorMessage": "upstream is down", "errorType": "Down", "state": {"at": 9}}
     run = Run(tables, [reply(1), {**failed, "hasMore": True}])
     assert (str(run.error), run.states) == ("upstream is down", [{"at": 1}] * 2)
@@ -123,7 +120,7 @@ def test_a_reply_that_cannot_be_used_leaves_the_state_and_is_yielded(tables: War
     assert "ValueError: oops" in "".join(Run(tables, [BROKEN]).error.__notes__)
 
 
-def test_six_hours_or_calls_end_it_early_and_the_next_sync_goes_on(tables: Warehouse) -> None:
+def test_six_hours_or_calls_end_it_early_and_the_next_sync_goes_on(tables):
     ticks = iter(range(0, 10**6, 3600))
     run = Run(tables, map(reply, range(1, 99)), clock=lambda: float(next(ticks)))
     assert (str(run.error), len(run.exchanges), tables.state()) == ("", 7, {"at": 7})
@@ -131,7 +128,7 @@ def test_six_hours_or_calls_end_it_early_and_the_next_sync_goes_on(tables: Wareh
     assert Run(tables, [reply(10, more=False)]).requests[0]["state"] == {"at": 9}
 
 
-def test_a_lost_reply_is_asked_for_again_with_the_same_state(tables: Warehouse) -> None:
+def test_a_lost_reply_is_asked_for_again_with_the_same_state(tables):
     run = Run(tables, [reply(1), LOST, LOST, reply(2), LOST, reply(3, more=False)])
     assert [request["state"].get("at", 0) for request in run.requests] == [0, 1, 1, 1, 2, 2]
     lost = [exchange.answer.lost for exchange in run.exchanges]
@@ -140,7 +137,7 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_state(tables: Warehouse) 
 
 
 @pytest.mark.parametrize("first", [None, {"errorMessage": "no"}, BROKEN, LOST, [1]])
-def test_any_failure_of_a_setup_test_is_tried_again_without_sync_id(first: Any) -> None:
+def test_any_failure_of_a_setup_test_is_tried_again_without_sync_id(first):
     replies = [{"state": {}, "hasMore": False}]
     target = Scripted(replies if first is None else [first, *replies])
     exchanges = sync.Fivetran(target, Connection("acme"), Redactor()).setup_test()

@@ -1,12 +1,9 @@
 """Where the function is: in a folder, behind a URL, behind a bad network."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import handmade
@@ -25,7 +22,7 @@ AZURE = "import azure.functions as f\n"
 NO_GZIP = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
 
 
-def make(folder: Path, body: str = handmade.GOOD, old: str = "", new: str = "") -> Path:
+def make(folder, body=handmade.GOOD, old="", new=""):
     """A folder whose function has a body, with a part of the code replaced."""
     file = handmade.make(folder, body) / "function_app.py"
     file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
