@@ -92,7 +92,7 @@ def days(first, count=12):
 
 
 LAST = days(1)[-1]["day"]
-EMPTY = [reply(at=number, more=True) for number in range(12)]
+EMPTY = [reply(at=number, more=True) for number in range(11)]
 LOST = Answer(0, "", b"", 1.0, lost=True, why="no reply within 240 s")
 BIG = {"ids": ["x" * 1000] * 1100}
 
