@@ -36,18 +36,6 @@ def test_tables_and_state_of_two_upstreams_never_mix(desk):
     assert desk.types() == {"id": "VARCHAR"}
 
 
-def test_after_a_resync_rows_that_were_not_seen_are_marked_and_counted(desk):
-    desk.insert({"id": 1}, {"id": 2}, {"id": 3})
-    desk.send(insert={"all": [{"a": 1}]}, softDelete=["all"])
-    desk.warehouse.begin_resync()
-    assert desk.warehouse.state() == {}
-    desk.open()
-    assert desk.warehouse.resyncing
-    desk.insert({"id": 2})
-    assert desk.warehouse.finish_resync() == {"all": 1, "item": 2}
-    assert [row["_fivetran_deleted"] for row in desk.rows()] == [True, False, True]
-
-
 @pytest.mark.parametrize("schema", ["warehouse", "main", "temp", "Öko Strom", "select"])
 def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh, schema):
     fresh.open(schema)
