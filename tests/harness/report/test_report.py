@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
-import duckdb
 import pytest
 from handmade import SECRET, make
 from harness.cli import main
@@ -172,19 +171,6 @@ def test_no_secret_stands_in_the_page(report):
     for form in (SECRET[:6], json.dumps(SECRET)[1:-1], html.escape(SECRET)):
         assert form not in page.source
     assert SECRET.encode() in Path(".fivetran/warehouse.duckdb").read_bytes(), "as delivered"
-
-
-def test_a_run_of_many_calls_has_a_bar_for_several(report):
-    report(TEN, "sync --calls 1")
-    with duckdb.connect(".fivetran/warehouse.duckdb") as database:  # as a killed run leaves it
-        database.execute("UPDATE _harness.runs SET ended = ''")
-        more = "SELECT calls.* REPLACE (n AS number, n AS sent) FROM range(2, 261) numbers(n)"
-        database.execute(f"INSERT INTO _harness.calls {more}, _harness.calls")
-    page = report()
-    titles = page.texts("rect[@class='bar-rows']/title")
-    assert 100 <= len(titles) <= 250
-    assert titles[0].startswith("calls 1 to 2")
-    assert "it was killed, or is still running" in page.text("header")
 
 
 def test_findings_stand_by_severity_with_place_and_advice(report):

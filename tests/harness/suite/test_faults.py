@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 
 import pytest
 from harness.cli import main
@@ -10,11 +11,10 @@ from harness.sample import made_up
 from harness.stage import Stage
 from harness.testing import FunctionConformance
 
-from .conftest import failures, handmade, names, run
+from .conftest import failures, handmade, run
 
 pytest_plugins = ["pytester"]
 INSERTS, SETUP = '"insert": {"thing": rows}', 'if request.get("setup_test"):'
-WITHOUT_SETTINGS = ("test_any_cut_gives_the_same_tables",)  # it does not read CONNECTOR_CALL_BYTES
 DONE = "(Path(__file__).parent / 'done')"
 
 # What is changed, the test that fails, and what it says.
@@ -119,9 +119,8 @@ STATEFUL = {
 A_TIME = r"202\d-[\d:.TZ +-]+"
 
 
-@pytest.mark.parametrize("name", names(WITHOUT_SETTINGS))
-def test_a_sound_function_passes(staged, name):
-    run(name, staged(handmade()))
+def test_a_sound_function_passes(staged):
+    assert failures(staged(handmade())) == {}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -141,11 +140,6 @@ def test_what_shows_on_a_bad_network_alone_is_found(staged, mistake):
     run("test_sync_delivers_every_record", stage)
     with pytest.raises(pytest.fail.Exception, match=says):
         run("test_a_bad_network_changes_nothing", stage)
-
-
-def test_one_fault_fails_one_test(staged):
-    changes, name, _ = FAULTS["takes a short page for the last"]
-    assert list(failures(staged(handmade(changes)), WITHOUT_SETTINGS)) == [name]
 
 
 def test_one_cause_fails_once_and_skips_the_rest(staged, pytester):
@@ -231,10 +225,5 @@ PUBLISHED = [
 def test_what_is_published_imports_with_requirements_alone(staged, files, says):
     ignored = {".funcignore": "# left out\ntests/\n*.toml\n.venv\n"}
     stage = staged({**handmade(), **ignored, **files})
-    try:
+    with pytest.raises(pytest.fail.Exception, match=says) if says else nullcontext():
         run("test_published_files_import", stage)
-    except pytest.fail.Exception as failed:
-        assert says
-        assert re.search(says, str(failed))
-    else:
-        assert not says
