@@ -1,4 +1,4 @@
-"""Commands of the harness, typed in the folder of a hand-made function."""
+"""Commands of the harness, typed in the folder of a hand-made function; empty tables."""
 
 import json
 import shlex
@@ -6,6 +6,7 @@ import shlex
 import handmade
 import pytest
 from harness.cli import main
+from harness.warehouse import Privacy, Warehouse
 
 
 @pytest.fixture
@@ -45,3 +46,18 @@ def result(capsys):
         return found
 
     return result
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables") / "warehouse.duckdb"
+    with Warehouse(path, schema="acme") as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def tables(warehouse):
+    """An empty warehouse: emptying one is faster than making one."""
+    warehouse.reset()
+    warehouse.privacy = Privacy()
+    return warehouse

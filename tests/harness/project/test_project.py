@@ -1,7 +1,6 @@
 """The user's folder: its two private files, and its place for tables."""
 
 import json
-import os
 
 import pytest
 from harness.errors import UsageError
@@ -67,12 +66,3 @@ def test_local_settings_are_read_as_core_tools_read_them(tmp_path):
         write(tmp_path, "local.settings.json", wrong)
         with pytest.raises(UsageError, match=r"local\.settings\.json cannot be used"):
             project.settings()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_samples_have_a_place_apart_and_all_is_the_owners_alone(tmp_path):
-    (tmp_path / ".fivetran").mkdir(mode=0o755)
-    project = Project(tmp_path)
-    homes = (project.home(), project.home(sample=True))
-    assert homes == (tmp_path / ".fivetran", tmp_path / ".fivetran" / "sample")
-    assert homes[0].stat().st_mode & 0o777 == 0o700

@@ -165,14 +165,6 @@ def test_another_status_than_200_says_what_to_do_wherever_the_function_runs(
     assert not answered.usable
 
 
-def test_an_exception_of_the_function_is_shown():
-    trace = f"Traceback (most recent call last):\n  …\nValueError: no {SECRET}\n"
-    answered = reply(b"", 500, "", failure=trace)
-    what = "http-status : the function answered HTTP 500: ValueError: no [secret]"
-    assert faults(answered) == [what]
-    assert answered.trace[-1] == "ValueError: no [secret]"
-
-
 @pytest.mark.parametrize(
     ("trace", "lines"),
     [

@@ -14,7 +14,7 @@ from harness.project import Connection
 from harness.protocol.messages import Answer
 from harness.protocol.rules import ERROR, RULES, Findings, advice, summary
 from harness.redact import Redactor
-from harness.warehouse import Privacy, Warehouse
+from harness.warehouse import Privacy
 
 LOGGED = {"maybe-truncated", "creation-cursor", "counted-pages"}  # by the function
 KEYED = {"t": {"primary_key": ["id"]}}
@@ -22,19 +22,6 @@ NOON, ONE = "2026-01-05T12:00:00Z", "2026-01-05T13:00:00Z"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
 REDACTOR = Redactor([SECRET])
 Reply = dict[str, Any] | Answer
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rules") / "warehouse.duckdb"
-    with Warehouse(path, schema="acme") as tables:
-        yield tables
-
-
-@pytest.fixture
-def tables(shared):
-    shared.reset()
-    return shared
 
 
 def judged(

@@ -9,7 +9,6 @@ from harness.errors import HarnessError
 from harness.project import Connection
 from harness.protocol.messages import Answer
 from harness.redact import Redactor
-from harness.warehouse import Warehouse
 
 LOST = Answer(0, "", b"", 0.1, lost=True, why="it got lost")
 BROKEN = Answer(500, "", b"", 0.1, "Traceback\nValueError: oops")
@@ -45,12 +44,6 @@ class Run:
                 self.states.append(tables.state())
         except HarnessError as error:
             self.error = "\n".join([str(error), *getattr(error, "__notes__", [])])
-
-
-@pytest.fixture
-def tables(tmp_path):
-    with Warehouse(tmp_path / "warehouse.duckdb", schema="acme") as warehouse:
-        yield warehouse
 
 
 def reply(at, rows=1, more=True, **others):
