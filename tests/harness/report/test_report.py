@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -92,22 +90,6 @@ def test_the_last_run_its_tables_and_the_state_are_shown(report):
     assert len(places[0]) == 3 and places[0] == places[1] == places[2]
 
 
-def test_deleted_rows_are_marked_and_the_columns_of_a_wide_table_are_folded(report):
-    page = report(
-        """
-        rows = [{"id": n, **{f"c{i}": i for i in range(40)}} for n in (1, 2)]
-        done = {"delete": {"thing": [{"id": 1}]}} if state else {"insert": {"thing": rows}}
-        return reply({"state": {"at": 1}, "hasMore": not state,
-                      "schema": {"thing": {"primary_key": ["id"]}}, **done})
-        """,
-        "sync",
-    )
-    assert "2 rows, 1 of them deleted" in page.text(TABLE)
-    (row,) = page.texts("tr[@class='deleted']")
-    assert row.startswith("1")
-    assert "43 columns" in page.texts(f"{TABLE}//summary")
-
-
 def test_the_file_is_for_its_owner_or_the_command_says_why_there_is_none(report, made, run):
     folder = made()
     run("report", "nothing was synced yet", "harness sync", code=3)
@@ -183,59 +165,3 @@ def test_a_failed_run_shows_its_calls_and_its_error(report):
     (text,) = page.texts("rect[@class='span-lost']/title")
     assert "refused" in text
     assert len(page.all("rect[@class='span-function']")) == 2
-
-
-def test_earlier_runs_can_be_opened_and_rows_that_did_not_come_again_are_counted(
-    report,
-):
-    page = report(TEN, "test", "sync", "sync --calls 1")
-    runs = [text.split("·")[1].split()[0] for text in page.texts("section[@id='runs']//summary")]
-    assert runs == ["sync", "test"], "the newest first"
-    assert len(page.all("section[@id='runs']//table")) == 2
-    code = Path("function_app.py")
-    code.write_text(code.read_text("utf-8").replace("10", "8"), "utf-8")
-    page = report("", "resync")
-    assert "thing: 2 rows did not come again: marked as deleted" in page.text("main")
-
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-# Reports to the page around it how wide the content is; the page's policy has to make way for it.
-PROBE = "<script>parent.postMessage(document.documentElement.scrollWidth, '*')</script>"
-FRAME = """<!doctype html><title>waiting</title>
-<script>addEventListener("message", (event) => { document.title += " " + event.data })</script>"""
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-def test_a_browser_runs_no_data_and_shows_the_page_on_a_desk_and_a_phone_light_and_dark(
-    report, tmp_path
-):
-    def browser(file, *options):
-        command = [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--disable-quic", "--virtual-time-budget=2000",
-            f"--user-data-dir={tmp_path / 'browser'}", *options, Path(file).resolve().as_uri(),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-        return done.stdout.decode("utf-8")
-
-    source = report(HOSTILE, "sync").source
-    document = browser(".fivetran/report.html", "--dump-dom")
-    assert "<title>acme: local sync</title>" in document
-    assert "<script" not in document and "<img" not in document and "&lt;script&gt;" in document
-
-    # Nothing but tables within it has to be scrolled sideways.
-    policy = source[source.index("<meta http-equiv") : source.index("<meta name")]
-    probed = html.escape(source.replace(policy, "").replace("</body>", f"{PROBE}</body>"))
-    widths = (1200, 390)
-    frames = [f'<iframe style="width:{w}px;border:0" srcdoc="{probed}"></iframe>' for w in widths]
-    Path("frames.html").write_text(FRAME + "".join(frames), encoding="utf-8")
-    title = browser("frames.html", "--dump-dom").split("<title>")[1].split("</title>")[0]
-    assert sorted(title.split()) == ["1200", "390", "waiting"]
-
-    shots = set()
-    for number, option in enumerate(("--window-size=1200,900", "--force-dark-mode")):
-        shot = tmp_path / f"{number}.png"
-        browser(".fivetran/report.html", option, f"--screenshot={shot}")
-        shots.add(shot.read_bytes())
-    assert len(shots) == 2 and all(shot.startswith(b"\x89PNG") for shot in shots)

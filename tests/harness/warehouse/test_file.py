@@ -84,14 +84,6 @@ def test_what_somebody_else_made_is_not_touched(fresh, kind):
         assert database.execute("FROM acme.item").fetchall() == [(7,)]
 
 
-def test_a_query_that_is_interrupted_is_no_error_of_the_file(desk):
-    for error in (RuntimeError("Query interrupted"), duckdb.InterruptException("Interrupted!")):
-        with pytest.raises(KeyboardInterrupt), desk.warehouse.transaction():
-            raise error
-    desk.insert({"id": 1})
-    assert desk.rows() == [{"id": 1}]
-
-
 APPLY_FOR_EVER = """
 import sys
 from harness.protocol.messages import Reply
