@@ -1,19 +1,13 @@
 """`connect`: the request that is printed, the connection that is created, its tests and state."""
 
-from __future__ import annotations
-
 import io
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import handmade
 import pytest
 from harness import connect as module
-from harness.cli import main
-from werkzeug import Request, Response
+from werkzeug import Response
 
 SECRETS = {"apiToken": handmade.SECRET, "short": "ab"}
 ENVIRONMENT = {
@@ -21,70 +15,64 @@ ENVIRONMENT = {
     "FIVETRAN_API_KEY": "api-key-name-1",
     "FIVETRAN_API_SECRET": "api-secret-99",
 }
-NEW = ("--group", "calm_river", "--app", "acme-fn")
-SEND = (*NEW, "--send")
-OLD = ("--id", "lively_hill")
+HIDDEN = [handmade.SECRET, '"ab"', ENVIRONMENT["FUNCTION_KEY"], "api-secret-99"]
+NEW, OLD = "--group calm_river --app acme-fn", "--id lively_hill"
+SEND = f"{NEW} --send"
 PASSED = {"title": "Connection to the function", "status": "PASSED", "message": ""}
 STATE = '{"at":1.10,"id":12345678901234567890123}'  # its numbers arrive exactly
 JSON = "application/json"
 
 
-class Connect:
-    """Runs `connect` against what does as the reference of Fivetran's REST API says."""
-
-    def __init__(self, capsys: Any) -> None:
-        self.seen: list[tuple[str, Any]] = []  # method, path and body of each request
-        self.answers = {
-            "POST ": answer(201, data={"id": "lively_hill"}),
-            "POST /lively_hill/test": answer(200, data={"setup_tests": [PASSED]}),
-        }
-        self._capsys = capsys
-
-    def handle(self, request: Request) -> Response:
-        """Answer one request."""
-        asked = f"{request.method} {request.path.removeprefix('/v1/connections')}"
-        self.seen.append((asked, json.loads(request.get_data() or "null")))
-        assert request.headers["Accept"] == "application/json;version=2"
-        login = request.authorization
-        assert login and [login.username, login.password] == [*ENVIRONMENT.values()][1:]
-        return self.answers[asked]
-
-    def __call__(self, *arguments: str) -> tuple[int, str]:
-        """The command's exit code, and what it wrote, in which is no secret."""
-        code = main(["connect", *arguments])
-        shown = "".join(self._capsys.readouterr())
-        secrets = [handmade.SECRET, '"ab"', ENVIRONMENT["FUNCTION_KEY"], "api-secret-99"]
-        assert not any(secret in shown for secret in secrets)
-        return code, shown
-
-
-def answer(status: int, **body: Any) -> Response:
+def answer(status, **body):
     return Response(json.dumps(body), status, mimetype=JSON)
 
 
 @pytest.fixture
-def connect(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Iterator[Connect]:
-    """In a project, with the API's key in the environment, and nobody at the keyboard."""
-    form = {"secrets": SECRETS, "customPayload": {"start": "2026-01-01"}}
-    monkeypatch.chdir(handmade.make(tmp_path / "project", **form))
+def api(made, monkeypatch):
+    """What Fivetran's REST API answers and was asked: method, path and body of each request.
+
+    In a project, with the API's key in the environment, and nobody at the keyboard.
+    """
+    made(secrets=SECRETS, customPayload={"start": "2026-01-01"})
     monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    connect = Connect(capsys)
-    with handmade.served(connect.handle) as url:
+    answers, seen = {
+        "POST ": answer(201, data={"id": "lively_hill"}),
+        "POST /lively_hill/test": answer(200, data={"setup_tests": [PASSED]}),
+    }, []  # fmt: skip
+
+    def handle(request):
+        asked = f"{request.method} {request.path.removeprefix('/v1/connections')}"
+        seen.append((asked, json.loads(request.get_data() or "null")))
+        assert request.headers["Accept"] == "application/json;version=2"
+        login = request.authorization
+        assert login and [login.username, login.password] == [*ENVIRONMENT.values()][1:]
+        return answers[asked]
+
+    with handmade.served(handle) as url:
         monkeypatch.setattr(module, "URL", f"{url}/v1/connections")
-        yield connect
+        yield answers, seen
 
 
-def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(connect):
-    code, written = connect(*NEW)
-    assert (code, f"POST {module.URL}" in written) == (0, True)
-    printed = json.loads(connect(*NEW, "--json")[1])["body"]
-    assert not connect.seen
-    code, written = connect(*SEND)
-    assert code == 0
-    assert re.search("created connection lively_hill.*\nPASSED", written, re.DOTALL)
-    (create, body), test = connect.seen
+@pytest.fixture
+def connect(run):
+    """Types the command: what it wrote, in which is no secret."""
+
+    def connect(arguments, *shown, code=0):
+        written = run(f"connect {arguments}", *shown, code=code)
+        assert not any(secret in written for secret in HIDDEN)
+        return written
+
+    return connect
+
+
+def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(api, connect):
+    connect(NEW, f"POST {module.URL}")
+    printed = json.loads(connect(f"{NEW} --json"))["body"]
+    assert not api[1]
+    connect(SEND, "created connection lively_hill", "PASSED")
+    (create, body), test = api[1]
     assert (create, test) == ("POST ", ("POST /lively_hill/test", {}))
     assert body == {
         "service": "azure_function",
@@ -107,28 +95,24 @@ def test_the_request_is_printed_with_masks_and_send_creates_a_paused_connection(
     assert printed == body
 
 
-def test_what_the_request_leaves_out_is_named(connect):
+def test_what_the_request_leaves_out_is_named(api, connect):
     form = {"secrets": {"apiToken": "", "other": "a value"}, "hashed": ["t.email"]}
     Path("connection.json").write_text(json.dumps({"schema": "acme", **form}), encoding="utf-8")
     Path("function_app.py").unlink()
-    code, written = connect(*SEND, "--function", "another")
-    config = connect.seen[0][1]["config"]
-    assert (code, config["function_name"]) == (0, "another")
+    connect(f"{SEND} --function another", "no value: apiToken", "Schema tab")
+    config = api[1][0][1]["config"]
+    assert config["function_name"] == "another"
     assert config["secrets_list"] == [{"key": "other", "value": "a value"}]
-    assert "no value: apiToken" in written
-    assert "Schema tab" in written
 
 
-@pytest.mark.parametrize(("status", "exit_code"), [("WARNING", 0), ("FAILED", 1)])
-def test_id_runs_the_setup_tests_and_shows_what_each_said(connect, status, exit_code):
+@pytest.mark.parametrize(("status", "code"), [("WARNING", 0), ("FAILED", 1)])
+def test_id_runs_the_setup_tests_and_shows_what_each_said(api, connect, status, code):
     message = f"{handmade.SECRET}, {ENVIRONMENT['FIVETRAN_API_SECRET']}!"
     tests = [PASSED, {"title": "Call", "status": status, "message": message}]
-    connect.answers["POST /lively_hill/test"] = answer(200, data={"setup_tests": tests})
-    code, written = connect(*OLD)
-    assert code == exit_code
-    assert f"{status:<10} Call: [secret], [secret]!" in written
-    assert ("python -m harness connect --id lively_hill" in written) == (exit_code == 1)
-    assert [asked for asked, _ in connect.seen] == ["POST /lively_hill/test"]
+    api[0]["POST /lively_hill/test"] = answer(200, data={"setup_tests": tests})
+    written = connect(OLD, f"{status} Call: [secret], [secret]!", code=code)
+    assert (f"python -m harness connect {OLD}" in written) == (code == 1)
+    assert [asked for asked, _ in api[1]] == ["POST /lively_hill/test"]
 
 
 @pytest.mark.parametrize(
@@ -144,37 +128,37 @@ def test_id_runs_the_setup_tests_and_shows_what_each_said(connect, status, exit_
         (None, "no response from http://127.0.0.1:9"),
     ],
 )
-def test_the_state_is_shown_or_why_the_response_cannot_be_used(connect, monkeypatch, state, says):
-    connect.answers["GET /lively_hill/state"] = state
+def test_the_state_is_shown_or_why_the_response_cannot_be_used(
+    api, connect, monkeypatch, state, says
+):
+    api[0]["GET /lively_hill/state"] = state
     if state is None:
         monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/v1/connections")
-    code, written = connect(*OLD, "--state")
-    assert (code, says in written) == (0 if says == STATE else 3, True), written
-    assert code == 0 or "GET /v1/connections/lively_hill/state" in written
+    written = connect(f"{OLD} --state", says, code=0 if says == STATE else 3)
+    assert says == STATE or "GET /v1/connections/lively_hill/state" in written
     assert ("set FIVETRAN_API_KEY" in written) == ("401" in says)
-    assert len(connect.seen) == (state is not None)
+    assert len(api[1]) == (state is not None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "--group is missing"),
-        (("--group", "g"), "--app must be"),
-        (("--group", "g", "--app", "https://acme.azurewebsites.net"), "--app must be"),
-        (("--group", "g", "--app", "acme.azurewebsites.net"), "--app must be"),
-        ((*OLD, *NEW), "does not go with --group"),
-        (("--id", "../groups", "--state"), "letters, digits"),
-        (("--state",), "needs --id"),
+        ("", "--group is missing"),
+        ("--group g", "--app must be"),
+        ("--group g --app https://acme.azurewebsites.net", "--app must be"),
+        ("--group g --app acme.azurewebsites.net", "--app must be"),
+        (f"{OLD} {NEW}", "does not go with --group"),
+        ("--id ../groups --state", "letters, digits"),
+        ("--state", "needs --id"),
         *((SEND, name) for name in ENVIRONMENT),
         (SEND, "the function's route is v1/{name}"),
     ],
 )
-def test_what_is_wrong_or_missing_sends_nothing(connect, monkeypatch, arguments, says):
+def test_what_is_wrong_or_missing_sends_nothing(api, connect, monkeypatch, arguments, says):
     monkeypatch.delenv(says, raising=False)  # if it is one of ENVIRONMENT
     if "route" in says:
         file = Path("function_app.py")
         text = file.read_text(encoding="utf-8").replace('route="acme"', 'route="v1/{name}"')
         file.write_text(text, encoding="utf-8")
-    code, written = connect(*arguments)
-    assert (code, connect.seen) == (3, [])
-    assert says in written
+    connect(arguments, says, code=3)
+    assert not api[1]

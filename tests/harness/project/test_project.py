@@ -1,24 +1,19 @@
 """The user's folder: its two private files, and its place for tables."""
 
-from __future__ import annotations
-
 import json
-import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 from harness.errors import UsageError
 from harness.project import Connection, Project
 
 
-def write(folder: Path, name: str, content: Any) -> Path:
+def write(folder, name, content):
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 
-def test_a_connection_is_what_the_form_holds(tmp_path: Path) -> None:
+def test_a_connection_is_what_the_form_holds(tmp_path):
     """The committed example stands in for a missing one; another file can be named."""
     write(tmp_path, "connection.example.json", {"schema": "example"})
     project = Project(tmp_path)
@@ -51,7 +46,7 @@ def test_a_connection_is_what_the_form_holds(tmp_path: Path) -> None:
         (None, "is missing: it has what you type into"),
     ],
 )
-def test_a_wrong_entry_is_named_and_no_value_is(tmp_path: Path, form: Any, says: str) -> None:
+def test_a_wrong_entry_is_named_and_no_value_is(tmp_path, form, says):
     if form is not None:
         write(tmp_path, "connection.json", form)
     with pytest.raises(UsageError, match=says) as caught:
@@ -61,7 +56,7 @@ def test_a_wrong_entry_is_named_and_no_value_is(tmp_path: Path, form: Any, says:
     assert '"schema": "acme"' in caught.value.todo
 
 
-def test_local_settings_are_read_as_core_tools_read_them(tmp_path: Path) -> None:
+def test_local_settings_are_read_as_core_tools_read_them(tmp_path):
     project = Project(tmp_path)
     assert project.settings() == {}
     text = '// Core Tools\n{"Values": {"A": "1", /* and */ "B": "http://x//y",},}'
@@ -71,12 +66,3 @@ def test_local_settings_are_read_as_core_tools_read_them(tmp_path: Path) -> None
         write(tmp_path, "local.settings.json", wrong)
         with pytest.raises(UsageError, match=r"local\.settings\.json cannot be used"):
             project.settings()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_samples_have_a_place_apart_and_all_is_the_owners_alone(tmp_path: Path) -> None:
-    (tmp_path / ".fivetran").mkdir(mode=0o755)
-    project = Project(tmp_path)
-    homes = (project.home(), project.home(sample=True))
-    assert homes == (tmp_path / ".fivetran", tmp_path / ".fivetran" / "sample")
-    assert homes[0].stat().st_mode & 0o777 == 0o700

@@ -1,7 +1,5 @@
 """Secrets are found by value, raw and escaped."""
 
-from __future__ import annotations
-
 import base64
 import json
 from urllib.parse import quote, quote_plus
@@ -35,7 +33,7 @@ JSON = json.dumps(SECRET)[1:-1]
         base64.urlsafe_b64encode(SECRET.encode()).decode(),
     ],
 )
-def test_every_form_is_masked_and_found(escaped: str) -> None:
+def test_every_form_is_masked_and_found(escaped):
     redactor = Redactor([SECRET])
     assert redactor.text(f"before {escaped} after").replace("=", "") == "before [secret] after"
     # A reply escapes it once more.
@@ -46,9 +44,7 @@ def test_every_form_is_masked_and_found(escaped: str) -> None:
 
 @given(st.text(min_size=6), st.binary(max_size=5), st.binary(max_size=5), st.booleans())
 @example("??>>??~~", b"b", b"", True)
-def test_no_byte_of_a_secret_is_left_of_base64(
-    secret: str, before: bytes, after: bytes, urls: bool
-) -> None:
+def test_no_byte_of_a_secret_is_left_of_base64(secret, before, after, urls):
     encode = base64.urlsafe_b64encode if urls else base64.b64encode
     encoded = encode(before + secret.encode() + after).decode()
     clean = Redactor([secret]).text(f"Basic {encoded}")
@@ -57,11 +53,11 @@ def test_no_byte_of_a_secret_is_left_of_base64(
     assert Redactor([secret]).finds(codec.encode({"x": encoded}))
 
 
-def test_a_secret_inside_a_longer_one_leaves_nothing_of_it() -> None:
+def test_a_secret_inside_a_longer_one_leaves_nothing_of_it():
     assert Redactor(["abcdef", "abcdef-ghijkl"]).text("abcdef-ghijkl") == "[secret]"
 
 
-def test_short_values_are_left_alone() -> None:
+def test_short_values_are_left_alone():
     redactor = Redactor(["eu", ""])
     assert redactor.text("neutral") == "neutral"
     assert not redactor.finds("neutral")

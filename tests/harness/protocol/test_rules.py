@@ -1,10 +1,7 @@
 """For each rule a run that breaks it and no other, and a similar one that breaks none."""
 
-from __future__ import annotations
-
 import json
 import runpy
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +14,7 @@ from harness.project import Connection
 from harness.protocol.messages import Answer
 from harness.protocol.rules import ERROR, RULES, Findings, advice, summary
 from harness.redact import Redactor
-from harness.warehouse import Privacy, Warehouse
+from harness.warehouse import Privacy
 
 LOGGED = {"maybe-truncated", "creation-cursor", "counted-pages"}  # by the function
 KEYED = {"t": {"primary_key": ["id"]}}
@@ -27,25 +24,12 @@ REDACTOR = Redactor([SECRET])
 Reply = dict[str, Any] | Answer
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    path = tmp_path_factory.mktemp("rules") / "warehouse.duckdb"
-    with Warehouse(path, schema="acme") as tables:
-        yield tables
-
-
-@pytest.fixture
-def tables(shared: Warehouse) -> Warehouse:
-    shared.reset()
-    return shared
-
-
 def judged(
-    tables: Warehouse,
-    answers: Iterable[Reply],
-    blocked: Sequence[str] = (),
-    hashed: Sequence[str] = (),
-) -> Findings:
+    tables,
+    answers,
+    blocked=(),
+    hashed=(),
+):
     """What a sync breaks."""
     findings, number = Findings(REDACTOR), 0
     tables.privacy = Privacy(blocked, hashed)
@@ -60,7 +44,7 @@ def judged(
     return findings
 
 
-def function(answers: Iterable[Reply], *hidden: Sequence[str]) -> sync.Fivetran:
+def function(answers, *hidden):
     """Fivetran beside a function that gives these answers, one after the other."""
     given = (each if isinstance(each, Answer) else answer(each) for each in answers)
     target = SimpleNamespace(name="scripted", call=lambda _: next(given))
@@ -68,41 +52,39 @@ def function(answers: Iterable[Reply], *hidden: Sequence[str]) -> sync.Fivetran:
     return sync.Fivetran(target, Connection("acme", {"apiToken": SECRET}, {}, *hidden), REDACTOR)
 
 
-def reply(*rows: dict[str, Any], at: Any = 1, more: bool = False, **parts: Any) -> dict[str, Any]:
+def reply(*rows, at=1, more=False, **parts):
     """A correct reply with these records of `t`; parts replace it, None takes one out."""
-    whole: dict[str, Any] = {"state": {"at": at}, "schema": KEYED, "hasMore": more}
+    whole = {"state": {"at": at}, "schema": KEYED, "hasMore": more}
     if rows:
         whole["insert"] = {"t": list(rows)}
     whole |= parts
     return {name: value for name, value in whole.items() if value is not None}
 
 
-def answer(
-    body: Any = None, status: int = 200, kind: str = "application/json", seconds: float = 0.1
-) -> Answer:
+def answer(body=None, status=200, kind="application/json", seconds=0.1):
     """An answer that is not just a correct JSON body."""
     data = body if isinstance(body, bytes) else json.dumps(body or reply()).encode()
     return Answer(status, kind, data, seconds)
 
 
-def replies(*each: list[dict[str, Any]], **parts: Any) -> list[dict[str, Any]]:
+def replies(*each, **parts):
     """One sync, with a reply for each list of records of `t`."""
     last = len(each) - 1
     return [reply(*rows, at=at, more=at < last, **parts) for at, rows in enumerate(each)]
 
 
-def days(first: int, count: int = 12) -> list[dict[str, Any]]:
+def days(first, count=12):
     """Records that changed on one day after the other."""
     return [{"id": n, "day": f"2026-01-{first + n:02}T00:00:00Z"} for n in range(count)]
 
 
 LAST = days(1)[-1]["day"]
-EMPTY = [reply(at=number, more=True) for number in range(12)]
+EMPTY = [reply(at=number, more=True) for number in range(11)]
 LOST = Answer(0, "", b"", 1.0, lost=True, why="no reply within 240 s")
 BIG = {"ids": ["x" * 1000] * 1100}
 
 # Runs of several syncs are lists of lists.
-BROKEN: dict[str, list[Any]] = {
+BROKEN = {
     "no-reply": [LOST] * 3,
     "no-post": [answer(b"", status=405)],
     "heavy-call": [answer(seconds=151)],
@@ -147,7 +129,7 @@ BROKEN: dict[str, list[Any]] = {
     "setup-test-heavy": [answer(json.dumps(reply(state={})).encode() + b" " * 2**16)],
 }  # fmt: skip
 # Similar runs, which break no rule.
-FINE: dict[str, list[Any]] = {
+FINE = {
     "no-reply": [LOST, reply()],
     "heavy-call": [answer(seconds=150)],
     "same-name-twice": [answer(b'{"state": {"hasMore": 1}, "hasMore": false}')],
@@ -191,7 +173,7 @@ FINE: dict[str, list[Any]] = {
 HASHED = {"hides-nothing": ["t.e_mail"]}
 
 
-def run(tables: Warehouse, rule: str, answers: list[Any]) -> list[str]:
+def run(tables, rule, answers):
     """What a setup test, or the last of one or several syncs, breaks."""
     tables.reset()
     if rule.startswith("setup-test"):
@@ -205,12 +187,12 @@ def run(tables: Warehouse, rule: str, answers: list[Any]) -> list[str]:
     return [finding.rule.id for finding in found]
 
 
-def test_every_rule_has_its_runs() -> None:
+def test_every_rule_has_its_runs():
     assert RULES.keys() == BROKEN.keys() | LOGGED
 
 
 @pytest.mark.parametrize("rule", BROKEN)
-def test_a_run_breaks_one_rule_and_a_similar_one_none(tables: Warehouse, rule: str) -> None:
+def test_a_run_breaks_one_rule_and_a_similar_one_none(tables, rule):
     assert run(tables, rule, BROKEN[rule]) == [rule]
     assert run(tables, rule, FINE.get(rule, [reply({"id": 1})])) == []
 
@@ -234,7 +216,7 @@ hashed t.email: there is no such column; t has e_mail, id, n
 """
 
 
-def test_a_finding_says_where_what_and_with_which_record(tables: Warehouse) -> None:
+def test_a_finding_says_where_what_and_with_which_record(tables):
     rows = [{"id": 0, "n": 1, "eMail": "a", "note": "n"}]
     rows += [{"id": n, "n": SECRET} for n in range(1, 6)]
     found = ""
@@ -257,7 +239,7 @@ TRUNCATED = {"event": "maybe_truncated", "page": "7", "why": f"full {SECRET}"}
         ({"event": "counted_pages", "why": "sorted by 'at'"}, "call 3, order: sorted by 'at'"),
     ],
 )
-def test_a_warning_of_the_log_is_a_finding(fields: dict[str, str], line: str) -> None:
+def test_a_warning_of_the_log_is_a_finding(fields, line):
     findings = Findings(REDACTOR)
     findings.log(3, {"entity": "order", **fields})
     findings.log(3, {"entity": "order", **fields, "event": "page"})
@@ -266,7 +248,7 @@ def test_a_warning_of_the_log_is_a_finding(fields: dict[str, str], line: str) ->
     assert (finding.calls, finding.lines()[0]) == ([3], line)
 
 
-def test_findings_are_sorted_counted_explained_and_written_as_json(tables: Warehouse) -> None:
+def test_findings_are_sorted_counted_explained_and_written_as_json(tables):
     findings = judged(tables, [reply({"id": 1, "note": None}, hasMore=1)])
     assert summary(findings) == "1 error, 1 notice"
     error, notice = (finding.as_json() for finding in findings)
@@ -286,7 +268,7 @@ def test_findings_are_sorted_counted_explained_and_written_as_json(tables: Wareh
     ]
 
 
-def test_what_ended_a_run_is_counted_once_and_explained() -> None:
+def test_what_ended_a_run_is_counted_once_and_explained():
     error = ProtocolBroken("the state is the same", rule="state-stuck")
     findings = Findings(REDACTOR)
     for _ in range(2):
@@ -299,6 +281,6 @@ def test_what_ended_a_run_is_counted_once_and_explained() -> None:
     assert advice(error)[-1] == "→ do this"
 
 
-def test_the_page_is_the_registry() -> None:
+def test_the_page_is_the_registry():
     script = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "rules_page.py"))
     assert script["PAGE"].read_text("utf-8") == script["page"](), "run scripts/rules_page.py"

@@ -1,20 +1,16 @@
 """A sample API for a test: sample.toml made from tables, served, and a careful client."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib import parse
 
 import pytest
 import werkzeug.test
 from harness import codec
-from harness.sample import Sample, Server, load
+from harness.sample import load
 from harness.sample.spec import put
 
 PAGE = Path(__file__).parents[3] / "{{cookiecutter.project_slug}}" / "docs" / "sample.md"
@@ -31,7 +27,7 @@ ENTITY = {
 RECORD = {"id": 1, "updated_at": "2026-01-05T08:30:00Z", "note": "paid in parts", "total": 12.5}
 (_block,) = re.findall(r"```toml\n(\[entity.order_line\].*?)```", PAGE.read_text("utf-8"), re.S)
 LINES = tomllib.loads(_block)["entity"]["order_line"]
-STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
+STYLES = {  # what differs from ENTITY
     "cursor": {},
     "last_id": {"pagination": "last_id", "next": None, "more": "more", "token": "after"},
     "page_number": {"pagination": "page_number", "next": None},
@@ -44,7 +40,7 @@ STYLES: dict[str, dict[str, Any]] = {  # what differs from ENTITY
 }
 
 
-def written(tables: dict[str, Any], top: str = "records = 250") -> str:
+def written(tables, top="records = 250"):
     """The text of a sample.toml; what is None is left out."""
     lines = [top]
     for name, table in tables.items():
@@ -57,22 +53,22 @@ def written(tables: dict[str, Any], top: str = "records = 250") -> str:
 class Client:
     """Reads the entity `order` of a running sample API, without a network."""
 
-    def __init__(self, sample: Sample, server: Server) -> None:
+    def __init__(self, sample, server):
         self.sample, self.server = sample, server
         self.entity = sample.spec.entities["order"]
-        self.headers: dict[str, str] = {}
+        self.headers = {}
         self.http = werkzeug.test.Client(server)
 
-    def get(self, url: str = "/orders", **params: Any) -> werkzeug.test.TestResponse:
+    def get(self, url="/orders", **params):
         """One response: of the entity's path, another path or a URL."""
         if self.entity.method == "POST":
-            body: dict[str, Any] = {}
+            body = {}
             for name, value in params.items():
                 put(body, name, value)
             return self.http.post(url, json=body, headers=self.headers)
         return self.http.get(url, query_string=params or None, headers=self.headers)
 
-    def refusal(self, **params: Any) -> str:
+    def refusal(self, **params):
         """What the upstream says to refuse a request."""
         response = self.get(**params)
         assert response.status_code in (400, 401), response.text
@@ -80,7 +76,7 @@ class Client:
         assert len(response.text) <= 200, "an error of the function quotes 200 characters"
         return str(response.json["message"])
 
-    def pages(self, **params: Any) -> Iterator[tuple[list[Any], list[Any]]]:
+    def pages(self, **params):
         """Records and deleted records of each page."""
         entity, style, response = self.entity, self.entity.pagination, self.get(**params)
         position = int(style == "page_number")
@@ -103,7 +99,7 @@ class Client:
                 return
             response = self.get(**params, **{entity.token: token})
 
-    def rows(self, **params: Any) -> list[dict[str, Any]]:
+    def rows(self, **params):
         """The records of all pages."""
         return [row for rows, _ in self.pages(**params) for row in rows]
 

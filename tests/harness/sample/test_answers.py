@@ -1,7 +1,5 @@
 """The API that sample.toml describes: pages, records, changes, credentials, refusals, faults."""
 
-from __future__ import annotations
-
 import base64
 import random
 import re
@@ -305,12 +303,3 @@ def test_a_reset_breaks_the_connection(serve):
         while True:
             requests.get(f"{client.server.url}/orders", timeout=5)
     assert faults.done["reset"] == 1
-
-
-@pytest.mark.parametrize(("style", "statuses"), [("cursor", [200, 503]), ("none", [503, 503])])
-def test_all_after_the_first_page_fails_until_all_is_well_again(serve, style, statuses):
-    faults = Faults.after_first_page(503)
-    with serve(faults=faults, **STYLES[style]) as client:
-        assert [client.get().status_code for _ in range(2)] == statuses
-        faults.quiet = True
-        assert client.get().status_code == 200

@@ -1,12 +1,8 @@
 """sample.toml, or the WSGI app that it names, is read, checked and served."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +14,7 @@ from harness.sample.spec import Auth, Entity
 from .conftest import ENTITY, LINES, PAGE, RECORD, written
 
 ORDER, AUTH, REC, LINE = "entity.order", "auth", "entity.order.record", "entity.line"
-GOOD: dict[str, Any] = {AUTH: {}, ORDER: ENTITY, REC: RECORD}
+GOOD = {AUTH: {}, ORDER: ENTITY, REC: RECORD}
 NAME = "tests.upstream:app"
 APP = """
 from werkzeug import Request, Response
@@ -117,7 +113,7 @@ def test_the_page_lists_every_key_with_its_default_and_choices():
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path):
     """A folder whose sample.toml names an app."""
     (tmp_path / "tests").mkdir()
     for file, text in {"upstream": APP, "data": "ROWS = 7", "broken": "1 / 0"}.items():

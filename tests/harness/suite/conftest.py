@@ -1,15 +1,11 @@
 """A hand-made function without the runtime, its sample, and a stage beside a project's files."""
 
-from __future__ import annotations
-
 import json
 import textwrap
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from inspect import signature
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from harness.stage import Stage
@@ -108,7 +104,7 @@ PROJECT = {
 }
 
 
-def replaced(changes: Changes, *texts: str) -> list[str]:
+def replaced(changes, *texts):
     """The texts with the changes, each of which is found in one of them."""
     for old, new in changes.items():
         assert any(old in text for text in texts), old
@@ -116,27 +112,21 @@ def replaced(changes: Changes, *texts: str) -> list[str]:
     return list(texts)
 
 
-def handmade(changes: Changes | None = None, body: str = SOUND, sample: str = SAMPLE) -> Changes:
+def handmade(changes=None, body=SOUND, sample=SAMPLE):
     """The files of the hand-made function, with texts of it or of its sample replaced."""
     body, sample = replaced(changes or {}, body, sample)
     code = HEAD + textwrap.indent(body.strip(), "    ") + "\n"
     return {"function_app.py": code, "sample.toml": sample}
 
 
-def names(besides: Collection[str] = ()) -> list[str]:
-    """The suite's tests, in its order."""
-    found = [name for name in vars(FunctionConformance) if name.startswith("test_")]
-    return [name for name in found if name not in besides]
-
-
-def run(name: str, stage: Stage, suite: FunctionConformance | None = None) -> None:
+def run(name, stage, suite=None):
     """Run one test of the suite, with each of its parameters."""
     test = getattr(suite or FunctionConformance(), name)
     marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
     room = stage.tables().path.with_suffix("")
     room.mkdir()
     for value in marks[0].args[1] if marks else [None]:
-        arguments: dict[str, Any] = {
+        arguments = {
             "stage": stage,
             "tmp_path": room,
             "request": SimpleNamespace(path=stage.folder / "tests" / "test_function.py"),
@@ -146,28 +136,26 @@ def run(name: str, stage: Stage, suite: FunctionConformance | None = None) -> No
         test(**{each: arguments[each] for each in signature(test).parameters})
 
 
-def failures(stage: Stage, besides: Collection[str] = ()) -> dict[str, str]:
-    """The tests that fail, and what they say."""
+def failures(stage):
+    """The tests that fail or are skipped, and what they say."""
     found = {}
-    for name in names(besides):
+    for name in [name for name in vars(FunctionConformance) if name.startswith("test_")]:
         try:
             run(name, stage)
-        except pytest.fail.Exception as failed:
-            found[name] = str(failed)
-        except pytest.skip.Exception:
-            pass
+        except (pytest.fail.Exception, pytest.skip.Exception) as outcome:
+            found[name] = str(outcome)
     return found
 
 
 @pytest.fixture
-def staged(tmp_path: Path) -> Iterator[Staged]:
+def staged(tmp_path):
     """Opens a stage beside the files of a project."""
     folder, room = tmp_path / "project", tmp_path / "room"
     (folder / "tests").mkdir(parents=True)
     room.mkdir()
     with ExitStack() as stack:
 
-        def open_(files: dict[str, str]) -> Stage:
+        def open_(files):
             for name, text in {**PROJECT, **files}.items():
                 (folder / name).write_text(text, encoding="utf-8")
             stage = Stage(folder, room, FunctionConformance().expected)

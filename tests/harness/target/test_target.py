@@ -1,21 +1,15 @@
 """Where the function is: in a folder, behind a URL, behind a bad network."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import handmade
 import pytest
 from harness.errors import ProtocolBroken, UsageError
-from harness.protocol.messages import Answer
 from harness.target.http import HttpTarget, is_local, split_key
 from harness.target.local import FunctionTarget, Logs
-from harness.target.network import LOST, REPEATED, RESTARTED, Network
 from werkzeug import Response
 
 BODY = b'{"state":{}}'
@@ -25,7 +19,7 @@ AZURE = "import azure.functions as f\n"
 NO_GZIP = Response(b"no gzip", headers={"Content-Encoding": "gzip"})
 
 
-def make(folder: Path, body: str = handmade.GOOD, old: str = "", new: str = "") -> Path:
+def make(folder, body=handmade.GOOD, old="", new=""):
     """A folder whose function has a body, with a part of the code replaced."""
     file = handmade.make(folder, body) / "function_app.py"
     file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
@@ -205,21 +199,3 @@ def test_the_key_in_a_url_is_taken_out_of_it():
     url = "https://acme.azurewebsites.net/api/acme?a=1&code=ab%2Fcd%3D%3D"
     assert split_key(url) == ("https://acme.azurewebsites.net/api/acme?a=1", "ab/cd==")
     assert is_local("http://[::1]:7071/") and not is_local(url)
-
-
-def test_a_bad_network_loses_replies_repeats_calls_and_restarts_the_function():
-    loaded = []
-
-    def load(settings):
-        loaded.append(settings)
-        return SimpleNamespace(name="", call=lambda body: Answer(200, "", body, 0.0))
-
-    network = Network(load, 3, "100")
-    lost = [network.call(b"").lost for _ in range(60)]
-    assert sum(lost) == network.done[LOST] > 0
-    assert loaded == [{"CONNECTOR_CALL_BYTES": "100"}] * (1 + network.done[RESTARTED])
-    assert min(network.done[REPEATED], network.done[RESTARTED]) > 0
-    fresh = Network(load, None, "100", fresh_each_time=True)
-    loaded.clear()
-    assert not any(fresh.call(b"").lost for _ in range(5))
-    assert len(loaded) == 5

@@ -1,9 +1,6 @@
 """The first record that differs is named: table, key, column and both values."""
 
-from __future__ import annotations
-
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from harness.protocol.messages import Reply
@@ -14,7 +11,7 @@ A, B = {"id": 1, "name": "a"}, {"id": 2, "name": "b"}
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare")
     paths = (folder / "a.duckdb", folder / "b.duckdb")
     with Warehouse(paths[0], schema="a") as found, Warehouse(paths[1], schema="b") as expected:
@@ -22,10 +19,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-def compare(two: Any) -> Any:
+def compare(two):
     """Compares two warehouses, each filled by replies; the first difference."""
 
-    def run(found: list[Reply], expected: list[Reply], **options: Any) -> str:
+    def run(found, expected, **options):
         for tables, replies in zip(two, (found, expected), strict=True):
             tables.reset()
             for reply in replies:
@@ -35,16 +32,16 @@ def compare(two: Any) -> Any:
     return run
 
 
-def keyed(*rows: Any, delete: Any = ()) -> Reply:
+def keyed(*rows, delete=()):
     deleted = {"t": list(delete)} if delete else {}
     return Reply(insert={"t": list(rows)}, schema={"t": ["id"]}, delete=deleted, state={})
 
 
-def plain(*rows: Any) -> Reply:
+def plain(*rows):
     return Reply(insert={"t": list(rows)}, state={})
 
 
-def x(value: Any) -> Reply:
+def x(value):
     return keyed({"id": 1, "x": value})
 
 
@@ -84,19 +81,17 @@ CASES = [
 
 
 @pytest.mark.parametrize(("found", "expected", "says"), CASES)
-def test_the_first_difference_is_named(compare: Any, found: Any, expected: Any, says: str) -> None:
+def test_the_first_difference_is_named(compare, found, expected, says):
     assert compare(found, expected) == says
 
 
-def test_rows_of_a_table_that_repeats_may_be_there_again_and_no_others(compare: Any) -> None:
+def test_rows_of_a_table_that_repeats_may_be_there_again_and_no_others(compare):
     assert compare([plain(A), plain(A)], [plain(A)], appended=["t"]) == "nothing"
     assert "one too many" in compare([plain(B)], [], appended=["t"])
 
 
 @pytest.mark.parametrize("reply", [keyed, plain])
-def test_a_table_beside_the_entities_may_have_more_and_must_have_all(
-    compare: Any, reply: Any
-) -> None:
+def test_a_table_beside_the_entities_may_have_more_and_must_have_all(compare, reply):
     assert compare([reply(A, B)], [reply(A)], entities=["_parent"]) == "nothing"
     assert "too many" in compare([reply(A, B)], [reply(A)], entities=["_T"])
     assert "is missing" in compare([reply(A, B)], [reply({"id": 3})], entities=["parent"])

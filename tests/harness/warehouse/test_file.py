@@ -1,14 +1,10 @@
 """Rows, state and runs in the file: changed together or not at all, found again, never mixed."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import time
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -17,7 +13,7 @@ from harness.warehouse import Warehouse
 from harness.warehouse.runs import MOST_RUNS, CallRecord, Runs
 
 
-def test_a_state_comes_back_exactly(desk: Any) -> None:
+def test_a_state_comes_back_exactly(desk):
     assert desk.warehouse.state() == {}
     state = {"n": Decimal("1.10"), "big": 2**70, "": [None, True, {"é\0": "\ud800"}], 'a"b': "x"}
     desk.warehouse.set_state(state)
@@ -25,7 +21,7 @@ def test_a_state_comes_back_exactly(desk: Any) -> None:
     assert desk.warehouse.state() == state
 
 
-def test_tables_and_state_of_two_upstreams_never_mix(desk: Any) -> None:
+def test_tables_and_state_of_two_upstreams_never_mix(desk):
     use = desk.warehouse.use_for
     assert use("sample.toml 1") is None
     desk.insert({"id": 1})
@@ -40,20 +36,8 @@ def test_tables_and_state_of_two_upstreams_never_mix(desk: Any) -> None:
     assert desk.types() == {"id": "VARCHAR"}
 
 
-def test_after_a_resync_rows_that_were_not_seen_are_marked_and_counted(desk: Any) -> None:
-    desk.insert({"id": 1}, {"id": 2}, {"id": 3})
-    desk.send(insert={"all": [{"a": 1}]}, softDelete=["all"])
-    desk.warehouse.begin_resync()
-    assert desk.warehouse.state() == {}
-    desk.open()
-    assert desk.warehouse.resyncing
-    desk.insert({"id": 2})
-    assert desk.warehouse.finish_resync() == {"all": 1, "item": 2}
-    assert [row["_fivetran_deleted"] for row in desk.rows()] == [True, False, True]
-
-
 @pytest.mark.parametrize("schema", ["warehouse", "main", "temp", "Öko Strom", "select"])
-def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh: Any, schema: str) -> None:
+def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh, schema):
     fresh.open(schema)
     fresh.insert({"id": 1}, {"id": 2})
     fresh.insert({"id": "x"}, softDelete=["item"])
@@ -68,9 +52,7 @@ def test_a_schema_may_have_any_name_and_the_file_may_be_renamed(fresh: Any, sche
         assert database.execute(query).fetchall() == [(3, "VARCHAR")]
 
 
-def test_what_is_no_warehouse_of_this_schema_or_is_in_use_is_named(
-    fresh: Any, tmp_path: Path
-) -> None:
+def test_what_is_no_warehouse_of_this_schema_or_is_in_use_is_named(fresh, tmp_path):
     code = f"from harness.warehouse import Warehouse; Warehouse({str(fresh.path)!r}, schema='acme')"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, env=_env(), text=True)
     assert "UsageError" in found.stderr and "cannot be opened" in found.stderr
@@ -88,7 +70,7 @@ def test_what_is_no_warehouse_of_this_schema_or_is_in_use_is_named(
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
-def test_what_somebody_else_made_is_not_touched(fresh: Any, kind: str) -> None:
+def test_what_somebody_else_made_is_not_touched(fresh, kind):
     fresh.warehouse.close()
     with duckdb.connect(str(fresh.path)) as database:
         database.execute(f"CREATE {kind} acme.item AS SELECT 7 AS mine")
@@ -100,14 +82,6 @@ def test_what_somebody_else_made_is_not_touched(fresh: Any, kind: str) -> None:
     fresh.warehouse.close()
     with duckdb.connect(str(fresh.path)) as database:
         assert database.execute("FROM acme.item").fetchall() == [(7,)]
-
-
-def test_a_query_that_is_interrupted_is_no_error_of_the_file(desk: Any) -> None:
-    for error in (RuntimeError("Query interrupted"), duckdb.InterruptException("Interrupted!")):
-        with pytest.raises(KeyboardInterrupt), desk.warehouse.transaction():
-            raise error
-    desk.insert({"id": 1})
-    assert desk.rows() == [{"id": 1}]
 
 
 APPLY_FOR_EVER = """
@@ -131,7 +105,7 @@ with Warehouse(sys.argv[1], schema="acme") as warehouse:
 """
 
 
-def test_a_killed_harness_leaves_the_rows_of_its_state(fresh: Any) -> None:
+def test_a_killed_harness_leaves_the_rows_of_its_state(fresh):
     for wait in (0.0, 0.011, 0.03):
         fresh.warehouse.close()
         command = [sys.executable, "-c", APPLY_FOR_EVER, str(fresh.path)]
@@ -146,11 +120,11 @@ def test_a_killed_harness_leaves_the_rows_of_its_state(fresh: Any) -> None:
         assert [row["reply"] for row in fresh.rows("log")] == list(range(1, reply + 1))
 
 
-def _env() -> dict[str, str]:
+def _env():
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def test_the_last_runs_are_there_the_newest_first_until_reset(desk: Any) -> None:
+def test_the_last_runs_are_there_the_newest_first_until_reset(desk):
     runs = Runs(desk.warehouse)
     for _ in range(MOST_RUNS + 2):
         runs.add_call(runs.begin("sync", "x"), CallRecord(1, 0.0, 0.0))

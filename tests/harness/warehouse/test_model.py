@@ -26,13 +26,13 @@ KEY = st.sampled_from(
 )
 
 
-def record(key: tuple[str, ...], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def record(key, values):
     return st.fixed_dictionaries(
         dict.fromkeys(key, KEY), optional=dict.fromkeys(("a", "b", "c"), values)
     )
 
 
-def parts(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def parts(values):
     """Some of the parts of a reply."""
     rows = {name: st.lists(record(key, values), max_size=4) for name, key in KEYS.items()}
     deleted = {name: rows[name] for name, key in KEYS.items() if key}
@@ -68,7 +68,7 @@ class Table:
     came: list[dict[str, Any]] = field(default_factory=list)  # every record of insert
     deletable: bool = False
 
-    def key(self, record: dict[str, Any], more: list[dict[str, Any]] = ()) -> tuple[Any, ...]:
+    def key(self, record, more=()):
         """A record's key: numbers where the column has had numbers alone, else texts."""
         found = []
         for column in self.primary_key:
@@ -77,18 +77,18 @@ class Table:
             found.append(Decimal(value) if kinds <= {int, Decimal} else text(value))
         return tuple(found)
 
-    def mark(self, rows: list[Row]) -> int:
+    def mark(self, rows):
         alive = [row for row in rows if not row.deleted]
         for row in alive:
             row.deleted = self.deletable = True
         return len(alive)
 
-    def delete(self, records: list[dict[str, Any]]) -> int:
+    def delete(self, records):
         self.deletable = True
         keys = [self.key(record, records) for record in records]
         return self.mark([row for row in self.rows if self.key(row.values, records) in keys])
 
-    def insert(self, records: list[dict[str, Any]]) -> tuple[int, int]:
+    def insert(self, records):
         """How many rows are new, and how many took the place of one."""
         self.came += records
         old, size = list(self.rows), len(self.rows)
@@ -102,10 +102,10 @@ class Table:
 
 
 class Model:
-    def __init__(self) -> None:
+    def __init__(self):
         self.tables = {name: Table(key) for name, key in KEYS.items()}
 
-    def apply(self, reply: dict[str, Any]) -> dict[str, Counts]:
+    def apply(self, reply):
         counts = defaultdict(Counts)
         marks = reply.get("softDelete", [])
         for name in marks:
@@ -118,12 +118,12 @@ class Model:
             counts[name].inserted, counts[name].updated = self.tables[name].insert(records)
         return counts
 
-    def begin_resync(self) -> None:
+    def begin_resync(self):
         for table in self.tables.values():
             for row in table.rows:
                 row.seen = False
 
-    def finish_resync(self) -> dict[str, int]:
+    def finish_resync(self):
         return {
             name: table.mark([row for row in table.rows if not row.seen])
             for name, table in self.tables.items()
@@ -133,10 +133,10 @@ class Model:
 
 @settings(max_examples=60)
 @given(steps=st.lists(STEP, min_size=1, max_size=8))
-def test_the_tables_are_those_of_the_model(shared: Any, steps: list[tuple[str, Any]]) -> None:
+def test_the_tables_are_those_of_the_model(shared, steps):
     shared.warehouse.reset()
     model = Model()
-    state: dict[str, Any] = {}
+    state = {}
     for number, (what, reply) in enumerate(steps, 1):
         event(what)
         if what == "begin resync":
@@ -161,7 +161,7 @@ def test_the_tables_are_those_of_the_model(shared: Any, steps: list[tuple[str, A
     check(shared, model)
 
 
-def wake_up(desk: Any) -> None:
+def wake_up(desk):
     """Goes on with copies of the files as they are, as a kill would leave them."""
     left = desk.path.with_name(f"{next(NUMBERS)}.duckdb")
     for suffix in ("", ".wal"):
@@ -172,7 +172,7 @@ def wake_up(desk: Any) -> None:
     desk.open()
 
 
-def check(desk: Any, model: Model) -> None:
+def check(desk, model):
     made = {name: table for name, table in model.tables.items() if table.came}
     assert {table.name for table in desk.warehouse.tables()} == made.keys()
     for name, table in made.items():

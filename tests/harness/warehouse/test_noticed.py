@@ -1,193 +1,157 @@
 """What the warehouse notices, with the right record and both sides of it."""
 
-from __future__ import annotations
-
 import json
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from harness.errors import ProtocolBroken
 
-Place = tuple[int | None, str]
-Z, NAIVE = "2026-01-05T08:30:00Z", "2026-01-05T08:30:00"
+Z, NAIVE, DAY = "2026-01-05T08:30:00Z", "2026-01-05T08:30:00", "2026-01-05"
+EPOCH = 1_767_225_600
+KEYED = {"primary_key": ["a"]}
 
 
-def found(noticed: Any, rule: str) -> list[Place]:
-    """Record and sentence of the faults of one rule."""
-    return [(fault.record, fault.what) for fault in noticed.faults if fault.rule == rule]
-
-
-def numbered(values: list[Any]) -> list[dict[str, Any]]:
+def v(*values):
     return [{"id": number, "v": value} for number, value in enumerate(values)]
 
 
-NUMBER, TEXT, AT, ZONED = "a number", "text", "a time without offset", "a time with offset"
+def k(*values):
+    return [{"id": value} for value in values]
+
+
+def changed(*days):
+    return [{"id": 1, "created": "2030-01-01", "updatedAt": f"2026-01-0{day}"} for day in days]
+
+
+def named(start, name):
+    rows = [{"id": start + number, "name": f"{name}{number}"} for number in range(6)]
+    return [{"insert": {"item": rows[:3]}, "hasMore": True}, rows[3:]]
+
+
+def flip(here, before, change):
+    return f"v is {here} here and was {before} before: {change}"
+
+
+def met(first, second, column):
+    return f'"{first}" and "{second}" both become column {column}'
+
+
+ZONED = "TIMESTAMP WITH TIME ZONE → VARCHAR"
+TO_TEXT = flip("text", "a number", "SMALLINT → VARCHAR")
+KANJI, PRIVATE = [{"名前": "a"}, {"住所": "b"}], [{"\ue000": "a"}, {"\ue001": "b"}]
+CAMEL = [{"userName": "a"}, {"user_name": "b"}]
+ORDERS = [{"insert": {"_orders": [{"a": 1}]}}, {"insert": {"orders": [{"a": 1}]}}]
+SYNC = named(0, "a")
+NEW = {"id": 1, "changed_by": 2**40, "at": EPOCH + 5, "n": 9}
+OLD = {"id": 1, "changed_by": 2**39, "at": EPOCH}
+BY_STATE = [  # the column whose values the state holds
+    {"insert": {"item": [NEW]}, "state": {"cursor": {"item": EPOCH + 5}}},
+    {"insert": {"item": [OLD]}, "state": {"cursor": [EPOCH]}},
+]
+FLAGS = [{"id": number, "open": number % 2 == 0} for number in range(8)]
+SNAPSHOTS = [
+    {
+        "insert": {"daily": [{"day": day, "id": n, "name": f"n{n}"} for n in range(4)]},
+        "schema": {"daily": {"primary_key": ["day", "id"]}},
+    }
+    for day in (1, 2)
+]
+NEVER = {"delete": {"itme": k(1), "x": []}, "schema": {"itme": {"primary_key": ["id"]}}}
+
+# Replies (records of `item`, or parts), and all that is found: reply, record, and what begins so.
+# What was found is found again by another run, if one reply has both.
+CASES = {
+    "type-flips": [
+        ([v(1, None, "x", 2)] * 2, [(0, 2, TO_TEXT), (1, 2, "v is text here")]),
+        ([v(1, None), v("x")], [(1, 0, TO_TEXT)]),
+        ([v("x", "y", 7)], [(0, 2, flip("a number", "text", "it stays VARCHAR"))]),
+        ([v(1, True)], [(0, 1, flip("a boolean", "a number", "SMALLINT → VARCHAR"))]),
+        ([v({}, "x")], [(0, 1, flip("text", "an object or a list", "JSON → VARCHAR"))]),
+        ([v(Z, Z, NAIVE)], [(0, 2, flip("a time without offset", "a time with offset", ZONED))]),
+        ([v(DAY), v(Z)], [(1, 0, flip("a time with offset", "a date", "DATE → VARCHAR"))]),
+        ([v(1, 70_000, Decimal("1.5"), 2**70), v(2**70, 1)], []),
+        ([v(Z, "n/a", NAIVE), v(NAIVE, "n/a", Z)], []),
+        ([v("x", DAY), v(DAY, "x")], []),
+        ([v(DAY, NAIVE), v(NAIVE, DAY)], []),
+        ([v(None, 1, None), v(None, 1, None)], []),
+    ],
+    "names-collide": [
+        ([[{"ID": 1, "id": 2}]] * 2, [(n, 0, met("ID", "id", "id")) for n in (0, 1)]),
+        ([CAMEL], [(0, 1, met("userName", "user_name", "user_name"))]),
+        ([CAMEL[:1], CAMEL[1:]], [(1, 0, met("userName", "user_name", "user_name"))]),
+        ([[{"userName": "a"}, {"user-name": None, "userName": "b"}]], []),
+        ([[{"a": 1, "A": 1}, {"a": 2, "A": 2}]], []),
+        ([KANJI, KANJI[:1], KANJI[1:]], []),
+        ([PRIVATE[:1], PRIVATE[1:]], [(1, 0, met("\ue000", "\ue001", "_"))]),
+        (ORDERS, [(1, None, '"_orders" and "orders" both become table orders')]),
+    ],
+    "records-become-one": [
+        ([k(1, 2, 1)], [(0, 2, "records 0 and 2 become one row: id 1")]),
+        ([k(7, 1, "1")], [(0, 2, 'records 1 and 2 become one row: id 1 and id "1"')]),
+        ([k(1, Decimal("1.0"))], [(0, 1, "records 0 and 1 become one row: id 1 and id 1.0")]),
+        ([k(True, "true")], [(0, 1, 'records 0 and 1 become one row: id true and id "true"')]),
+        ([k(Z, "2026-01-05T08:30:00+00:00")], [(0, 1, "records 0 and 1 become one row: ")]),
+        ([k(1, 1, 2, 2)], [(0, 1, "records 0 and 1 become one row: id 1; the same for 1 more")]),
+        ([k(1, 5), k("1"), k(9)], [(1, 0, 'id "1" replaces a row whose id was')]),
+        ([k("1", "5"), k(1), k(9)], [(1, 0, "id 1 replaces a row whose id was")]),
+        ([k(1, 5), k(Decimal("1.0")), k(9)], [(1, 0, "id 1.0 replaces a row whose id was")]),
+    ],
+    "key-in-insert-and-delete": [
+        ([{"insert": {"item": k(1, 2)}, "delete": {"item": k(3)}}], []),
+        ([{"insert": {"item": k(1, 2)}, "delete": {"item": k("1")}}], [(0, 0, "")]),
+        ([{"insert": {"item": k(1, 2)}, "delete": {"item": k(Decimal("2.0"))}}], [(0, 1, "")]),
+    ],
+    "row-goes-back": [
+        ([changed(2), changed(2), changed(4)], []),
+        ([changed(4), changed(3)], [(1, 0, 'updated_at "2026-01-03" replaces "2026-01-04"')]),
+        ([changed(5, 4)], [(0, 1, "updated_at")]),
+        (BY_STATE, [(1, 0, "at ")]),
+    ],
+    "new-keys": [  # when the third sync of other keys ends
+        (
+            [*SYNC, *SYNC, *named(10, "b"), *named(20, "a")],
+            [(7, None, "all 6 records came before")],
+        ),
+        ([FLAGS, [{"id": n, "open": True} for n in range(8, 12)], FLAGS[:2]], []),
+        (SNAPSHOTS, []),
+    ],
+    "delete-of-nothing": [
+        ([{"delete": {"item": k(1)}, "hasMore": True}, k(1)], []),
+        ([NEVER], [(0, None, "itme never had a row")]),
+    ],
+}
 
 
 @pytest.mark.parametrize(
-    ("values", "index", "here", "before", "change"),
-    [
-        ([1, None, "x", 2], 2, TEXT, NUMBER, "SMALLINT → VARCHAR"),
-        (["x", "y", 70_000], 2, NUMBER, TEXT, "it stays VARCHAR"),
-        ([Decimal("1.5"), True], 1, "a boolean", NUMBER, "DECIMAL(18,1) → VARCHAR"),
-        ([{"a": 1}, "x"], 1, TEXT, "an object or a list", "JSON → VARCHAR"),
-        ([Z, Z, NAIVE], 2, AT, ZONED, "TIMESTAMP WITH TIME ZONE → VARCHAR"),
-        (["2026-01-05", Z], 1, ZONED, "a date", "DATE → VARCHAR"),
-    ],
+    ("rule", "replies", "expected"),
+    [(rule, *case) for rule, cases in CASES.items() for case in cases],
 )
-@pytest.mark.parametrize("split", [False, True])
-def test_a_type_that_flips_is_noticed_within_a_reply_and_across(
-    desk: Any, split: bool, values: list[Any], index: int, here: str, before: str, change: str
-) -> None:
-    rows = numbered(values)
-    if split:
-        assert found(desk.insert(*rows[:index]), "type-flips") == []
-        rows, index = rows[index:], 0
-    noticed = desk.insert(*rows)
-    what = f"v is {here} here and was {before} before: {change}"
-    assert found(noticed, "type-flips") == [(index, what)]
-    assert json.loads(noticed.faults[0].row, parse_float=Decimal) == rows[index]
-    # Found again by another run, if one reply has both.
-    assert split or "it stays VARCHAR" in str(found(desk.insert(*rows), "type-flips"))
+def test_what_is_noticed(desk, rule, replies, expected):
+    schema = {} if rule == "names-collide" else {"schema": {"item": {"primary_key": ["id"]}}}
+    found = []
+    for number, reply in enumerate(replies):
+        parts = reply if isinstance(reply, dict) else {"insert": {"item": reply}}
+        faults = [each for each in desk.send(**schema | parts).faults if each.rule == rule]
+        found += [(number, fault.record, fault.what) for fault in faults]
+        if rule == "type-flips":
+            rows = [json.loads(fault.row, parse_float=Decimal) for fault in faults]
+            assert rows == [reply[fault.record] for fault in faults]
+    assert [place[:2] for place in found] == [place[:2] for place in expected]
+    for (*_, what), (*_, begins) in zip(found, expected, strict=True):
+        assert what.startswith(begins), what
 
 
-ONE_TYPE = [[1, 70_000, Decimal("1.5"), 2**70], [Z, "n/a", NAIVE], ["x", "2026-01-05"],
-            ["2026-01-05", NAIVE], [None, 1, None]]  # fmt: skip
-
-
-@pytest.mark.parametrize("values", ONE_TYPE)
-def test_a_column_that_is_of_one_type_does_not_flip(desk: Any, values: list[Any]) -> None:
-    for rows in (numbered(values), numbered(values[::-1])):
-        assert found(desk.insert(*rows), "type-flips") == []
-
-
-@pytest.mark.parametrize(
-    ("records", "meet"),
-    [
-        ([{"ID": 1, "id": 2}], True),
-        ([{"userName": "a"}, {"user_name": "b"}], True),
-        ([{"userName": "a"}, {"user-name": None, "userName": "b"}], False),
-        ([{"a": 1, "A": 1}, {"a": 2, "A": 2}], False),
-        ([{"名前": "a"}, {"住所": "b"}], False),
-        ([{"\ue000": "a"}, {"\ue001": "b"}], True),
-    ],
-)
-@pytest.mark.parametrize("replies", ["one", "several"])
-def test_names_of_one_column_are_found_wherever_they_meet(
-    desk: Any, records: list[Any], meet: bool, replies: str
-) -> None:
-    batches = [records] if replies == "one" else [[record] for record in records]
-    faults: list[Place] = []
-    for batch in batches:
-        faults += found(desk.insert(*batch, key=()), "names-collide")
-    assert len(faults) == meet
-    for _, what in faults:
-        assert "both become column" in what
-        assert all(f'"{name}"' in what for record in records for name in record)
-        # In the next run too.
-        assert len(found(desk.insert(*records, key=()), "names-collide")) == 1
-
-
-def test_entities_of_one_table_are_noticed(desk: Any) -> None:
-    assert found(desk.send(insert={"_orders": [{"a": 1}]}), "names-collide") == []
-    what = '"_orders" and "orders" both become table orders'
-    assert found(desk.send(insert={"orders": [{"a": 1}]}), "names-collide") == [(None, what)]
-
-
-def test_entities_of_one_table_with_other_keys_are_noticed_as_such(desk: Any) -> None:
-    desk.send(insert={"_orders": [{"a": 1}]}, schema={"_orders": {"primary_key": ["a"]}})
+def test_entities_of_one_table_with_other_keys_are_noticed_as_such(desk):
+    desk.send(insert={"_orders": [{"a": 1}]}, schema={"_orders": KEYED})
     what = '"_orders" and "orders" both become table orders, with the primary keys (a) and (a, b)'
+    schema = {"orders": {"primary_key": ["a", "b"]}}
     with pytest.raises(ProtocolBroken, match=re.escape(what)) as broken:
-        desk.send(
-            insert={"orders": [{"a": 1, "b": 2}]}, schema={"orders": {"primary_key": ["a", "b"]}}
-        )
+        desk.send(insert={"orders": [{"a": 1, "b": 2}]}, schema=schema)
     assert broken.value.rule == "names-collide"
 
 
-def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk: Any) -> None:
+def test_blocked_names_may_meet_and_hashed_ones_are_not_shown(desk):
     desk.hide("item.a", hashed=["item.b"])
     (fault,) = desk.insert({"id": 1, "a": 1, "A": 2, "b": "hidden", "B": "too"}).faults
     assert "column b" in fault.what and "hidden" not in str(fault)
-
-
-@pytest.mark.parametrize(
-    ("keys", "index", "says"),
-    [
-        ([1, 2, 1], 2, "records 0 and 2 become one row: id 1"),
-        ([7, 1, "1"], 2, 'records 1 and 2 become one row: id 1 and id "1"'),
-        ([1, Decimal("1.0")], 1, "records 0 and 1 become one row: id 1 and id 1.0"),
-        ([True, "true"], 1, 'records 0 and 1 become one row: id true and id "true"'),
-        ([Z, "2026-01-05T08:30:00+00:00"], 1, "records 0 and 1 become one row: "),
-        ([1, 1, 2, 2, 3], 1, "records 0 and 1 become one row: id 1; the same for 1 more"),
-    ],
-)
-def test_records_of_one_reply_that_become_one_row_are_noticed(
-    desk: Any, keys: list[Any], index: int, says: str
-) -> None:
-    noticed = desk.insert(*({"id": key} for key in keys))
-    ((record, what),) = found(noticed, "records-become-one")
-    assert record == index and what.startswith(says)
-
-
-@pytest.mark.parametrize(("first", "second"), [(1, "1"), ("1", 1), (1, Decimal("1.0"))])
-def test_keys_of_several_replies_that_become_one_row_are_noticed(
-    desk: Any, first: Any, second: Any
-) -> None:
-    desk.insert({"id": first}, {"id": 5 if first == 1 else "5"})
-    ((record, what),) = found(desk.insert({"id": second}), "records-become-one")
-    assert record == 0 and "replaces a row whose id was" in what
-    assert found(desk.insert({"id": 9}), "records-become-one") == []
-
-
-@pytest.mark.parametrize(("deleted", "records"), [(3, []), ("1", [0]), (Decimal("2.0"), [1])])
-def test_a_key_in_insert_and_delete_is_noticed(desk: Any, deleted: Any, records: Any) -> None:
-    noticed = desk.insert({"id": 1}, {"id": 2}, delete={"item": [{"id": deleted}]})
-    assert [record for record, _ in found(noticed, "key-in-insert-and-delete")] == records
-
-
-def test_an_older_version_is_noticed_by_the_column_that_says_when_it_changed(desk: Any) -> None:
-    def send(*days: int) -> list[Place]:
-        rows = ({"id": 1, "created": "2030-01-01", "updatedAt": f"2026-01-0{d}"} for d in days)
-        return found(desk.insert(*rows), "row-goes-back")
-
-    assert send(2) == send(2) == send(4) == []
-    assert send(3) == [(0, 'updated_at "2026-01-03" replaces "2026-01-04"')]
-    assert [record for record, _ in send(5, 4)] == [1]
-
-
-def test_an_older_version_is_noticed_by_the_column_that_the_state_holds(desk: Any) -> None:
-    epoch = 1_767_225_600
-    by = {"id": 1, "changed_by": 2**40}
-    desk.insert(by | {"at": epoch + 5, "n": 9}, state={"cursor": {"item": epoch + 5}})
-    noticed = desk.insert(by | {"at": epoch, "changed_by": 2**39}, state={"cursor": [epoch]})
-    assert [what.split()[0] for _, what in found(noticed, "row-goes-back")] == ["at"]
-
-
-def test_keys_that_are_new_in_every_sync_are_noticed_at_its_end(desk: Any) -> None:
-    def sync(start: int, name: str) -> list[Place]:
-        rows = [{"id": start + number, "name": f"{name}{number}"} for number in range(6)]
-        assert found(desk.insert(*rows[:3], hasMore=True), "new-keys") == []
-        return found(desk.insert(*rows[3:]), "new-keys")
-
-    assert sync(0, "a") == sync(0, "a") == sync(10, "b") == []
-    assert [what.split(",")[0] for _, what in sync(20, "a")] == ["all 6 records came before"]
-
-
-def test_new_rows_that_look_like_others_are_not_new_keys(desk: Any) -> None:
-    desk.insert(*({"id": number, "open": number % 2 == 0} for number in range(8)))
-    assert desk.insert(*({"id": number, "open": True} for number in range(8, 12))).faults == []
-    assert desk.insert({"id": 20, "open": True}, {"id": 21, "open": False}).faults == []
-    for day in (1, 2):  # snapshots
-        rows = [{"day": day, "id": number, "name": f"n{number}"} for number in range(4)]
-        schema = {"daily": {"primary_key": ["day", "id"]}}
-        assert desk.send(insert={"daily": rows}, schema=schema).faults == []
-
-
-def test_a_delete_of_a_table_that_never_comes_is_noticed_when_the_sync_ends(desk: Any) -> None:
-    desk.delete({"id": 1}, hasMore=True)
-    assert desk.insert({"id": 1}).faults == []
-    schema = {"itme": {"primary_key": ["id"]}}
-    noticed = desk.send(delete={"itme": [{"id": 1}], "x": []}, schema=schema)
-    assert found(noticed, "delete-of-nothing") == [(None, "itme never had a row")]

@@ -1,12 +1,9 @@
 """A column's type holds every value it has had, exactly, in whatever order they came."""
 
-from __future__ import annotations
-
 import json
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import zip_longest
-from typing import Any
 
 from harness.warehouse.types import observe
 from hypothesis import given
@@ -14,7 +11,7 @@ from hypothesis import strategies as st
 
 ZONED = "TIMESTAMP WITH TIME ZONE"
 LONG = Decimal("0.1234567890123456789012345678901234567890")
-TYPES: list[tuple[list[Any], str]] = [
+TYPES = [
     ([True, None, False], "BOOLEAN"),
     ([1, -32768], "SMALLINT"),
     ([32768], "INTEGER"),
@@ -54,7 +51,7 @@ TYPES: list[tuple[list[Any], str]] = [
 ]
 
 
-def expected(value: Any, kind: str) -> Any:
+def expected(value, kind):
     """What stands in a column of this type for a value."""
     if value is None:
         return None
@@ -67,7 +64,7 @@ def expected(value: Any, kind: str) -> Any:
     return float(value) if kind == "DOUBLE" else value
 
 
-def text(value: Any) -> str:
+def text(value):
     """A value as it came: the text itself, the digits of a number, JSON of all else."""
     if isinstance(value, str):
         return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in value)
@@ -80,12 +77,12 @@ def text(value: Any) -> str:
     return json.dumps(value)
 
 
-def inner(value: Any) -> str:
+def inner(value):
     found = text(value)
     return json.dumps(found, ensure_ascii=False) if isinstance(value, str) else found
 
 
-def test_every_value_is_found_in_the_type_of_its_column(desk: Any) -> None:
+def test_every_value_is_found_in_the_type_of_its_column(desk):
     """Each row of TYPES is a column; its values come one a reply."""
     columns = {f"c{number}": values for number, (values, _) in enumerate(TYPES)}
     for index, row in enumerate(zip_longest(*columns.values())):
@@ -120,8 +117,6 @@ LISTS = st.one_of(*map(st.lists, KINDS))
 
 
 @given(LISTS, LISTS, LISTS)
-def test_a_type_does_not_depend_on_the_order_in_which_values_came(
-    a: list[Any], b: list[Any], c: list[Any]
-) -> None:
+def test_a_type_does_not_depend_on_the_order_in_which_values_came(a, b, c):
     x, y, z = observe(a), observe(b), observe(c)
     assert x.join(y).join(z) == x.join(y.join(z)) == z.join(y).join(x) == observe([*a, *b, *c])
