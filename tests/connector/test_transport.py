@@ -6,6 +6,7 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
+from itertools import product
 
 import pytest
 from connector import Page
@@ -152,13 +153,8 @@ def test_requests_go_through_the_proxy_with_its_password(server, monkeypatch):
     assert visit.headers["Proxy-Authorization"] == "Basic bWU6cEBzcy13b3Jk"
 
 
-WRONG = [
-    ("CONNECTOR_CA_BUNDLE", "/no/such/file.pem"),
-    *(
-        ("CONNECTOR_PROXY", text)
-        for text in ("a.example:31", "http://", "http://[", "socks5://x:1")
-    ),
-]
+PROXIES = ("a.example:31", "http://", "http://[", "socks5://x:1")
+WRONG = [("CONNECTOR_CA_BUNDLE", "/no/such.pem"), *product(["CONNECTOR_PROXY"], PROXIES)]
 
 
 @pytest.mark.parametrize("setting, value", WRONG)
@@ -171,14 +167,7 @@ def test_a_wrong_setting_is_named(server, clock, monkeypatch, setting, value):
 # ---- one deadline over the whole response
 
 
-SLOW = [
-    "/drip",
-    "/drip-head",
-    "/drip-chunks",
-    "/silent",
-    "/stall",
-    "/stall?connection=close",
-]
+SLOW = ["/drip", "/drip-head", "/drip-chunks", "/silent", "/stall", "/stall?connection=close"]
 
 
 @pytest.mark.parametrize("path", [*SLOW, "tls/drip", "tls/silent"])
@@ -273,6 +262,5 @@ def test_what_passes_is_tried_again_unless_a_post_may_have_created_something(
 
     made = reading(server.url, step)
     assert "errorMessage" in call(made) if visits == 1 else rows(made) == ROWS
-    assert [(visit.method, visit.body) for visit in server.visits] == [
-        (method, b'{"n":1}')
-    ] * visits
+    sent = [(visit.method, visit.body) for visit in server.visits]
+    assert sent == [(method, b'{"n":1}')] * visits
