@@ -53,9 +53,6 @@ def _read(step, secret=PASSWORD, **request):
     return reply, _besides_records(reply) + listener.text
 
 
-# ---- the state
-
-
 @pytest.mark.parametrize("kind", ["basic", "basic without a password", "oauth", "param"])
 def test_what_auth_put_on_the_wire_is_refused_in_the_state_too(server, kind):
     """The base64 of user and password; a key that stands for a user name; the OAuth token; the key
@@ -113,9 +110,6 @@ def test_a_secret_in_a_row_is_delivered_and_logged():
     reply, texts = _read(lambda _: Page([row]))
     assert reply["insert"]["thing"] == [row]
     assert "event=secret_in_row" in texts and not leaks(texts, [PASSWORD])
-
-
-# ---- logs and error reports
 
 
 @pytest.mark.parametrize("forged", ["x\nevent=call rows=1", f"\u2028{PASSWORD}", "\x1b[31m"])

@@ -21,9 +21,6 @@ from .leaks import listening
 from .play import asked, call, error, reading, rows
 from .scripted import SECRETS
 
-# ---- bodies
-
-
 PACKED = ["gzip", "deflate", "raw-deflate", "twice", "members", "gzip-and-more"]
 
 
@@ -60,9 +57,6 @@ def test_a_body_of_300_mb_is_refused_by_a_limit(server, path):
     assert "larger than 64 MiB" in message and "page_size=" in message
     assert peak < 100 * MIB
     assert rows(reading(server.url, "/rows")) == ROWS
-
-
-# ---- connections, cookies, the environment
 
 
 def test_a_connection_outlives_calls_errors_and_secrets(server, clock):
@@ -102,9 +96,6 @@ def test_a_netrc_and_the_environments_proxy_are_ignored(server, tmp_path, monkey
     rows(reading(server.url, "/rows", auth=None))
     sent = [visit.headers.get("Authorization") for visit in server.visits]
     assert sent == ["Bearer " + SECRETS["apiToken"], None]
-
-
-# ---- a private CA and a proxy
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +155,6 @@ def test_a_wrong_setting_is_named(server, clock, monkeypatch, setting, value):
     assert clock.slept == [] and not server.visits
 
 
-# ---- one deadline over the whole response
-
-
 SLOW = ["/drip", "/drip-head", "/drip-chunks", "/silent", "/stall", "/stall?connection=close"]
 
 
@@ -200,9 +188,6 @@ def test_a_stall_late_in_a_response_does_not_get_the_whole_time_anew(server, mon
     monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.5")
     error(reading(server.url, "/stall?after=0.2"))
     assert len(timeouts) > 1 and timeouts == sorted(timeouts, reverse=True) and timeouts[-1] < 0.35
-
-
-# ---- what passes is tried again
 
 
 LOST = "got no complete response (attempt 5): "
