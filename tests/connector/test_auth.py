@@ -185,21 +185,6 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server):
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
 
 
-CARRYING = [
-    lambda fetch, away, key: fetch.get(f"{away}/who?key={key}"),
-    lambda fetch, away, key: fetch.post(f"{away}/who", json={"key": key}),
-    lambda fetch, away, key: fetch.post(f"/hop?code=307&to={away}/who", json={"key": key}),
-]
-
-
-@pytest.mark.parametrize("ask", CARRYING)
-def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server, ask):
-    step = lambda fetch: ask(fetch, server.elsewhere, fetch.secrets["apiToken"])  # noqa: E731
-    message = error(reading(server.url, step, allowed_hosts=["localhost"]))
-    assert "is not sent" in message and "contains a secret" in message
-    assert not server.at("localhost")
-
-
 # ---- OAuth: what the token endpoint is asked, and how its answer is read
 
 

@@ -240,6 +240,10 @@ PLACES = {
     "host": lambda f, key: f.get(f"https://{key}.example/"),
     "other host": lambda f, key: _elsewhere(f, f"/x?key={key}"),
     "header for another host": lambda f, key: _elsewhere(f, "/status?code=400", {"X-Key": key}),
+    "body for another host": lambda f, key: f.post(f.payload["elsewhere"] + "/x", json={"k": key}),
+    "body of a redirect": lambda f, key: f.post(
+        f"/hop?code=307&to={f.payload['elsewhere']}/x", json={"k": key}
+    ),
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
