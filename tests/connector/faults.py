@@ -194,6 +194,8 @@ def big(visit):
     visit.head(**length)
     for _ in range(300):
         visit.write(b" " * MIB if announced else b"100000\r\n" + b" " * MIB + b"\r\n")
+    if not announced:
+        visit.write(b"0\r\n\r\n")
 
 
 @cache
