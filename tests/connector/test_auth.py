@@ -337,9 +337,9 @@ def test_workers_that_need_a_token_at_once_get_the_same_one(server, refused):
     assert server.paths().count("/oauth/token") == 1
 
 
-def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch):
+def test_upstream_base_url_replaces_base_url_and_the_place_of_tokens(server, monkeypatch):
     """token_url names the real identity provider, which no test may ask."""
-    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
     declared = oauth("https://login.example.com/oauth/token")
     made = reading("https://api.example.com", "/guarded", auth=declared)
     assert rows(made, secrets=CLIENT) == ROWS

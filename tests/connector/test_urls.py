@@ -7,7 +7,6 @@ import pytest
 from connector import ApiKey, BearerToken, Page
 from connector.testing import Reply
 
-from .faults import ROWS
 from .leaks import listening
 from .play import Player, asked, call, error, reading, rows
 from .scripted import SECRETS, Upstream
@@ -48,9 +47,7 @@ def test_a_path_is_appended_and_a_whole_url_is_asked(base, path, url):
 
 
 @pytest.mark.parametrize("url", ["http://api.example.com", "nonsense", "https://[", "file:///x"])
-def test_upstream_base_url_replaces_the_declared_one_or_is_named(server, monkeypatch, url):
-    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
-    assert rows(reading(API, "/rows")) == ROWS
+def test_a_wrong_upstream_base_url_is_named(monkeypatch, url):
     monkeypatch.setenv("UPSTREAM_BASE_URL", url)
     assert "UPSTREAM_BASE_URL" in error(reading(API, "/rows"))
 
