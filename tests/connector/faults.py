@@ -100,7 +100,7 @@ class Faults(ThreadingHTTPServer):
         self._tls = tls
 
     def __enter__(self):
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
     def __exit__(self, *_):

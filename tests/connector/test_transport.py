@@ -163,7 +163,7 @@ def test_a_response_that_is_not_complete_in_time_ends_with_the_call(
     server, safe, monkeypatch, path
 ):
     """A socket's timeout begins anew with each byte; Azure ends a call after 230 seconds."""
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.4")
+    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.25")
     monkeypatch.setenv("CONNECTOR_CA_BUNDLE", safe.ca_bundle)
     url = (safe if "tls" in path else server).url
     path = path.removeprefix("tls")
