@@ -7,10 +7,7 @@ import io
 import json
 import logging
 import re
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
-
-from .faults import ROWS, route
-from .play import encoded
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 _ESCAPE = re.compile(r"(?s)\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))")
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
@@ -90,12 +87,6 @@ def listening():
         listener.texts.append(printed.getvalue())
 
 
-def besides_records(reply):
-    """What a reply says besides records, which are the user's."""
-    rest = {name: value for name, value in reply.items() if name not in ("insert", "delete")}
-    return "\n".join([encoded(rest).decode(), json.dumps(rest, default=str), str(rest)])
-
-
 def _raw(text):
     return text.encode("utf-8", "replace")
 
@@ -140,53 +131,3 @@ ALL_ENCODINGS = {
     "entities for all": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "base64 in lines": lambda text: base64.encodebytes(b"-" * 50 + _raw(text) + b"=").decode(),
 }
-
-
-def _credentials(visit):
-    """What the request carries: headers and parameters as sent, Basic taken apart, form fields."""
-    form = dict(parse_qsl(visit.body.decode("latin-1")))
-    sent = visit.headers.get("Authorization", "")
-    scheme, _, coded = sent.partition(" ")
-    found = [sent, coded, visit.headers.get("X-Api-Key"), visit.params.get("api_key")]
-    if scheme == "Basic":
-        with contextlib.suppress(ValueError):
-            pair = base64.b64decode(coded).decode("utf-8", "replace")
-            found += [pair, *pair.split(":", 1)]
-    return "\n".join(text for text in [*found, *form.values()] if text)
-
-
-def _token(visit, text):
-    visit.reply(json.dumps({"data": ROWS, "next": text}))
-
-
-def _error(visit, body, kind="text/plain"):
-    visit.reply(body, int(visit.params.get("code", 400)), Content_Type=kind)
-
-
-def _redirect(visit, text):
-    visit.reply(b"", 302, Location=f"{visit.server.elsewhere}/rows?was={quote_plus(text)}")
-
-
-ECHOES = {
-    "body": _error,
-    "json": lambda visit, text: _error(visit, json.dumps({"you sent": text}), "application/json"),
-    "html": lambda visit, text: _error(visit, f"<html>{html.escape(text)}</html>", "text/html"),
-    "far-on": lambda visit, text: _error(visit, "x" * 180 + text),
-    "many": lambda visit, text: _error(visit, " ".join([text] * 2000)),
-    "all": lambda visit, text: _error(visit, "\n".join(e(text) for e in ALL_ENCODINGS.values())),
-    "utf-16": lambda visit, text: _error(visit, text.encode("utf-16")),
-    "latin-1": lambda visit, text: _error(
-        visit, text.encode("latin-1", "replace"), "text/plain; charset=latin-1"
-    ),
-    "content-type": lambda visit, text: visit.reply(b"<", Content_Type=f"text/x; a={quote(text)}"),
-    "redirect": _redirect,
-    "token": _token,
-    "next": lambda visit, text: _token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
-    "keys": lambda visit, text: visit.reply(json.dumps({text: 1})),
-}
-
-
-@route("/echo")
-def echo(visit):
-    """Repeats everything that it was sent as credentials, in the `where` that is asked for."""
-    ECHOES[visit.params["where"]](visit, _credentials(visit))

@@ -18,7 +18,6 @@ from .model_forms import DAY, SECOND, Form
 START = 1_600_000_000.0  # a Sunday in September: no zone of these tests changes its offset near it
 MOST_REQUESTS = 20_000  # of one schedule
 _FIRST = -(2**80)  # where records without a cursor stand
-Body = tuple[int, Any, dict[str, str]]
 
 
 class Setting(msgspec.Struct, repr_omit_defaults=True):
@@ -116,8 +115,6 @@ class Upstream:
         for table in self.tables.values():
             table.shown, table.pending = dict(table.entries), []
 
-    # -- changes
-
     def change(self, kind, index, number):
         """Change a record of an entity; or nothing, where it cannot.
 
@@ -192,8 +189,6 @@ class Upstream:
         table.events.append(entry)
         lag = setting.lag * ((entry.id + entry.version) % 2)
         table.pending.append((self.clock.now() + lag, entry))
-
-    # -- the transport
 
     def send(self, request, seconds):
         """Answer a request."""

@@ -185,21 +185,6 @@ def test_custom_headers_that_hold_a_secret_stay_at_home(server):
         assert (visit.headers["X-Version"], visit.headers["X-Number"]) == ("2026-01", "47110")
 
 
-CARRYING = [
-    lambda fetch, away, key: fetch.get(f"{away}/who?key={key}"),
-    lambda fetch, away, key: fetch.post(f"{away}/who", json={"key": key}),
-    lambda fetch, away, key: fetch.post(f"/hop?code=307&to={away}/who", json={"key": key}),
-]
-
-
-@pytest.mark.parametrize("ask", CARRYING)
-def test_a_secret_in_a_url_or_body_for_another_host_is_not_sent(server, ask):
-    step = lambda fetch: ask(fetch, server.elsewhere, fetch.secrets["apiToken"])  # noqa: E731
-    message = error(reading(server.url, step, allowed_hosts=["localhost"]))
-    assert "is not sent" in message and "contains a secret" in message
-    assert not server.at("localhost")
-
-
 # ---- OAuth: what the token endpoint is asked, and how its answer is read
 
 
@@ -241,35 +226,33 @@ def test_the_form_is_that_of_rfc_6749_and_what_is_declared(server, clock, declar
 
 
 NO_TOKEN = [
-    (oauth(), ['401 Unauthorized: {"error": "invalid_client"', 'credentials_in="body"']),
+    (oauth(), 1, ['401 Unauthorized: {"error": "invalid_client"', 'credentials_in="body"']),
     (
         oauth("/oauth/token?in=header", credentials_in="body"),
+        1,
         ['400 Bad Request: {"message": "missing client id"}', 'credentials_in="header"'],
     ),
-    (oauth("/html"), ["returned no token", "Maintenance"]),
-    (oauth("/rows"), ["no text at 'access_token'", "token_path=", "its response are data"]),
-    (oauth("/empty"), ["returned no token", "an empty body"]),
-    (oauth("/half"), ["returned no token", "not a JSON object"]),
-    (oauth("/hop?to=/oauth/token"), ["answered 302"]),
-    (oauth("/status?code=500"), ["answered 500", "said 500"]),
-    (oauth("/cut"), ["got no complete response (attempt 5)"]),
+    (oauth("/html"), 1, ["returned no token", "Maintenance"]),
+    (oauth("/rows"), 1, ["no text at 'access_token'", "token_path=", "its response are data"]),
+    (oauth("/empty"), 1, ["returned no token", "an empty body"]),
+    (oauth("/half"), 1, ["returned no token", "not a JSON object"]),
+    (oauth("/hop?to=/oauth/token"), 1, ["answered 302"]),
+    (oauth("/status?code=500"), 5, ["answered 500", "said 500"]),
+    (oauth("/cut"), 5, ["got no complete response (attempt 5)"]),
+    # These pass; what comes then has no token.
+    (oauth("/status?code=503&times=2&after=1"), 3, ["no text at 'access_token'"]),
+    (oauth("/status?code=429&times=9"), 10, ["no text at 'access_token'"]),
+    (oauth("/reset?times=1"), 2, ["no text at 'access_token'"]),
 ]
 
 
-@pytest.mark.parametrize("declared, words", NO_TOKEN)
-def test_a_token_endpoint_that_gives_none_is_quoted(server, clock, declared, words):
+@pytest.mark.parametrize("declared, attempts, words", NO_TOKEN)
+def test_a_token_endpoint_that_gives_none_is_quoted(server, clock, declared, attempts, words):
     message = error(guarded(server, declared), secrets=WRONG)
     expected = [f"POST {server.url}{declared.token_url} ", *words]
     assert [text for text in expected if text not in message] == []
     assert not leaks(message, ["a-wrong-secret"]) and "the-client-id" not in message
-    assert "/guarded" not in server.paths()
-
-
-def test_a_token_endpoint_that_passes_is_tried_again(server, clock):
-    for path in ("/status?code=503&times=2&after=1", "/reset?times=1", "/status?code=429&times=9"):
-        message = error(guarded(server, oauth(path)), secrets=CLIENT)
-        assert "no text at 'access_token'" in message, "the good reply of these routes has none"
-    assert server.paths() == ["/status"] * 3 + ["/reset"] * 2 + ["/status"] * 10
+    assert server.paths() == [declared.token_url.partition("?")[0]] * attempts
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -354,9 +337,9 @@ def test_workers_that_need_a_token_at_once_get_the_same_one(server, refused):
     assert server.paths().count("/oauth/token") == 1
 
 
-def test_the_token_of_a_sample_upstream_comes_from_there(server, monkeypatch):
+def test_upstream_base_url_replaces_base_url_and_the_place_of_tokens(server, monkeypatch):
     """token_url names the real identity provider, which no test may ask."""
-    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url)
+    monkeypatch.setenv("UPSTREAM_BASE_URL", server.url + "/")
     declared = oauth("https://login.example.com/oauth/token")
     made = reading("https://api.example.com", "/guarded", auth=declared)
     assert rows(made, secrets=CLIENT) == ROWS

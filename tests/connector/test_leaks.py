@@ -1,24 +1,26 @@
 """No secret leaves a call: not in its error, its state or a log record, whatever fails in it."""
 
+import base64
+import html
 import itertools
 import json
 import logging
+from urllib.parse import quote, quote_plus
 from uuid import uuid4
 
 import pytest
-from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page, auth
+from connector import ApiKey, BasicAuth, BearerToken, OAuth2ClientCredentials, Page
 from connector.errors import RetryLater, StartOver, UpstreamError
 from connector.sync import protocol
 from connector.sync.handler import handle
 from connector.testing import held_clock
 from msgspec.structs import replace
 
-from .faults import Faults
-from .leaks import ECHOES, besides_records, leaks, listening
+from .faults import ROWS
+from .leaks import ALL_ENCODINGS, leaks, listening
 from .play import call, encoded, error, reading
 from .test_secrets import PASSWORD
 
-TOKEN_URL = "/oauth/token?in=body"
 AUTHS = {
     "bearer": BearerToken("apiToken"),
     "header": ApiKey("apiToken", header="X-Api-Key", prefix="Key "),
@@ -27,24 +29,16 @@ AUTHS = {
     "basic without a password": BasicAuth("apiToken"),
     "oauth": OAuth2ClientCredentials("/oauth/token", "user", "apiToken"),
     "oauth in the body": OAuth2ClientCredentials(
-        TOKEN_URL, "user", "apiToken", credentials_in="body"
+        "/oauth/token?in=body", "user", "apiToken", credentials_in="body"
     ),
 }
 CLIENT = {"user": "the-client-id", "apiToken": "the-client-secret"}
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Faults() as faults:
-        yield faults
-
-
-@pytest.fixture(autouse=True)
-def _no_tokens(server):
-    auth._slots.clear()
-    server.tokens.clear()
-    server.visits.clear()
-    server.clients = {CLIENT["user"]: CLIENT["apiToken"]}
+def _besides_records(reply):
+    """What a reply says besides records, which are the user's."""
+    rest = {name: value for name, value in reply.items() if name not in ("insert", "delete")}
+    return "\n".join([encoded(rest).decode(), json.dumps(rest, default=str), str(rest)])
 
 
 def _raise(error):
@@ -56,10 +50,7 @@ def _read(step, secret=PASSWORD, **request):
     made = reading("http://127.0.0.1:9", step, {"cursor": "at"}, auth=None, secrets=["apiToken"])
     with listening() as listener:
         reply = call(made, secrets={"apiToken": secret}, **request)
-    return reply, besides_records(reply) + listener.text
-
-
-# ---- the state
+    return reply, _besides_records(reply) + listener.text
 
 
 @pytest.mark.parametrize("kind", ["basic", "basic without a password", "oauth", "param"])
@@ -121,9 +112,6 @@ def test_a_secret_in_a_row_is_delivered_and_logged():
     assert "event=secret_in_row" in texts and not leaks(texts, [PASSWORD])
 
 
-# ---- logs and error reports
-
-
 @pytest.mark.parametrize("forged", ["x\nevent=call rows=1", f"\u2028{PASSWORD}", "\x1b[31m"])
 def test_a_forged_sync_id_forges_no_line_and_shows_nothing(forged):
     _, texts = _read(lambda _: Page(), sync_id=forged, agent=forged)
@@ -163,6 +151,50 @@ def test_the_proxys_password_is_a_secret(monkeypatch):
     assert not leaks(texts, ["made-up/proxy"])
 
 
+def _credentials(visit):
+    """What the request carries: headers and parameters as sent, Basic taken apart, the body."""
+    sent = visit.headers.get("Authorization", "")
+    coded = sent.partition(" ")[2]
+    found = [sent, coded, visit.headers.get("X-Api-Key"), visit.params.get("api_key")]
+    if sent.startswith("Basic "):
+        pair = base64.b64decode(coded).decode()
+        found += [pair, *pair.split(":", 1)]
+    return "\n".join(text for text in [*found, visit.body.decode()] if text)
+
+
+def _body(make, kind="text/plain"):
+    return lambda visit, text: visit.reply(make(text), 400, Content_Type=kind)
+
+
+def _token(visit, text):
+    visit.reply(json.dumps({"data": ROWS, "next": text}))
+
+
+def _redirect(visit, text):
+    visit.reply(b"", 302, Location=f"{visit.server.elsewhere}/rows?was={quote_plus(text)}")
+
+
+ECHOES = {
+    "body": _body(str),
+    "json": _body(lambda text: json.dumps({"you sent": text}), "application/json"),
+    "html": _body(lambda text: f"<html>{html.escape(text)}</html>", "text/html"),
+    "far-on": _body(lambda text: "x" * 180 + text),
+    "many": _body(lambda text: " ".join([text] * 2000)),
+    "all": _body(lambda text: "\n".join(encode(text) for encode in ALL_ENCODINGS.values())),
+    "utf-16": _body(lambda text: text.encode("utf-16")),
+    "latin-1": _body(lambda text: text.encode("latin-1"), "text/plain; charset=latin-1"),
+    "content-type": lambda visit, text: visit.reply(b"<", Content_Type=f"text/x; a={quote(text)}"),
+    "redirect": _redirect,
+    "token": _token,
+    "next": lambda visit, text: _token(visit, f"{visit.url}/rows?was={quote_plus(text)}"),
+    "keys": lambda visit, text: visit.reply(json.dumps({text: 1})),
+}
+
+
+def _echo(where):
+    return lambda f, key: Page(f.get("/echo", params={"where": where}).rows("data"))
+
+
 def _everything(fetch):
     """What somebody prints who looks for a mistake."""
     keys = {name: fetch.secrets[name] for name in fetch.secrets}
@@ -184,10 +216,6 @@ def _log_all(fetch, key):
     logging.getLogger("mine.own").debug("%r", key, stack_info=True)
     logging.getLogger("requests.mine").warning(_everything(fetch), extra={"it": _everything(fetch)})
     return Page([{"id": 1}], key)
-
-
-def _echo(where):
-    return lambda f, key: Page(f.get("/echo", params={"where": where}).rows("data"))
 
 
 def _elsewhere(fetch, path, headers=None):
@@ -212,6 +240,10 @@ PLACES = {
     "host": lambda f, key: f.get(f"https://{key}.example/"),
     "other host": lambda f, key: _elsewhere(f, f"/x?key={key}"),
     "header for another host": lambda f, key: _elsewhere(f, "/status?code=400", {"X-Key": key}),
+    "body for another host": lambda f, key: f.post(f.payload["elsewhere"] + "/x", json={"k": key}),
+    "body of a redirect": lambda f, key: f.post(
+        f"/hop?code=307&to={f.payload['elsewhere']}/x", json={"k": key}
+    ),
     "redirect": lambda f, key: f.get("/hop", params={"to": f"http://elsewhere.example/?k={key}"}),
     "redirect to nonsense": lambda f, key: f.get("/hop", params={"to": f"http://[{key}"}),
     "raise all": lambda f, key: _raise(RuntimeError(_everything(f))),
@@ -244,6 +276,7 @@ def test_no_place_shows_a_secret(server, place, kind, refused):
     """With each kind of auth in turn; a server that knows another secret refuses this one."""
     secret, user = "made-up/pass+word&'%-_~0815", "the client's id/é?"
     server.clients = {user: "x" if refused else secret}
+    server.routes["/echo"] = lambda v: ECHOES[v.params["where"]](v, _credentials(v))
 
     def step(fetch):
         page = PLACES[place](fetch, fetch.secrets["apiToken"])
@@ -263,7 +296,7 @@ def test_no_place_shows_a_secret(server, place, kind, refused):
         while replies[-1]["hasMore"] and len(replies) < 4:
             replies.append(call(made, **request, state=replies[-1]["state"]))
     assert "errorMessage" in replies[-1] or place in HARMLESS, replies
-    texts = "".join(map(besides_records, replies)) + listener.text
+    texts = "".join(map(_besides_records, replies)) + listener.text
     assert "urllib3.connectionpool" in texts or place != "good"
     assert not leaks(texts, [secret, *server.tokens]) and secret[:9] not in texts
     # A user name may stand in the state.

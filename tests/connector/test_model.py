@@ -5,7 +5,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,6 @@ from .model_rules import ORDERS, Judge
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 HOUR = 3600
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
 def examples(usual):
@@ -30,10 +29,7 @@ def examples(usual):
     return settings(
         max_examples=EXAMPLES or usual,
         derandomize=not EXAMPLES,
-        deadline=None,
         database=None,
-        print_blob=False,
-        report_multiple_bugs=False,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
@@ -45,9 +41,6 @@ def quiet():
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-# ---- what is read
 
 
 class Choices:
@@ -190,9 +183,6 @@ def test_tables_end_up_as_the_upstream(family):
     run()
 
 
-# ---- progress
-
-
 @pytest.mark.parametrize("order", ["asc", "desc", "window", "frozen_ids", "frozen_rows", "id"])
 def test_a_sync_ends_though_the_upstream_never_rests(order):
     """Each request, and all records change. Only a list that is sorted by the change, read without
@@ -212,9 +202,6 @@ def test_a_sync_ends_though_the_upstream_never_rests(order):
         for _ in range(3):
             judge.sync(most=50)
         judge.settle()
-
-
-# ---- schedules
 
 
 CHANGES = ["update", "sweep", "insert", "delete", "restore", "odd", "future", "twins"]
