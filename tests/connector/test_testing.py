@@ -165,20 +165,17 @@ def test_since_can_be_had_in_another_form(since, options, form, value):
 
 
 NO_FORMS = [
-    ("event-17", {"cursor_type": "text"}, "'event-17', which is not an instant"),
-    (17, {"cursor_type": "sequence"}, "17, which is not an instant"),
-    ("2025-12-31T20:00:00", {}, "timezone="),
+    ("event-17", {"cursor_type": "text"}, "epoch", "'event-17', which is not an instant"),
+    (17, {"cursor_type": "sequence"}, "epoch", "17, which is not an instant"),
+    ("2025-12-31T20:00:00", {}, "epoch", "timezone="),
+    *(
+        ("2026-01-05T08:30:00Z", {}, form, '"iso", "epoch", "epoch_ms" or a strftime text')
+        for form in ("epoch_us", "seconds", "", None, 1)
+    ),
 ]
-WRONG_FORMS = ["epoch_us", "seconds", "", None, 1]
 
 
-@pytest.mark.parametrize("since, options, text", NO_FORMS)
-def test_since_that_has_no_other_form_is_an_error(since, options, text):
-    with pytest.raises(StepError, match=rf"since_as\('epoch'\).*{text}"):
-        seen(lambda fetch: fetch.since_as("epoch"), {"cursor": "at", **options}, since=since)
-
-
-@pytest.mark.parametrize("form", WRONG_FORMS)
-def test_a_form_that_is_none_is_an_error_and_not_sent(form):
-    with pytest.raises(StepError, match='"iso", "epoch", "epoch_ms" or a strftime text'):
-        seen(lambda fetch: fetch.since_as(form), {"cursor": "at"}, since="2026-01-05T08:30:00Z")
+@pytest.mark.parametrize("since, options, form, text", NO_FORMS)
+def test_since_that_has_no_such_form_is_an_error(since, options, form, text):
+    with pytest.raises(StepError, match=rf"since_as\({form!r}\).*{text}"):
+        seen(lambda fetch: fetch.since_as(form), {"cursor": "at", **options}, since=since)
