@@ -1,7 +1,7 @@
 """Deleted records: what goes to `delete`, and what soft_delete reads, marks and delivers."""
 
 import pytest
-from connector import Page, RetryLater
+from connector import Page
 from connector.sync.handler import handle
 from connector.testing import Reply
 
@@ -278,24 +278,6 @@ def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_t
     assert (sync.error, sum(map(len, marks(sync)))) == ("", 1)
     assert asked == [*range(rehearsed), *range(len(pages))]
     assert sorted(player.alive()) == [each for page in pages for each in page]
-
-
-def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers():
-    polls = []
-
-    def step(fetch):
-        if fetch.token is None:
-            polls.clear()
-            return Page([], "job-1")
-        polls.append(fetch.token)
-        if len(polls) < 3:
-            raise RetryLater(60, "the export is running")
-        return Page([{"id": 1}, {"id": 2}])
-
-    player = Player(stepping(step, soft_delete=True), script({}))
-    for _ in range(2):
-        sync = player.sync()
-        assert (sync.error, sync.ids(), marks(sync)[-2:]) == ("", [1, 2], [["thing"], []])
 
 
 @pytest.mark.parametrize("quiet", [False, True])
