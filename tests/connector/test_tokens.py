@@ -113,7 +113,7 @@ def test_a_refused_token_of_this_very_call_is_an_error_that_quotes_the_upstream(
         ({"primary_key": []}, [-1000 + i // 3 for i in range(40)], [-997, -994, -991, -988]),
         ({"primary_key": []}, range(-7, 9), [0]),  # what the last commit does not cover
     ],
-    ids=str,
+    ids=["with a key", "without a key", "held back"],
 )
 def test_an_ascending_search_goes_on_from_the_committed_cursor_where_it_stops(
     options, ats, bounds, packed
@@ -162,6 +162,23 @@ def test_without_a_key_it_is_an_error_that_advises_a_resync(
     texts = ("twice", "re-sync in Fivetran, and declare primary_key")
     assert [text in sync.error for text in texts] == [delivered] * 2
     assert (not sync.error, sync.ids()) == ((False, [0, 1]) if delivered else (True, [2, 3]))
+
+
+def test_a_slice_without_a_key_that_has_delivered_nothing_starts_over(clock):
+    """Its first page is empty, and the token of that page is refused in the next call."""
+    refusals = [TokenExpired("old")]
+
+    def step(fetch):
+        clock.advance(50)  # so that a call has time for two pages
+        if fetch.since == iso(-5400):
+            return Page([{"id": 0, "at": iso(-5000)}])
+        if fetch.token and refusals:
+            raise refusals.pop()
+        return Page([{"id": 1, "at": iso(-60)}]) if fetch.token else Page([], "b")
+
+    window = {"window": timedelta(hours=1), "start": iso(-5400)}
+    sync = Player(stepping(step, primary_key=[], cursor="at", **window), script({})).sync()
+    assert (sync.error, sync.ids(), refusals) == ("", [0, 1], [])
 
 
 # ---- walks that stand still, and those that only look as if they did

@@ -249,6 +249,23 @@ def test_an_ascending_walk_commits_after_each_page_and_never_back(refused, page_
     assert cursors == ends if not refused else cursors == sorted(cursors)
 
 
+def test_an_ascending_walk_that_starts_over_keeps_its_first_start_and_page_size(
+    clock, page_by_page
+):
+    """What changed after the first start may not be committed: records before it may be unread."""
+    listing = Listing(days(3, 2, 1), sort="at", size=1)
+    player = Player(one(order="asc"), Upstream(listing))
+    player.sync(calls=1)
+    clock.advance(600)
+    listing.records.append({"id": 9, "at": iso(300)})
+    refusals = [Reply(json={}, status=410)]
+    player.upstream.answers = lambda asked: refusals.pop() if refusals else listing(asked)
+    player.source = one(order="asc", page_size=7)
+    sync = player.go_on()
+    assert (sync.error, player.state) == ("", {"thing": iso(-86400)})
+    assert 9 in sync.ids() and set(player.upstream.each("limit")) == {"100"}
+
+
 def test_a_descending_walk_ends_at_the_first_page_wholly_below_since_that_has_a_date():
     """Records without a date, unreadable ones and deletions decide nothing."""
     pages = {
