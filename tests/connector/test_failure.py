@@ -174,3 +174,13 @@ def test_progress_through_empty_pages_is_not_lost_to_an_error_that_follows():
     asked = len(upstream.asked)
     assert player.sync().ids() == [1]
     assert upstream.each("token")[asked:] == ["c"]
+
+
+def test_a_page_that_never_fits_a_call_does_not_keep_the_others_from_being_read(clock):
+    healthy = broken().answers
+    upstream = Upstream(
+        lambda asked: clock.advance(500 if asked.path == "/slow" else 0) or healthy(asked)
+    )
+    sync = Player(several("slow", "fast"), upstream).sync()
+    assert sync.ids("fast") == [0]
+    assert "entity slow" in sync.error

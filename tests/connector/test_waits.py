@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import requests
 from connector import Page, RetryLater
 from connector import clock as clocks
 from connector.testing import HeldClock, Reply
@@ -212,3 +213,22 @@ def test_a_wait_on_the_first_call_reaches_the_state_first(clock, soft_delete):
     assert [reply["hasMore"] for reply in sync.replies] == [True]
     assert "50 minutes" in sync.error
     assert "50 minutes" in player.call()["errorMessage"] and len(upstream.asked) == 1
+
+
+@pytest.mark.parametrize("spent", [140, 146, 146.9])
+def test_a_rate_limit_outlasts_a_connection_that_breaks_when_the_time_is_over(clock, spent):
+    """What is kept for the next call is the wait, not the broken connection."""
+    asked = []
+
+    def answers(_):
+        asked.append(clock.now())
+        if len(asked) == 1:
+            clock.advance(spent)
+            return limit(json=SPEAKING)
+        clock.advance(150)
+        raise requests.ReadTimeout
+
+    reply = Player(one(), Upstream(answers)).call()
+    (walk,) = reply["state"]["_sync"]["walks"].values()
+    assert reply["hasMore"] and walk["wait_until"] > clock.now()
+    assert "answered 429" in walk["wait_why"]
