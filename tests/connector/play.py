@@ -167,8 +167,11 @@ def checked(status, body):
         assert name not in reply.get("delete", {}), "marked and deleted from in one reply"
     for name, gone in reply.get("delete", {}).items():
         key = schema[name]["primary_key"]
-        both = keys(reply["insert"].get(name, ()), key) & keys(gone, key)
-        assert not both, f"in insert and delete of one reply: {both}"
+        inserted, deleted = (
+            {tuple(str(row[column]) for column in key) for row in rows}
+            for rows in (reply["insert"].get(name, ()), gone)
+        )
+        assert not inserted & deleted, "a key in insert and delete of one reply"
     return reply
 
 
@@ -177,11 +180,6 @@ def report(sent, body, status=200):
     reply = checked(sent, body)
     assert "errorMessage" in reply and sent == status
     return reply
-
-
-def keys(rows, key):
-    """The keys of some records, as text."""
-    return {tuple(str(row[column]) for column in key) for row in rows}
 
 
 # ---- calls to a real server

@@ -32,9 +32,6 @@ def http_date(seconds):
     return iso(seconds, "%a, %d %b %Y %H:%M:%S GMT")
 
 
-Asked = testing.Sent  # a request as the upstream saw it
-
-
 class Upstream:
     """Answers every request with what a function makes of it, and remembers what was asked.
 

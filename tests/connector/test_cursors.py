@@ -38,12 +38,6 @@ def point(cursors, value):
     return found
 
 
-def refused(cursors, value):
-    with pytest.raises(CursorError) as error:
-        cursors.parse(value, in_record=True)
-    return str(error.value)
-
-
 # ---- what is read, and how it is written
 
 BACK = timedelta(minutes=5, seconds=5)
@@ -99,37 +93,37 @@ NOT_ISO = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", NOT_ISO)
-def test_what_is_not_iso_8601_is_an_error_that_names_it(value):
-    assert (repr(value) if isinstance(value, str) else str(value)) in refused(Cursors(), value)
-
-
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize("written", [*NOT_ISO[:6], 1767225000])
+@pytest.mark.parametrize("written", [*NOT_ISO, 1767225000])
 def test_dates_that_are_not_iso_8601_are_never_text_by_accident(written):
     """The setup test and the first sync fail with one sentence that names value and choices."""
     player = Player(one(), script({None: dated(written, written)}))
+    named = repr(written) if isinstance(written, str) else str(written)
     for message in (setup_test(one(), player.upstream)["errorMessage"], player.sync().error):
-        for text in ("entity thing", "'at'", str(written), "cursor_type", "%d.%m.%Y", '"text"'):
+        for text in ("entity thing", "'at'", named, "cursor_type", "%d.%m.%Y", '"text"'):
             assert text in message
     assert player.state.get("thing") is None
 
 
-def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit():
-    """Each number is refused by all types but its own, which is the one that they name."""
-    kinds = {
-        "epoch": (1767601800, "1767601800", Decimal("1767601800.25"), 10**8, 10**11 - 1),
-        "epoch_ms": (1767601800000, "1767601800000.5", 10**11),
-        "epoch_us": (1767601800000000, "1767601800000000"),
-        "epoch_ns": (1767601800000000000, 10**20 - 1),
-    }
-    for kind, numbers in kinds.items():
+EPOCHS = {
+    "epoch": (1767601800, "1767601800", Decimal("1767601800.25"), 10**8, 10**11 - 1),
+    "epoch_ms": (1767601800000, "1767601800000.5", 10**11),
+    "epoch_us": (1767601800000000, "1767601800000000"),
+    "epoch_ns": (1767601800000000000, 10**20 - 1),
+}
+
+
+@pytest.mark.parametrize("declared", EPOCHS)
+def test_an_epoch_of_another_magnitude_is_an_error_that_names_the_right_unit(declared):
+    cursors = Cursors(declared)
+    for kind, numbers in EPOCHS.items():
+        if kind == declared:
+            assert PageCursors(cursors, numbers).unreadable == []
+            continue
         for number in numbers:
-            assert PageCursors(Cursors(kind), [number]).unreadable == []
-            for declared in kinds.keys() - {kind}:
-                why = refused(Cursors(declared), number)
-                assert f'cursor_type="{declared}"' in why
-                assert f'by its size it is cursor_type="{kind}"' in why
+            with pytest.raises(CursorError, match=f'by its size it is cursor_type="{kind}"') as why:
+                cursors.parse(number, in_record=True)
+            assert f'cursor_type="{declared}"' in str(why.value)
 
 
 # ---- wall clocks

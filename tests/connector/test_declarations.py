@@ -54,6 +54,9 @@ OPTIONS = [
     ({"tables": {"part": "id"}}, 'primary_key=["id"]'),
     ({"tables": {"thing": ["key"]}}, "leave it out"),
     ({"tables": {"part": []}}, "table 'part' needs a primary key"),
+    *(({"name": name}, "[a-z][a-z0-9_]*") for name in (
+        "Thing", "1thing", "thing-x", "", "thing ", "_sync", "thíng",
+    )),
     # Of another type.
     ({"window": 3600, "start": "2020-01-01"}, "window is 3600; it must be like window=timedelta("),
     ({"lookback": "5m"}, "lookback is '5m'; it must be like lookback=timedelta(minutes=5)"),
@@ -88,11 +91,6 @@ def test_a_declaration_that_contradicts_another_is_refused(first, second, text):
     reading(made, primary_key=["id"], **first)
     second = {"name": "other", "primary_key": ["id"], **second}
     assert text in refused(lambda: reading(made, **second))
-
-
-@pytest.mark.parametrize("name", ["Thing", "1thing", "thing-x", "", "thing ", "_sync", "thíng"])
-def test_an_entitys_name_is_a_tables_name(name):
-    assert "[a-z][a-z0-9_]*" in refused(lambda: source().entity(name)(lambda fetch: Page()))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Deleted records: what goes to `delete`, and what soft_delete reads, marks and delivers."""
 
 import pytest
-from connector import Page, RetryLater
+from connector import Page
 from connector.sync.handler import handle
 from connector.testing import Reply
 
@@ -11,64 +11,47 @@ from .scripted import SECRETS, Upstream, feeding, iso, reading, script, source, 
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def pages(*pages):
-    """Pages of (records, deleted records)."""
+def at(key):
+    return {"id": key, "at": iso(-60)}
 
+
+def gone(*keys):
+    return [{"id": key} for key in keys]
+
+
+TWO = ([at(1), at(2)], [])
+# Pages of (records, deleted records), and the keys in `insert` and `delete` of each reply.
+PAGES = [
+    ([([at(1)], [at(2), {"id": 3}])], [([1], [2, 3])]),
+    ([([at(1)], [])], [([1], [])]),
+    ([([], [at(1)])], [([], [1])]),
+    # Deleted ones win over the rows of their page.
+    ([([at(1), at(2), at(1)], gone(1))], [([2], [1])]),
+    ([([at(1), at("1"), at(2)], gone(1.0))], [([2], [1])]),
+    # A reply ends before the page that would put a key in both.
+    ([TWO, ([], gone(1)), ([at(3)], [])], [([1, 2], []), ([3], [1])]),
+    ([TWO, ([], gone(9)), ([at(9)], [])], [([1, 2], [9]), ([9], [])]),
+    ([TWO, ([], gone("1"))], [([1, 2], []), ([], ["1"])]),
+    ([TWO, ([], gone(True))], [([1, 2], [True])]),
+    ([TWO, ([], gone(1)), ([at(1)], [])], [([1, 2], []), ([], [1]), ([1], [])]),
+    ([TWO, ([at(2)], []), ([], gone(3))], [([1, 2, 2], [3])]),
+]
+
+
+@pytest.mark.parametrize(("pages", "replies"), PAGES, ids=str)
+def test_deleted_records_go_to_delete_and_no_key_is_in_both_parts_of_a_reply(pages, replies):
     def answers(asked):
         page = int(asked.params.get("token", 0))
-        rows, gone = pages[page]
-        return {"data": rows, "gone": gone, "next": page + 1 if page + 1 < len(pages) else None}
+        more = page + 1 if page + 1 < len(pages) else None
+        return {"data": pages[page][0], "gone": pages[page][1], "next": more}
 
-    return Upstream(answers)
-
-
-def at(key, seconds=-60):
-    return {"id": key, "at": iso(seconds)}
-
-
-@pytest.mark.parametrize(
-    ("rows", "gone", "left"),
-    [
-        ([at(1)], [at(2), {"id": 3}], [at(1)]),
-        ([at(1)], [], [at(1)]),
-        ([], [at(1)], []),
-        ([at(1), at(2), at(1)], [{"id": 1}], [at(2)]),
-        ([at(1), at("1", -50), at(2)], [{"id": 1.0}], [at(2)]),
-    ],
-    ids=["both", "no deleted ones", "deleted ones alone", "one key", "one key, two types"],
-)
-def test_deleted_records_go_to_delete_and_win_over_rows_of_their_page(rows, gone, left):
-    (reply,) = Player(feeding(), pages((rows, gone))).sync().replies
-    assert reply["insert"] == ({"thing": left} if left else {})
-    assert reply.get("delete") == ({"thing": gone} if gone else None)
-    assert reply["schema"] == {"thing": {"primary_key": ["id"]}}
-
-
-@pytest.mark.parametrize(
-    ("second", "third", "replies", "alive"),
-    [
-        (([], [{"id": 1}]), ([at(3)], []), 2, [2, 3]),
-        (([], [{"id": 9}]), ([at(9)], []), 2, [1, 2, 9]),
-        (([], [{"id": 1.0}]), ([], []), 2, [2]),
-        (([], [{"id": "1"}]), ([], []), 2, None),
-        (([], [{"id": True}]), ([], []), 1, None),
-        (([], [{"id": 1}]), ([at(1)], []), 3, [1, 2]),
-        (([], [{"id": 1}, {"id": 2}]), ([at(2)], []), 3, [2]),
-        (([at(2)], []), ([], [{"id": 3}]), 1, [1, 2]),
-    ],
-    ids=str,
-)
-def test_a_key_never_stands_in_insert_and_delete_of_one_reply(second, third, replies, alive):
-    player = Player(feeding(), pages(([at(1), at(2)], []), second, third))
-    sync = player.sync()
-    assert (sync.error, len(sync.replies)) == ("", replies)
-    assert alive is None or sorted(player.alive()) == alive
-
-
-def test_keys_of_several_columns_meet_only_when_all_columns_do():
-    rows = [{"a": 1, "b": 1, "at": iso(-60)}, {"a": 1, "b": 2, "at": iso(-60)}]
-    upstream = pages((rows, []), ([], [{"a": 2, "b": 1}]))
-    assert len(Player(feeding(primary_key=["a", "b"]), upstream).sync().replies) == 1
+    found = []
+    for reply in Player(feeding(), Upstream(answers)).sync().replies:
+        assert reply["schema"] == {"thing": {"primary_key": ["id"]}}
+        parts = reply["insert"], reply.get("delete", {})
+        found.append(tuple([row["id"] for row in part.get("thing", ())] for part in parts))
+        assert all(part["thing"] for part in parts if part) and reply.get("delete") != {}
+    assert found == replies
 
 
 @pytest.mark.parametrize(
@@ -99,7 +82,7 @@ def test_a_key_is_the_same_however_it_is_written(same, others):
 
 # ---- several tables
 
-ORDER, LINE = {"id": 1}, {"order_id": 1, "line": 1}
+ORDER, LINE, OTHER = {"id": 1}, {"order_id": 1, "line": 1}, {"order_id": 2, "line": 1}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +91,12 @@ ORDER, LINE = {"id": 1}, {"order_id": 1, "line": 1}
         ({"rows": [ORDER], "tables": {"line": [LINE]}}, {"order": [ORDER], "line": [LINE]}, None),
         ({"deleted": {"order": [ORDER], "line": [LINE]}}, {}, {"order": [ORDER], "line": [LINE]}),
         ({"tables": {"line": [LINE]}, "deleted": {"line": [LINE]}}, {}, {"line": [LINE]}),
+        # Keys of several columns are one only when all of them are the same.
+        (
+            {"tables": {"line": [LINE]}, "deleted": {"line": [OTHER]}},
+            {"line": [LINE]},
+            {"line": [OTHER]},
+        ),
     ],
 )
 def test_further_tables_are_filled_and_deleted_from(page, insert, delete):
@@ -130,44 +119,37 @@ def test_deleted_without_a_primary_key_is_an_error(table, options):
 
 # ---- entities that fill one table
 
+EVENT = {"event": 9, "item": 1, "at": iso(-30)}
+FEEDS = {
+    ("/item", None): ([at(1)], "2"),
+    ("/item", "2"): ([at(2)], None),
+    ("/other", None): ([at(1)], None),
+    ("/deletion", None): ([EVENT], None),
+}
 
-def feeds(workers=1):
-    """Records, a feed that tells which of them were deleted, and something else."""
+
+def feeds(workers=1, failing=0, feeds=FEEDS):
+    """Records, a feed that names the deleted ones, and something else. The first requests for
+    records are refused, as many as `failing`."""
+    refusals = [Reply(json="broken", status=403)] * failing
     made = source(workers=workers)
     reading(made, "item", primary_key=["id"], cursor="at")
 
-    @made.entity("item_deletion", cursor="at", tables={"item": ["id"]})
-    def item_deletion(fetch):
-        events = fetch.get("/item_deletion", params={"token": fetch.token}).json()
-        gone = [{"id": event["item"]} for event in events["data"]]
-        return Page(events["data"], events["next"], deleted={"item": gone})
+    @made.entity("deletion", cursor="at", tables={"item": ["id"]})
+    def deletion(fetch):
+        events = fetch.get("/deletion", params={"token": fetch.token}).json()
+        ids = gone(*(event["item"] for event in events["data"]))
+        return Page(events["data"], events["next"], deleted={"item": ids})
 
     reading(made, "other", primary_key=["id"])
-    return made
 
+    def answers(asked):
+        if asked.path == "/item" and refusals:
+            return refusals.pop()
+        rows, token = feeds[asked.path, asked.params.get("token")]
+        return {"data": rows, "next": token}
 
-class Feeds(Upstream):
-    """Two records, the first of which is deleted; the first `failing` requests are refused."""
-
-    def __init__(self, failing=0):
-        super().__init__(self.answer)
-        self.failing = failing
-        self.events = {None: ([{"event": 9, "item": 1, "at": iso(-30)}], None)}
-
-    def answer(self, asked):
-        token = asked.params.get("token")
-        if asked.path == "/item_deletion":
-            return dict(zip(("data", "next"), self.events[token], strict=True))
-        if asked.path == "/item" and self.failing:
-            self.failing -= 1
-            return Reply(json="broken", status=403)
-        return {"data": [at(1 if token is None else 2)], "next": "2" if token is None else None}
-
-    def order(self):
-        """The entities of the shared table in the order in which they were asked. The deletion
-        may be asked twice: where a reply ends before it, it is read again."""
-        order = [ask.path[1:] for ask in self.asked if ask.path != "/other"]
-        return order[:-1] if order[-2:] == ["item_deletion"] * 2 else order
+    return Player(made, Upstream(answers))
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -175,30 +157,32 @@ class Feeds(Upstream):
 def test_they_are_read_one_after_the_other_as_declared(failing, workers, packed):
     """A deleted record must not be inserted after it was deleted. Those behind a failed one wait
     for its second try of the sync, and are read when that has failed too."""
-    upstream = Feeds(failing)
-    player = Player(feeds(workers), upstream)
+    player = feeds(workers, failing)
     sync = player.sync()
-    tries = ["item"] * (min(failing, 2) + 2 * (failing < 2))
-    assert upstream.order() == [*tries, "item_deletion"]
-    assert ("entity item," in sync.error) == (failing > 1) and "item_deletion" not in sync.error
+    order = [ask.path for ask in player.upstream.asked if ask.path != "/other"]
+    if order[-2:] == ["/deletion"] * 2:  # where a reply ended before it, it is read again
+        order.pop()
+    tries = ["/item"] * (min(failing, 2) + 2 * (failing < 2))
+    assert order == [*tries, "/deletion"]
+    assert ("entity item," in sync.error) == (failing > 1) and "deletion" not in sync.error
     assert sorted(player.alive("item")) == ([2] if failing < 2 else [])
-    assert (sync.deleted("item"), sync.ids("other")) == ([{"id": 1}], [1, 2])
-    assert player.state["item_deletion"]["cursor"] == iso(-30)
+    assert (sync.deleted("item"), sync.ids("other")) == ([{"id": 1}], [1])
+    assert player.state["deletion"]["cursor"] == iso(-30)
 
 
 def test_an_unfinished_walk_goes_on_before_a_new_one_begins(page_by_page):
     """Else the records of a new sync would come before the older deletions."""
-    upstream = Feeds()
-    upstream.events[None] = (upstream.events[None][0], "b")
-    upstream.events["b"] = ([{"event": 10, "item": 3, "at": iso(-20)}], None)
-    player = Player(feeds(), upstream)
+    later = {"event": 10, "item": 3, "at": iso(-20)}
+    more = {("/deletion", None): ([EVENT], "b"), ("/deletion", "b"): ([later], None)}
+    player = feeds(feeds=FEEDS | more)
     player.sync(calls=1)
-    while "item_deletion" not in upstream.order():
+    while not player.upstream.count("/deletion"):
         player.go_on(calls=1)
-    asked = len(upstream.order())
+    asked = len(player.upstream.asked)
     assert player.sync().error == ""
-    assert upstream.order()[asked:] == ["item_deletion", "item", "item"]
-    assert upstream.each("token", "/item_deletion") == [None, "b"]
+    paths = [ask.path for ask in player.upstream.asked[asked:] if ask.path != "/other"]
+    assert paths == ["/deletion", "/item", "/item"]
+    assert player.upstream.each("token", "/deletion") == [None, "b"]
 
 
 # ---- soft_delete
@@ -209,27 +193,25 @@ BUSY = Reply(json={}, status=429, headers={"Retry-After": "900"})
 OFTEN = "may_be_empty"
 
 
-class Table(Upstream):
+def listing(*ids, fails=lambda number, token: None):
     """Pages of two records by offset; `fails(request number, token)` gives what goes wrong."""
 
-    def __init__(self, *ids):
-        super().__init__(self._answers)
-        self.ids = list(ids)
-        self.fails = lambda number, token: None
-
-    def _answers(self, asked):
+    def answers(asked):
         first = int(asked.params.get("token", 0))
-        rows = [{"id": i} for i in self.ids[first : first + 2]]
-        page = {"data": rows, "next": first + 2 if first + 2 < len(self.ids) else None}
-        return self.fails(len(self.asked), first) or page
+        more = first + 2 if first + 2 < len(ids) else None
+        wrong = fails(len(upstream.asked), first)
+        return wrong or {"data": gone(*ids[first : first + 2]), "next": more}
+
+    upstream = Upstream(answers)
+    return upstream
 
 
-def played(table, had, *names, how=True):
+def played(upstream, had, *names, how=True):
     """A player of entities that are read whole; the last reading had so many rows."""
     made = source()
     for name in names or ("thing",):
         reading(made, name, primary_key=["id"], soft_delete=how)
-    player = Player(made, table, state={"thing": {"rows": had}})
+    player = Player(made, upstream, state={"thing": {"rows": had}})
     player.tables["thing"] = {(i,): {"id": i} for i in range(1, 9)}
     return player
 
@@ -241,19 +223,17 @@ def marks(sync):
 
 def test_the_mark_comes_first_and_the_rows_in_the_replies_after_it():
     """Everything is read each time; the state at rest says how many rows that was."""
-    table = Table(1, 2, 3)
-    player = played(table, 8)
+    player = played(listing(1, 2, 3), 8)
     for _ in range(2):
         sync = player.sync()
         assert (marks(sync), sync.ids()) == ([["thing"], []], [1, 2, 3])
-        assert sync.replies[0]["insert"] == {}
         assert player.state == {"thing": {"rows": 3}}
         assert sorted(player.alive()) == [1, 2, 3]
-    assert set(table.each("since")) == {None}
+    assert set(player.upstream.each("since")) == {None}
 
 
 def test_several_entities_are_marked_together_and_others_deliver_beside_them():
-    player = played(Table(1), 0, "a", "b")
+    player = played(listing(1), 0, "a", "b")
     reading(player.source, "c", primary_key=["id"])
     sync = player.sync()
     assert (sync.error, marks(sync)) == ("", [["a", "b"], []])
@@ -262,28 +242,11 @@ def test_several_entities_are_marked_together_and_others_deliver_beside_them():
 
 @pytest.mark.parametrize("at", [0, 2, 6])
 def test_a_broken_upstream_is_found_before_anything_is_marked(at):
-    table = Table(*range(1, 9))
-    player = played(table, 8)
-    table.fails = lambda number, token: DOWN if token == at else None
+    upstream = listing(*range(1, 9), fails=lambda _, token: DOWN if token == at else None)
+    player = played(upstream, 8)
     sync = player.sync()
     assert "maintenance" in sync.error and "marked" not in sync.error
     assert (any(marks(sync)), len(player.alive())) == (False, 8)
-
-
-# ---- how much is read before the mark
-
-
-def timed(clock, pages, seconds, asked):
-    """An entity whose pages hold these ids and take so many seconds each."""
-
-    def step(fetch):
-        clock.advance(seconds)
-        page = fetch.token or 0
-        asked.append(page)
-        more = page + 1 if page + 1 < len(pages) else None
-        return Page([{"id": i} for i in pages[page]], more)
-
-    return stepping(step, soft_delete=True)
 
 
 @pytest.mark.parametrize("budget", [1, 2**20])
@@ -302,32 +265,19 @@ def test_as_much_as_a_call_takes_and_on_until_a_record_has_come_is_read_before_t
     """A longer reading could never be rehearsed whole; bytes that are not delivered cost none."""
     monkeypatch.setenv("CONNECTOR_CALL_BYTES", str(budget))
     asked = []
-    player = Player(timed(clock, pages, seconds, asked), script({}), state={"thing": {"rows": 1}})
+
+    def step(fetch):
+        clock.advance(seconds)
+        page = fetch.token or 0
+        asked.append(page)
+        return Page(gone(*pages[page]), page + 1 if page + 1 < len(pages) else None)
+
+    state = {"thing": {"rows": 1}}
+    player = Player(stepping(step, soft_delete=True), script({}), state=state)
     sync = player.sync()
     assert (sync.error, sum(map(len, marks(sync)))) == ("", 1)
     assert asked == [*range(rehearsed), *range(len(pages))]
     assert sorted(player.alive()) == [each for page in pages for each in page]
-
-
-def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers():
-    polls = [0]
-
-    def step(fetch):
-        if fetch.token is None:
-            polls[0] = 0
-            return Page([], "job-1")
-        polls[0] += 1
-        if polls[0] < 3:
-            raise RetryLater(60, "the export is running")
-        return Page([{"id": 1}, {"id": 2}])
-
-    player = Player(stepping(step, soft_delete=True), script({}))
-    for _ in range(2):
-        sync = player.sync()
-        assert (sync.error, sync.ids(), marks(sync)[-2:]) == ("", [1, 2], [["thing"], []])
-
-
-# ---- an upstream that has nothing
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -338,50 +288,42 @@ def test_an_export_job_whose_first_page_never_has_records_marks_and_delivers():
 def test_an_empty_list_marks_nothing_unless_it_may_be_empty(had, how, fails, quiet, clock):
     """Where there were some, the count stays and it is an error. Quiet parents take longer than a
     call, and then there is nothing at all."""
-    player = played(Table(), had, how=how)
-    if quiet:
 
-        def answers(asked):
-            clock.advance(20)
-            page = int(asked.params.get("token", 0))
-            return {"data": [], "next": page + 1 if page < 19 else None}
+    def parents(asked):
+        clock.advance(20)
+        page = int(asked.params.get("token", 0))
+        return {"data": [], "next": page + 1 if page < 19 else None}
 
-        player.upstream = Upstream(answers)
+    player = played(Upstream(parents) if quiet else listing(), had, how=how)
     for _ in range(2):
         sync = player.sync()
         texts = ("entity thing", "no records", "had 3", 'soft_delete="may_be_empty"')
         assert [text in sync.error for text in texts] == [fails] * 4
         assert (player.alive() == {}) == (how == OFTEN)
         assert player.state["thing"] == {"rows": had if fails else 0}
-    player.upstream = Table(1, 2, 3)
+    player.upstream = listing(1, 2, 3)
     assert (player.sync().error, sorted(player.alive())) == ("", [1, 2, 3])
 
 
-# ---- what stops a walk after its mark
-
-
-@pytest.mark.parametrize("had", [0, 3])
-def test_an_empty_list_between_the_rehearsal_and_the_reading_is_an_error_too(had):
-    """Everything is marked by then, and the error says so."""
-    table = Table(1, 2, 3)
-    player = played(table, had)
-    table.fails = lambda number, token: {"data": []} if number > 2 else None
+@pytest.mark.parametrize("had", [0, 6])
+@pytest.mark.parametrize(
+    ("fails", "left", "texts"),
+    [
+        (lambda number, _: {"data": []} if number > 3 else None, 0, ("no records", "marked as")),
+        (
+            lambda number, _: BUSY if number > 4 else None,
+            2,
+            ("thing is not complete yet: the upstream asked to wait",),
+        ),
+    ],
+    ids=["empty", "wait"],
+)
+def test_a_walk_that_stops_after_its_mark_says_so(had, fails, left, texts, clock, page_by_page):
+    """All is marked and only a part has come again: such a sync must not look complete."""
+    player = played(listing(*range(1, 7), fails=fails), had)
     sync = player.sync()
-    assert "no records" in sync.error and "marked as deleted" in sync.error
-    table.fails = lambda number, token: None
-    assert player.sync().error == ""
-    assert sorted(player.alive()) == [1, 2, 3]
-
-
-def test_a_wait_after_the_mark_must_not_look_complete(clock, page_by_page):
-    """The table is marked and has two of its six rows: a sync that ends so has to say it."""
-    table = Table(1, 2, 3, 4, 5, 6)
-    table.fails = lambda number, token: BUSY if number > 4 and token == 2 else None
-    player = played(table, 6)
-    sync = player.sync()
-    assert len(player.alive()) == 2
-    assert "thing is not complete yet: the upstream asked to wait" in sync.error
+    assert len(player.alive()) == left
+    assert all(text in sync.error for text in texts), sync.error
     clock.advance(901)
-    table.fails = lambda number, token: None
-    assert player.sync().error == ""
-    assert sorted(player.alive()) == [1, 2, 3, 4, 5, 6]
+    player.upstream = listing(*range(1, 7))
+    assert (player.sync().error, sorted(player.alive())) == ("", [1, 2, 3, 4, 5, 6])

@@ -43,7 +43,6 @@ CHANGES = {
     "base_url": ({"base_url": "https://other.example.com"}, iso(-7500)),
     "payload": ({}, iso(-7500)),
 }
-KEYLESS = sorted(CHANGES.keys() - {"primary_key", "soft_delete"})
 
 
 def deployed(name, upstream, state, **options):
@@ -69,21 +68,15 @@ def test_a_changed_declaration_starts_the_walk_over(name, caplog):
     assert set(player.alive()) >= ({0, 1, 2, 3} if name != "primary_key" else {(0, 0), (3, 3)})
 
 
-@pytest.mark.parametrize("name", KEYLESS)
-def test_without_a_key_it_is_an_error_once_records_were_delivered(name):
-    upstream = four()
-    _, sync = deployed(name, upstream, COMMITTED, primary_key=[])
-    for text in ("declaration was changed", "re-sync", "primary_key"):
-        assert text in sync.error
-    assert len(upstream.asked) == 1
-
-
-@pytest.mark.parametrize("name", KEYLESS)
-def test_without_a_key_it_starts_over_where_the_first_page_was_empty(name, clock):
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("name", sorted(CHANGES.keys() - {"primary_key", "soft_delete"}))
+def test_without_a_key_it_is_an_error_once_records_were_delivered(name, delivered, clock):
     # A call has time for one page, also where it is empty.
-    upstream = paged(lambda page: clock.advance(80) or [], 2)
-    _, sync = deployed(name, upstream, {}, primary_key=[])
-    assert (sync.error, upstream.each("token")[:2]) == ("", [None, None])
+    upstream = four() if delivered else paged(lambda page: clock.advance(80) or [], 2)
+    _, sync = deployed(name, upstream, COMMITTED if delivered else {}, primary_key=[])
+    texts = ("declaration was changed", "re-sync", "primary_key")
+    assert [text in sync.error for text in texts] == [delivered] * 3
+    assert upstream.each("token")[:2] == ([None] if delivered else [None, None])
 
 
 @pytest.mark.parametrize("state", [{}, COMMITTED], ids=["by this walk", "before it"])
@@ -115,14 +108,12 @@ def test_whatever_else_changes_a_healthy_walk_goes_on(state):
 # ---- page_size and start are healed after a failure
 
 
-def choosy(wrong=None):
-    """Pages of one record; on the second page some requests get a 502."""
+def choosy(wrong):
+    """Pages of one record; on the second page such requests get a 502."""
     healthy = paged(lambda page: [row(page)], 4).answers
     refusal = Reply(json={"error": "too many records"}, status=502)
     return Upstream(
-        lambda asked: (
-            refusal if wrong and "token" in asked.params and wrong(asked) else healthy(asked)
-        )
+        lambda asked: refusal if "token" in asked.params and wrong(asked) else healthy(asked)
     )
 
 
@@ -134,19 +125,29 @@ def too_large(asked):
     return int(asked.params["limit"]) > 10
 
 
+@pytest.mark.parametrize("key", [["id"], []])
 @pytest.mark.parametrize(
     ("before", "after", "wrong"),
     [(*SIZES, too_large), (*STARTS, lambda asked: asked.params["since"] < iso(-8000))],
 )
-def test_a_changed_page_size_or_start_starts_a_failed_walk_over(before, after, wrong):
-    """The failure leaves in a successful reply first, since an error report moves no state."""
-    player = Player(thing(**before), choosy(wrong))
+def test_a_changed_page_size_or_start_starts_a_failed_walk_over(before, after, wrong, key):
+    """The failure leaves in a successful reply first, since an error report moves no state.
+    Without a key the error advises a re-sync, and the old value goes on where it was."""
+    player = Player(thing(primary_key=key, **before), choosy(wrong))
     assert "502" in player.sync().error
-    player.source = thing(**after)
+    player.source = thing(primary_key=key, **after)
     sync = player.sync()
-    assert (sync.error, sorted(player.alive())) == ("", [0, 1, 2, 3])
-    assert sync.replies[0]["hasMore"] and not sync.replies[0]["insert"]
-    assert player.state == {"thing": row(3)["at"]}
+    if key:
+        assert (sync.error, sorted(player.alive())) == ("", [0, 1, 2, 3])
+        assert sync.replies[0]["hasMore"] and not sync.replies[0]["insert"]
+        assert player.state == {"thing": row(3)["at"]}
+        return
+    for error in (sync.error, player.sync().error):
+        for text in ("502", "page_size= or start= was changed", "re-sync"):
+            assert text in error
+    player.source = thing(primary_key=key, **before)
+    player.upstream = choosy(lambda asked: False)
+    assert (player.sync().ids(), player.state["thing"]["cursor"]) == ([1, 2, 3], row(3)["at"])
 
 
 def test_a_walk_is_healed_once_in_a_sync():
@@ -162,18 +163,3 @@ def test_a_walk_is_healed_once_in_a_sync():
             sync = player.go_on(calls=1)
         assert "502" in sync.error
         assert upstream.each("token").count(None) == 1 + number
-
-
-def test_without_a_key_a_changed_page_size_advises_a_resync():
-    before, after = SIZES
-    player = Player(thing(primary_key=[], **before), choosy(too_large))
-    player.sync()
-    player.source = thing(primary_key=[], **after)
-    for _ in range(2):
-        sync = player.sync()
-        for text in ("502", "page_size= or start= was changed", "re-sync"):
-            assert text in sync.error
-        assert sync.ids() == []
-    player.source = thing(primary_key=[], **before)
-    player.upstream = choosy()
-    assert (player.sync().ids(), player.state["thing"]["cursor"]) == ([1, 2, 3], row(3)["at"])

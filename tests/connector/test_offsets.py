@@ -3,10 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from connector import Page, Payload
+from connector import Payload
 
 from .play import Player, committed
-from .scripted import Upstream, iso, one, script, stepping
+from .scripted import Upstream, dated, iso, one, script
 
 DAY = 86400
 AWARE = [iso(-3 * DAY), iso(-2 * DAY)]
@@ -30,16 +30,14 @@ pytestmark = pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize(("cursors", "start"), STARTS)
 def test_a_start_may_be_written_otherwise_than_the_cursors(cursors, start, options):
-    rows = [{"id": i, "at": at} for i, at in enumerate(cursors)]
-    rows = rows[::-1] if options.get("order") == "desc" else rows
+    rows = dated(*cursors)[:: -1 if options.get("order") == "desc" else 1]
 
     def answers(asked):
         since, until = (asked.params.get(name, "")[:10] for name in ("since", "until"))
         return {"data": [row for row in rows if since <= row["at"][:10] < (until or "9")]}
 
-    player = Player(
-        one(start=start, **options), Upstream(answers), customPayload={"from": "2025-12-01"}
-    )
+    made = one(start=start, **options)
+    player = Player(made, Upstream(answers), customPayload={"from": "2025-12-01"})
     for _ in range(2):
         assert player.sync().error == ""
     assert sorted(row["at"] for row in player.alive().values()) == cursors
@@ -48,25 +46,9 @@ def test_a_start_may_be_written_otherwise_than_the_cursors(cursors, start, optio
 @pytest.mark.parametrize(("hours", "asks"), [(-15, 1), (-13, 2)])
 def test_newest_first_all_that_may_be_after_a_start_without_an_offset_is_read(hours, asks):
     """The start may be meant in a zone that is up to 14 hours ahead of UTC."""
-    pages = {None: ([{"id": 1, "at": iso(hours * 3600)}], "b"), "b": [{"id": 2, "at": iso(-DAY)}]}
-    upstream = script(pages)
+    upstream = script({None: (dated(iso(hours * 3600)), "b"), "b": dated(iso(-DAY))})
     player = Player(one(order="desc", start="2026-01-01T00:00:00"), upstream)
     assert (player.sync().error, len(upstream.asked)) == ("", asks)
-
-
-@pytest.mark.parametrize("state", [{}, {"thing": iso(-3 * DAY)}])
-@pytest.mark.parametrize("odd", ["2025-12-31", "2025-12-31T08:30:00"])
-@pytest.mark.parametrize("place", [0, 1, 3])
-def test_one_time_without_an_offset_among_others_does_not_count(state, odd, place, caplog):
-    cursors = [iso(-2 * DAY), iso(-2 * DAY + 60), iso(-2 * DAY + 30)]
-    cursors.insert(place, odd)
-    rows = [{"id": i, "at": at} for i, at in enumerate(cursors)]
-    player = Player(one(), Upstream(lambda asked: {"data": rows}), state=state)
-    sync = player.sync()
-    assert (sync.error, sync.inserted()) == ("", rows)
-    assert player.state == {"thing": iso(-2 * DAY + 60)}
-    (line,) = [each for each in caplog.messages if "event=unreadable_cursor" in each]
-    assert f"record={place}" in line and odd in line
 
 
 def test_the_majority_of_each_page_counts():
@@ -97,16 +79,3 @@ def test_without_a_key_another_form_is_an_error(before, now):
     for _ in range(2):
         assert player.sync().error == ""
     assert sorted(row["id"] for row in player.alive().values()) == [1, 2, 3]
-
-
-def test_a_position_of_none_keeps_the_one_before():
-    pages = {None: ("x", "b"), "b": (None, None)}
-
-    def step(fetch):
-        position, token = pages[fetch.token]
-        return Page([{"id": 1}], token, cursor=position)
-
-    player = Player(stepping(step), Upstream(lambda asked: {}), state={"thing": "w"})
-    assert (player.sync().error, player.state) == ("", {"thing": "x"})
-    pages["b"] = pages[None] = (None, None)
-    assert (player.sync().error, player.state) == ("", {"thing": "x"})

@@ -12,6 +12,7 @@ from connector.sync.handler import handle
 from .play import Player, encoded
 from .scripted import SECRETS, START, Upstream, one, script, stepping
 
+REQUEST = encoded({"state": {}, "secrets": SECRETS})
 HUGE = 123456789012345678901234567890
 RECORD = (
     b'{ "id" : 1,\t"big":123456789012345678901234567890, "small": 0.1000000000000000055511151231,\n'
@@ -24,8 +25,7 @@ BODY = b'{"data": [{"id": 1, "n": 123456789012345678901234567890, "x": "a"}, {"i
 def delivered(body, look):
     """The reply of a call whose only page holds what a step makes of this body."""
     made = stepping(lambda fetch: Page(look(fetch.get("/thing"))))
-    request = encoded({"state": {}, "secrets": SECRETS})
-    return handle(made, request, Upstream(lambda asked: body))[1]
+    return handle(made, REQUEST, Upstream(lambda asked: body))[1]
 
 
 def looked(body, look):
@@ -47,25 +47,17 @@ def looked(body, look):
     ],
 )
 def test_records_that_nobody_reads_arrive_byte_for_byte(path, body):
-    """Their number can be asked for."""
-
-    def look(response):
-        rows = response.rows(path)
-        assert (len(rows), bool(rows)) == (1, True)
-        return rows
-
-    assert b'{"thing":[' + RECORD + b"]}" in delivered(body % RECORD, look)
-
-
-def test_untouched_records_of_several_pages_are_put_together_byte_for_byte():
+    """Those of several pages too; their number can be asked for."""
     second = RECORD.replace(b"1,\t", b"2,\t")
-    pages = {None: (RECORD, b'"b"'), "b": (second, b"null")}
-    upstream = Upstream(
-        lambda asked: b'{"data": [%b], "next": %b}' % pages[asked.params.get("token")]
-    )
-    request = encoded({"state": {}, "secrets": SECRETS})
-    body = handle(one(cursor=None), request, upstream)[1]
-    assert b'{"thing":[' + RECORD + b"," + second + b"]}" in body
+
+    def step(fetch):
+        rows = fetch.get("/thing", params={"page": fetch.token}).rows(path)
+        assert (len(rows), bool(rows)) == (1, True)
+        return Page(rows, None if fetch.token else 2)
+
+    upstream = Upstream(lambda asked: body % (second if asked.params else RECORD))
+    reply = handle(stepping(step), REQUEST, upstream)[1]
+    assert b'{"thing":[' + RECORD + b"," + second + b"]}" in reply
 
 
 @pytest.mark.parametrize(
@@ -91,17 +83,15 @@ def test_a_cursor_is_a_column_or_a_dotted_path_of_records_untouched_or_not(make,
 @pytest.mark.parametrize("half", [rb"x\ud83d\u0041", rb"\ude00\ud83d", rb"\uD83D\uD83D\uDE00"])
 def test_half_an_emoji_stops_no_sync(half):
     """Wherever it stands: unread, in a key, in a cursor, in a token."""
-    bodies = {
-        None: b'{"note": "%b", "data": [{"id": "%b", "at": "%b", "x": "%b"}], "next": "a%b"}',
-        "last": b'{"note": "%b", "data": [{"id": 1, "at": "%b", "x": "%b"}], "next%b%b": null}',
-    }
-    upstream = Upstream(
-        lambda asked: bodies["last" if "token" in asked.params else None] % ((half,) * 5)
-    )
-    player = Player(one(cursor_type="text"), upstream)
+    body = b'{"note": "%b", "data": [{"id": "%b", "at": "%b", "x": "%b"}], "next": %b}'
+
+    def answers(asked):
+        return body % (*[half] * 4, b"null" if "token" in asked.params else b'"a%b"' % half)
+
+    player = Player(one(cursor_type="text"), Upstream(answers))
     sync = player.sync()
     assert sync.error == "" and "\ufffd" in sync.ids()[0] and "\ufffd" in player.state["thing"]
-    assert "\ufffd" in str(upstream.each("token")[1])
+    assert "\ufffd" in str(player.upstream.each("token")[1])
 
 
 # ---- records that a step reads

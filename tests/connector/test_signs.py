@@ -3,15 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from connector import Fetch, Page
+from connector import Page
 
 from .play import Player
-from .scripted import Asked, Upstream, iso, one, stepping
+from .scripted import Upstream, iso, one, stepping
 
 SIZE = 20
 
 
-def rows(changed=range(SIZE), ids=range(SIZE), **columns) -> list:
+def rows(changed=range(SIZE), ids=range(SIZE), **columns):
     records = [{"id": i, "at": iso(at - 9000)} for i, at in zip(ids, changed, strict=True)]
     return [
         {**row, **{name: make(i) for name, make in columns.items()}}
@@ -19,15 +19,15 @@ def rows(changed=range(SIZE), ids=range(SIZE), **columns) -> list:
     ]
 
 
-def mixed(i: int) -> int:
+def mixed(i):
     return i * 7 % SIZE
 
 
-def warnings(caplog, records: list, token: object = 2, **options) -> list[str]:
-    def answers(asked: Asked):
+def warnings(caplog, records, token=2, **options):
+    def answers(asked):
         return {"data": records if "token" not in asked.params else []}
 
-    def step(fetch: Fetch) -> Page:
+    def step(fetch):
         found = fetch.get("/things", params={"token": fetch.token and "next"}).rows("data")
         return Page(found, next_token=token if found else None)
 
@@ -48,14 +48,14 @@ LINK = "https://api.example.com/things?since=7&"
 
 
 @pytest.mark.parametrize("token", [1, 2, SIZE, "2", str(SIZE), f"{LINK}page=2", f"{LINK}skip=20&a"])
-def test_a_list_sorted_by_change_whose_pages_are_counted_is_logged(caplog, token) -> None:
+def test_a_list_sorted_by_change_whose_pages_are_counted_is_logged(caplog, token):
     (line,) = warnings(caplog, CHANGED, token)
     assert "entity=thing" in line
     assert "the records are sorted by 'at' and the next page is requested by counting" in line
 
 
 @pytest.mark.parametrize("token", ["a2", 7, [2], f"{LINK}after=2", f"{LINK}page_size=20", None])
-def test_a_token_that_does_not_count_is_not_logged(caplog, token) -> None:
+def test_a_token_that_does_not_count_is_not_logged(caplog, token):
     assert not warnings(caplog, CHANGED, token)
 
 
@@ -80,13 +80,11 @@ def test_a_token_that_does_not_count_is_not_logged(caplog, token) -> None:
         (CHANGED[::-1], {"order": "desc"}, False),
     ],
 )
-def test_only_a_list_that_is_surely_sorted_by_change_is_logged(
-    caplog, records, options, logged
-) -> None:
+def test_only_a_list_that_is_surely_sorted_by_change_is_logged(caplog, records, options, logged):
     assert len(warnings(caplog, records, **options)) == logged
 
 
-def test_a_token_that_is_the_last_sequence_is_not_logged(caplog) -> None:
+def test_a_token_that_is_the_last_sequence_is_not_logged(caplog):
     """It happens to be the number of records, but the API goes on after that record."""
     records = [{"id": mixed(i), "seq": i + 1} for i in range(SIZE)]
     assert not warnings(caplog, records, SIZE, cursor="seq", cursor_type="sequence")
@@ -113,7 +111,7 @@ SAME, LATER = {"lookback": timedelta(0)}, {"start": iso(0)}
 )
 def test_a_walk_to_which_nothing_came_again_is_logged(
     clock, caplog, records, state, options, logged
-) -> None:
+):
     upstream = Upstream(lambda asked: {"data": records})
     player = Player(one(**options), upstream, state={"thing": state} if state else {})
     assert player.sync().error == ""

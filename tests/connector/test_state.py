@@ -83,7 +83,9 @@ ODD = [None, True, "", "0000-00-00", iso(-60), "12", -1, 0, 10**30, 1e300, [], [
 
 
 def test_nonsense_at_any_place_of_the_state_is_refused_or_understood():
-    """What stands there, in the middle of a sync, is taken out or replaced by one of these."""
+    """What stands there, in the middle of a sync, is taken out or replaced by one of these. A
+    refusal is the connector's own, no accident; no entity that has a cursor is begun without a
+    lower bound."""
     with testing.held_clock(START) as clock, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONNECTOR_CALL_BYTES", "1")
         player = Player(everything(), pages(clock), state=STATE)
@@ -92,29 +94,23 @@ def test_nonsense_at_any_place_of_the_state_is_refused_or_understood():
     whole = json.loads(encoded(player.state))
     for index, path in enumerate(paths(whole)):
         for replaced in (False, True):
-            state = copy.deepcopy(whole)
-            inner = state
+            state = inner = copy.deepcopy(whole)
             for key in path[:-1]:
                 inner = inner[key]
             if replaced:
                 inner[path[-1]] = ODD[index % len(ODD)]
             else:
                 del inner[path[-1]]
-            judge(state)
-
-
-def judge(state):
-    """One call with this state gives a reply of the protocol; a refusal is the connector's own,
-    no accident; and no entity that has a cursor is begun without a lower bound."""
-    with testing.held_clock(START + 30) as clock:
-        upstream = pages(clock)
-        reply = Player(everything(), upstream, state=state).call()
-    if "errorMessage" in reply:
-        assert reply["errorType"] in KNOWN_ERRORS, reply["errorMessage"]
-        assert reply["state"] == json.loads(encoded(state), parse_float=Decimal)
-    for asked in upstream.asked:
-        if asked.path[1:] in state and asked.path != "/whole" and "token" not in asked.params:
-            assert asked.params.get("since") not in (None, "", "0000-00-00", "null"), asked
+            with testing.held_clock(START + 30) as clock:
+                upstream = pages(clock)
+                reply = Player(everything(), upstream, state=state).call()
+            if "errorMessage" in reply:
+                assert reply["errorType"] in KNOWN_ERRORS, reply["errorMessage"]
+                assert reply["state"] == json.loads(encoded(state), parse_float=Decimal)
+            first = [asked for asked in upstream.asked if "token" not in asked.params]
+            for asked in first:
+                if asked.path[1:] in state and asked.path != "/whole":
+                    assert asked.params.get("since") not in (None, "", "0000-00-00", "null")
 
 
 @pytest.mark.usefixtures("clock")
@@ -144,16 +140,34 @@ def test_state_of_an_unknown_shape_is_refused_by_name_and_nothing_is_read(state,
     assert upstream.asked == []
 
 
+OTHERS = {"order": iso(-999), "basket": {"cursor": 1, "seen": []}, "odd": [None, 1.5, "ü"]}
+
+
 @pytest.mark.usefixtures("clock")
-def test_state_at_rest_is_what_the_protocols_example_shows():
-    """One cursor per entity; keys of entities that are not declared are left as they are."""
-    old = {"order": iso(-999), "basket": {"cursor": 1, "seen": []}, "odd": [None, 1.5, "ü"]}
+@pytest.mark.parametrize(
+    ("options", "stored", "since"),
+    [
+        ({}, "2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z"),  # as the protocol's example shows
+        # What was stored for another kind of reading begins anew.
+        ({}, {"rows": 3}, None),
+        ({"primary_key": [], "lookback": None}, {"rows": 3}, ...),  # its rows would come twice
+        ({"cursor": None, "lookback": None}, {"rows": 5}, None),
+        ({"cursor": None, "lookback": None}, {"cursor": iso(-60), "seen": ["0" * 16]}, None),
+    ],
+    ids=str,
+)
+def test_state_at_rest_is_one_cursor_per_entity(options, stored, since):
+    """Keys of entities that are not declared are left as they are."""
     upstream = script({None: []})
-    state = {"thing": "2020-01-02T00:00:00Z", **old}
-    player = Player(one(lookback=timedelta()), upstream, state=state)
-    player.sync()
-    assert upstream.each("since") == ["2020-01-02T00:00:00Z"]
-    assert player.state == state
+    made = one(**{"lookback": timedelta(), **options})
+    player = Player(made, upstream, state={"thing": stored, **OTHERS})
+    sync = player.sync()
+    assert (sync.report["errorType"] if sync.report else "") == (
+        "StateError" if since is ... else ""
+    )
+    assert upstream.each("since") == ([] if since is ... else [since])
+    assert player.state.items() >= OTHERS.items()
+    assert since is None or player.state["thing"] == stored
 
 
 @pytest.mark.usefixtures("clock")
@@ -174,22 +188,3 @@ def test_a_secret_in_one_entitys_state_is_refused_and_does_not_stop_the_others(h
     assert (len(sync.ids("good")), sync.ids("bad")) == (1, [])
     assert "entity bad" in sync.error and "contains a secret" in sync.error
     assert SECRETS["apiToken"] not in str(sync.report) + str(sync.replies)
-
-
-@pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(
-    ("options", "stored", "error"),
-    [
-        ({}, {"rows": 3}, ""),
-        ({"primary_key": []}, {"rows": 3}, "StateError"),  # its rows would come twice
-        ({"cursor": None}, {"rows": 5}, ""),
-        ({"cursor": None}, {"cursor": iso(-60), "seen": ["0" * 16]}, ""),
-    ],
-    ids=str,
-)
-def test_what_was_stored_for_another_kind_of_reading_begins_anew(options, stored, error):
-    upstream = script({None: dated(iso(-60))})
-    player = Player(one(**options), upstream, state={"thing": stored})
-    sync = player.sync()
-    assert (sync.report["errorType"] if sync.report else "") == error
-    assert upstream.each("since") == ([] if error else [None])

@@ -1,6 +1,7 @@
 """connector.testing: one step on one canned reply, without network and without waiting."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from connector import ConnectorError, OAuth2ClientCredentials, Page, Payload, Source, codec
@@ -76,17 +77,6 @@ def test_a_step_of_several_requests_gets_several_replies():
         ran(step, [Reply(json={"id": 7})])
 
 
-def test_a_step_that_loops_over_its_pages_is_stopped():
-    def step(fetch):
-        while fetch.get("/things").value("next"):
-            pass
-        return Page()
-
-    says = r"no reply is left .*\(1000 requests before it\): a step gets one page, and returns"
-    with pytest.raises(AssertionError, match=says):
-        ran(step, {"next": "b"})
-
-
 WINDOW = {"start": "2020-01-01", "window": timedelta(days=1)}
 BOUNDS = [
     ({"cursor": "at", "start": Payload("x", "2025-01-01")}, {}, ("2025-01-01", None)),
@@ -107,6 +97,12 @@ WRONG = [
     (thing, {"sinse": "2025-01-01"}, TypeError, "since, started"),
     (source.entity("none")(lambda fetch: None), {}, ConnectorError, "returned a NoneType"),
     (source.entity("fails")(lambda fetch: 1 / 0), {}, ZeroDivisionError, "division"),
+    (
+        source.entity("loops")(lambda fetch: [fetch.get("/things") for _ in count()]),
+        {},
+        AssertionError,
+        r"no reply is left .*\(1000 requests before it\): a step gets one page, and returns",
+    ),
 ]
 
 
@@ -165,20 +161,17 @@ def test_since_can_be_had_in_another_form(since, options, form, value):
 
 
 NO_FORMS = [
-    ("event-17", {"cursor_type": "text"}, "'event-17', which is not an instant"),
-    (17, {"cursor_type": "sequence"}, "17, which is not an instant"),
-    ("2025-12-31T20:00:00", {}, "timezone="),
+    ("event-17", {"cursor_type": "text"}, "epoch", "'event-17', which is not an instant"),
+    (17, {"cursor_type": "sequence"}, "epoch", "17, which is not an instant"),
+    ("2025-12-31T20:00:00", {}, "epoch", "timezone="),
+    *(
+        ("2026-01-05T08:30:00Z", {}, form, '"iso", "epoch", "epoch_ms" or a strftime text')
+        for form in ("epoch_us", "seconds", "", None, 1)
+    ),
 ]
-WRONG_FORMS = ["epoch_us", "seconds", "", None, 1]
 
 
-@pytest.mark.parametrize("since, options, text", NO_FORMS)
-def test_since_that_has_no_other_form_is_an_error(since, options, text):
-    with pytest.raises(StepError, match=rf"since_as\('epoch'\).*{text}"):
-        seen(lambda fetch: fetch.since_as("epoch"), {"cursor": "at", **options}, since=since)
-
-
-@pytest.mark.parametrize("form", WRONG_FORMS)
-def test_a_form_that_is_none_is_an_error_and_not_sent(form):
-    with pytest.raises(StepError, match='"iso", "epoch", "epoch_ms" or a strftime text'):
-        seen(lambda fetch: fetch.since_as(form), {"cursor": "at"}, since="2026-01-05T08:30:00Z")
+@pytest.mark.parametrize("since, options, form, text", NO_FORMS)
+def test_since_that_has_no_such_form_is_an_error(since, options, form, text):
+    with pytest.raises(StepError, match=rf"since_as\({form!r}\).*{text}"):
+        seen(lambda fetch: fetch.since_as(form), {"cursor": "at", **options}, since=since)

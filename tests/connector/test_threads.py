@@ -8,7 +8,7 @@ from connector import BearerToken, Page, Source
 from connector.sync.handler import handle
 
 from .play import Player, checked, encoded
-from .scripted import SECRETS, Upstream, endless, paged, reading, several, source, stepping
+from .scripted import SECRETS, Upstream, endless, paged, reading, several, source
 
 invocation = contextvars.ContextVar("invocation", default="none")
 
@@ -16,39 +16,56 @@ invocation = contextvars.ContextVar("invocation", default="none")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_as_many_entities_are_read_at_a_time_as_there_are_workers(workers):
     """Pages of one walk in order; one worker runs everything in the calling thread."""
-    lock, some, running, most, threads = threading.Lock(), threading.Event(), [0], [0], set()
+    some, running, counts, threads = threading.Event(), [], [], set()
 
     def rows(page):
-        with lock:
-            threads.add(threading.current_thread())
-            running[0] += 1
-            most[0] = max(most[0], running[0])
+        threads.add(threading.current_thread())
+        running.append(page)
+        counts.append(len(running))
         some.wait(0.01)
-        with lock:
-            running[0] -= 1
+        running.pop()
         return [{"id": page, "at": "2020-01-01"}]
 
     sync = Player(several(*"abcdef", workers=workers), paged(rows, 3)).sync()
     assert [sync.ids(name) for name in "abcdef"] == [[0, 1, 2]] * 6
-    assert most[0] == 1 if workers == 1 else 1 < most[0] <= workers
+    assert max(counts) == 1 if workers == 1 else 1 < max(counts) <= workers
     assert (threads == {threading.current_thread()}) == (workers == 1)
 
 
 @pytest.mark.parametrize("workers", [2, 4])
-def test_what_still_runs_when_the_time_is_over_is_left_out_of_the_reply(workers, monkeypatch):
-    """A page of the only entity that is left, and one of another beside it."""
+@pytest.mark.parametrize("writing", [False, True])
+def test_what_still_runs_when_the_time_is_over_is_left_out_of_the_reply(
+    workers, writing, monkeypatch
+):
+    """A page of the only entity that is left, and one of another beside it; also if they come
+    while the reply is written: rows without the state that goes with them would come twice."""
     monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
-    release, healthy = threading.Event(), endless(pages=2).answers
+    release, healthy, late = threading.Event(), endless(pages=2).answers, []
+
+    class Written(Source):
+        @property
+        def schema(self):
+            if writing:
+                release.set()
+                for thread in late:
+                    thread.join(20)
+            return super().schema
 
     def answers(asked):
         if asked.path == "/b" or "token" in asked.params:
+            late.append(threading.current_thread())
             release.wait(30)
         return healthy(asked)
 
-    player = Player(several("a", "b", workers=workers), Upstream(answers))
+    made = Written(
+        base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=workers
+    )
+    for name in "ab":
+        reading(made, name, primary_key=["id"], cursor="at")
+    player = Player(made, Upstream(answers))
     try:
         reply = player.call()
-        assert not release.is_set()
+        assert late and release.is_set() == writing
     finally:
         release.set()
     assert (list(reply["insert"]), reply["hasMore"]) == (["a"], True)
@@ -59,32 +76,6 @@ def test_what_still_runs_when_the_time_is_over_is_left_out_of_the_reply(workers,
     assert player.state.keys() == {"a", "b"}
 
 
-def test_what_comes_while_the_reply_is_being_written_is_left_out_too(monkeypatch):
-    """Rows without the state that goes with them would come twice."""
-    monkeypatch.setenv("CONNECTOR_CALL_SECONDS", "0.3")
-    release, late = threading.Event(), []
-
-    class Written(Source):
-        @property
-        def schema(self):
-            release.set()
-            for thread in late:
-                thread.join(20)
-            return super().schema
-
-    made = Written(base_url="https://api.example.com", auth=BearerToken("apiToken"), workers=2)
-    reading(made, "a", primary_key=["id"], cursor="at")
-
-    @made.entity("b", primary_key=["id"])
-    def b(fetch):
-        late.append(threading.current_thread())
-        release.wait(30)
-        return Page([{"id": 1}])
-
-    reply = Player(made, endless(pages=1)).call()
-    assert late and list(reply["insert"]) == ["a"]
-
-
 def test_two_connections_at_once_in_one_process_do_not_mix():
     """Every page of the one waits for the same page of the other; each has its own token, state,
     and records."""
@@ -92,7 +83,7 @@ def test_two_connections_at_once_in_one_process_do_not_mix():
     for name in "ab":
         reading(made, name, primary_key=["id"], cursor="at", cursor_type="text")
     meet = {path: threading.Barrier(2, timeout=20) for path in ("/a", "/b")}
-    wrong, players = [], {}
+    wrong = []
 
     def answers(asked):
         meet[asked.path].wait()
@@ -104,7 +95,7 @@ def test_two_connections_at_once_in_one_process_do_not_mix():
         following = f"{tenant}{page + 1}" if page < 4 else None
         return {"data": [{"id": page, "at": f"{tenant}-{page}"}], "next": following}
 
-    upstream, threads = Upstream(answers), []
+    upstream, players, threads = Upstream(answers), {}, []
     for tenant in ("east", "west"):
         secrets, state = {"apiToken": f"token-of-{tenant}"}, dict.fromkeys("ab", f"{tenant}-")
         players[tenant] = Player(made, upstream, state=state, secrets=secrets)
@@ -117,13 +108,7 @@ def test_two_connections_at_once_in_one_process_do_not_mix():
         rows = {page: {"id": page, "at": f"{tenant}-{page}"} for page in range(5)}
         assert player.alive("a") == player.alive("b") == rows
         assert player.state == {"a": f"{tenant}-4", "b": f"{tenant}-4"}
-
-
-def test_one_connections_secret_is_not_another_connections_fallback(monkeypatch):
-    monkeypatch.delenv("apiToken", raising=False)
-    made = stepping(lambda fetch: Page(fetch.get("/thing").rows("data")))
-    upstream = endless(pages=1)
-    assert Player(made, upstream).sync().error == ""
+    # Nor is the secret of one the fallback of another.
     assert "apiToken" in Player(made, upstream, secrets={}).sync().error
 
 
