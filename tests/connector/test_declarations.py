@@ -63,6 +63,8 @@ OPTIONS = [
     ({"page_size": "10"}, "page_size is '10'; it must be like page_size=100"),
     ({"tables": ["part"]}, "tables is ['part']; it must be like tables={"),
     *(({name: 5}, f"{name} is 5; it must") for name in ("cursor", "cursor_type", "timezone")),
+    *(({"page_size": size}, f"page_size is {size}; it must be like") for size in (None, True)),
+    ({"primary_key": None}, 'primary_key=["id"]'),
 ]  # fmt: skip
 
 
@@ -114,7 +116,9 @@ SOURCES = [
     *(({name: "one"}, "are lists") for name in ("secrets", "payload", "allowed_hosts")),
     ({"workers": 0}, "workers is 0"),
     ({"workers": "4"}, "workers is '4'; it must be like workers=4"),
+    ({"workers": None}, "workers is None; it must be like workers=4"),
     ({"headers": ["x"]}, "headers is ['x']; it must be like"),
+    ({"auth": connector.BearerToken}, 'auth must be like auth=BearerToken("apiToken")'),
     ({"auth": "made-up-token-1"}, 'auth must be like auth=BearerToken("apiToken")'),
 ]  # fmt: skip
 

@@ -305,6 +305,17 @@ def test_an_empty_list_marks_nothing_unless_it_may_be_empty(had, how, fails, qui
     assert (player.sync().error, sorted(player.alive())) == ("", [1, 2, 3])
 
 
+def test_an_empty_list_is_an_error_where_a_cursor_was_committed():
+    """It was read without soft_delete before, so there were some records."""
+    player = played(listing(), 0)
+    player.state = {"thing": iso(-60)}
+    for _ in range(2):
+        assert "no records, but the last reading had some" in player.sync().error
+        assert player.state["thing"] == iso(-60) and len(player.alive()) == 8
+    player.upstream = listing(2)
+    assert (player.sync().error, list(player.alive())) == ("", [2])
+
+
 @pytest.mark.parametrize("had", [0, 6])
 @pytest.mark.parametrize(
     ("fails", "left", "texts"),

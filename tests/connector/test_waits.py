@@ -232,3 +232,11 @@ def test_a_rate_limit_outlasts_a_connection_that_breaks_when_the_time_is_over(cl
     (walk,) = reply["state"]["_sync"]["walks"].values()
     assert reply["hasMore"] and walk["wait_until"] > clock.now()
     assert "answered 429" in walk["wait_why"]
+
+
+def test_a_failure_after_a_rate_limit_is_logged_as_itself(clock, caplog):
+    caplog.set_level("INFO")
+    replies = [limit(2), Reply(json={}, status=502), Reply(json={}, status=502), GOOD]
+    assert Player(one(), Upstream(lambda _: replies.pop(0))).sync().error == ""
+    waits = [line for line in caplog.messages if "event=waiting" in line]
+    assert "429" in waits[0] and all("502" in line for line in waits[1:])
