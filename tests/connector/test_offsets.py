@@ -65,6 +65,16 @@ def test_the_majority_of_each_page_counts():
     assert len(player.alive()) == 102
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_of_both_forms_are_not_held_against_an_order(order):
+    """06:00 in New York is later than 10:00 in UTC."""
+    first, second = dated("2025-12-30T10:00:00Z"), [{"id": 7, "at": "2025-12-30T06:00:00"}]
+    if order == "desc":
+        first, second = second, first
+    player = Player(one(order=order), script({None: (first, "b"), "b": second}))
+    assert (player.sync().error, sorted(player.alive())) == ("", [0, 7])
+
+
 @pytest.mark.parametrize(("before", "now"), [(AWARE[0], NAIVE[1]), (NAIVE[0], AWARE[1])])
 def test_without_a_key_another_form_is_an_error(before, now):
     """Records that come again are recognized by it; a minority of a page does not count."""

@@ -254,6 +254,8 @@ class PageCursors:
             earliest = self._cursors.earliest
             return bool(earliest(point) > before.at if descending else point.at < earliest(before))
 
+        if before is not None and self._values and not self._cursors.alike(before, self._point(0)):
+            before = None
         if not self._values or (
             sorted(self._keys, reverse=descending) == self._keys
             and (before is None or not goes_back(before, self._point(0)))
