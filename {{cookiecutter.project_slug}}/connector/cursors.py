@@ -234,6 +234,10 @@ class PageCursors:
         """The last one that can be read."""
         return self._point(-1) if self._values else None
 
+    def first_keys(self, count: int) -> Sequence[Any]:
+        """What the first ones that can be read sort by."""
+        return self._keys[:count]
+
     def highest(self, bound: float, until: Point | None = None) -> Point | None:
         """The highest one that is not after `bound` (epoch seconds) and not above `until`."""
 

@@ -28,6 +28,7 @@ _COUNTING = re.compile(
     re.IGNORECASE,
 )
 _SORTED = 10  # so many ascending cursors are not a coincidence
+_LOOKED_AT = 50  # records of a first page
 
 
 def is_time_of_creation(column: str) -> bool:
@@ -46,7 +47,7 @@ def why_skipping(entity: Entity, page: EncodedPage) -> str:
         return ""
     if entity.cursor in entity.primary_key or is_time_of_creation(entity.cursor):
         return ""
-    cursors = [point.at for point in page.cursors.points if point]
+    cursors = page.cursors.first_keys(_LOOKED_AT)
     if len(set(cursors)) < _SORTED or _goes_back(cursors):
         return ""
     others = _other_orders(entity, page.entity_batch)
@@ -71,10 +72,13 @@ def _counts(page: EncodedPage) -> bool:
 
 def _other_orders(entity: Entity, batch: Batch) -> Iterator[Sequence[Any]]:
     """What the list may be sorted by instead: integer keys, and times of creation."""
-    yield from (c for c in zip(*batch.keys, strict=True) if set(map(type, c)) == {int})
-    records = [codec.members(record) or {} for record in batch.records()]
-    for name in filter(is_time_of_creation, records[0] if records else ()):
-        values = [codec.parse(record[name]) for record in records if name in record]
+    keys = zip(*batch.keys[:_LOOKED_AT], strict=True)
+    yield from (column for column in keys if set(map(type, column)) == {int})
+    records = batch.records()[:_LOOKED_AT]
+    names = [*filter(is_time_of_creation, codec.members(records[0]) or ())] if records else []
+    members = [codec.members(record) or {} for record in records] if names else []
+    for name in names:
+        values = [codec.parse(record[name]) for record in members if name in record]
         values = [value for value in values if value is not None]
         if set(map(type, values)) in ({str}, {int}):
             with suppress(ValueError):
