@@ -91,6 +91,15 @@ class Cursors:
         """Whether two points may be compared: with and without an offset only in a known zone."""
         return point.naive == other.naive or self._zone.info is not None
 
+    def check_alike(self, point: Point, other: Point) -> None:
+        """CursorError, unless two points may be compared."""
+        if not self.alike(point, other):
+            raise CursorError(
+                f"{quoted(point.value)} cannot be compared with {quoted(other.value)}: one has an "
+                "offset and the other has none. Declare timezone=, or write all in one form in the "
+                "step"
+            )
+
     def may_be_after(self, point: Point, moment: float) -> bool:
         """Whether a point may lie after a moment (epoch seconds)."""
         west = self._unknown(_WEST) if point.naive else 0
@@ -272,21 +281,19 @@ class PageCursors:
         or without it the majority."""
         if not self._is_mixed:
             return
-        alike = self._cursors.alike
         points = [point for point in self.points if point is not None]
         aware, naive = (next(p for p in points if p.naive == naive) for naive in (False, True))
-        if alike(aware, naive):
+        if self._cursors.alike(aware, naive):
             return
         if known is None:
             known = naive if sum(point.naive for point in points) * 2 > len(points) else aware
         for index, point in enumerate(self.points):
-            if point is not None and not alike(point, known):
-                self.error = self.error or CursorError(
-                    f"{quoted(point.value)} cannot be compared with {quoted(known.value)}: one has "
-                    "an offset and the other has none. Declare timezone=, or write all in one form "
-                    "in the step"
-                )
-                self.unreadable.append((index, point.value))
+            if point is None:
+                continue
+            try:
+                self._cursors.check_alike(point, known)
+            except CursorError as error:
+                self._leave_out(index, point.value, error)
                 self.points[index] = None
         self._use(self.points)
 
@@ -318,9 +325,12 @@ class PageCursors:
         try:
             return self._cursors.parse(self._all[index], in_record=True)
         except CursorError as error:
-            self.error = self.error or error
-            self.unreadable.append((index, self._all[index]))
+            self._leave_out(index, self._all[index], error)
             return None
+
+    def _leave_out(self, index: int, value: Any, error: CursorError) -> None:
+        self.error = self.error or error
+        self.unreadable.append((index, value))
 
 
 def dotted(record: Mapping[str, Any], path: str, missing: Any = None) -> Any:

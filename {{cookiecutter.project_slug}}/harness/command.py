@@ -196,9 +196,8 @@ class Work:
     def finish(self, tables: Warehouse) -> None:
         """Check a sync that has ended."""
         self.findings.finish(tables.tables(), tables.unmatched())
-        seen = self.upstream[1].requests if self.upstream else []
-        if refused := next(filter(None, (each.refusal for each in seen)), ""):
-            self.console.warn(f"the sample API refused a request: {refused}")
+        if self.upstream and (refusal := self.upstream[1].refusal):
+            self.console.warn(f"the sample API refused a request: {refusal}")
 
     @property
     def tables_file(self) -> Path:

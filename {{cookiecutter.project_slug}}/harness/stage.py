@@ -232,8 +232,7 @@ class Stage:
                 if error is not None:
                     break
             problem = few.text(error) if error else few._problem(tables)
-            refused = next(filter(None, (seen.refusal for seen in few.server.requests)), "")
-            return problem and (refused or problem)
+            return problem and (few.server.refusal or problem)
 
     def text(self, error: HarnessError) -> str:
         """What an error says, and what to do about it, without secrets."""

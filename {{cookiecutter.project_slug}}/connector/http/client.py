@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from http.client import responses
-from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ import requests
 from connector import clock, codec, urls
 from connector.auth import MESSAGES
 from connector.budget import Budget
-from connector.errors import ConnectorError, DeadlineExceeded, RateLimited, UpstreamError
+from connector.errors import ConnectorError, DeadlineExceeded, UpstreamError
 from connector.http import transport, waits
 from connector.http.drafts import draft, redirected
 from connector.http.signing import Signer
@@ -185,8 +184,9 @@ class Client:
             except DeadlineExceeded:
                 if limit is None:
                     raise
-                wait = waits.backoff(limits)
-                raise RateLimited(wait, f"{limit.why}: must wait {ceil(wait)} s") from None
+                # No time is left, so this raises: a broken connection does not hide the limit.
+                self._budget.sleep(waits.backoff(limits), limit.why)
+                raise
             except TransportError as lost:
                 again = options.retry and lost.retryable
                 error = UpstreamError(
@@ -232,7 +232,6 @@ class Client:
                 wait = waits.backoff(failures)
             if limited:
                 self._cool[host] = max(self._cool.get(host, 0.0), clock.monotonic() + wait)
-            # A broken connection at the end of a call does not hide the limit before it.
             why = error.why if wait < self._budget.remaining() else (limit or error).why
             self._budget.sleep(wait, why, asked=limit is not None, fields=options.fields)
             hop, hops = request, 0

@@ -53,7 +53,7 @@ def asked(response: requests.Response, *, limited: bool) -> float | None:
     The reset of a limit counts only if the response is `limited` by one and no requests are
     left, because many APIs send it with every response.
     """
-    now = clock_of(response) or clock.now()
+    now = _now(response)
     for name, unit in _RETRY_AFTER:
         wait = _seconds(response.headers.get(name, ""), now, unit)
         if wait:
@@ -95,7 +95,7 @@ def clock_of(response: requests.Response) -> float | None:
 
 def _limits(response: requests.Response) -> Iterator[tuple[float | None, float | None]]:
     """For each limit in the headers: how many requests are left, seconds until it is reset."""
-    now = clock_of(response) or clock.now()
+    now = _now(response)
     headers = {name.lower(): value for name, value in response.headers.items()}
     for name, value in headers.items():
         if "ratelimit" not in name.replace("rate-limit", "ratelimit"):
@@ -133,3 +133,7 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if 0 <= number < inf else None
+
+
+def _now(response: requests.Response) -> float:
+    return clock_of(response) or clock.now()

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connector.cursors import Point
+from connector.cursors import CursorError, Point
 from connector.errors import ConnectorError, StepError, UpstreamError
 from connector.http.client import Traffic
 from connector.source import Entity
@@ -108,12 +108,10 @@ class CommitRules:
 
     def _check_alike(self, point: Point, known: Point) -> None:
         """Refuse a new form where records that come again are recognized by their cursor."""
-        if not self.entity.cursors.alike(point, known):
-            raise StepError(
-                f"the cursor {quoted(point.value)} cannot be compared with {quoted(known.value)}: "
-                "one has an offset and the other has none. Declare timezone=, or write all in one "
-                "form in the step"
-            )
+        try:
+            self.entity.cursors.check_alike(point, known)
+        except CursorError as error:
+            raise StepError(f"the cursor {self.entity.cursor!r}: {error}") from None
 
     def _check_sorted(self, walk: WalkState, page: EncodedPage) -> None:
         order = self.entity.order

@@ -305,8 +305,9 @@ def _check_key(batch: Batch, name: str, values: list[Any]) -> None:
         each if each.isprintable() and each.strip() == each else repr(each) for each in fields
     ]
     has = ", ".join(listed[:_LISTED]) + (" …" if len(listed) > _LISTED else "") or "no field"
-    what = "is not a single value" if type(values[index]) in (list, dict) else "is missing"
-    what = "is null" if values[index] is None else what
+    value, what = values[index], "is not a single value"
+    if value is None or value is MISSING:
+        what = "is null" if value is None else "is missing"
     raise StepError(
         f"the primary key {name!r} of a {batch.table} {what}: every record needs it "
         f"(this one has {has})",

@@ -70,6 +70,11 @@ class Server:
         self._app = app.App(spec, self._stores, short_pages)
         self._own = own
 
+    @property
+    def refusal(self) -> str:
+        """Why a request was refused first; "" if none was."""
+        return next(filter(None, (seen.refusal for seen in self.requests)), "")
+
     def records(self, entity: str) -> list[dict[str, Any]]:
         """The live records of an entity in the order of their creation; not to be changed.
 

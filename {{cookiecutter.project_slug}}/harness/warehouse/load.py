@@ -171,16 +171,17 @@ class Load:
                     f"{table.name}.{name} is blocked, but it is part of the table's primary key.",
                     "Move it from blocked to hashed in connection.json.",
                 )
-        if table.made and table.primary_key != key and len(table.entities) > 1:
-            what = f"{_met(table)}, with the primary keys {listed(table.primary_key)} and "
-            raise ProtocolBroken(f"{what}{listed(key)}.", rule="names-collide")
-        if table.made and table.primary_key != key:
-            raise ProtocolBroken(
-                f'The primary key of "{entity}" is {listed(key)} in this reply and was '
-                f"{listed(table.primary_key)} when table {table.name} was created.",
-                rule="schema-varies",
-            )
-        return key
+        if not table.made or table.primary_key == key:
+            return key
+        here, before = listed(key), listed(table.primary_key)
+        if len(table.entities) > 1:
+            what = f"{_met(table)}, with the primary keys {before} and {here}."
+            raise ProtocolBroken(what, rule="names-collide")
+        raise ProtocolBroken(
+            f'The primary key of "{entity}" is {here} in this reply and was {before} when table '
+            f"{table.name} was created.",
+            rule="schema-varies",
+        )
 
     def _columns(
         self, table: Table, part: str, entity: str, records: Records, key: tuple[str, ...]
